@@ -1,0 +1,47 @@
+#include "base/arena.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Atomic int64_t requests_until_failure;
+
+void fm_fail_allocation(int64_t n) { atomic_store(&requests_until_failure, n); }
+
+static int must_fail(void) {
+    int64_t left = atomic_load_explicit(&requests_until_failure, memory_order_relaxed);
+    if (left == 0) return 0;
+    if (left > 1) atomic_fetch_sub(&requests_until_failure, 1);
+    return left == 1;
+}
+
+static int64_t rounded(int64_t bytes) { return (bytes + FM_ALIGNMENT - 1) / FM_ALIGNMENT * FM_ALIGNMENT; }
+
+/* Bytes for the request, at least one unit of alignment; -1 on overflow. */
+static int64_t request_bytes(int64_t count, size_t size) {
+    int64_t bytes;
+    if (count < 0 || __builtin_mul_overflow(count, (int64_t)size, &bytes)) return -1;
+    if (bytes > INT64_MAX - 2 * FM_ALIGNMENT) return -1;
+    return bytes == 0 ? FM_ALIGNMENT : rounded(bytes);
+}
+
+void *fm_alloc(int64_t count, size_t size) {
+    int64_t bytes = request_bytes(count, size);
+    void *block = NULL;
+    if (bytes < 0 || must_fail() || posix_memalign(&block, FM_ALIGNMENT, (size_t)bytes) != 0) return NULL;
+    return block;
+}
+
+void *fm_alloc_zeroed(int64_t count, size_t size) {
+    void *block = fm_alloc(count, size);
+    if (block != NULL) memset(block, 0, (size_t)request_bytes(count, size));
+    return block;
+}
+
+void fm_free(void *block) { free(block); }
+
+int64_t fm_reserve(fm_layout *layout, int64_t count, size_t size) {
+    int64_t at = layout->bytes, bytes = count == 0 ? 0 : request_bytes(count, size);
+    if (at < 0 || bytes < 0 || __builtin_add_overflow(at, bytes, &layout->bytes)) layout->bytes = -1;
+    return at;
+}

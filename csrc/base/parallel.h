@@ -1,0 +1,33 @@
+/* The only door to OpenMP: how many threads there may be, one parallel region, and a barrier inside it. */
+#ifndef FM_BASE_PARALLEL_H
+#define FM_BASE_PARALLEL_H
+
+#include <stdint.h>
+
+typedef struct fm_team fm_team;
+
+typedef struct {
+    int index; /* 0 is the calling thread */
+    int count; /* threads that really run, which may be fewer than asked for */
+    fm_team *team;
+} fm_worker;
+
+typedef void (*fm_task)(void *context, fm_worker *self);
+
+/* Runs `task` on `threads` threads and returns when all are done. In a forked child it runs on the caller alone:
+   the parent's pool does not exist there, and asking OpenMP for it would hang. */
+void fm_parallel(int threads, fm_task task, void *context);
+void fm_barrier(fm_worker *self);
+
+/* The part [*begin, *end) of `n` units that this worker owns, cut at multiples of `grain`. */
+void fm_share(const fm_worker *self, int64_t n, int64_t grain, int64_t *begin, int64_t *end);
+
+/* Thread count for the calling thread: its scoped override, else the process default. */
+int fm_threads(void);
+int fm_process_threads(void);
+void fm_set_process_threads(int threads);
+int fm_override_threads(int threads); /* 0 removes the override; returns the one before */
+
+int fm_openmp_version(void); /* the _OPENMP date, such as 201511 */
+
+#endif

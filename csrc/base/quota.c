@@ -1,0 +1,94 @@
+#define _GNU_SOURCE
+#include "base/quota.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+enum { PATH_BYTES = 4096, LINE_BYTES = 4096 };
+
+static int whole_cpus(long long quota, long long period) {
+    if (quota <= 0 || period <= 0) return 0;
+    long long cpus = (quota + period - 1) / period;
+    return cpus > INT_MAX ? INT_MAX : (int)cpus;
+}
+
+static int read_line(const char *path, char *line) {
+    FILE *file = fopen(path, "r");
+    if (file == NULL) return 0;
+    int got = fgets(line, LINE_BYTES, file) != NULL;
+    fclose(file);
+    return got;
+}
+
+/* cpu.max of version 2: "quota period" or "max period". */
+static int quota_v2(const char *root, const char *group) {
+    char path[PATH_BYTES], line[LINE_BYTES];
+    long long quota, period;
+    if (snprintf(path, sizeof path, "%s/sys/fs/cgroup%s/cpu.max", root, group) >= PATH_BYTES) return 0;
+    if (!read_line(path, line) || sscanf(line, "%lld %lld", &quota, &period) != 2) return 0;
+    return whole_cpus(quota, period);
+}
+
+static long long read_number(const char *root, const char *group, const char *name) {
+    char path[PATH_BYTES], line[LINE_BYTES];
+    if (snprintf(path, sizeof path, "%s/sys/fs/cgroup/cpu%s/%s", root, group, name) >= PATH_BYTES) return -1;
+    return read_line(path, line) ? strtoll(line, NULL, 10) : -1;
+}
+
+static int quota_v1(const char *root, const char *group) {
+    return whole_cpus(read_number(root, group, "cpu.cfs_quota_us"), read_number(root, group, "cpu.cfs_period_us"));
+}
+
+static int smaller(int a, int b) { return a == 0 ? b : b == 0 || a < b ? a : b; }
+
+/* Every ancestor may hold a quota, and the tightest one counts. */
+static int tightest(const char *root, char *group, int (*quota)(const char *, const char *)) {
+    int cpus = quota(root, "");
+    while (group[0] != '\0' && strcmp(group, "/") != 0) {
+        cpus = smaller(cpus, quota(root, group));
+        char *cut = strrchr(group, '/');
+        if (cut == NULL) break;
+        *cut = '\0';
+    }
+    return cpus;
+}
+
+/* A line of /proc/self/cgroup is "id:controllers:path"; version 2 has no controllers. */
+static int quota_of_line(const char *root, char *line) {
+    char *controllers = strchr(line, ':');
+    char *group = controllers == NULL ? NULL : strchr(controllers + 1, ':');
+    if (group == NULL) return 0;
+    *group++ = '\0';
+    group[strcspn(group, "\n")] = '\0';
+    if (controllers[1] == '\0') return tightest(root, group, quota_v2);
+    return strstr(controllers + 1, "cpu") != NULL ? tightest(root, group, quota_v1) : 0;
+}
+
+int fm_cgroup_cpus(const char *root) {
+    char path[PATH_BYTES], line[LINE_BYTES];
+    int cpus = 0;
+    if (snprintf(path, sizeof path, "%s/proc/self/cgroup", root) >= PATH_BYTES) return 0;
+    FILE *file = fopen(path, "r");
+    if (file == NULL) return 0;
+    while (fgets(line, sizeof line, file) != NULL) cpus = smaller(cpus, quota_of_line(root, line));
+    fclose(file);
+    return cpus;
+}
+
+static int affinity_cpus(void) {
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
+#endif
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online < 1 ? 1 : online > INT_MAX ? INT_MAX : (int)online;
+}
+
+int fm_usable_cpus(void) { return smaller(affinity_cpus(), fm_cgroup_cpus("")); }

@@ -1,0 +1,121 @@
+#include "base/rng.h"
+
+#include <string.h>
+
+typedef void (*use_words)(const uint32_t *words, int64_t first, int64_t count, void *context);
+
+static void for_each_group(const fm_rng *rng, int64_t n, use_words use, void *context) {
+    uint32_t words[FM_RNG_GROUP];
+    for (int64_t first = 0; first < n; first += FM_RNG_GROUP) {
+        int64_t count = n - first < FM_RNG_GROUP ? n - first : FM_RNG_GROUP;
+        fm_rng_group(rng, (uint64_t)(first / FM_RNG_GROUP), words);
+        use(words, first, count, context);
+    }
+}
+
+static double unit(uint32_t word) { return ((double)word + 0.5) * 0x1p-32; }
+
+static void store_uniform(const uint32_t *words, int64_t first, int64_t count, void *context) {
+    for (int64_t i = 0; i < count; i++) ((double *)context)[first + i] = unit(words[i]);
+}
+
+void fm_random_uniform(const fm_rng *rng, int64_t n, double *out) { for_each_group(rng, n, store_uniform, out); }
+
+static double horner(const double *c, int degree, double x) {
+    double sum = c[degree];
+    for (int i = degree - 1; i >= 0; i--) sum = sum * x + c[i];
+    return sum;
+}
+
+/* Natural logarithm of a normal positive double by the atanh series, |error| < 2e-16 relative: the C library's may
+   differ between systems, and initial weights may not. */
+static double plain_log(double x) {
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    int exponent = (int)(bits >> 52) - 1023;
+    bits = (bits & 0x000FFFFFFFFFFFFFull) | 0x3FF0000000000000ull;
+    double m;
+    memcpy(&m, &bits, sizeof m);
+    if (m > 1.4142135623730951) {
+        m *= 0.5;
+        exponent++;
+    }
+    double s = (m - 1.0) / (m + 1.0), z = s * s, sum = 0.0;
+    for (int k = 23; k >= 1; k -= 2) sum = sum * z + 1.0 / k;
+    return 2.0 * s * sum + exponent * 0.6931471805599453;
+}
+
+static double plain_sqrt(double x) { return __builtin_sqrt(x); } /* IEEE: correctly rounded everywhere */
+
+/* Inverse of the normal distribution function: Wichura, Algorithm AS 241 (PPND16), Applied Statistics 37 (1988). */
+static double normal_quantile(double u) {
+    static const double a[] = {3.3871328727963666080e0, 1.3314166789178437745e+2, 1.9715909503065514427e+3,
+                               1.3731693765509461125e+4, 4.5921953931549871457e+4, 6.7265770927008700853e+4,
+                               3.3430575583588128105e+4, 2.5090809287301226727e+3};
+    static const double b[] = {1.0, 4.2313330701600911252e+1, 6.8718700749205790830e+2, 5.3941960214247511077e+3,
+                               2.1213794301586595867e+4, 3.9307895800092710610e+4, 2.8729085735721942674e+4,
+                               5.2264952788528545610e+3};
+    static const double c[] = {1.42343711074968357734e0, 4.63033784615654529590e0, 5.76949722146069140550e0,
+                               3.64784832476320460504e0, 1.27045825245236838258e0, 2.41780725177450611770e-1,
+                               2.27238449892691845833e-2, 7.74545014278341407640e-4};
+    static const double d[] = {1.0, 2.05319162663775882187e0, 1.67638483018380384940e0, 6.89767334985100004550e-1,
+                               1.48103976427480074590e-1, 1.51986665636164571966e-2, 5.47593808499534494600e-4,
+                               1.05075007164441684324e-9};
+    static const double e[] = {6.65790464350110377720e0, 5.46378491116411436990e0, 1.78482653991729133580e0,
+                               2.96560571828504891230e-1, 2.65321895265761230930e-2, 1.24266094738807843860e-3,
+                               2.71155556874348757815e-5, 2.01033439929228813265e-7};
+    static const double f[] = {1.0, 5.99832206555887937690e-1, 1.36929880922735805310e-1, 1.48753612908506148525e-2,
+                               7.86869131145613259100e-4, 1.84631831751005468180e-5, 1.42151175831644588870e-7,
+                               2.04426310338993978564e-15};
+    double q = u - 0.5;
+    if (q >= -0.425 && q <= 0.425) {
+        double r = 0.180625 - q * q;
+        return q * horner(a, 7, r) / horner(b, 7, r);
+    }
+    double r = plain_sqrt(-plain_log(q < 0.0 ? u : 1.0 - u));
+    double x = r <= 5.0 ? horner(c, 7, r - 1.6) / horner(d, 7, r - 1.6) : horner(e, 7, r - 5.0) / horner(f, 7, r - 5.0);
+    return q < 0.0 ? -x : x;
+}
+
+static void store_normal(const uint32_t *words, int64_t first, int64_t count, void *context) {
+    for (int64_t i = 0; i < count; i++) ((double *)context)[first + i] = normal_quantile(unit(words[i]));
+}
+
+void fm_random_normal(const fm_rng *rng, int64_t n, double *out) { for_each_group(rng, n, store_normal, out); }
+
+typedef struct {
+    uint64_t threshold;
+    uint8_t *out;
+} keep_context;
+
+static void store_keep(const uint32_t *words, int64_t first, int64_t count, void *context) {
+    const keep_context *keep = context;
+    for (int64_t i = 0; i < count; i++) keep->out[first + i] = words[i] >= keep->threshold;
+}
+
+void fm_random_keep(const fm_rng *rng, int64_t n, double p, uint8_t *out) {
+    keep_context context = {fm_drop_threshold(p), out};
+    for_each_group(rng, n, store_keep, &context);
+}
+
+/* Fisher-Yates from the top; word i chooses the partner of place i. */
+static void swap_down(const uint32_t *words, int64_t first, int64_t count, int64_t *order) {
+    for (int64_t k = count - 1; k >= 0; k--) {
+        int64_t i = first + k;
+        if (i == 0) return;
+        int64_t j = (int64_t)(((__uint128_t)words[k] * (uint64_t)(i + 1)) >> 32), keep = order[i];
+        order[i] = order[j];
+        order[j] = keep;
+    }
+}
+
+void fm_permutation(uint64_t seed, uint32_t epoch, int64_t n, int64_t *out) {
+    fm_rng rng = fm_rng_make(seed, (uint32_t)FM_STREAM_SHUFFLE, epoch);
+    uint32_t words[FM_RNG_GROUP];
+    for (int64_t i = 0; i < n; i++) out[i] = i;
+    for (int64_t group = (n - 1) / FM_RNG_GROUP; n > 0 && group >= 0; group--) {
+        int64_t first = group * FM_RNG_GROUP, count = n - first < FM_RNG_GROUP ? n - first : FM_RNG_GROUP;
+        fm_rng_group(&rng, (uint64_t)group, words);
+        swap_down(words, first, count, out);
+    }
+}

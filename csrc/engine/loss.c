@@ -1,0 +1,51 @@
+/* Losses over batches: scale, the rows' values and gradients, and the total. */
+#include "engine/net.h"
+
+static double total_weight(fm_dtype dtype, int64_t rows, const void *weight) {
+    return weight == NULL ? (double)rows : fm_table(dtype)->sum(rows, weight);
+}
+
+/* What multiplies the sum of weighted row losses: 1 for "sum", 1 / (total weight [* columns]) for "mean"; 0 where there
+   is no weight, so that an empty batch costs nothing and moves nothing. */
+double fm_loss_scale(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_t n, const void *weight) {
+    if (!loss->mean) return 1.0;
+    const double total = total_weight(dtype, rows, weight);
+    const double columns = fm_loss_at(loss->kind)->elementwise ? (double)n : 1.0;
+    return total == 0.0 ? 0.0 : 1.0 / (total * columns);
+}
+
+static const void *row_at(const void *base, int64_t row, int64_t width, size_t size) {
+    return base == NULL ? NULL : (const char *)base + row * width * (int64_t)size;
+}
+
+void fm_loss_range(const fm_loss_spec *loss, fm_dtype dtype, int64_t n, const void *scores, const fm_targets *targets,
+                   double scale, int64_t begin, int64_t end, double *row_value, void *gradient) {
+    const size_t size = dtype == FM_F32 ? sizeof(float) : sizeof(double);
+    const fm_loss_rows call = {
+        .kind = loss->kind,
+        .m = end - begin,
+        .n = n,
+        .scores = row_at(scores, begin, n, size),
+        .label = targets->label == NULL ? NULL : targets->label + begin,
+        .target = row_at(targets->values, begin, targets->cols, size),
+        .target_cols = targets->cols,
+        .weight = row_at(targets->weight, begin, 1, size),
+        .scale = scale,
+        .params = loss->params,
+        .n_params = loss->n_params,
+        .value = row_value + begin,
+        .gradient = (void *)row_at(gradient, begin, n, size),
+    };
+    fm_table(dtype)->loss(&call);
+}
+
+fm_status fm_loss(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_t n, const void *scores,
+                  const fm_targets *targets, double *value, void *gradient) {
+    double *row_value = fm_alloc(rows, sizeof *row_value);
+    if (row_value == NULL) return FM_NO_MEMORY;
+    const double scale = fm_loss_scale(loss, dtype, rows, n, targets->weight);
+    fm_loss_range(loss, dtype, n, scores, targets, scale, 0, rows, row_value, gradient);
+    *value = scale * fm_table(FM_F64)->sum(rows, row_value);
+    fm_free(row_value);
+    return FM_OK;
+}

@@ -1,0 +1,160 @@
+/* Plans: how much memory a pass takes and where each array lies, and how its work is cut among threads. */
+#include "engine/net.h"
+
+/* What waking the team, one barrier and one thread's arithmetic cost, measured on two x86-64 server processors (see
+   docs/performance-notes.md). They choose a thread count and never a result. */
+static const struct {
+    double region_us, barrier_us, flops_per_us;
+} cost = {8.0, 1.0, 60e3};
+
+static double forward_flops(const fm_net *net) {
+    double flops = 0.0;
+    for (int i = 0; i < net->n_stages; i++) {
+        const fm_stage *stage = &net->stages[i];
+        double per_output = stage->op == FM_OP_LINEAR ? 2.0 * (double)stage->fan_in : 0.0;
+        if (stage->activation >= 0 || stage->op != FM_OP_LINEAR) per_output += 16.0;
+        flops += per_output * (double)stage->fan_out;
+    }
+    return flops;
+}
+
+static _Atomic int cost_ignored;
+
+void fm_ignore_thread_cost(int ignore) { atomic_store(&cost_ignored, ignore); }
+
+int fm_plan_threads(const fm_net *net, int64_t rows, double passes, double waits) {
+    const int most = fm_threads();
+    const double alone = passes * (double)rows * forward_flops(net) / cost.flops_per_us;
+    const double overhead = cost.region_us + waits * cost.barrier_us;
+    int threads = 1;
+    if (atomic_load_explicit(&cost_ignored, memory_order_relaxed)) return most;
+    for (int t = 2; t <= most; t++)
+        if (alone * (1.0 - 1.0 / t) > overhead) threads = t;
+    return threads;
+}
+
+enum { LEAST_ROWS_A_THREAD = 8, PREDICT_BLOCK_BYTES = 1 << 18, LEAST_PREDICT_ROWS = 128, MOST_PREDICT_ROWS = 1024 };
+
+fm_cut fm_plan_cut(int64_t rows, int threads) {
+    return rows >= (int64_t)LEAST_ROWS_A_THREAD * threads ? FM_CUT_ROWS : FM_CUT_COLUMNS;
+}
+
+/* Rows that predict takes through all stages at a time: what the second-level cache holds, but enough to make use of
+   every weight that is read. */
+int64_t fm_plan_predict_rows(const fm_net *net) {
+    int64_t rows = PREDICT_BLOCK_BYTES / (net->widest * (int64_t)net->size) / 8 * 8;
+    return rows < LEAST_PREDICT_ROWS ? LEAST_PREDICT_ROWS : rows > MOST_PREDICT_ROWS ? MOST_PREDICT_ROWS : rows;
+}
+
+/* One walk over all arrays, run twice: with block == NULL it only adds up bytes, then it sets the pointers. */
+typedef struct {
+    fm_layout layout;
+    char *block;
+} fm_placer;
+
+static void *place(fm_placer *placer, int64_t count, size_t size) {
+    int64_t at = fm_reserve(&placer->layout, count, size);
+    return placer->block == NULL ? NULL : placer->block + at;
+}
+
+static char **place_table(fm_placer *placer, int entries) { return place(placer, entries, sizeof(char *)); }
+
+static void set(char **table, int i, void *array) {
+    if (table != NULL) table[i] = array;
+}
+
+static int needs_transpose(const fm_stage *stage, fm_plan_kind kind) {
+    return stage->op == FM_OP_LINEAR && (stage->dot || kind != FM_PLAN_PREDICT);
+}
+
+static int64_t most_turned(const fm_net *net) {
+    int64_t most = 0;
+    for (int i = 0; i < net->n_stages; i++) {
+        const fm_stage *stage = &net->stages[i];
+        int64_t size = stage->op == FM_OP_LINEAR && stage->fan_out < 16 ? stage->fan_in * stage->fan_out : 0;
+        if (size > most) most = size;
+    }
+    return most;
+}
+
+static int64_t rows_times(int64_t rows, int64_t width) {
+    int64_t product;
+    return __builtin_mul_overflow(rows, width, &product) ? INT64_MAX : product;
+}
+
+static void place_threads(fm_placer *placer, fm_plan *plan, const fm_net *net, fm_plan_kind kind) {
+    const size_t bytes = fm_pack_bytes(net->size);
+    const int64_t turned = kind == FM_PLAN_PREDICT ? 0 : most_turned(net);
+    plan->pack = place_table(placer, plan->threads);
+    plan->turned = place_table(placer, plan->threads);
+    for (int t = 0; t < plan->threads; t++) {
+        set(plan->pack, t, place(placer, net->widest >= FM_LEAST_PACKED_WIDTH ? (int64_t)bytes : 0, 1));
+        set(plan->turned, t, place(placer, turned, net->size));
+    }
+}
+
+static void place_predict(fm_placer *placer, fm_plan *plan, const fm_net *net) {
+    plan->value = place_table(placer, 2 * plan->threads);
+    for (int i = 0; i < 2 * plan->threads; i++)
+        set(plan->value, i, place(placer, rows_times(plan->rows, net->widest), net->size));
+}
+
+/* Stages that keep their width work in place on the delta of the stage above. */
+static void place_saved(fm_placer *placer, fm_plan *plan, const fm_net *net) {
+    plan->value = place_table(placer, net->n_stages);
+    plan->slope = place_table(placer, net->n_stages);
+    plan->delta = place_table(placer, net->n_stages);
+    plan->batch = place(placer, rows_times(plan->rows, net->n_in), net->size);
+    char *delta = NULL;
+    for (int i = net->n_stages - 1; i >= 0; i--) {
+        const fm_stage *stage = &net->stages[i];
+        const int64_t count = rows_times(plan->rows, stage->fan_out);
+        const int shares = i + 1 < net->n_stages && net->stages[i + 1].op != FM_OP_LINEAR;
+        if (!shares) delta = place(placer, count, net->size);
+        set(plan->delta, i, delta);
+        set(plan->value, i, place(placer, count, net->size));
+        set(plan->slope, i, stage->stores_slope ? place(placer, count, net->size) : NULL);
+    }
+}
+
+static void place_training(fm_placer *placer, fm_plan *plan, const fm_net *net) {
+    plan->row_value = place(placer, plan->rows, sizeof(double));
+    plan->chunk_sum = place(placer, net->n_params / FM_SUM_CHUNK + net->n_stages + 1, sizeof(double));
+    plan->label = place(placer, plan->rows, sizeof(int64_t));
+    plan->weight = place(placer, plan->rows, net->size);
+    plan->target = place(placer, rows_times(plan->rows, net->n_out), net->size);
+}
+
+static void place_all(fm_placer *placer, fm_plan *plan, const fm_net *net, fm_plan_kind kind) {
+    plan->wt = place_table(placer, net->n_stages);
+    for (int i = 0; i < net->n_stages; i++) {
+        const fm_stage *stage = &net->stages[i];
+        const int64_t count = needs_transpose(stage, kind) ? stage->fan_in * stage->fan_out : -1;
+        set(plan->wt, i, count < 0 ? NULL : place(placer, count, net->size));
+    }
+    place_threads(placer, plan, net, kind);
+    if (kind == FM_PLAN_PREDICT) place_predict(placer, plan, net);
+    else place_saved(placer, plan, net);
+    if (kind == FM_PLAN_TRAIN) place_training(placer, plan, net);
+}
+
+fm_status fm_plan_reserve(fm_plan *plan, const fm_net *net, fm_plan_kind kind, int64_t rows, int threads) {
+    if (plan->block != NULL && rows <= plan->rows && threads <= plan->threads) return FM_OK;
+    fm_plan next = {.rows = rows > plan->rows ? rows : plan->rows,
+                    .threads = threads > plan->threads ? threads : plan->threads};
+    fm_placer placer = {.layout = {0}, .block = NULL};
+    place_all(&placer, &next, net, kind);
+    if (placer.layout.bytes < 0) return FM_NO_MEMORY;
+    next.block = fm_alloc(placer.layout.bytes, 1);
+    if (next.block == NULL) return FM_NO_MEMORY;
+    placer = (fm_placer){.layout = {0}, .block = next.block};
+    place_all(&placer, &next, net, kind);
+    fm_plan_release(plan);
+    *plan = next;
+    return FM_OK;
+}
+
+void fm_plan_release(fm_plan *plan) {
+    fm_free(plan->block);
+    *plan = (fm_plan){0};
+}

@@ -1,0 +1,224 @@
+/* The training loop: one parallel region for a whole epoch, two barriers a step.
+
+   Phase A, this thread's rows: gather, forward, loss and its gradient, backward down to the first layer.
+   Phase B, this thread's parameters: weight gradients over all rows, update, transposed copy for the next step. */
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+#include "engine/trainer.h"
+
+typedef struct {
+    fm_trainer *trainer;
+    const fm_epoch *epoch;
+    _Atomic int stop;
+    double loss_sum;
+    int64_t steps, rows_done;
+} training;
+
+typedef struct {
+    training *run;
+    fm_exec e;
+    fm_clock clock;
+    fm_targets targets; /* of the batch */
+    double scale;
+    double last_poll;
+} training_thread;
+
+static double seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* Only the calling thread may run the caller's function; the others learn of it through the flag. */
+static void poll_now_and_then(training_thread *t) {
+    const fm_epoch *epoch = t->run->epoch;
+    const double every = 0.02;
+    if (t->e.worker->index != 0 || epoch->poll == NULL) return;
+    const double now = seconds();
+    if (now - t->last_poll < every) return;
+    t->last_poll = now;
+    if (epoch->poll(epoch->poll_context)) atomic_store(&t->run->stop, 1);
+}
+
+static void gather_rows(char *to, const void *from, const int64_t *order, int64_t begin, int64_t end, size_t bytes) {
+    if (from == NULL) return;
+    for (int64_t i = begin; i < end; i++)
+        memcpy(to + i * (int64_t)bytes, (const char *)from + order[i] * (int64_t)bytes, bytes);
+}
+
+/* The batch that starts at row `first`: views of the caller's arrays, or this thread's rows copied in order. */
+static void take_batch(training_thread *t, int64_t first) {
+    const fm_epoch *epoch = t->run->epoch;
+    const fm_plan *plan = t->e.plan;
+    const fm_targets *all = &epoch->targets;
+    const fm_net *net = t->e.net;
+    const size_t size = net->size, x_bytes = (size_t)net->n_in * size, y_bytes = (size_t)all->cols * size;
+    if (epoch->order == NULL) {
+        t->e.input = (const char *)epoch->x + first * (int64_t)x_bytes;
+        t->targets = (fm_targets){
+            .label = all->label == NULL ? NULL : all->label + first,
+            .values = all->values == NULL ? NULL : (const char *)all->values + first * (int64_t)y_bytes,
+            .cols = all->cols,
+            .weight = all->weight == NULL ? NULL : (const char *)all->weight + first * (int64_t)size,
+        };
+        return;
+    }
+    const int64_t *order = epoch->order + first;
+    int64_t begin, end;
+    fm_share(t->e.worker, t->e.rows, t->e.kernels->tile_rows, &begin, &end);
+    gather_rows(plan->batch, epoch->x, order, begin, end, x_bytes);
+    gather_rows((char *)plan->label, all->label, order, begin, end, sizeof(int64_t));
+    gather_rows(plan->target, all->values, order, begin, end, y_bytes);
+    gather_rows(plan->weight, all->weight, order, begin, end, size);
+    t->e.input = plan->batch;
+    t->targets = (fm_targets){
+        .label = all->label == NULL ? NULL : plan->label,
+        .values = all->values == NULL ? NULL : plan->target,
+        .cols = all->cols,
+        .weight = all->weight == NULL ? NULL : plan->weight,
+    };
+}
+
+static void loss_of_rows(training_thread *t) {
+    const fm_trainer *trainer = t->run->trainer;
+    const fm_net *net = trainer->net;
+    const int last = net->n_stages - 1;
+    const fm_plan *plan = t->e.plan;
+    if (t->e.cut == FM_CUT_COLUMNS && t->e.worker->index != 0) return;
+    fm_loss_range(&trainer->loss, net->dtype, net->n_out, plan->value[last], &t->targets, t->scale, t->e.row_begin,
+                  t->e.row_end, plan->row_value, plan->delta[last]);
+}
+
+static void phase_a(training_thread *t, int64_t first) {
+    const fm_trainer *trainer = t->run->trainer;
+    const fm_net *net = trainer->net;
+    take_batch(t, first);
+    /* rows gathered by others are needed by a cut by columns, and their weights by the loss's scale */
+    if (t->run->epoch->order != NULL && (t->e.cut == FM_CUT_COLUMNS || t->targets.weight != NULL))
+        fm_barrier(t->e.worker);
+    t->scale = fm_loss_scale(&trainer->loss, net->dtype, t->e.rows, net->n_out, t->targets.weight);
+    fm_forward_stages(&t->e);
+    poll_now_and_then(t);
+    loss_of_rows(t);
+    if (t->e.cut == FM_CUT_COLUMNS) fm_barrier(t->e.worker);
+    fm_backward_stages(&t->e, NULL);
+    fm_penalty_chunks(trainer, t->e.worker, t->e.plan->chunk_sum);
+    poll_now_and_then(t);
+}
+
+static void finish_range(training_thread *t, int64_t begin, int64_t end, int is_weight) {
+    const fm_trainer *trainer = t->run->trainer;
+    if (is_weight) fm_penalty_gradient_range(trainer, begin, end);
+    if (trainer->optimizer.clip_norm == 0.0) fm_update_range(trainer, &t->clock, begin, end);
+}
+
+static void stage_gradients(training_thread *t, int i) {
+    const fm_stage *s = &t->e.net->stages[i];
+    int64_t begin, end;
+    if (s->op != FM_OP_LINEAR) return;
+    fm_share_weights(&t->e, s, &begin, &end);
+    if (begin < end) {
+        fm_backward_weights(&t->e, i, begin, end, 0);
+        finish_range(t, s->weight_at + begin * s->fan_out, s->weight_at + end * s->fan_out, 1);
+        if (t->run->trainer->optimizer.clip_norm == 0.0) fm_transpose_weights(&t->e, i, begin, end);
+    }
+    fm_share(t->e.worker, s->fan_out, t->e.kernels->lanes, &begin, &end);
+    if (s->bias_at >= 0 && begin < end) {
+        fm_backward_bias(&t->e, i, begin, end, 0);
+        finish_range(t, s->bias_at + begin, s->bias_at + end, 0);
+    }
+}
+
+/* Clipping needs all gradients before the first update: two more barriers, and the transposes afterwards. */
+static void clipped_update(training_thread *t) {
+    const fm_trainer *trainer = t->run->trainer;
+    int64_t begin, end;
+    fm_barrier(t->e.worker);
+    const int64_t chunks = fm_square_chunks(trainer, t->e.worker, t->e.plan->chunk_sum);
+    fm_barrier(t->e.worker);
+    const double norm = sqrt(fm_chunks_total(t->e.plan->chunk_sum, chunks));
+    t->clock.g_scale = fm_clip_scale(norm, trainer->optimizer.clip_norm);
+    fm_share(t->e.worker, t->e.net->n_params, FM_SUM_CHUNK, &begin, &end);
+    fm_update_range(trainer, &t->clock, begin, end);
+    fm_barrier(t->e.worker);
+    fm_prepare(&t->e, 0);
+}
+
+static void phase_b(training_thread *t) {
+    for (int i = 0; i < t->e.net->n_stages; i++) stage_gradients(t, i);
+    if (t->run->trainer->optimizer.clip_norm != 0.0) clipped_update(t);
+}
+
+static int64_t penalty_chunk_count(const fm_trainer *trainer) {
+    const fm_worker nobody = {.index = INT32_MAX, .count = 1};
+    return fm_penalty_chunks(trainer, &nobody, NULL);
+}
+
+/* The step's loss, before its update. */
+static double step_loss(const training_thread *t) {
+    const fm_plan *plan = t->e.plan;
+    const fm_trainer *trainer = t->run->trainer;
+    return t->scale * fm_table(FM_F64)->sum(t->e.rows, plan->row_value) +
+           fm_chunks_total(plan->chunk_sum, penalty_chunk_count(trainer));
+}
+
+/* False when the run was stopped: all threads agree, for the flag is only raised before this barrier. */
+static int one_step(training_thread *t, int64_t first, double lr) {
+    training *run = t->run;
+    fm_exec_share(&t->e);
+    t->e.step = t->e.net->step + (uint32_t)t->clock.t - (uint32_t)run->trainer->t;
+    phase_a(t, first);
+    fm_barrier(t->e.worker);
+    if (atomic_load(&run->stop)) return 0;
+    t->clock = fm_clock_next(run->trainer, t->clock, lr);
+    if (t->e.worker->index == 0) {
+        run->loss_sum += step_loss(t) * (double)t->e.rows;
+        run->rows_done += t->e.rows;
+        run->steps++;
+    }
+    if (run->trainer->optimizer.clip_norm != 0.0) fm_barrier(t->e.worker); /* chunk sums are used anew */
+    phase_b(t);
+    fm_barrier(t->e.worker);
+    return 1;
+}
+
+static void training_task(void *context, fm_worker *self) {
+    training *run = context;
+    fm_trainer *trainer = run->trainer;
+    const fm_epoch *epoch = run->epoch;
+    training_thread t = {
+        .run = run,
+        .e = {.net = trainer->net, .kernels = fm_table(trainer->net->dtype), .plan = &trainer->plan, .worker = self,
+              .training = 1, .stop = &run->stop},
+        .clock = {.t = trainer->t, .power = {trainer->power[0], trainer->power[1]}},
+        .last_poll = seconds(),
+    };
+    fm_prepare(&t.e, 0);
+    for (int64_t first = 0, step = 0; first < epoch->rows; first += epoch->batch, step++) {
+        t.e.rows = epoch->rows - first < epoch->batch ? epoch->rows - first : epoch->batch;
+        t.e.cut = fm_plan_cut(t.e.rows, self->count);
+        if (!one_step(&t, first, epoch->lr[step])) break;
+    }
+    fm_barrier(self); /* nobody reads the trainer's clock any more */
+    if (self->index == 0) {
+        memcpy(trainer->power, t.clock.power, sizeof trainer->power);
+        trainer->net->step += (uint32_t)(t.clock.t - trainer->t);
+        trainer->t = t.clock.t;
+    }
+}
+
+fm_status fm_train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int64_t *steps) {
+    const int64_t batch = epoch->rows < epoch->batch ? epoch->rows : epoch->batch;
+    const int threads = fm_plan_threads(trainer->net, batch, 3.0, 3.0);
+    *loss = 0.0;
+    *steps = 0;
+    if (batch < 1) return FM_BAD_ARGUMENT;
+    if (fm_plan_reserve(&trainer->plan, trainer->net, FM_PLAN_TRAIN, batch, threads) != FM_OK) return FM_NO_MEMORY;
+    training run = {.trainer = trainer, .epoch = epoch};
+    fm_parallel(threads, training_task, &run);
+    *steps = run.steps;
+    *loss = run.rows_done > 0 ? run.loss_sum / (double)run.rows_done : 0.0;
+    return atomic_load(&run.stop) ? FM_INTERRUPTED : FM_OK;
+}

@@ -1,0 +1,100 @@
+/* Trainers: making and freeing them, and the optimizer by hand. */
+#include "engine/trainer.h"
+
+#include <math.h>
+#include <string.h>
+
+static void *copy_of(const void *from, int64_t count, size_t size) {
+    void *to = fm_alloc(count, size);
+    if (to != NULL && count > 0) memcpy(to, from, (size_t)count * size);
+    return to;
+}
+
+/* Arrays the optimizer really uses: plain SGD keeps none, RMSprop without momentum one. */
+static int slots_in_use(const fm_optimizer_spec *spec) {
+    const fm_optimizer_row *row = fm_optimizer_at(spec->kind);
+    if (strcmp(row->name, "SGD") == 0) return spec->hyper[0] != 0.0;
+    if (strcmp(row->name, "RMSprop") == 0) return spec->hyper[1] != 0.0 ? 2 : 1;
+    return row->slots;
+}
+
+static int allocate(fm_trainer *trainer, const fm_loss_spec *loss, const fm_optimizer_spec *optimizer) {
+    const fm_net *net = trainer->net;
+    trainer->loss_params = copy_of(loss->params, loss->n_params, sizeof *loss->params);
+    trainer->penalties = copy_of(optimizer->penalties, optimizer->n_penalties, sizeof *optimizer->penalties);
+    int complete = trainer->loss_params != NULL && trainer->penalties != NULL;
+    for (int i = 0; i < slots_in_use(optimizer); i++) {
+        trainer->slot[i] = fm_alloc_zeroed(net->n_params, net->size);
+        complete = complete && trainer->slot[i] != NULL;
+    }
+    return complete;
+}
+
+fm_status fm_trainer_new(fm_net *net, const fm_loss_spec *loss, const fm_optimizer_spec *optimizer, fm_trainer **out) {
+    *out = NULL;
+    if (fm_loss_at(loss->kind) == NULL || fm_optimizer_at(optimizer->kind) == NULL) return FM_BAD_ARGUMENT;
+    fm_trainer *trainer = fm_alloc_zeroed(1, sizeof *trainer);
+    if (trainer == NULL) return FM_NO_MEMORY;
+    *trainer = (fm_trainer){.net = net, .loss = *loss, .optimizer = *optimizer, .power = {1.0, 1.0}};
+    if (!allocate(trainer, loss, optimizer)) {
+        fm_trainer_free(trainer);
+        return FM_NO_MEMORY;
+    }
+    trainer->loss.params = trainer->loss_params;
+    trainer->optimizer.penalties = trainer->penalties;
+    *out = trainer;
+    return FM_OK;
+}
+
+void fm_trainer_free(fm_trainer *trainer) {
+    if (trainer == NULL) return;
+    fm_plan_release(&trainer->plan);
+    for (int i = 0; i < FM_SLOTS; i++) fm_free(trainer->slot[i]);
+    fm_free(trainer->loss_params);
+    fm_free(trainer->penalties);
+    fm_free(trainer);
+}
+
+void *fm_trainer_slot(fm_trainer *trainer, int slot) { return trainer->slot[slot]; }
+double *fm_trainer_powers(fm_trainer *trainer) { return trainer->power; }
+int64_t *fm_trainer_updates(fm_trainer *trainer) { return &trainer->t; }
+
+static const fm_worker alone = {.index = 0, .count = 1};
+
+static int64_t most_chunks(const fm_net *net) { return net->n_params / FM_SUM_CHUNK + net->n_stages + 1; }
+
+static fm_status clip(const fm_trainer *trainer, fm_clock *clock) {
+    double *chunk_sum = fm_alloc(most_chunks(trainer->net), sizeof *chunk_sum);
+    if (chunk_sum == NULL) return FM_NO_MEMORY;
+    const int64_t chunks = fm_square_chunks(trainer, &alone, chunk_sum);
+    clock->g_scale = fm_clip_scale(sqrt(fm_chunks_total(chunk_sum, chunks)), trainer->optimizer.clip_norm);
+    fm_free(chunk_sum);
+    return FM_OK;
+}
+
+fm_status fm_trainer_update(fm_trainer *trainer, double lr) {
+    fm_clock clock = {.t = trainer->t, .power = {trainer->power[0], trainer->power[1]}};
+    clock = fm_clock_next(trainer, clock, lr);
+    if (trainer->optimizer.clip_norm != 0.0 && clip(trainer, &clock) != FM_OK) return FM_NO_MEMORY;
+    fm_update_range(trainer, &clock, 0, trainer->net->n_params);
+    trainer->t = clock.t;
+    memcpy(trainer->power, clock.power, sizeof trainer->power);
+    return FM_OK;
+}
+
+fm_status fm_trainer_penalty(const fm_trainer *trainer, double *value) {
+    double *chunk_sum = fm_alloc(most_chunks(trainer->net), sizeof *chunk_sum);
+    if (chunk_sum == NULL) return FM_NO_MEMORY;
+    *value = fm_chunks_total(chunk_sum, fm_penalty_chunks(trainer, &alone, chunk_sum));
+    fm_free(chunk_sum);
+    return FM_OK;
+}
+
+void fm_trainer_add_penalty_gradient(fm_trainer *trainer) {
+    const fm_net *net = trainer->net;
+    for (int i = 0; i < net->n_stages; i++) {
+        const fm_stage *s = &net->stages[i];
+        if (s->op == FM_OP_LINEAR)
+            fm_penalty_gradient_range(trainer, s->weight_at, s->weight_at + s->fan_in * s->fan_out);
+    }
+}

@@ -1,0 +1,91 @@
+/* Chooses the table, and holds the registries' rows. */
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "kernels/table.h"
+
+#define FM_ISA_ROW(name, bits) extern const fm_kernels *const fm_kernels_of_##name[2];
+#include "isa_rows.def"
+#undef FM_ISA_ROW
+
+typedef struct {
+    const char *name;
+    unsigned needs;
+    const fm_kernels *const *tables;
+} isa_row;
+
+static const isa_row isas[] = {
+#define FM_ISA_ROW(name, bits) {#name, bits, fm_kernels_of_##name},
+#include "isa_rows.def"
+#undef FM_ISA_ROW
+};
+
+static const isa_row *_Atomic chosen;
+
+int fm_isa_count(void) { return (int)(sizeof isas / sizeof *isas); }
+
+const char *fm_isa_name(int index) { return index >= 0 && index < fm_isa_count() ? isas[index].name : NULL; }
+
+int fm_isa_supported(int index) { return (isas[index].needs & ~fm_cpu_features()) == 0; }
+
+fm_status fm_use_isa(const char *name) {
+    for (int i = 0; i < fm_isa_count(); i++) {
+        if (strcmp(name, isas[i].name) != 0) continue;
+        if (!fm_isa_supported(i)) return FM_UNSUPPORTED_ISA;
+        atomic_store(&chosen, &isas[i]);
+        return FM_OK;
+    }
+    return FM_UNKNOWN_ISA;
+}
+
+/* The last row that runs: cmake/isa.cmake lists them from worst to best, and the first runs everywhere. */
+static const isa_row *best(void) {
+    int i = fm_isa_count() - 1;
+    while (i > 0 && !fm_isa_supported(i)) i--;
+    return &isas[i];
+}
+
+static const isa_row *in_use(void) {
+    const isa_row *row = atomic_load_explicit(&chosen, memory_order_relaxed);
+    if (row == NULL) {
+        row = best();
+        atomic_store(&chosen, row);
+    }
+    return row;
+}
+
+const char *fm_isa_in_use(void) { return in_use()->name; }
+
+const fm_kernels *fm_table(fm_dtype dtype) { return in_use()->tables[dtype]; }
+
+static const fm_activation_row activation_rows[] = {
+#define FM_ACTIVATION(id, name, saves, n_params, params, formula, init, tol32, tol64) \
+    {#name, params, formula, init, FM_SAVES_##saves, {tol32, tol64}},
+#include "kernels/activations.def"
+#undef FM_ACTIVATION
+};
+
+static const fm_loss_row loss_rows[] = {
+#define FM_LOSS(id, name, target, elementwise, params, tol32, tol64) \
+    {#name, params, FM_TARGET_##target, elementwise, {tol32, tol64}},
+#include "kernels/losses.def"
+#undef FM_LOSS
+};
+
+static const fm_optimizer_row optimizer_rows[] = {
+#define FM_OPTIMIZER(id, name, slots, hyper) {#name, hyper, slots},
+#include "kernels/optimizers.def"
+#undef FM_OPTIMIZER
+};
+
+#define FM_COUNT(rows) ((int)(sizeof(rows) / sizeof *(rows)))
+#define FM_AT(rows, kind) ((kind) >= 0 && (kind) < FM_COUNT(rows) ? &(rows)[kind] : NULL)
+
+int fm_activation_count(void) { return FM_COUNT(activation_rows); }
+int fm_loss_count(void) { return FM_COUNT(loss_rows); }
+int fm_optimizer_count(void) { return FM_COUNT(optimizer_rows); }
+const fm_activation_row *fm_activation_at(int kind) { return FM_AT(activation_rows, kind); }
+const fm_loss_row *fm_loss_at(int kind) { return FM_AT(loss_rows, kind); }
+const fm_optimizer_row *fm_optimizer_at(int kind) { return FM_AT(optimizer_rows, kind); }

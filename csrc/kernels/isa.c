@@ -1,0 +1,24 @@
+/* Compiled once per ISA (cmake/isa.cmake) and exporting one symbol: everything else is static, so that no function
+   compiled for a newer processor can be picked by the linker for common use. */
+#include <math.h>
+#include <stddef.h>
+
+#include "kernels/table.h"
+#include "simd/simd.h"
+
+#define FM_TEXT_(x) #x
+#define FM_TEXT(x) FM_TEXT_(x)
+#define FM_EXPORT_(isa) fm_kernels_of_##isa
+#define FM_EXPORT(isa) FM_EXPORT_(isa)
+
+/* Layers with at most this many outputs take the dot form; see fm_takes_dot_form. */
+#define FM_DOT_OUTPUTS 4
+
+#define FM_SUFFIX f32
+#include "kernels/all.inc"
+#undef FM_SUFFIX
+#define FM_SUFFIX f64
+#include "kernels/all.inc"
+#undef FM_SUFFIX
+
+const fm_kernels *const FM_EXPORT(FM_ISA)[2] = {&kernels_f32, &kernels_f64};

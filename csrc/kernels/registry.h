@@ -1,0 +1,37 @@
+/* The registries: what each row of the .def files says, for the engine and for Python. */
+#ifndef FM_KERNELS_REGISTRY_H
+#define FM_KERNELS_REGISTRY_H
+
+enum { FM_ACTIVATION_PARAMS = 2, FM_HYPERS = 6, FM_SLOTS = 2 };
+
+/* What backward needs of an activation: its output, or its local gradient ("slope") stored by forward. */
+typedef enum { FM_SAVES_OUTPUT, FM_SAVES_SLOPE } fm_saves;
+
+typedef struct {
+    const char *name, *params, *formula, *init;
+    fm_saves saves;
+    double tolerance[2]; /* relative, against the float64 reference, for float32 and float64 */
+} fm_activation_row;
+
+typedef enum { FM_TARGET_CLASS, FM_TARGET_REAL, FM_TARGET_QUANTILE } fm_target;
+
+typedef struct {
+    const char *name, *params;
+    fm_target target;
+    int elementwise; /* averages over columns as well as rows */
+    double tolerance[2];
+} fm_loss_row;
+
+typedef struct {
+    const char *name, *hyper;
+    int slots;
+} fm_optimizer_row;
+
+int fm_activation_count(void);
+int fm_loss_count(void);
+int fm_optimizer_count(void);
+const fm_activation_row *fm_activation_at(int kind); /* NULL outside 0 .. count - 1 */
+const fm_loss_row *fm_loss_at(int kind);
+const fm_optimizer_row *fm_optimizer_at(int kind);
+
+#endif

@@ -1,0 +1,132 @@
+/* The kernel table: what an ISA's kernels can do for one element type, and their tile sizes.
+
+   One table exists per ISA and element type, each total. A kernel works on plain arrays on the calling thread: it knows
+   no plans, threads or allocation. `void *` stands for arrays of the table's element type; matrices are row-major and
+   `ld*` is the distance between rows, in elements. Row counts and widths may be zero. */
+#ifndef FM_KERNELS_TABLE_H
+#define FM_KERNELS_TABLE_H
+
+#include <stdint.h>
+
+#include "base/rng.h"
+#include "base/status.h"
+#include "kernels/registry.h"
+
+typedef enum {
+    FM_START_ZERO, /* each chain starts at 0 */
+    FM_START_BIAS, /* ... at bias[j] */
+    FM_START_C     /* ... at c[i][j]: continues the chain of an earlier part of k */
+} fm_start;
+
+typedef enum {
+    FM_FINISH_STORE,
+    FM_FINISH_ADD,      /* c += the finished chain */
+    FM_FINISH_ACTIVATE, /* c = f(chain); the slopes to `aux` when the activation saves them and aux is given */
+    FM_FINISH_BACKPROP  /* c = chain * local gradient, from what the activation saved in `aux` */
+} fm_finish;
+
+/* c[m][n] = finish(start + sum over ascending k of a[i][k] * b[k][j]), every element one chain of fused multiply-adds.
+   Element (i, k) of A is a[(i / mr) * a_panel + (i % mr) * a_row + k * a_step] with mr = tile_rows, so the same kernel
+   reads A in place, transposed, or packed; element (k, j) of B is b[(j / nr) * b_panel + k * b_step + j % nr]. */
+typedef struct {
+    int64_t m, n, k;
+    const void *a;
+    int64_t a_row, a_step, a_panel;
+    const void *b;
+    int64_t b_step, b_panel;
+    void *c;
+    int64_t ldc;
+    const void *bias; /* (n), read by FM_START_BIAS */
+    fm_start start;
+    fm_finish finish;
+    int activation;        /* row of activations.def, for ACTIVATE and BACKPROP */
+    const double *act_params;
+    void *aux; /* (m, n) */
+    int64_t ldaux;
+} fm_gemm;
+
+/* Loss of m rows of n scores and its gradient. Exactly one of label (class ids) and target (m, target_cols) is set. */
+typedef struct {
+    int kind; /* row of losses.def */
+    int64_t m, n;
+    const void *scores;      /* (m, n) contiguous */
+    const int64_t *label;    /* (m) */
+    const void *target;      /* (m, target_cols) contiguous; target_cols divides n */
+    int64_t target_cols;
+    const void *weight;      /* (m) or NULL */
+    double scale;            /* multiplies every gradient: 1 / sum of weights, and 1 / n for elementwise means */
+    const double *params;
+    int n_params;
+    double *value;  /* (m): weight * loss of each row, not scaled */
+    void *gradient; /* (m, n) or NULL */
+} fm_loss_rows;
+
+/* One optimizer update of n parameters. */
+typedef struct {
+    int kind; /* row of optimizers.def */
+    int64_t n;
+    void *w;
+    const void *g;
+    void *slot[FM_SLOTS];
+    double lr;
+    double hyper[FM_HYPERS];
+    double power[2]; /* hyper[0]^t and hyper[1]^t, t counting this update */
+    int64_t t;
+    double g_scale; /* multiplies g first (clipping by norm); 1 leaves it untouched */
+} fm_update_rows;
+
+typedef struct {
+    const char *isa;
+    int lanes;
+    int tile_rows, tile_cols; /* mr, nr: how packed panels are laid out; nr at most FM_MOST_TILE_COLS */
+    int block_depth;          /* k of a packed block of A, which has FM_BLOCK_ELEMENTS in all */
+
+    void (*gemm)(const fm_gemm *);
+    /* c[i][j] = bias[j] + the lane sum of a[i][:] * bt[j][:], for layers with few outputs; bt is (n, k). */
+    void (*dot)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *bt, int64_t ldb, void *c,
+                int64_t ldc, const void *bias);
+    /* dst[m][nr] panels of the k x n matrix src, the last one padded with zeros */
+    void (*pack_b)(int64_t k, int64_t n, const void *src, int64_t ld, void *dst);
+    /* panels of mr rows: dst[k][mr], from a(i, k) = src[i * row + k * step] */
+    void (*pack_a)(int64_t m, int64_t k, const void *src, int64_t row, int64_t step, void *dst);
+    void (*transpose)(int64_t rows, int64_t cols, const void *src, int64_t lds, void *dst, int64_t ldd);
+
+    /* out[j] (+)= chains of the rows of x in ascending order, FM_BATCH_CHUNK rows a chain */
+    void (*column_sums)(int64_t m, int64_t n, const void *x, int64_t ldx, void *out, int add);
+    void (*add)(int64_t n, const void *x, void *y); /* y += x */
+
+    void (*activate)(int kind, const double *params, int64_t m, int64_t n, const void *z, int64_t ldz, void *y,
+                     int64_t ldy, void *slope, int64_t lds);
+    void (*backprop)(int kind, const double *params, int64_t m, int64_t n, const void *saved, int64_t lds,
+                     const void *dy, int64_t ldy, void *dz, int64_t ldz);
+    void (*softmax)(int64_t m, int64_t n, const void *z, int64_t ldz, void *y, int64_t ldy);
+    void (*softmax_backward)(int64_t m, int64_t n, const void *y, const void *dy, void *dz); /* contiguous */
+    /* y = x * mask / (1 - p) for elements first .. first + n of the mask's numbering */
+    void (*dropout)(const fm_rng *rng, double p, int64_t first, int64_t n, const void *x, void *y);
+
+    void (*loss)(const fm_loss_rows *);
+    void (*update)(const fm_update_rows *);
+    /* penalties on weights: L1 (p = 1), L2 (p = 2) or any p: the lane sum of |w|^p, and g += lam * p * |w|^(p-1) sign w */
+    double (*penalty)(double p, int64_t n, const void *w);
+    void (*penalty_gradient)(double p, double lam, int64_t n, const void *w, void *g);
+    double (*sum)(int64_t n, const void *x);     /* lane sum */
+    double (*sum_squares)(int64_t n, const void *x);
+} fm_kernels;
+
+/* Packing space is the same for every table, so that a plan outlives a change of ISA. A block of A fills a quarter to a
+   half of a second-level cache. */
+enum { FM_BLOCK_ELEMENTS = 1 << 16, FM_MOST_TILE_COLS = 64 };
+
+/* The batch is summed in chunks of this many rows (docs/numerics.md): a chain inside, chunk totals in order. */
+enum { FM_BATCH_CHUNK = 1024 };
+
+/* The tables in use; chosen at the first call by FASTMLP_ISA or as the best that the processor has. */
+const fm_kernels *fm_table(fm_dtype dtype);
+
+int fm_isa_count(void);              /* ISAs in this build */
+const char *fm_isa_name(int index);  /* NULL outside 0 .. count - 1 */
+int fm_isa_supported(int index);     /* by this processor */
+fm_status fm_use_isa(const char *name);
+const char *fm_isa_in_use(void);
+
+#endif

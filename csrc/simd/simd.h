@@ -1,0 +1,65 @@
+/* The vector vocabulary: the only place where an instruction set is named.
+ *
+ * Every operation exists for the suffixes _f32 (float, 32-bit lanes) and _f64 (double, 64-bit
+ * lanes). names.h lets one source serve both: with FM_SUFFIX set, `v_add` means `v_add_f32`.
+ *
+ * Types     vec          real lanes            vmask   one truth value per lane
+ *           vint         integer lanes, as wide as the reals (int32_t or int64_t)
+ * Constant  v_lanes      lanes in a vec
+ * Memory    v_load(p)  v_store(p, v)           unaligned
+ *           v_load_n(p, n)  v_store_n(p, v, n) the first n lanes, 1 <= n <= v_lanes; memory beyond
+ *                                              them is not touched, other lanes load as 0
+ * Make      v_set1(x)  v_zero()
+ * Arithmetic  v_add  v_sub  v_mul  v_div  v_sqrt  v_neg  v_abs
+ *           v_fma(a, b, c) = a*b + c    v_fnma(a, b, c) = c - a*b
+ *                                       one rounding, except portable, which has two
+ *           v_max(a, b) = a > b ? a : b    v_min(a, b) = a < b ? a : b
+ *                                       so b when either is NaN, on every ISA
+ * Compare   v_lt  v_le  v_gt  v_ge  v_eq   false for NaN    v_isnan(a)
+ *           v_select(m, a, b) = m ? a : b
+ *           vm_and  vm_or  vm_not  vm_any(m) -> int
+ * Bits      v_and  v_or  v_xor  v_andnot(a, b) = ~a & b
+ * Integers  v_round(x)     nearest integral value, ties to even
+ *           v_to_int(x)    x integral; |x| < 2^31 (f32), |x| < 2^51 (f64); else unspecified
+ *           v_from_int(i)  rounds (f32); |i| < 2^51 (f64)
+ *           v_as_int(x)  v_as_real(i)      the same bits
+ *           vi_set1  vi_add  vi_sub  vi_and  vi_or  vi_xor  vi_gt(a, b) -> vmask (signed)
+ *           vi_shl(i, n)  vi_shr(i, n)     logical; n a constant expression
+ * Reduce    v_sum(v)  v_hmax(v)    halves tree: lane l op= lane l + lanes/2, then lanes/4, ... 1
+ * Shuffle   v_transpose(r)         the square of vectors r[v_lanes], in place
+ *
+ * The bits of results are the same on every ISA except for what fma rounds in portable and for
+ * the sign and payload of NaNs.
+ */
+#ifndef FM_SIMD_H
+#define FM_SIMD_H
+
+#include <stdint.h>
+
+#define FM_INLINE static inline __attribute__((always_inline))
+
+/* Rows of an ISA header: name, types, expression of the operands a, b, c. */
+#define FM_OP0(R, name, expr) \
+    FM_INLINE R name(void) { return expr; }
+#define FM_OP1(R, name, A, expr) \
+    FM_INLINE R name(A a) { return expr; }
+#define FM_OP2(R, name, A, expr) \
+    FM_INLINE R name(A a, A b) { return expr; }
+#define FM_OP3(R, name, A, expr) \
+    FM_INLINE R name(A a, A b, A c) { return expr; }
+
+#if defined(FM_ISA_AVX512)
+#include "avx512.h"
+#elif defined(FM_ISA_AVX2)
+#include "avx2.h"
+#elif defined(FM_ISA_NEON)
+#include "neon.h"
+#elif defined(FM_ISA_PORTABLE)
+#include "portable.h"
+#else
+#error "define one of FM_ISA_AVX512, FM_ISA_AVX2, FM_ISA_NEON, FM_ISA_PORTABLE"
+#endif
+
+#include "names.h"
+
+#endif

@@ -1,0 +1,148 @@
+"""fastmlp: multilayer perceptrons, described in Python and computed in C.
+
+>>> import fastmlp as fm
+>>> net = fm.Sequential(fm.Linear(2, 8), fm.Tanh(), fm.Linear(8, 1), seed=0)
+>>> x, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
+>>> history = fm.fit(net, x, y, loss=fm.BCEWithLogitsLoss(), optimizer=fm.Adam(lr=0.05),
+...                  epochs=300, progress=False)
+>>> (net.predict(x).ravel() > 0).tolist()
+[False, True, True, False]
+"""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import Any
+
+__version__ = "0.1.0"
+
+from fastmlp import initializers
+from fastmlp.callbacks import EarlyStopping, ProgressBar
+from fastmlp.config import show_config
+from fastmlp.errors import (
+    ArgumentError,
+    ArgumentTypeError,
+    FastMLPError,
+    MissingPackageError,
+    OutOfMemoryError,
+    StateError,
+)
+from fastmlp.gradcheck import gradcheck
+from fastmlp.history import FitState, History
+from fastmlp.layers import ACTIVATIONS as _ACTIVATIONS
+from fastmlp.layers import Dropout, Layer, Linear, Softmax
+from fastmlp.lbfgs import LBFGS
+from fastmlp.losses import (
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    L1Loss,
+    Loss,
+    MSELoss,
+    MultiMarginLoss,
+    PoissonNLLLoss,
+    QuantileLoss,
+)
+from fastmlp.network import Sequential
+from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from fastmlp.penalties import L1, L2, Lp, Penalty
+from fastmlp.schedules import (
+    ConstantLR,
+    CosineLR,
+    ExponentialLR,
+    OneCycleLR,
+    ReduceLROnPlateau,
+    Schedule,
+    StepLR,
+)
+from fastmlp.threads import get_num_threads, set_num_threads, threads
+from fastmlp.training import Trainer, fit
+
+# Imported when first used: they, or what they import, take time.
+_LAZY = ("io", "plot", "reference", "sklearn")
+
+# One class for each row of the core's registry: fm.ReLU, fm.Tanh, ...
+globals().update(_ACTIVATIONS)
+
+__all__ = [
+    "L1",
+    "L2",
+    "LBFGS",
+    "SGD",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "ArgumentError",
+    "ArgumentTypeError",
+    "BCEWithLogitsLoss",
+    "ConstantLR",
+    "CosineLR",
+    "CrossEntropyLoss",
+    "Dropout",
+    "EarlyStopping",
+    "ExponentialLR",
+    "FastMLPError",
+    "FitState",
+    "History",
+    "HuberLoss",
+    "L1Loss",
+    "Layer",
+    "Linear",
+    "Loss",
+    "Lp",
+    "MSELoss",
+    "MissingPackageError",
+    "MultiMarginLoss",
+    "OneCycleLR",
+    "Optimizer",
+    "OutOfMemoryError",
+    "Penalty",
+    "PoissonNLLLoss",
+    "ProgressBar",
+    "QuantileLoss",
+    "RMSprop",
+    "ReduceLROnPlateau",
+    "Schedule",
+    "Sequential",
+    "Softmax",
+    "StateError",
+    "StepLR",
+    "Trainer",
+    "fit",
+    "get_num_threads",
+    "gradcheck",
+    "initializers",
+    "load",
+    "set_num_threads",
+    "show_config",
+    "threads",
+]
+__all__ += list(_ACTIVATIONS)
+
+
+def load(path: str | PathLike[str]) -> Sequential:
+    """Read a network that ``net.save(path)`` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    Sequential
+    """
+    from fastmlp import io
+
+    return io.load(path)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        import importlib
+
+        return importlib.import_module(f"fastmlp.{name}")
+    raise AttributeError(f"module 'fastmlp' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

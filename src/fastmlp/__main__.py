@@ -1,0 +1,5 @@
+"""`python -m fastmlp` is the command `fastmlp`."""
+
+from fastmlp.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,167 @@
+# The C API of csrc/fastmlp.h, as Cython sees it.
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+
+cdef extern from "fastmlp.h" nogil:
+    ctypedef enum fm_status:
+        FM_OK
+        FM_NO_MEMORY
+        FM_BAD_ARGUMENT
+        FM_UNKNOWN_ISA
+        FM_UNSUPPORTED_ISA
+        FM_INTERRUPTED
+
+    ctypedef enum fm_dtype:
+        FM_F32
+        FM_F64
+
+    ctypedef enum fm_op:
+        FM_OP_LINEAR
+        FM_OP_ACTIVATION
+        FM_OP_SOFTMAX
+        FM_OP_DROPOUT
+
+    ctypedef enum fm_target:
+        FM_TARGET_CLASS
+        FM_TARGET_REAL
+        FM_TARGET_QUANTILE
+
+    enum:
+        FM_HYPERS
+        FM_SLOTS
+
+    ctypedef struct fm_activation_row:
+        const char *name
+        const char *params
+        const char *formula
+        const char *init
+        double tolerance[2]
+
+    ctypedef struct fm_loss_row:
+        const char *name
+        const char *params
+        fm_target target
+        double tolerance[2]
+
+    ctypedef struct fm_optimizer_row:
+        const char *name
+        const char *hyper
+        int slots
+
+    int fm_activation_count()
+    int fm_loss_count()
+    int fm_optimizer_count()
+    const fm_activation_row *fm_activation_at(int kind)
+    const fm_loss_row *fm_loss_at(int kind)
+    const fm_optimizer_row *fm_optimizer_at(int kind)
+
+    ctypedef struct fm_node:
+        fm_op op
+        int input
+        int64_t fan_in
+        int64_t fan_out
+        int kind
+        double param[2]
+        int bias
+        int64_t weight_at
+        int64_t bias_at
+
+    ctypedef struct fm_net:
+        pass
+
+    fm_status fm_net_new(int64_t n_in, int n_nodes, const fm_node *nodes, fm_dtype dtype,
+                         uint64_t seed, fm_net **out)
+    void fm_net_free(fm_net *net)
+    int64_t fm_net_width_out(const fm_net *net)
+    int64_t fm_net_parameters(const fm_net *net)
+    const fm_node *fm_net_node(const fm_net *net, int index)
+    void *fm_net_params(fm_net *net)
+    void *fm_net_grads(fm_net *net)
+    uint32_t fm_net_step(const fm_net *net)
+    void fm_net_set_step(fm_net *net, uint32_t step)
+    fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y)
+    fm_status fm_net_forward(fm_net *net, int64_t rows, const void *x, int training, void *y)
+    int64_t fm_net_saved_rows(const fm_net *net)
+    void fm_net_forget(fm_net *net)
+    fm_status fm_net_backward(fm_net *net, const void *dy, int accumulate, void *dx)
+
+    ctypedef struct fm_loss_spec:
+        int kind
+        int mean
+        int n_params
+        const double *params
+
+    ctypedef struct fm_targets:
+        const int64_t *label
+        const void *values
+        int64_t cols
+        const void *weight
+
+    fm_status fm_loss(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_t n,
+                      const void *scores, const fm_targets *targets, double *value,
+                      void *gradient)
+
+    ctypedef struct fm_penalty:
+        double p
+        double lam
+
+    ctypedef struct fm_optimizer_spec:
+        int kind
+        double hyper[6]
+        double clip_norm
+        int n_penalties
+        const fm_penalty *penalties
+
+    ctypedef struct fm_trainer:
+        pass
+
+    fm_status fm_trainer_new(fm_net *net, const fm_loss_spec *loss,
+                             const fm_optimizer_spec *optimizer, fm_trainer **out)
+    void fm_trainer_free(fm_trainer *trainer)
+    void *fm_trainer_slot(fm_trainer *trainer, int slot)
+    double *fm_trainer_powers(fm_trainer *trainer)
+    int64_t *fm_trainer_updates(fm_trainer *trainer)
+
+    ctypedef int (*fm_poll)(void *context) noexcept nogil
+
+    ctypedef struct fm_epoch:
+        const void *x
+        fm_targets targets
+        int64_t rows
+        const int64_t *order
+        int64_t batch
+        const double *lr
+        fm_poll poll
+        void *poll_context
+
+    fm_status fm_train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int64_t *steps)
+    fm_status fm_trainer_update(fm_trainer *trainer, double lr)
+    fm_status fm_trainer_penalty(const fm_trainer *trainer, double *value)
+    void fm_trainer_add_penalty_gradient(fm_trainer *trainer)
+
+    int fm_isa_count()
+    const char *fm_isa_name(int index)
+    int fm_isa_supported(int index)
+    fm_status fm_use_isa(const char *name)
+    const char *fm_isa_in_use()
+    int fm_threads()
+    int fm_process_threads()
+    void fm_set_process_threads(int threads)
+    int fm_override_threads(int threads)
+    int fm_openmp_version()
+    void fm_ignore_thread_cost(int ignore)
+
+
+cdef extern from "base/rng.h" nogil:
+    ctypedef struct fm_rng:
+        pass
+
+    fm_rng fm_rng_make(uint64_t seed, uint32_t stream, uint32_t step)
+    void fm_random_uniform(const fm_rng *rng, int64_t n, double *out)
+    void fm_random_normal(const fm_rng *rng, int64_t n, double *out)
+    void fm_random_keep(const fm_rng *rng, int64_t n, double p, uint8_t *out)
+    void fm_permutation(uint64_t seed, uint32_t epoch, int64_t n, int64_t *out)
+
+
+cdef extern from "base/arena.h" nogil:
+    void fm_fail_allocation(int64_t n)

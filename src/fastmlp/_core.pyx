@@ -1,0 +1,480 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=False
+"""The bridge to the C core: owns handles, releases the GIL, maps statuses to exceptions.
+
+No policy lives here. Arrays are trusted to be of the network's dtype, C-contiguous, aligned and of
+matching shapes: `fastmlp.validation` sees to that.
+"""
+import os
+
+cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.ref cimport Py_INCREF
+
+import numpy as np
+
+from fastmlp.errors import ArgumentError, OutOfMemoryError, StateError
+
+cnp.import_array()
+
+cdef extern from *:
+    """
+    #ifndef FM_COMPILER
+    #define FM_COMPILER "unknown"
+    #endif
+    """
+    const char *FM_COMPILER
+
+_OPS = {
+    "linear": FM_OP_LINEAR,
+    "activation": FM_OP_ACTIVATION,
+    "softmax": FM_OP_SOFTMAX,
+    "dropout": FM_OP_DROPOUT,
+}
+_TARGETS = {FM_TARGET_CLASS: "class", FM_TARGET_REAL: "real", FM_TARGET_QUANTILE: "quantile"}
+
+
+cdef int check(fm_status status) except -1:
+    if status == FM_OK:
+        return 0
+    if status == FM_NO_MEMORY:
+        raise OutOfMemoryError("not enough memory for this call; nothing was changed")
+    raise ArgumentError(f"the core refused its arguments (status {<int>status})")
+
+
+cdef fm_dtype dtype_of(str name):
+    return FM_F32 if name == "float32" else FM_F64
+
+
+cdef inline void *data(object array) noexcept:
+    return NULL if array is None else cnp.PyArray_DATA(<cnp.ndarray>array)
+
+
+cdef object view(object owner, void *start, int64_t n, int typenum):
+    """An array over memory that `owner` keeps alive."""
+    cdef cnp.npy_intp shape = n
+    array = cnp.PyArray_SimpleNewFromData(1, &shape, typenum, start)
+    Py_INCREF(owner)
+    cnp.PyArray_SetBaseObject(array, owner)
+    return array
+
+
+cdef object empty(int64_t rows, int64_t cols, int typenum):
+    cdef cnp.npy_intp shape[2]
+    shape[0] = rows
+    shape[1] = cols
+    return cnp.PyArray_EMPTY(2, shape, typenum, 0)
+
+
+# ---- registries ----
+
+def _defaults(const char *text):
+    pairs = (item.split("=") for item in text.decode().split())
+    return [(name, float(value)) for name, value in pairs]
+
+
+def activations():
+    """The rows of the activation registry; the index of a row is its kind."""
+    cdef const fm_activation_row *row
+    rows = []
+    for kind in range(fm_activation_count()):
+        row = fm_activation_at(kind)
+        rows.append({
+            "name": row.name.decode(),
+            "params": _defaults(row.params),
+            "formula": row.formula.decode(),
+            "init": row.init.decode(),
+            "tolerance": (row.tolerance[0], row.tolerance[1]),
+        })
+    return rows
+
+
+def losses():
+    """The rows of the loss registry; the index of a row is its kind."""
+    cdef const fm_loss_row *row
+    rows = []
+    for kind in range(fm_loss_count()):
+        row = fm_loss_at(kind)
+        rows.append({
+            "name": row.name.decode(),
+            "params": _defaults(row.params),
+            "target": _TARGETS[row.target],
+            "tolerance": (row.tolerance[0], row.tolerance[1]),
+        })
+    return rows
+
+
+def optimizers():
+    """The rows of the optimizer registry; the index of a row is its kind."""
+    cdef const fm_optimizer_row *row
+    rows = []
+    for kind in range(fm_optimizer_count()):
+        row = fm_optimizer_at(kind)
+        rows.append({
+            "name": row.name.decode(),
+            "hyper": _defaults(row.hyper),
+            "slots": row.slots,
+        })
+    return rows
+
+
+# ---- process ----
+
+def _isas():
+    return [fm_isa_name(i).decode() for i in range(fm_isa_count()) if fm_isa_supported(i)]
+
+
+def use_isa(str name):
+    """Choose the kernel table by name."""
+    cdef bytes text = name.encode()
+    cdef fm_status status = fm_use_isa(text)
+    if status == FM_UNKNOWN_ISA:
+        built = [fm_isa_name(i).decode() for i in range(fm_isa_count())]
+        raise ArgumentError(f"isa: unknown name {name!r}; this build has {', '.join(built)}")
+    if status == FM_UNSUPPORTED_ISA:
+        raise ArgumentError(
+            f"isa: this processor cannot run {name!r}; it can run {', '.join(_isas())}"
+        )
+
+
+def config():
+    """What runs: ISA in use, ISAs available, threads, OpenMP version, compiler."""
+    return {
+        "isa": fm_isa_in_use().decode(),
+        "isas": _isas(),
+        "threads": fm_threads(),
+        "openmp": fm_openmp_version(),
+        "compiler": FM_COMPILER.decode(),
+    }
+
+
+def set_num_threads(int n):
+    fm_set_process_threads(n)
+
+
+def get_num_threads():
+    return fm_threads()
+
+
+def scoped_threads(int n):
+    """Set the calling thread's override (0: none) and return the one before."""
+    return fm_override_threads(n)
+
+
+def fail_allocation(int64_t n):
+    """For tests: let the n-th request for memory from now, and all after it, fail; 0 ends that."""
+    fm_fail_allocation(n)
+
+
+def ignore_thread_cost(bint ignore):
+    """For tests: use every thread allowed, even where that is slower."""
+    fm_ignore_thread_cost(ignore)
+
+
+# ---- random numbers ----
+
+def random_uniform(int64_t n, uint64_t seed, uint32_t stream, uint32_t step=0):
+    cdef fm_rng rng = fm_rng_make(seed, stream, step)
+    out = np.empty(n, np.float64)
+    fm_random_uniform(&rng, n, <double *>data(out))
+    return out
+
+
+def random_normal(int64_t n, uint64_t seed, uint32_t stream, uint32_t step=0):
+    cdef fm_rng rng = fm_rng_make(seed, stream, step)
+    out = np.empty(n, np.float64)
+    fm_random_normal(&rng, n, <double *>data(out))
+    return out
+
+
+def dropout_mask(int64_t n, double p, uint64_t seed, uint32_t stream, uint32_t step):
+    cdef fm_rng rng = fm_rng_make(seed, stream, step)
+    out = np.empty(n, np.uint8)
+    fm_random_keep(&rng, n, p, <uint8_t *>data(out))
+    return out
+
+
+def permutation(int64_t n, uint64_t seed, uint32_t epoch):
+    out = np.empty(n, np.int64)
+    fm_permutation(seed, epoch, n, <int64_t *>data(out))
+    return out
+
+
+# ---- networks ----
+
+cdef class _NetHandle:
+    """Owns the C network. Arrays over its memory hold this, and not Net: no reference cycles."""
+    cdef fm_net *net
+
+    def __dealloc__(self):
+        fm_net_free(self.net)
+
+
+cdef class Net:
+    """A compiled node list with its parameters and gradients."""
+    cdef _NetHandle handle
+    cdef fm_net *net
+    cdef int typenum
+    cdef bint busy
+    cdef readonly object params, grads, dtype
+    cdef readonly list offsets
+    cdef readonly int64_t n_in, n_out
+
+    def __init__(self, int64_t n_in, list nodes, str dtype, uint64_t seed):
+        cdef cnp.ndarray packed = np.zeros(len(nodes) * sizeof(fm_node), np.uint8)
+        cdef fm_node *node = <fm_node *>cnp.PyArray_DATA(packed)
+        for i, (op, source, fan_in, fan_out, kind, p0, p1, bias) in enumerate(nodes):
+            node[i].op = _OPS[op]
+            node[i].input = source
+            node[i].fan_in = fan_in
+            node[i].fan_out = fan_out
+            node[i].kind = kind
+            node[i].param[0] = p0
+            node[i].param[1] = p1
+            node[i].bias = bias
+        self.handle = _NetHandle()
+        check(fm_net_new(n_in, len(nodes), node, dtype_of(dtype), seed, &self.handle.net))
+        self.net = self.handle.net
+        self.typenum = cnp.NPY_FLOAT32 if dtype == "float32" else cnp.NPY_FLOAT64
+        self.dtype = np.dtype(dtype)
+        self.n_in = n_in
+        self.n_out = fm_net_width_out(self.net)
+        self.offsets = [
+            (fm_net_node(self.net, i).weight_at, fm_net_node(self.net, i).bias_at)
+            for i in range(len(nodes))
+        ]
+        count = fm_net_parameters(self.net)
+        self.params = view(self.handle, fm_net_params(self.net), count, self.typenum)
+        self.grads = view(self.handle, fm_net_grads(self.net), count, self.typenum)
+
+    @property
+    def step_count(self):
+        """Training forwards so far, which number dropout's masks."""
+        return fm_net_step(self.net)
+
+    @step_count.setter
+    def step_count(self, uint32_t step):
+        fm_net_set_step(self.net, step)
+
+    @property
+    def saved_rows(self):
+        """Rows of the forward pass that awaits its backward, -1 when there is none."""
+        return fm_net_saved_rows(self.net)
+
+    cdef int enter(self) except -1:
+        if self.busy:
+            raise StateError("this network is in use by another thread: forward, backward and "
+                             "training need it for themselves (predict does not)")
+        self.busy = True
+        return 0
+
+    def predict(self, x, out):
+        cdef int64_t rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
+        y = empty(rows, self.n_out, self.typenum) if out is None else out
+        cdef void *from_x = data(x)
+        cdef void *to_y = data(y)
+        cdef fm_status status
+        with nogil:
+            status = fm_net_predict(self.net, rows, from_x, to_y)
+        check(status)
+        return y
+
+    def forward(self, x, bint training):
+        cdef int64_t rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
+        y = empty(rows, self.n_out, self.typenum)
+        cdef void *from_x = data(x)
+        cdef void *to_y = data(y)
+        cdef fm_status status
+        self.enter()
+        with nogil:
+            status = fm_net_forward(self.net, rows, from_x, training, to_y)
+        self.busy = False
+        check(status)
+        return y
+
+    def backward(self, dy, bint accumulate):
+        dx = empty(cnp.PyArray_DIM(<cnp.ndarray>dy, 0), self.n_in, self.typenum)
+        cdef void *from_dy = data(dy)
+        cdef void *to_dx = data(dx)
+        cdef fm_status status
+        self.enter()
+        with nogil:
+            status = fm_net_backward(self.net, from_dy, accumulate, to_dx)
+        self.busy = False
+        check(status)
+        return dx
+
+
+# ---- losses and training ----
+
+cdef fm_targets targets_of(object target, object sample_weight):
+    cdef fm_targets targets
+    cdef cnp.ndarray array = target
+    targets.label = NULL
+    targets.values = NULL
+    targets.cols = 0
+    targets.weight = data(sample_weight)
+    if cnp.PyArray_TYPE(array) == cnp.NPY_INT64:
+        targets.label = <const int64_t *>cnp.PyArray_DATA(array)
+    else:
+        targets.values = cnp.PyArray_DATA(array)
+        targets.cols = cnp.PyArray_DIM(array, 1)
+    return targets
+
+
+cdef class _LossSpec:
+    """A loss description and the memory it points to."""
+    cdef fm_loss_spec spec
+    cdef object params
+
+    def __init__(self, int kind, params, str reduction):
+        self.params = np.array(tuple(params) or (0.0,), np.float64)
+        self.spec.kind = kind
+        self.spec.mean = reduction == "mean"
+        self.spec.n_params = len(self.params)
+        self.spec.params = <const double *>data(self.params)
+
+
+def loss_forward(int kind, params, str reduction, scores, target, sample_weight):
+    """The loss and dL/dscores."""
+    cdef _LossSpec loss = _LossSpec(kind, params, reduction)
+    cdef cnp.ndarray array = scores
+    cdef int64_t rows = cnp.PyArray_DIM(array, 0), n = cnp.PyArray_DIM(array, 1)
+    cdef int typenum = cnp.PyArray_TYPE(array)
+    cdef fm_dtype dtype = FM_F32 if typenum == cnp.NPY_FLOAT32 else FM_F64
+    cdef fm_targets targets = targets_of(target, sample_weight)
+    cdef double value = 0.0
+    gradient = empty(rows, n, typenum)
+    cdef void *to_gradient = data(gradient)
+    cdef void *from_scores = data(scores)
+    cdef fm_status status
+    with nogil:
+        status = fm_loss(&loss.spec, dtype, rows, n, from_scores, &targets, &value, to_gradient)
+    check(status)
+    return value, gradient
+
+
+cdef class _TrainerHandle:
+    """Owns the C trainer, and keeps the network that it borrows."""
+    cdef fm_trainer *trainer
+    cdef _NetHandle net
+
+    def __dealloc__(self):
+        fm_trainer_free(self.trainer)
+
+
+cdef class _Signals:
+    """What the poll function found: the exception a signal handler raised."""
+    cdef object error
+
+
+cdef int poll_signals(void *context) noexcept with gil:
+    try:
+        PyErr_CheckSignals()
+    except BaseException as error:
+        (<_Signals>context).error = error
+        return 1
+    return 0
+
+
+cdef class Trainer:
+    """A network, a loss and an optimizer with its state: whole steps and epochs in C."""
+    cdef _TrainerHandle handle
+    cdef fm_trainer *trainer
+    cdef _LossSpec loss
+    cdef readonly Net net
+    cdef readonly list state
+    cdef readonly object powers
+    cdef public double lr
+    cdef readonly int64_t steps_done
+
+    def __init__(self, Net net, tuple loss, tuple optimizer, list penalties, double clip_norm):
+        cdef fm_optimizer_spec spec
+        powers = {"L1": 1.0, "L2": 2.0}
+        pairs = np.array([(powers.get(name, p), lam) for name, lam, p in penalties], np.float64)
+        kind, hyper = optimizer
+        spec.kind = kind
+        for i in range(FM_HYPERS):
+            spec.hyper[i] = hyper[i] if i < len(hyper) else 0.0
+        spec.clip_norm = clip_norm
+        spec.n_penalties = len(penalties)
+        spec.penalties = <const fm_penalty *>data(pairs)
+        self.net = net
+        self.loss = _LossSpec(*loss)
+        self.handle = _TrainerHandle()
+        self.handle.net = net.handle
+        check(fm_trainer_new(net.net, &self.loss.spec, &spec, &self.handle.trainer))
+        self.trainer = self.handle.trainer
+        self.lr = 1e-3
+        slots = [
+            view(self.handle, fm_trainer_slot(self.trainer, i), net.params.size, net.typenum)
+            for i in range(FM_SLOTS) if fm_trainer_slot(self.trainer, i) != NULL
+        ]
+        self.powers = view(self.handle, fm_trainer_powers(self.trainer), 2, cnp.NPY_FLOAT64)
+        self.state = slots
+
+    @property
+    def t(self):
+        """Updates done."""
+        return fm_trainer_updates(self.trainer)[0]
+
+    @t.setter
+    def t(self, int64_t value):
+        fm_trainer_updates(self.trainer)[0] = value
+
+    cdef double train(self, const fm_epoch *epoch) except? -1.0:
+        cdef double value = 0.0
+        cdef fm_status status
+        self.net.enter()
+        with nogil:
+            status = fm_train(self.trainer, epoch, &value, &self.steps_done)
+        self.net.busy = False
+        if status != FM_INTERRUPTED:
+            check(status)
+        return value
+
+    def step(self, x, target, sample_weight):
+        """One step on one batch; returns the loss with penalties, before the update."""
+        cdef fm_epoch epoch
+        epoch.x = data(x)
+        epoch.targets = targets_of(target, sample_weight)
+        epoch.rows = epoch.batch = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
+        epoch.order = NULL
+        epoch.lr = &self.lr
+        epoch.poll = NULL
+        epoch.poll_context = NULL
+        return self.train(&epoch)
+
+    def epoch(self, x, target, sample_weight, order, int64_t batch_size, lrs):
+        """All batches once; a signal's exception is raised after the last finished step."""
+        cdef fm_epoch epoch
+        cdef _Signals signals = _Signals()
+        epoch.x = data(x)
+        epoch.targets = targets_of(target, sample_weight)
+        epoch.rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
+        epoch.order = <const int64_t *>data(order)
+        epoch.batch = batch_size
+        epoch.lr = <const double *>data(lrs)
+        epoch.poll = poll_signals
+        epoch.poll_context = <void *>signals
+        value = self.train(&epoch)
+        if signals.error is not None:
+            raise signals.error
+        return value
+
+    def update(self):
+        """One optimizer update from the network's gradients."""
+        check(fm_trainer_update(self.trainer, self.lr))
+
+    def penalty(self):
+        """The penalties' value."""
+        cdef double value = 0.0
+        check(fm_trainer_penalty(self.trainer, &value))
+        return value
+
+    def add_penalty_gradient(self):
+        """Add the penalties' gradient to the network's."""
+        fm_trainer_add_penalty_gradient(self.trainer)
+
+
+if os.environ.get("FASTMLP_ISA"):
+    use_isa(os.environ["FASTMLP_ISA"])

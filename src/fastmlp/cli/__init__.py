@@ -1,0 +1,36 @@
+"""The command line: `fastmlp` and `python -m fastmlp`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+INSTALL_HINT = 'pip install "fastmlp[cli]"'
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments after the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        0 for success, 1 for a failed command, 2 for wrong usage or missing packages, 130 for Ctrl-C.
+
+    Examples
+    --------
+    >>> main(["info", "missing.safetensors"])
+    1
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    try:
+        from fastmlp.cli.commands import run
+    except ModuleNotFoundError as error:
+        if error.name != "click":
+            raise
+        from fastmlp.cli.bare import run
+    return run(arguments)

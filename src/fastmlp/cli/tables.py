@@ -1,0 +1,53 @@
+"""Two-column tables and one-line errors, with rich where it is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Row = tuple[str, str]
+
+
+def print_table(title: str, rows: Sequence[Row]) -> None:
+    """Print `rows` of (name, value) below `title`. Text from files is shown, never interpreted."""
+    shown = [(_printable(name), _printable(value)) for name, value in rows]
+    try:
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+    except ModuleNotFoundError:
+        _print_plain(title, shown)
+        return
+    table = Table(title=Text(title, style="bold"), title_justify="left", box=box.SIMPLE_HEAD,
+                  show_header=False)  # fmt: skip
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in shown:
+        table.add_row(Text(name), Text(value))
+    Console(highlight=False).print(table)
+
+
+def error_line(error: BaseException) -> str:
+    """Say in one line what went wrong.
+
+    Examples
+    --------
+    >>> error_line(FileNotFoundError(2, "No such file or directory", "net.safetensors"))
+    'net.safetensors: No such file or directory'
+    """
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return _printable(f"{error.filename}: {error.strerror}")
+    text = " ".join(str(error).split())
+    return _printable(text) or type(error).__name__
+
+
+def _print_plain(title: str, rows: Sequence[Row]) -> None:
+    width = max((len(name) for name, _ in rows), default=0)
+    print(title)
+    for name, value in rows:
+        print(f"  {name:<{width}}  {value}")
+
+
+def _printable(text: str) -> str:
+    """Replace control characters, which could otherwise drive the terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -1,0 +1,28 @@
+"""What this build is and what it runs on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastmlp import _core
+
+
+def show_config() -> dict[str, Any]:
+    """Return the version, the instruction set in use, those available, and the threads.
+
+    Returns
+    -------
+    dict
+        ``version``, ``isa``, ``isas``, ``threads``, ``openmp``, ``compiler``.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> config = fm.show_config()
+    >>> config["isa"] in config["isas"]
+    True
+    """
+    # The package sets its version before it imports this module.
+    from fastmlp import __version__
+
+    return {"version": __version__, **_core.config()}

@@ -1,0 +1,47 @@
+"""What layers, losses, optimizers and the rest share: their arguments, shown and saved."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+# Arguments that say where an object lives, not what it is.
+_PLACE = ("net", "dtype", "seed")
+
+
+class Described:
+    """An object that keeps each argument of its constructor as an attribute of that name."""
+
+    # Whether repr shows arguments that have their default.
+    _shows_defaults = False
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the constructor's arguments by name."""
+        return {name: getattr(self, name) for name in _defaults(type(self))}
+
+    def describe(self) -> dict[str, Any]:
+        """Return a JSON-able dict: the class under ``type``, then the arguments."""
+        plain = {name: _plain(value) for name, value in self.arguments().items()}
+        return {"type": type(self).__name__, **plain}
+
+    def __repr__(self) -> str:
+        defaults = _defaults(type(self))
+        shown = [
+            f"{name}={value!r}"
+            for name, value in self.arguments().items()
+            if self._shows_defaults or value != defaults[name]
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _defaults(cls: type) -> Mapping[str, Any]:
+    """The arguments of a class and their defaults (``inspect.Parameter.empty`` for none)."""
+    parameters = inspect.signature(cls).parameters
+    return {name: p.default for name, p in parameters.items() if name not in _PLACE}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Described):
+        return value.describe()
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,211 @@
+"""The loop around the epochs: plans a fit, runs it, and tells the callbacks."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from fastmlp import _core
+from fastmlp import validation as check
+from fastmlp.callbacks import ProgressBar
+from fastmlp.errors import ArgumentError, ArgumentTypeError
+from fastmlp.history import FitState, History
+from fastmlp.lbfgs import LBFGS
+from fastmlp.schedules import Schedule
+from fastmlp.validation import Array
+
+if TYPE_CHECKING:
+    from fastmlp.training import Trainer
+
+_BATCH_SIZE = 128
+# The core's random stream of splits.
+_SPLIT_STREAM = 0xFFFFFFFE
+
+
+class Data(NamedTuple):
+    """Checked rows, targets and weights."""
+
+    x: Array
+    target: Array
+    weights: Array | None
+
+    def take(self, index: Array) -> Data:
+        """Return some of the rows."""
+        weights = None if self.weights is None else self.weights[index]
+        return Data(self.x[index], self.target[index], weights)
+
+
+class Run:
+    """One fit of a trainer, all its arguments checked at construction."""
+
+    def __init__(
+        self,
+        trainer: Trainer,
+        data: Data,
+        *,
+        epochs: int,
+        batch_size: int | None,
+        validation: Any,
+        callbacks: Iterable[Any],
+        shuffle: bool,
+        seed: int | None,
+        progress: bool | None,
+        schedule: Schedule | None,
+        check_finite: bool,
+    ) -> None:
+        self.trainer = trainer
+        self.epochs = check.integer(epochs, "epochs", 0)
+        self.shuffle = check.flag(shuffle, "shuffle")
+        self.seed = trainer.net.seed if seed is None else check.seed(seed)
+        self.schedule = _checked_schedule(schedule, trainer)
+        self.hooks = _checked_callbacks(callbacks, progress)
+        self.data, self.held_out = self._split(data, validation, check_finite)
+        self.batch_size = self._rows_of_a_step(batch_size)
+        history = History(trainer.loss.score_name)
+        self.state = FitState(trainer, history, self.epochs, self.held_out is not None)
+
+    def run(self) -> None:
+        """Run the epochs, then ``on_fit_end`` however they ended."""
+        try:
+            self._tell("on_fit_start")
+            if isinstance(self.trainer.optimizer, LBFGS):
+                self._run_lbfgs()
+            else:
+                self._run_epochs()
+        except BaseException as error:
+            self.state.error = error
+            error.history = self.state.history  # type: ignore[attr-defined]
+            raise
+        finally:
+            self._tell("on_fit_end")
+
+    def _run_epochs(self) -> None:
+        rows = len(self.data.x)
+        steps = -(-rows // self.batch_size)
+        if self.schedule is not None:
+            self.schedule.start()
+        for epoch in range(self.epochs):
+            start = time.perf_counter()
+            rates = self._rates(epoch, steps)
+            order = None
+            if self.shuffle:
+                order = _core.permutation(rows, self.seed, self.trainer.epochs_done)
+            loss = self.trainer.epoch(self.data, order, self.batch_size, rates)
+            self._end_epoch(loss, float(rates[-1]), start)
+            if self.state.stopped:
+                break
+
+    def _run_lbfgs(self) -> None:
+        start = time.perf_counter()
+
+        def heard(loss: float) -> None:
+            nonlocal start
+            self._end_epoch(loss, 1.0, start)
+            start = time.perf_counter()
+            if self.state.stopped:
+                raise StopIteration
+
+        if self.epochs:
+            self.trainer.minimize(self.data, self.epochs, heard)
+
+    def _end_epoch(self, loss: float, lr: float, start: float) -> None:
+        state = self.state
+        self.trainer.epochs_done += 1
+        if not math.isfinite(loss) and all(map(math.isfinite, state.history.loss)):
+            warnings.warn(
+                f"the training loss is {loss} in epoch {state.epoch + 2}: try a smaller learning "
+                "rate, clip_norm=, or scaled inputs",
+                RuntimeWarning,
+                stacklevel=6,
+            )
+        state.record(loss, lr)
+        if self.held_out is not None:
+            state.record_validation(*self.trainer.evaluate(self.held_out))
+        state.record_time(time.perf_counter() - start)
+        if self.schedule is not None:
+            self.schedule.observe(loss if state.val_loss is None else state.val_loss)
+        self._tell("on_epoch_end")
+
+    def _rates(self, epoch: int, steps: int) -> Array:
+        lr = self.trainer.lr
+        if self.schedule is None:
+            return np.full(steps, lr)
+        found = self.schedule.rates(lr, epoch, self.epochs, steps)
+        rates = check.real_array(found, "schedule.rates", check.FLOAT64)
+        if rates.shape != (steps,) or not (rates >= 0.0).all() or not np.isfinite(rates).all():
+            raise ArgumentError(
+                f"schedule: {self.schedule!r} gave {rates!r}; want {steps} finite rates >= 0"
+            )
+        return rates
+
+    def _tell(self, hook: str) -> None:
+        for callback in self.hooks:
+            method = getattr(callback, hook, None)
+            if method is not None:
+                method(self.state)
+
+    def _rows_of_a_step(self, batch_size: int | None) -> int:
+        rows = len(self.data.x)
+        full = isinstance(self.trainer.optimizer, LBFGS)
+        if batch_size is None:
+            return rows if full else min(_BATCH_SIZE, rows)
+        size = min(check.size(batch_size, "batch_size"), rows)
+        if full and size < rows:
+            raise ArgumentError(
+                f"batch_size: got {size}; LBFGS takes all {rows} rows, leave batch_size out"
+            )
+        return size
+
+    def _split(self, data: Data, validation: Any, finite: bool) -> tuple[Data, Data | None]:
+        if validation is None:
+            return data, None
+        if isinstance(validation, (tuple, list)) and len(validation) in (2, 3):
+            x, y, *weights = validation
+            weight = weights[0] if weights else None
+            return data, self.trainer.checked_data(x, y, weight, "validation ", finite)
+        if isinstance(validation, (tuple, list, np.ndarray)):
+            raise ArgumentError("validation: want (x, y), (x, y, sample_weight) or a fraction")
+        fraction = check.real(validation, "validation", 0.0, 1.0, True, True)
+        return self._split_off(data, fraction)
+
+    def _split_off(self, data: Data, fraction: float) -> tuple[Data, Data]:
+        rows = len(data.x)
+        held = math.ceil(fraction * rows)
+        if held >= rows:
+            raise ArgumentError(
+                f"validation: got fraction {fraction} of {rows} rows, which leaves none to train"
+            )
+        order = np.argsort(_core.random_uniform(rows, self.seed, _SPLIT_STREAM), kind="stable")
+        return data.take(np.sort(order[held:])), data.take(np.sort(order[:held]))
+
+
+def _checked_schedule(schedule: Any, trainer: Trainer) -> Schedule | None:
+    if schedule is None:
+        return None
+    if not isinstance(schedule, Schedule):
+        raise ArgumentTypeError(f"schedule: got {schedule!r}; want a schedule, such as CosineLR()")
+    if isinstance(trainer.optimizer, LBFGS):
+        raise ArgumentError("schedule: LBFGS has no learning rate; leave schedule out")
+    return schedule
+
+
+def _checked_callbacks(callbacks: Any, progress: bool | None) -> list[Any]:
+    found = [] if callbacks is None else callbacks
+    if not isinstance(found, Iterable):
+        raise ArgumentTypeError(f"callbacks: got {callbacks!r}; want a list of callbacks")
+    hooks = list(found)
+    for callback in hooks:
+        if not callable(getattr(callback, "on_epoch_end", None)):
+            raise ArgumentTypeError(
+                f"callbacks: got {callback!r}; want objects with on_epoch_end(state)"
+            )
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    if terminal if progress is None else check.flag(progress, "progress"):
+        hooks.append(ProgressBar())
+    return hooks

@@ -1,0 +1,15 @@
+"""Model files: one safetensors file per network, written atomically, read strictly."""
+
+from fastmlp.io.atomic import write_atomically
+from fastmlp.io.model import ModelFile, inspect, load, read_metadata, save
+from fastmlp.io.safetensors import ModelFileError
+
+__all__ = [
+    "ModelFile",
+    "ModelFileError",
+    "inspect",
+    "load",
+    "read_metadata",
+    "save",
+    "write_atomically",
+]

@@ -1,0 +1,239 @@
+"""A network as one safetensors file: its parameters as tensors, its description as metadata.
+
+Parameters are the tensors ``"0.W"``, ``"0.b"``, ... (index of the layer, name of the array). The
+metadata key ``"fastmlp"`` holds JSON: the version of this format and what `Sequential.describe`
+returned. All other keys belong to the caller. Loading executes nothing from the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.errors import ArgumentError, ArgumentTypeError, FastMLPError
+from fastmlp.io import safetensors
+from fastmlp.io.safetensors import DTYPE_NAMES, Header, Malformed
+from fastmlp.network import Sequential
+
+RESERVED_KEY = "fastmlp"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What a model file says about itself, without its parameters' values.
+
+    Attributes
+    ----------
+    size : int
+        Size of the file in bytes.
+    network : dict
+        The network's description, as `Sequential.describe` gave it.
+    shapes : dict of str to tuple of int
+        Shape of each stored parameter array, by name.
+    metadata : dict of str to str
+        The caller's own metadata.
+    """
+
+    size: int
+    network: dict[str, Any]
+    shapes: dict[str, tuple[int, ...]]
+    metadata: dict[str, str]
+
+
+def save(
+    net: Sequential, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None
+) -> None:
+    """Write `net` to one safetensors file, atomically.
+
+    Parameters
+    ----------
+    net : Sequential
+        The network; its parameters are stored in its own dtype, bit for bit.
+    path : str or path-like
+        File to create or to replace.
+    metadata : mapping of str to str, optional
+        Text to keep beside the network; see `read_metadata`. The key ``"fastmlp"`` is taken.
+
+    Raises
+    ------
+    ArgumentTypeError
+        A key or a value of `metadata` is not a string.
+    ArgumentError
+        `metadata` uses the reserved key, or text that UTF-8 cannot encode.
+    OSError
+        The file cannot be written. What was there before is then still there.
+
+    Examples
+    --------
+    >>> import tempfile, fastmlp as fm
+    >>> net = fm.Sequential(fm.Linear(4, 3), fm.ReLU(), fm.Linear(3, 2), seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(net, f"{folder}/m.safetensors", {"trained on": "nothing"})
+    ...     same = bool((load(f"{folder}/m.safetensors").params == net.params).all())
+    >>> same
+    True
+    """
+    own = {"format": FORMAT_VERSION, "network": net.describe()}
+    fields = {RESERVED_KEY: json.dumps(own, allow_nan=False), **_checked(metadata or {})}
+    safetensors.write(path, _parameters(net), fields)
+
+
+def load(path: str | os.PathLike[str]) -> Sequential:
+    """Read a network that `save` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The model file.
+
+    Returns
+    -------
+    Sequential
+        A network with the same layers, dtype and parameters, bit for bit.
+
+    Raises
+    ------
+    ModelFileError
+        The file is truncated, corrupt or not a model file. Memory use stays within a small multiple
+        of the file's size whatever the file claims.
+    OSError
+        The file is missing or unreadable.
+
+    Examples
+    --------
+    >>> import tempfile, fastmlp as fm
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fm.Sequential(fm.Linear(4, 2)).save(f"{folder}/m.safetensors")
+    ...     load(f"{folder}/m.safetensors").params.shape
+    (10,)
+    """
+    with safetensors.naming(path), safetensors.open_tensors(path) as (file, header):
+        description = _network_description(header)
+        _check_widths(description, header)
+        net = _build(description)
+        parameters = _parameters(net)
+        _check_tensors(parameters, header)
+        for name, array in parameters.items():
+            safetensors.read_into(file, header, name, array)
+        return net
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Read the metadata that was given to `save`, without reading the parameters.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The model file.
+
+    Returns
+    -------
+    dict of str to str
+        The caller's metadata; empty when `save` was given none.
+
+    Raises
+    ------
+    ModelFileError
+        The file is truncated, corrupt or not a model file.
+    OSError
+        The file is missing or unreadable.
+
+    Examples
+    --------
+    >>> import tempfile, fastmlp as fm
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(fm.Sequential(fm.Linear(4, 2)), f"{folder}/m.safetensors", {"data": "iris"})
+    ...     read_metadata(f"{folder}/m.safetensors")
+    {'data': 'iris'}
+    """
+    return inspect(path).metadata
+
+
+def inspect(path: str | os.PathLike[str]) -> ModelFile:
+    """Read everything but the parameters' values; raises what `read_metadata` raises.
+
+    Examples
+    --------
+    >>> import tempfile, fastmlp as fm
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fm.Sequential(fm.Linear(4, 2)).save(f"{folder}/m.safetensors")
+    ...     inspect(f"{folder}/m.safetensors").shapes
+    {'0.W': (4, 2), '0.b': (2,)}
+    """
+    with safetensors.naming(path), safetensors.open_tensors(path) as (file, header):
+        return ModelFile(
+            size=os.fstat(file.fileno()).st_size,
+            network=_network_description(header),
+            shapes={name: entry.shape for name, entry in header.tensors.items()},
+            metadata={k: v for k, v in header.metadata.items() if k != RESERVED_KEY},
+        )
+
+
+def _checked(metadata: Mapping[str, str]) -> dict[str, str]:
+    for key, value in metadata.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise ArgumentTypeError(
+                f"metadata must map strings to strings, got {key!r:.40}: {value!r:.40}"
+            )
+        try:
+            (key + value).encode()
+        except UnicodeEncodeError as error:
+            raise ArgumentError(f"metadata {key!r:.40} is not valid Unicode: {error}") from None
+    if RESERVED_KEY in metadata:
+        raise ArgumentError(f"metadata key {RESERVED_KEY!r} is reserved for the network itself")
+    return dict(metadata)
+
+
+def _parameters(net: Sequential) -> dict[str, NDArray[Any]]:
+    """Views of the network's parameters by their name in a model file."""
+    return {
+        f"{index}.{name}": array
+        for index, layer in enumerate(net.layers)
+        for name in ("W", "b")
+        if (array := getattr(layer, name, None)) is not None
+    }
+
+
+def _network_description(header: Header) -> dict[str, Any]:
+    if RESERVED_KEY not in header.metadata:
+        raise Malformed("it is a safetensors file, but holds no network description")
+    own = safetensors.parse_json(header.metadata[RESERVED_KEY], "its network description")
+    if not isinstance(own, dict) or own.keys() != {"format", "network"}:
+        raise Malformed("its network description must have exactly the keys format and network")
+    if own["format"] != FORMAT_VERSION:
+        raise Malformed(f"its format version is {own['format']!r:.40}, expected {FORMAT_VERSION}")
+    if not isinstance(own["network"], dict):
+        raise Malformed("its network description must be an object")
+    return own["network"]
+
+
+def _check_widths(description: dict[str, Any], header: Header) -> None:
+    """Hold every layer's described size against its stored tensor, before memory is taken for it."""
+
+
+def _build(description: dict[str, Any]) -> Sequential:
+    try:
+        return Sequential.from_description(description)
+    except (FastMLPError, KeyError, TypeError, ValueError) as error:
+        raise Malformed(f"its network description is invalid ({error})") from None
+
+
+def _check_tensors(parameters: dict[str, NDArray[Any]], header: Header) -> None:
+    expected = {name: (a.dtype, a.shape) for name, a in parameters.items()}
+    for name in expected.keys() ^ header.tensors.keys():
+        problem = "lacks" if name in expected else "has the unexpected"
+        raise Malformed(f"it {problem} tensor {name!r}")
+    for name, (dtype, shape) in expected.items():
+        entry = header.tensors[name]
+        if (entry.dtype.newbyteorder("="), entry.shape) != (dtype, shape):
+            raise Malformed(
+                f"tensor {name!r} is {DTYPE_NAMES[entry.dtype.newbyteorder('=')]} {entry.shape}, "
+                f"expected {DTYPE_NAMES[np.dtype(dtype)]} {shape}"
+            )

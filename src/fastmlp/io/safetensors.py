@@ -1,0 +1,200 @@
+"""The safetensors format: a strict reader of headers, and a writer.
+
+A file is 8 bytes of little-endian header length, that many bytes of JSON, and the tensors' bytes::
+
+    {"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}
+
+Offsets count from the end of the header. The reader takes only what the format's specification
+(https://github.com/huggingface/safetensors#format) allows, and of that only float32 and float64:
+every length is checked against the file's real size before anything is allocated by it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.errors import FastMLPError
+from fastmlp.io.atomic import write_atomically
+
+LENGTH_BYTES = 8
+MAX_HEADER_BYTES = 16 * 2**20
+MAX_DIMENSIONS = 8
+MAX_TENSOR_BYTES = 2**63 - 1  # what a signed 64-bit size can hold
+METADATA = "__metadata__"
+DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+DTYPE_NAMES = {np.dtype("float32"): "F32", np.dtype("float64"): "F64"}
+
+
+class ModelFileError(FastMLPError, ValueError):
+    """A file that is not a model of ours: truncated, corrupt or foreign. Names the file."""
+
+
+@dataclass(frozen=True)
+class TensorEntry:
+    """Where a tensor lies: bytes `begin` to `end`, counted from the end of the header."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Header:
+    """A checked header; `data_start` is the file position of offset 0."""
+
+    tensors: dict[str, TensorEntry]
+    metadata: dict[str, str]
+    data_start: int
+
+
+class Malformed(Exception):
+    """What is wrong with a file, before the file's name is known."""
+
+
+@contextmanager
+def naming(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turn `Malformed` into a `ModelFileError` that names `path`."""
+    try:
+        yield
+    except Malformed as problem:
+        raise ModelFileError(f"{os.fspath(path)} is not a fastmlp model: {problem}") from None
+
+
+@contextmanager
+def open_tensors(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, Header]]:
+    """Open `path` and yield it with its checked header; a malformed file is a `ModelFileError`."""
+    with naming(path):
+        # Checked before opening, because opening a named pipe would wait for its writer.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise Malformed("it is not a regular file")
+        with open(path, "rb") as file:
+            yield file, _read_header(file)
+
+
+def read_into(file: BinaryIO, header: Header, name: str, out: NDArray[Any]) -> None:
+    """Fill the C-contiguous array `out` with tensor `name`, whose dtype and shape it has."""
+    file.seek(header.data_start + header.tensors[name].begin)
+    view = out.reshape(-1).view(np.uint8)
+    if file.readinto(memoryview(view)) != out.nbytes:  # type: ignore[attr-defined]
+        raise Malformed(f"it ended early while tensor {name!r} was being read")
+    if sys.byteorder == "big":
+        out.byteswap(inplace=True)
+
+
+def write(
+    path: str | os.PathLike[str], tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]
+) -> None:
+    """Write float32 and float64 arrays and text `metadata` to `path`, atomically.
+
+    The layout is a function of the contents alone: equal networks give equal files.
+    """
+    header: dict[str, Any] = {METADATA: dict(metadata)}
+    chunks, offset = [], 0
+    for name, tensor in tensors.items():
+        data = np.ascontiguousarray(tensor, dtype=tensor.dtype.newbyteorder("<"))
+        header[name] = {
+            "dtype": DTYPE_NAMES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [offset, offset + data.nbytes],
+        }
+        offset += data.nbytes
+        chunks.append(data.reshape(-1).view(np.uint8))
+    write_atomically(path, [_encode(header), *chunks])
+
+
+def parse_json(text: str, what: str) -> Any:
+    """Parse strict JSON: no duplicate keys, no NaN or infinity, no bottomless nesting."""
+    try:
+        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_reject_constant)
+    except (ValueError, RecursionError) as error:
+        raise Malformed(f"{what} is not valid JSON ({error})") from None
+
+
+def _encode(header: dict[str, Any]) -> bytes:
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors then start aligned for whoever maps the file
+    return len(text).to_bytes(LENGTH_BYTES, "little") + text
+
+
+def _read_header(file: BinaryIO) -> Header:
+    size = os.fstat(file.fileno()).st_size
+    if size < LENGTH_BYTES:
+        raise Malformed(f"{size} bytes are too few for a header")
+    length = int.from_bytes(file.read(LENGTH_BYTES), "little")
+    limit = min(size - LENGTH_BYTES, MAX_HEADER_BYTES)
+    if not 2 <= length <= limit:
+        raise Malformed(f"its header claims {length} bytes, expected 2 to {limit}")
+    raw = file.read(length)
+    if len(raw) != length or raw[:1] != b"{":
+        raise Malformed("its header does not start a JSON object")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        raise Malformed("its header is not UTF-8 text") from None
+    fields = parse_json(text.rstrip(" "), "its header")
+    metadata = _check_metadata(fields.pop(METADATA, {}))
+    tensors = {name: _check_entry(name, entry) for name, entry in fields.items()}
+    _check_offsets(tensors, size - LENGTH_BYTES - length)
+    return Header(tensors, metadata, LENGTH_BYTES + length)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a key appears twice")
+    return result
+
+
+def _reject_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _check_metadata(metadata: Any) -> dict[str, str]:
+    if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
+        raise Malformed(f"{METADATA} must map text to text")
+    return metadata
+
+
+def _check_entry(name: str, entry: Any) -> TensorEntry:
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+        raise Malformed(f"tensor {name!r} must have exactly dtype, shape and data_offsets")
+    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+    if not isinstance(dtype, str) or dtype not in DTYPES:
+        raise Malformed(f"tensor {name!r} has dtype {dtype!r:.40}, expected F32 or F64")
+    if not _are_sizes(shape) or len(shape) > MAX_DIMENSIONS:
+        raise Malformed(f"tensor {name!r} has an invalid shape {shape!r:.80}")
+    if not _are_sizes(offsets) or len(offsets) != 2:
+        raise Malformed(f"tensor {name!r} has invalid data_offsets {offsets!r:.80}")
+    # Python's integers cannot overflow; a zero among the sizes must not hide what NumPy's would.
+    if math.prod(max(n, 1) for n in shape) * DTYPES[dtype].itemsize > MAX_TENSOR_BYTES:
+        raise Malformed(f"tensor {name!r} has an impossible shape {shape!r:.80}")
+    if offsets[1] - offsets[0] != math.prod(shape) * DTYPES[dtype].itemsize:
+        raise Malformed(f"tensor {name!r} of shape {shape!r:.80} does not fill bytes {offsets!r:.80}")
+    return TensorEntry(DTYPES[dtype], tuple(shape), offsets[0], offsets[1])
+
+
+def _are_sizes(values: Any) -> bool:
+    # `type` rather than isinstance: true and false are integers to the latter.
+    return isinstance(values, list) and all(type(n) is int and n >= 0 for n in values)
+
+
+def _check_offsets(tensors: dict[str, TensorEntry], data_bytes: int) -> None:
+    position = 0
+    for name, entry in sorted(tensors.items(), key=lambda item: (item[1].begin, item[1].end)):
+        if entry.begin != position:
+            raise Malformed(f"tensor {name!r} starts at byte {entry.begin}, expected {position}")
+        position = entry.end
+    if position != data_bytes:
+        raise Malformed(f"its tensors need {position} bytes, but {data_bytes} are there")

@@ -1,0 +1,136 @@
+"""The layer interface: constructor, forward, backward; and how a layer enters a network."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastmlp import _core, validation
+from fastmlp.described import Described
+from fastmlp.errors import ArgumentError
+from fastmlp.layers.engine import Engine
+from fastmlp.validation import Array
+
+
+class Layer(Described):
+    """Base of the layers.
+
+    A layer used alone runs on a network of one node, made at its first use. A layer that a
+    ``Sequential`` holds belongs to it: its parameters are views of the network's flat array.
+    """
+
+    # What suits the weights of a Linear before this layer; None: the layer after this one decides.
+    init_before: ClassVar[str | None] = "xavier"
+    n_parameters: int = 0
+
+    def __init__(self, dtype: Any = None, seed: int | None = None) -> None:
+        self._dtype = None if dtype is None else validation.float_dtype(dtype)
+        self._seed = None if seed is None else validation.seed(seed)
+        self._engine: Engine | None = None
+        self._network: weakref.ref[Any] | None = None
+
+    def forward(self, x: Any, training: bool = False) -> Array:
+        """Compute the output of this layer alone and save what ``backward`` needs.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, in) or (in,)
+        training : bool
+            Only ``Dropout`` differs between training and not.
+
+        Returns
+        -------
+        ndarray, shape (N, out) or (out,)
+        """
+        rows, engine = self._ready(x)
+        return engine.forward(rows, training)
+
+    def backward(self, dy: Any, accumulate: bool = False) -> Array:
+        """Turn the upstream gradient into the downstream one; fill the parameters' gradients.
+
+        Parameters
+        ----------
+        dy : array_like, shape (N, out) or (out,)
+            Gradient of the loss with respect to this layer's output.
+        accumulate : bool
+            Add to the parameters' gradients instead of overwriting them.
+
+        Returns
+        -------
+        ndarray, shape (N, in) or (in,)
+
+        Raises
+        ------
+        StateError
+            Before a forward pass, or a second time after one.
+        """
+        return self._planned().backward(dy, accumulate)
+
+    def node(self, source: int, width: int) -> _core.Node:
+        """Return the core's description of this layer, reading node ``source`` of ``width``."""
+        raise NotImplementedError
+
+    def width_after(self, width: int) -> int:
+        """Return the output width for an input width; raise ArgumentError if it does not fit."""
+        return width
+
+    def belongs(self) -> bool:
+        """Whether a living network holds this layer."""
+        return self._network is not None and self._network() is not None
+
+    def join(self, network: Any, engine: Engine, index: int, seed: int, init: str) -> None:
+        """Enter ``network`` as its node ``index``; ``init`` suits the layers that follow."""
+        self._network = weakref.ref(network)
+        self._engine = None
+
+    def _ready(self, x: Any) -> tuple[Any, Engine]:
+        raise NotImplementedError
+
+    def _planned(self) -> Engine:
+        raise NotImplementedError
+
+    def __reduce__(self) -> Any:
+        options = {"dtype": None if self._dtype is None else self._dtype.name, "seed": self._seed}
+        return _rebuild, (type(self), {**self.arguments(), **options}, self._values())
+
+    def _values(self) -> dict[str, Array]:
+        """Copies of the parameters, by attribute name; empty while there are none."""
+        return {}
+
+
+def _rebuild(cls: type[Layer], arguments: dict[str, Any], values: dict[str, Array]) -> Layer:
+    layer = cls(**arguments)
+    for name, value in values.items():
+        setattr(layer, name, value)
+    return layer
+
+
+class WidthlessLayer(Layer):
+    """A layer that takes any width, kept from its input when it is used alone."""
+
+    def _ready(self, x: Any) -> tuple[Any, Engine]:
+        dtype = self._dtype or validation.natural_dtype(x)
+        rows = validation.real_array(x, "x", dtype)
+        if rows.ndim not in (1, 2) or rows.shape[-1] == 0:
+            raise ArgumentError(
+                f"x: got shape {rows.shape}; want (N, features) or one row (features,)"
+            )
+        return rows, self._engine_for(rows.shape[-1], dtype)
+
+    def _engine_for(self, width: int, dtype: np.dtype[Any]) -> Engine:
+        old = self._engine
+        if old is not None and old.n_in == width and old.dtype == dtype:
+            return old
+        if self._seed is None:
+            self._seed = validation.seed(None)
+        engine = Engine(width, [self.node(-1, width)], dtype, self._seed)
+        if old is not None:
+            engine.core.step_count = old.core.step_count
+        self._engine = engine
+        return engine
+
+    def _planned(self) -> Engine:
+        # Before any forward pass a plan of any width gives the right error.
+        return self._engine or self._engine_for(1, self._dtype or validation.FLOAT32)

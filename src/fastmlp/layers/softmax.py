@@ -1,0 +1,28 @@
+"""The softmax layer."""
+
+from __future__ import annotations
+
+from fastmlp import _core
+from fastmlp.layers.base import WidthlessLayer
+
+
+class Softmax(WidthlessLayer):
+    """Probabilities from scores, row by row: ``y_j = exp(x_j) / sum_k exp(x_k)``.
+
+    Input and output have the same shape, ``(N, features)`` or ``(features,)``. Local gradient:
+    ``dx = y * (dy - sum_k dy_k y_k)``. ``CrossEntropyLoss`` takes scores, not these probabilities.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}, optional
+        Used while the layer is alone; by default float64 for float64 input, else float32.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.Softmax().forward([[1.0, 1.0]]).tolist()
+    [[0.5, 0.5]]
+    """
+
+    def node(self, source: int, width: int) -> _core.Node:
+        return ("softmax", source, width, width, 0, 0.0, 0.0, False)

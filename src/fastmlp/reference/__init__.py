@@ -1,0 +1,120 @@
+"""The float64 NumPy twin of every operation of fastmlp.
+
+It is written to be read: one small file per family, each function as close to the formula on the
+blackboard as numerical stability allows. The tests compare every compiled kernel with it, so it is
+the definition of what the library computes. It needs NumPy and the standard library only, and
+nothing else of the package.
+
+===================  ===========================================================================
+file                 family
+===================  ===========================================================================
+``activations.py``   non-linearities ``f`` and their derivatives ``df``
+``layers.py``        ``forward`` and ``backward`` of the layers, and chains of them
+``losses.py``        losses and their gradients, with sample weights
+``penalties.py``     L2, L1, Lp on the weights
+``optimizers.py``    update rules on one flat array; clipping
+``rng.py``           Philox random numbers as a pure function of (seed, stream, step, index)
+``training.py``      the training loop, and gradients by central differences
+===================  ===========================================================================
+
+Examples
+--------
+>>> from fastmlp import reference
+>>> net = reference.Sequential(
+...     reference.Linear([[1.0, -1.0]], [-1.0, 1.0]),
+...     reference.Activation("ReLU"),
+...     reference.Linear([[1.0], [1.0]], [0.0]),
+... )
+>>> net.forward([[-2.0], [1.0], [4.0]]).ravel()  # |x - 1|, exactly
+array([3., 0., 3.])
+"""
+
+from __future__ import annotations
+
+from .activations import ACTIVATIONS, ActivationRow
+from .arrays import Array
+from .layers import Activation, Dropout, Layer, Linear, Sequential, Softmax, assign, flatten
+from .losses import (
+    LOSSES,
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HuberLoss,
+    L1Loss,
+    Loss,
+    MSELoss,
+    MultiMarginLoss,
+    PoissonNLLLoss,
+    QuantileLoss,
+    log_softmax,
+    one_hot,
+)
+from .optimizers import (
+    OPTIMIZERS,
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
+    Optimizer,
+    RMSprop,
+    clip_by_norm,
+)
+from .penalties import L1, L2, PENALTIES, Lp, Penalty
+from .rng import (
+    dropout_mask,
+    inverse_normal,
+    normal,
+    permutation,
+    philox4x32,
+    random_u32,
+    uniform,
+)
+from .training import Trainer, central_difference, fit
+
+__all__ = [
+    "ACTIVATIONS",
+    "L1",
+    "L2",
+    "LOSSES",
+    "OPTIMIZERS",
+    "PENALTIES",
+    "SGD",
+    "Activation",
+    "ActivationRow",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Array",
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "Dropout",
+    "HuberLoss",
+    "L1Loss",
+    "Layer",
+    "Linear",
+    "Loss",
+    "Lp",
+    "MSELoss",
+    "MultiMarginLoss",
+    "Optimizer",
+    "Penalty",
+    "PoissonNLLLoss",
+    "QuantileLoss",
+    "RMSprop",
+    "Sequential",
+    "Softmax",
+    "Trainer",
+    "assign",
+    "central_difference",
+    "clip_by_norm",
+    "dropout_mask",
+    "fit",
+    "flatten",
+    "inverse_normal",
+    "log_softmax",
+    "normal",
+    "one_hot",
+    "permutation",
+    "philox4x32",
+    "random_u32",
+    "uniform",
+]

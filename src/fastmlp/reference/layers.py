@@ -1,0 +1,244 @@
+"""Layers in the lecture's form: ``forward`` computes and saves what ``backward`` needs;
+``backward`` multiplies the upstream gradient by the local one and passes it downstream.
+
+Rows are samples: ``x`` is (N, fan_in). Parameters are given by the caller as plain arrays, because
+how to initialise them is not the business of these formulas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .activations import ACTIVATIONS
+from .arrays import Array, as_float
+from .rng import dropout_mask
+
+
+class Layer:
+    """A node of the graph. ``params`` and ``grads`` are parallel lists, empty by default."""
+
+    @property
+    def params(self) -> list[Array]:
+        return []
+
+    @property
+    def grads(self) -> list[Array]:
+        return []
+
+    def forward(self, x: ArrayLike, training: bool = False) -> Array:
+        raise NotImplementedError
+
+    def backward(self, dy: ArrayLike) -> Array:
+        raise NotImplementedError
+
+
+class Linear(Layer):
+    """``y = x W + b``; backward: ``dW = x^T dy``, ``db = sum of dy's rows``, ``dx = dy W^T``.
+
+    Parameters
+    ----------
+    W : array-like (fan_in, fan_out)
+    b : array-like (fan_out,), or None for a layer without bias
+
+    Examples
+    --------
+    >>> layer = Linear([[1.0, 2.0]], [0.0, 1.0])
+    >>> layer.forward([[3.0]])
+    array([[3., 7.]])
+    >>> layer.backward([[1.0, 1.0]])
+    array([[3.]])
+    >>> layer.dW
+    array([[3., 3.]])
+    """
+
+    def __init__(self, W: ArrayLike, b: ArrayLike | None = None) -> None:
+        self.W = np.array(W, dtype=np.float64)
+        self.b = None if b is None else np.array(b, dtype=np.float64)
+        self.dW = np.zeros_like(self.W)
+        self.db = None if self.b is None else np.zeros_like(self.b)
+
+    @property
+    def params(self) -> list[Array]:
+        return [self.W] if self.b is None else [self.W, self.b]
+
+    @property
+    def grads(self) -> list[Array]:
+        return [self.dW] if self.db is None else [self.dW, self.db]
+
+    def forward(self, x: ArrayLike, training: bool = False) -> Array:
+        self.x = as_float(x)
+        y = self.x @ self.W
+        return y if self.b is None else y + self.b
+
+    def backward(self, dy: ArrayLike) -> Array:
+        dy = as_float(dy)
+        self.dW[...] = self.x.T @ dy
+        if self.db is not None:
+            self.db[...] = dy.sum(axis=0)
+        return dy @ self.W.T
+
+
+class Activation(Layer):
+    """``y = f(z)`` element by element; backward: ``dz = dy * f'(z)``.
+
+    Parameters
+    ----------
+    name : a key of `ACTIVATIONS`; KeyError otherwise
+    *params : the activation's parameters, its defaults when none are given
+
+    Examples
+    --------
+    >>> layer = Activation("LeakyReLU", 0.5)
+    >>> layer.forward([[-2.0, 2.0]])
+    array([[-1.,  2.]])
+    >>> layer.backward([[10.0, 10.0]])
+    array([[ 5., 10.]])
+    """
+
+    def __init__(self, name: str, *params: float) -> None:
+        self.row = ACTIVATIONS[name]
+        self.arguments = params or tuple(self.row.params.values())
+
+    def forward(self, x: ArrayLike, training: bool = False) -> Array:
+        self.z = as_float(x)
+        return self.row.f(self.z, *self.arguments)
+
+    def backward(self, dy: ArrayLike) -> Array:
+        return as_float(dy) * self.row.df(self.z, *self.arguments)
+
+
+class Softmax(Layer):
+    """``y_j = exp(z_j) / sum_k exp(z_k)`` in each row; backward: ``dz = y * (dy - dy . y)``.
+
+    The row's maximum is subtracted first: it changes nothing but keeps ``exp`` from overflowing.
+
+    Examples
+    --------
+    >>> Softmax().forward([[1000.0, 1000.0]])
+    array([[0.5, 0.5]])
+    """
+
+    def forward(self, x: ArrayLike, training: bool = False) -> Array:
+        z = as_float(x)
+        with np.errstate(invalid="ignore", under="ignore"):
+            e = np.exp(z - z.max(axis=1, keepdims=True))
+            self.y = as_float(e / e.sum(axis=1, keepdims=True))
+        return self.y
+
+    def backward(self, dy: ArrayLike) -> Array:
+        dy = as_float(dy)
+        return as_float(self.y * (dy - (dy * self.y).sum(axis=1, keepdims=True)))
+
+
+class Dropout(Layer):
+    """Training: each element becomes 0 with probability ``p``, else is scaled by ``1 / (1 - p)``.
+
+    Otherwise the identity. The mask is a function of (seed, node, step, element), where ``step``
+    counts the training forwards done so far and ``node`` is this layer's position in the network.
+
+    Parameters
+    ----------
+    p : probability of dropping, 0 <= p <= 1; everything is 0 at 1
+    seed : the network's seed, 0 <= seed < 2**64
+    node : the layer's index in the network
+
+    Examples
+    --------
+    >>> layer = Dropout(0.5, seed=1)
+    >>> layer.forward([[1.0, 1.0]])
+    array([[1., 1.]])
+    >>> set(layer.forward(np.ones((8, 8)), training=True).ravel().tolist()) == {0.0, 2.0}
+    True
+    """
+
+    def __init__(self, p: float, seed: int = 0, node: int = 0) -> None:
+        self.p, self.seed, self.stream = p, seed, 4 * node + 2
+        self.step = 0
+
+    def forward(self, x: ArrayLike, training: bool = False) -> Array:
+        x = as_float(x)
+        self.factor = np.ones_like(x)
+        if training:
+            mask = dropout_mask(x.size, self.p, self.seed, self.stream, self.step)
+            scale = 1.0 / (1.0 - self.p) if self.p < 1.0 else 0.0
+            self.factor = as_float(mask.reshape(x.shape) * scale)
+            self.step += 1
+        return x * self.factor
+
+    def backward(self, dy: ArrayLike) -> Array:
+        return as_float(dy) * self.factor
+
+
+class Sequential(Layer):
+    """A chain of layers; backward walks it in reverse.
+
+    Examples
+    --------
+    The circuit ``sigmoid(w0 x0 + w1 x1 + w2)``:
+
+    >>> net = Sequential(Linear([[2.0], [-3.0]], [-3.0]), Activation("Sigmoid"))
+    >>> net.forward([[-1.0, -2.0]]).round(2)
+    array([[0.73]])
+    >>> net.backward([[1.0]]).round(2)
+    array([[ 0.39, -0.59]])
+    >>> [g.round(2).tolist() for g in net.grads]
+    [[[-0.2], [-0.39]], [0.2]]
+    """
+
+    def __init__(self, *layers: Layer) -> None:
+        self.layers = layers
+
+    @property
+    def params(self) -> list[Array]:
+        return [param for layer in self.layers for param in layer.params]
+
+    @property
+    def grads(self) -> list[Array]:
+        return [grad for layer in self.layers for grad in layer.grads]
+
+    @property
+    def linears(self) -> list[Linear]:
+        """The layers that have weights, for penalties."""
+        return [layer for layer in self.layers if isinstance(layer, Linear)]
+
+    def forward(self, x: ArrayLike, training: bool = False) -> Array:
+        y = as_float(x)
+        for layer in self.layers:
+            y = layer.forward(y, training)
+        return y
+
+    def backward(self, dy: ArrayLike) -> Array:
+        dx = as_float(dy)
+        for layer in reversed(self.layers):
+            dx = layer.backward(dx)
+        return dx
+
+
+def flatten(arrays: Sequence[Array]) -> Array:
+    """All elements in one flat new array, in order: each ``W`` by rows, then its ``b``.
+
+    Examples
+    --------
+    >>> flatten([np.ones((1, 2)), np.zeros(1)])
+    array([1., 1., 0.])
+    """
+    return np.concatenate([array.ravel() for array in arrays]) if arrays else np.zeros(0)
+
+
+def assign(arrays: Sequence[Array], flat: Array) -> None:
+    """Write the flat array back into ``arrays``: the inverse of `flatten`.
+
+    Examples
+    --------
+    >>> w = np.zeros((1, 2))
+    >>> assign([w], np.array([1.0, 2.0]))
+    >>> w
+    array([[1., 2.]])
+    """
+    start = 0
+    for array in arrays:
+        array[...] = flat[start : start + array.size].reshape(array.shape)
+        start += array.size

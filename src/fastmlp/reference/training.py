@@ -1,0 +1,159 @@
+"""The whole training loop, step for step, and gradients by central differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .arrays import Array, as_float
+from .layers import Sequential, assign, flatten
+from .losses import Loss
+from .optimizers import Optimizer, clip_by_norm
+from .penalties import Penalty
+from .rng import permutation
+
+
+class Trainer:
+    """Forward, loss, backward, penalties, clipping, update.
+
+    Parameters
+    ----------
+    net, loss, optimizer : what is trained, on what, how
+    penalties : added to the loss, for every weight matrix
+    clip_norm : largest norm of the gradient, penalties' part included; 0 for no limit
+
+    Examples
+    --------
+    >>> from fastmlp.reference import SGD, Linear, MSELoss
+    >>> net = Sequential(Linear([[0.0]]))
+    >>> trainer = Trainer(net, MSELoss(), SGD(lr=0.25))
+    >>> [trainer.step([[1.0]], [[2.0]]) for _ in range(3)]
+    [4.0, 1.0, 0.25]
+    """
+
+    def __init__(
+        self,
+        net: Sequential,
+        loss: Loss,
+        optimizer: Optimizer,
+        penalties: Sequence[Penalty] = (),
+        clip_norm: float = 0.0,
+    ) -> None:
+        self.net, self.loss, self.optimizer = net, loss, optimizer
+        self.penalties, self.clip_norm = penalties, clip_norm
+
+    def step(
+        self, x: ArrayLike, target: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """One update on one batch; returns the loss before it, penalties included."""
+        scores = self.net.forward(x, training=True)
+        value = self.loss.forward(scores, target, sample_weight)
+        self.net.backward(self.loss.backward())
+        value += self._penalise()
+        params, grads = flatten(self.net.params), flatten(self.net.grads)
+        if self.clip_norm > 0.0:
+            grads = clip_by_norm(grads, self.clip_norm)
+        self.optimizer.step(params, grads)
+        assign(self.net.params, params)
+        return value
+
+    def epoch(
+        self,
+        x: ArrayLike,
+        target: ArrayLike,
+        order: NDArray[np.int64],
+        batch_size: int,
+        sample_weight: ArrayLike | None = None,
+        lrs: Sequence[float] | None = None,
+    ) -> Iterator[tuple[int, float]]:
+        """Steps through the samples in the given order; yields (rows, loss) after each update.
+
+        The last batch has what is left. ``lrs`` gives every step its own learning rate.
+        """
+        x, target = as_float(x), np.asarray(target)
+        weight = None if sample_weight is None else as_float(sample_weight)
+        for number, start in enumerate(range(0, len(order), batch_size)):
+            if lrs is not None:
+                self.optimizer.lr = lrs[number]
+            rows = order[start : start + batch_size]
+            batch_weight = None if weight is None else weight[rows]
+            yield len(rows), self.step(x[rows], target[rows], batch_weight)
+
+    def _penalise(self) -> float:
+        value = 0.0
+        for layer in self.net.linears:
+            for penalty in self.penalties:
+                value += penalty.value(layer.W)
+                layer.dW += penalty.gradient(layer.W)
+        return value
+
+
+def fit(
+    net: Sequential,
+    x: ArrayLike,
+    target: ArrayLike,
+    *,
+    loss: Loss,
+    optimizer: Optimizer,
+    epochs: int,
+    batch_size: int,
+    penalties: Sequence[Penalty] = (),
+    clip_norm: float = 0.0,
+    sample_weight: ArrayLike | None = None,
+    shuffle: bool = True,
+    seed: int = 0,
+) -> list[float]:
+    """Train in place; the mean loss of each epoch: its batches' losses, weighted by their rows.
+
+    Parameters
+    ----------
+    x : (N, n_in)
+    target : (N,) or (N, C), as the loss wants it
+    sample_weight : (N,), or None for equal weights
+    shuffle : whether epoch ``e`` runs in the order ``permutation(N, seed, e)``, else as given
+
+    Examples
+    --------
+    >>> from fastmlp.reference import SGD, Linear, MSELoss
+    >>> net = Sequential(Linear([[0.0]], [0.0]))
+    >>> x = np.arange(4.0)[:, np.newaxis]
+    >>> history = fit(net, x, 2 * x + 1, loss=MSELoss(), optimizer=SGD(lr=0.1),
+    ...               epochs=200, batch_size=3)
+    >>> history[-1] < 1e-9
+    True
+    >>> net.forward([[10.0]]).round(3)
+    array([[21.]])
+    """
+    trainer = Trainer(net, loss, optimizer, penalties, clip_norm)
+    n = len(as_float(x))
+    history = []
+    for epoch in range(epochs):
+        order = permutation(n, seed, epoch) if shuffle else np.arange(n)
+        steps = trainer.epoch(x, target, order, batch_size, sample_weight)
+        history.append(sum(rows * value for rows, value in steps) / n)
+    return history
+
+
+def central_difference(f: Callable[[], float], x: Array, h: float = 1e-6) -> Array:
+    """The gradient of ``f()`` with respect to ``x``, by ``(f(x + h) - f(x - h)) / 2h``.
+
+    ``f`` reads ``x``, a writable array, whose elements are moved one at a time and put back.
+
+    Examples
+    --------
+    >>> x = np.array([1.0, 2.0])
+    >>> central_difference(lambda: float(np.sum(x**3)), x).round(4)
+    array([ 3., 12.])
+    """
+    gradient = np.empty_like(x)
+    for index in np.ndindex(x.shape):
+        here = x[index]
+        x[index] = here + h
+        above = f()
+        x[index] = here - h
+        below = f()
+        x[index] = here
+        gradient[index] = (above - below) / (2.0 * h)
+    return gradient

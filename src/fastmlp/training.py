@@ -1,0 +1,337 @@
+"""Training: one step in one call, an epoch in one call, and the loop around the epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from fastmlp import _core
+from fastmlp import validation as check
+from fastmlp.errors import ArgumentError, ArgumentTypeError
+from fastmlp.fitting import Data, Run
+from fastmlp.history import History
+from fastmlp.lbfgs import LBFGS
+from fastmlp.losses import Loss
+from fastmlp.network import Sequential
+from fastmlp.optimizers import Adam, FirstOrder, Optimizer, core_state, load_core_state
+from fastmlp.penalties import as_list
+from fastmlp.schedules import Schedule
+from fastmlp.validation import Array
+
+_T = TypeVar("_T")
+
+
+class Trainer:
+    """A network, a loss and an optimizer with its state: makes steps and fits.
+
+    Parameters
+    ----------
+    net : Sequential
+    loss : Loss
+    optimizer : Optimizer, optional
+        Without a network of its own; its state begins anew here. ``Adam()`` by default.
+    penalty : Penalty or list of Penalty, optional
+        Added to the loss.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        If something is not what it should be.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> net = fm.Sequential(fm.Linear(2, 1), seed=0)
+    >>> trainer = fm.Trainer(net, loss=fm.MSELoss(), optimizer=fm.SGD(lr=0.1))
+    >>> first = trainer.step([[1.0, 2.0]], [3.0])
+    >>> trainer.step([[1.0, 2.0]], [3.0]) < first
+    True
+    """
+
+    def __init__(
+        self, net: Sequential, loss: Loss, optimizer: Optimizer | None = None, penalty: Any = None
+    ) -> None:
+        self.net = _checked(net, "net", Sequential, "a Sequential")
+        self.loss = _checked(loss, "loss", Loss, "a loss, such as fm.CrossEntropyLoss()")
+        self.optimizer = _checked_optimizer(Adam() if optimizer is None else optimizer)
+        self.penalties = as_list(penalty)
+        self.epochs_done = 0
+        self.history = History(loss.score_name)
+        self._core = _core.Trainer(
+            net.core_net(),
+            loss.core_spec(),
+            self.optimizer.core_spec(),
+            [one.core_spec() for one in self.penalties],
+            getattr(self.optimizer, "clip_norm", None) or 0.0,
+        )
+        self._core.lr = self.optimizer.lr
+
+    @property
+    def lr(self) -> float:
+        """Learning rate; may be set between steps, and between epochs by a callback."""
+        return self._core.lr
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._core.lr = check.real(value, "lr", 0.0)
+
+    def step(self, x: Any, y: Any, sample_weight: Any = None) -> float:
+        """Forward, loss, backward and update on one batch, in one call of the core.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, in_features)
+            At least one row.
+        y : array_like
+            Targets, as the loss takes them.
+        sample_weight : array_like, shape (N,), optional
+
+        Returns
+        -------
+        float
+            Loss with penalties, before the update.
+
+        Raises
+        ------
+        ArgumentError, ArgumentTypeError
+            If shapes, types or values do not fit; parameters are unchanged.
+        """
+        data = self.checked_data(x, y, sample_weight)
+        if isinstance(self.optimizer, LBFGS):
+            return self.minimize(data, self.optimizer.max_iter, lambda loss: None)
+        return self._core.step(*data)
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        epochs: int = 10,
+        batch_size: int | None = None,
+        validation: Any = None,
+        sample_weight: Any = None,
+        callbacks: Iterable[Any] = (),
+        shuffle: bool = True,
+        seed: int | None = None,
+        progress: bool | None = None,
+        schedule: Schedule | None = None,
+        check_finite: bool = True,
+    ) -> History:
+        """Train for some epochs; arguments and errors are those of ``fastmlp.fit``.
+
+        A second call goes on where the first one ended: five epochs and five more are the same
+        as ten, without a schedule.
+        """
+        data = self.checked_data(x, y, sample_weight, check_finite=check_finite)
+        run = Run(self, data, epochs=epochs, batch_size=batch_size, validation=validation,
+                  callbacks=callbacks, shuffle=shuffle, seed=seed, progress=progress,
+                  schedule=schedule, check_finite=check_finite)  # fmt: skip
+        self.history = run.state.history
+        run.run()
+        return self.history
+
+    def evaluate(self, data: Data) -> tuple[float, float]:
+        """Return loss (without penalties) and score of the network's predictions."""
+        scores = self.net.core_net().predict(data.x, None)
+        value, _ = _core.loss_forward(*self.loss.core_spec(), scores, data.target, data.weights)
+        return value, self.loss.core_score(scores, data.target, data.weights)
+
+    def epoch(self, data: Data, order: Array | None, batch_size: int, rates: Array) -> float:
+        """Make one epoch's steps in one call of the core; return the mean loss."""
+        return self._core.epoch(*data, order, batch_size, rates)
+
+    def minimize(self, data: Data, iterations: int, heard: Callable[[float], None]) -> float:
+        """Run L-BFGS on all of ``data``; ``heard(loss)`` follows each iteration.
+
+        Returns the loss before the first iteration. However it ends, the network has the
+        parameters of the last finished iteration.
+        """
+        assert isinstance(self.optimizer, LBFGS)
+        net = self.net.core_net()
+        count = net.step_count
+        values: list[float] = []
+        accepted = net.params.astype(np.float64)
+
+        def objective(flat: Array) -> tuple[float, Array]:
+            net.params[...] = flat
+            # Every evaluation sees the same dropout masks, or the line search could not work.
+            net.step_count = count
+            scores = net.forward(data.x, True)
+            value, gradient = _core.loss_forward(
+                *self.loss.core_spec(), scores, data.target, data.weights
+            )
+            net.backward(gradient, False)
+            self._core.add_penalty_gradient()
+            values.append(value + self._core.penalty())
+            return values[-1], net.grads.astype(np.float64)
+
+        def after_iteration(flat: Array, value: float) -> None:
+            accepted[...] = flat
+            net.params[...] = flat
+            heard(value)
+
+        try:
+            self.optimizer.minimize(objective, accepted.copy(), iterations, after_iteration)
+        finally:
+            net.params[...] = accepted
+        return values[0]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return copies of all that training depends on besides the network's parameters.
+
+        Returns
+        -------
+        dict
+            ``lr``, ``t`` (updates made), ``slots`` and ``powers`` (the optimizer's arrays),
+            ``step_count`` (of the network) and ``epochs_done``.
+        """
+        return {
+            "lr": self.lr,
+            **core_state(self._core),
+            "step_count": self.net.step_count,
+            "epochs_done": self.epochs_done,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what ``state_dict`` returned.
+
+        Raises
+        ------
+        ArgumentError, ArgumentTypeError
+            If it does not fit this network and optimizer; nothing changes then.
+        """
+        try:
+            lr = check.real(state["lr"], "lr", 0.0)
+            step_count = check.integer(state["step_count"], "step_count", 0, 2**32 - 1)
+            epochs_done = check.integer(state["epochs_done"], "epochs_done", 0)
+        except (KeyError, TypeError) as error:
+            raise ArgumentError(f"state: want what state_dict() returns ({error})") from error
+        load_core_state(self._core, state)
+        self.lr, self.epochs_done = lr, epochs_done
+        self.net.step_count = step_count
+
+    def checked_data(
+        self, x: Any, y: Any, sample_weight: Any, names: str = "", check_finite: bool = False
+    ) -> Data:
+        """Check and convert rows, targets and weights for this network and loss."""
+        net = self.net.core_net()
+        rows = check.matrix(x, names + "x", net.dtype, net.n_in)
+        count = rows.shape[0]
+        if count == 0:
+            raise ArgumentError(f"{names}x: got 0 rows; want at least one")
+        target = self.loss.target(y, count, net.n_out, net.dtype)
+        weights = check.sample_weights(sample_weight, count, net.dtype)
+        if check_finite:
+            for array, name in ((rows, "x"), (target, "y"), (weights, "sample_weight")):
+                check.finite(array, names + name)
+        return Data(rows, target, weights)
+
+
+def fit(
+    net: Sequential,
+    x: Any,
+    y: Any,
+    *,
+    loss: Loss,
+    optimizer: Optimizer | None = None,
+    epochs: int = 10,
+    batch_size: int | None = None,
+    validation: Any = None,
+    sample_weight: Any = None,
+    callbacks: Iterable[Any] = (),
+    shuffle: bool = True,
+    seed: int | None = None,
+    progress: bool | None = None,
+    schedule: Schedule | None = None,
+    penalty: Any = None,
+    check_finite: bool = True,
+) -> History:
+    """Train a network: the loop over epochs and batches, each epoch in one call of the core.
+
+    Parameters
+    ----------
+    net : Sequential
+        Trained in place.
+    x : array_like, shape (N, in_features)
+        At least one row.
+    y : array_like
+        Targets, as ``loss`` takes them.
+    loss : Loss
+    optimizer : Optimizer, optional
+        ``Adam()`` by default.
+    epochs : int, default 10
+        May be 0.
+    batch_size : int, optional
+        Rows of a step, 128 by default; the last step of an epoch takes what is left. More than N
+        is N. ``LBFGS`` takes all rows.
+    validation : (x, y), (x, y, sample_weight) or float, optional
+        Data to compute loss and score on after each epoch; or the fraction of the rows to set
+        aside for this, chosen at random from ``seed``.
+    sample_weight : array_like, shape (N,), optional
+    callbacks : iterable of objects with ``on_epoch_end(state)``
+        Called in order, after each epoch.
+    shuffle : bool, default True
+        Whether each epoch takes the rows in another order, determined by ``seed``.
+    seed : int, optional
+        ``net.seed`` by default.
+    progress : bool, optional
+        Whether to show a ``ProgressBar``; by default if standard error is a terminal.
+    schedule : Schedule, optional
+        Learning rates from the optimizer's ``lr``, which itself stays as it is.
+    penalty : Penalty or list of Penalty, optional
+    check_finite : bool, default True
+        Whether NaN and infinity in the data are an error.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        If shapes, types or values do not fit; parameters are unchanged.
+    KeyboardInterrupt
+        On Ctrl-C; the network is then as the last finished step left it. Any exception that ends
+        the training has the ``History`` so far as its attribute ``history``.
+
+    Warns
+    -----
+    RuntimeWarning
+        Once, if the loss is no longer finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastmlp as fm
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> net = fm.Sequential(fm.Linear(1, 1), seed=0)
+    >>> history = fm.fit(net, x, 2 * x, loss=fm.MSELoss(), optimizer=fm.Adam(lr=0.1),
+    ...                  epochs=100, batch_size=16, progress=False)
+    >>> history.loss[-1] < 1e-3
+    True
+    """
+    trainer = Trainer(net, loss, optimizer, penalty)
+    return trainer.fit(x, y, epochs=epochs, batch_size=batch_size, validation=validation,
+                       sample_weight=sample_weight, callbacks=callbacks, shuffle=shuffle,
+                       seed=seed, progress=progress, schedule=schedule,
+                       check_finite=check_finite)  # fmt: skip
+
+
+def _checked(value: Any, name: str, kind: type[_T], wanted: str) -> _T:
+    if not isinstance(value, kind):
+        hint = "; write it with parentheses" if isinstance(value, type) else ""
+        raise ArgumentTypeError(f"{name}: got {value!r}; want {wanted}{hint}")
+    return value
+
+
+def _checked_optimizer(value: Any) -> Optimizer:
+    optimizer = _checked(value, "optimizer", Optimizer, "an optimizer, such as fm.Adam()")
+    if isinstance(optimizer, FirstOrder) and optimizer.bound:
+        name = type(optimizer).__name__
+        raise ArgumentError(
+            f"optimizer: got {name}(net, ...), which makes its steps by hand; "
+            f"want {name}(...) without a network"
+        )
+    return optimizer

@@ -1,0 +1,170 @@
+"""Compute the polynomial coefficients of csrc/kernels/math_*.inc.
+
+Each fit minimises the largest weighted error (Lawson's iteration, arbitrary precision). The
+coefficients are then rounded one at a time, from the constant upwards, and the rest are fitted again, so that
+later coefficients absorb the rounding of earlier ones. Needs mpmath; run with names of fits to
+compute only those.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import mpmath as mp
+from mpmath import mpf
+
+mp.mp.prec = 300
+Function = Callable[[mpf], mpf]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A polynomial of the given degree for `function` on [low, high]; error is times `weight`."""
+
+    function: Function
+    weight: Function
+    low: mpf
+    high: mpf
+    degree: int
+    bits: int
+
+
+def polynomial(coefficients: list[mpf], x: mpf) -> mpf:
+    return mp.polyval(coefficients[::-1], x)
+
+
+def least_squares(
+    points: list[mpf], goal: list[mpf], weight: list[mpf], first: int, last: int
+) -> list[mpf]:
+    """Coefficients of x**first .. x**last; the precision bears the normal equations."""
+    count = last - first + 1
+    power = [
+        mp.fsum(w * w * x**k for x, w in zip(points, weight))
+        for k in range(2 * first, 2 * last + 1)
+    ]
+    matrix = mp.matrix(count)
+    for i in range(count):
+        for j in range(count):
+            matrix[i, j] = power[i + j]
+    right = [
+        mp.fsum(w * w * g * x**k for x, g, w in zip(points, goal, weight))
+        for k in range(first, last + 1)
+    ]
+    return list(mp.lu_solve(matrix, mp.matrix(right)))
+
+
+def minimax_weights(
+    points: list[mpf], goal: list[mpf], weight: list[mpf], degree: int
+) -> list[mpf]:
+    """Lawson's iteration: weights whose least squares fit is the minimax fit."""
+    lawson = [mpf(1)] * len(points)
+    for _ in range(12):
+        total = [w * mp.sqrt(v) for w, v in zip(weight, lawson)]
+        coefficients = least_squares(points, goal, total, 0, degree)
+        error = [
+            abs(w * (g - polynomial(coefficients, x))) for x, g, w in zip(points, goal, weight)
+        ]
+        scale = max(error)
+        lawson = [v * (e / scale + mpf("1e-3")) for v, e in zip(lawson, error)]
+    return [w * mp.sqrt(v) for w, v in zip(weight, lawson)]
+
+
+def rounded(x: mpf, bits: int) -> mpf:
+    with mp.workprec(bits):
+        return +x
+
+
+def solve(fit: Fit) -> tuple[list[mpf], mpf]:
+    """Rounded coefficients, lowest first, and the largest weighted error with them."""
+    samples = 12 * (fit.degree + 2)
+    points = [
+        (fit.low + fit.high) / 2 - (fit.high - fit.low) / 2 * mp.cos(mp.pi * (i + 0.5) / samples)
+        for i in range(samples)
+    ]
+    goal = [fit.function(x) for x in points]
+    weight = [fit.weight(x) for x in points]
+    total = minimax_weights(points, goal, weight, fit.degree)
+    coefficients: list[mpf] = []
+    while len(coefficients) <= fit.degree:
+        rest = [g - polynomial(coefficients, x) for x, g in zip(points, goal)]
+        free = least_squares(points, rest, total, len(coefficients), fit.degree)
+        coefficients.append(rounded(free[0], fit.bits))
+    error = max(
+        abs(w * (g - polynomial(coefficients, x))) for x, g, w in zip(points, goal, weight)
+    )
+    return coefficients, error
+
+
+def one(_: mpf) -> mpf:
+    return mpf(1)
+
+
+def exp_tail(r: mpf) -> mpf:
+    return (mp.expm1(r) - r) / r**2
+
+
+def log_cubic(f: mpf) -> mpf:
+    return (mp.log1p(f) - f + f * f / 2) / f**3
+
+
+def log_atanh(z: mpf) -> mpf:
+    s = mp.sqrt(z)
+    return (2 * mp.atanh(s) - 2 * s) / s**3
+
+
+def erf_small(z: mpf) -> mpf:
+    x = mp.sqrt(z)
+    return mp.erf(x) / x - 1
+
+
+def mills(shift: mpf) -> Function:
+    """R(t) / w in w = shift / (t + shift), where R(t) = exp(t^2 / 2) P(normal > t)."""
+
+    def ratio(w: mpf) -> mpf:
+        t = shift / w - shift
+        return mp.exp(t * t / 2) * mp.erfc(t / mp.sqrt(2)) / 2 / w
+
+    return ratio
+
+
+HALF_LN2 = mp.log(2) / 2 * mpf("1.0001")
+LOG_LOW, LOG_HIGH = mp.sqrt(mpf(1) / 2) - 1, mp.sqrt(2) - 1
+SHIFT_32, SHIFT_64 = mpf(4), mpf(5)
+
+
+def mills_fit(shift: mpf, largest: float, degree: int, bits: int) -> Fit:
+    ratio = mills(shift)
+    return Fit(ratio, lambda w: 1 / ratio(w), shift / (largest + shift), mpf(1), degree, bits)
+
+
+def log_atanh_weight(z: mpf) -> mpf:
+    return z / (2 + z)
+
+
+FITS = {
+    "exp_tail_f32": Fit(exp_tail, abs, -HALF_LN2, HALF_LN2, 4, 24),
+    "exp_tail_f64": Fit(exp_tail, abs, -HALF_LN2, HALF_LN2, 9, 53),
+    "log_cubic_f32": Fit(log_cubic, lambda f: f * f, LOG_LOW, LOG_HIGH, 7, 24),
+    "log_atanh_f64": Fit(
+        log_atanh, log_atanh_weight, mpf(0), (LOG_HIGH / (2 + LOG_HIGH)) ** 2, 6, 53
+    ),
+    "erf_small_f32": Fit(erf_small, one, mpf(0), mpf(1), 6, 24),
+    "erf_small_f64": Fit(erf_small, one, mpf(0), mpf(1), 12, 53),
+    "mills_f32": mills_fit(SHIFT_32, 14.5, 9, 24),
+    "mills_f64": mills_fit(SHIFT_64, 39.0, 22, 53),
+}
+
+
+def main(names: list[str]) -> None:
+    for name in names or FITS:
+        coefficients, error = solve(FITS[name])
+        print(f"{name}: largest weighted error 2^{float(mp.log(error, 2)):.1f}")
+        suffix = "f" if FITS[name].bits == 24 else ""
+        for c in coefficients:
+            print(f"    {float(c).hex()}{suffix},")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

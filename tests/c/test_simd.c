@@ -1,0 +1,214 @@
+/* Every operation of the vector vocabulary against scalar C, for the ISA that the macro names:
+ *   gcc -std=c11 -O2 -ffp-contract=off -Icsrc -DFM_ISA_AVX2 -mavx2 -mfma tests/c/test_simd.c -lm
+ * The file includes itself once for each precision.
+ */
+#ifndef FM_SUFFIX
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "simd/simd.h"
+
+static int passed, failed;
+
+static void check(const char *what, int ok) {
+    passed += ok;
+    failed += !ok;
+    if (!ok) fprintf(stderr, "failed: %s\n", what);
+}
+
+#define FM_SUFFIX f32
+#include "test_simd.c"
+#undef FM_SUFFIX
+#define FM_SUFFIX f64
+#include "test_simd.c"
+#undef FM_SUFFIX
+
+int main(void) {
+    test_operations_f32();
+    test_operations_f64();
+    printf("%d passed, %d failed\n", passed, failed);
+    return failed != 0;
+}
+
+#else
+
+#define N_VALUES 24
+#define SIGN_BIT ((ireal)((uint64_t)1 << (FM_BITS - 1)))
+
+static const real FN(values)[N_VALUES] = {
+    0, -REAL(0.0), 1, -1, REAL(0.5), -REAL(0.5), REAL(1.5), REAL(2.5), -REAL(2.5), REAL(3.7),
+    -REAL(3.2), REAL(1e-40), -REAL(1e-40), REAL(1e-3), 12345, -54321, REAL(8388607.5),
+    REAL(1e6), -REAL(1e6), REAL(3e30), -REAL(3e30), INFINITY, -INFINITY, NAN};
+
+static ireal FN(bits)(real x) {
+    ireal i;
+    memcpy(&i, &x, sizeof i);
+    return i;
+}
+static real FN(from_bits)(ireal i) {
+    real x;
+    memcpy(&x, &i, sizeof x);
+    return x;
+}
+static int FN(same)(real a, real b) {
+    return (a != a && b != b) || FN(bits)(a) == FN(bits)(b);
+}
+static real FN(lane)(vec v, int l) {
+    real r[v_lanes];
+    v_store(r, v);
+    return r[l];
+}
+static real FN(lane_i)(vint v, int l) { return FN(lane)(v_as_real(v), l); }
+
+#if FM_BITS == 32
+#define FMA fmaf
+#define SQRT sqrtf
+#define NEAREST nearbyintf
+#else
+#define FMA fma
+#define SQRT sqrt
+#define NEAREST nearbyint
+#endif
+
+#ifdef FM_ISA_PORTABLE
+static real FN(scalar_fma)(real a, real b, real c) {
+    const volatile real product = a * b;
+    return product + c;
+}
+#else
+static real FN(scalar_fma)(real a, real b, real c) { return FMA(a, b, c); }
+#endif
+
+#define SAME(op, expected) check(#op " " #expected, FN(same)(FN(lane)(op, l), expected))
+#define SAME_BITS(op, expected) \
+    check(#op, FN(same)(FN(lane_i)(op, l), FN(from_bits)((ireal)(expected))))
+#define TRUTH(op, expected) \
+    check(#op, FN(same)(FN(lane)(v_select(op, v_set1(2), v_set1(3)), l), (expected) ? 2 : 3))
+
+static void FN(test_arithmetic)(vec va, vec vb, real a, real b, int l) {
+    SAME(v_add(va, vb), a + b);
+    SAME(v_sub(va, vb), a - b);
+    SAME(v_mul(va, vb), a * b);
+    SAME(v_div(va, vb), a / b);
+    SAME(v_fma(va, vb, v_set1(REAL(0.3))), FN(scalar_fma)(a, b, REAL(0.3)));
+    SAME(v_fnma(va, vb, v_set1(REAL(0.3))), FN(scalar_fma)(-a, b, REAL(0.3)));
+    SAME(v_max(va, vb), a > b ? a : b);
+    SAME(v_min(va, vb), a < b ? a : b);
+    SAME(v_neg(va), -a);
+    SAME(v_abs(va), FN(from_bits)(FN(bits)(a) & ~SIGN_BIT));
+    SAME(v_sqrt(va), SQRT(a));
+    SAME(v_round(va), NEAREST(a));
+}
+
+static void FN(test_masks)(vec va, vec vb, real a, real b, int l) {
+    TRUTH(v_lt(va, vb), a < b);
+    TRUTH(v_le(va, vb), a <= b);
+    TRUTH(v_gt(va, vb), a > b);
+    TRUTH(v_ge(va, vb), a >= b);
+    TRUTH(v_eq(va, vb), a == b);
+    TRUTH(v_isnan(va), a != a);
+    TRUTH(vm_and(v_lt(va, vb), v_gt(va, v_zero())), a < b && a > 0);
+    TRUTH(vm_or(v_lt(va, vb), v_gt(va, v_zero())), a < b || a > 0);
+    TRUTH(vm_not(v_lt(va, vb)), !(a < b));
+    TRUTH(vi_gt(v_as_int(va), v_as_int(vb)), FN(bits)(a) > FN(bits)(b));
+}
+
+static void FN(test_bits)(vec va, vec vb, real a, real b, int l) {
+    const vint ia = v_as_int(va), ib = v_as_int(vb);
+    const uint64_t x = (uint64_t)FN(bits)(a), y = (uint64_t)FN(bits)(b);
+    const uint64_t unsigned_x = FM_BITS == 32 ? (uint32_t)x : x;
+    SAME(v_and(va, vb), FN(from_bits)((ireal)(x & y)));
+    SAME(v_or(va, vb), FN(from_bits)((ireal)(x | y)));
+    SAME(v_xor(va, vb), FN(from_bits)((ireal)(x ^ y)));
+    SAME(v_andnot(va, vb), FN(from_bits)((ireal)(~x & y)));
+    SAME_BITS(vi_add(ia, ib), x + y);
+    SAME_BITS(vi_sub(ia, ib), x - y);
+    SAME_BITS(vi_and(ia, ib), x & y);
+    SAME_BITS(vi_or(ia, ib), x | y);
+    SAME_BITS(vi_xor(ia, ib), x ^ y);
+    SAME_BITS(vi_set1(-7), -7);
+    SAME_BITS(vi_shl(ia, 5), x << 5);
+    SAME_BITS(vi_shr(ia, 5), unsigned_x >> 5);
+    if (NEAREST(a) == a && a < REAL(1e9) && a > -REAL(1e9)) {
+        /* volatile: GCC would turn (real)(ireal)-0.0 into -0.0 under -fno-trapping-math */
+        const volatile ireal integer = (ireal)a;
+        SAME_BITS(v_to_int(va), integer);
+        SAME(v_from_int(v_to_int(va)), (real)integer);
+    }
+}
+
+/* n lanes are read and written, and nothing after them. */
+static void FN(test_partial_memory)(void) {
+    for (int n = 1; n <= v_lanes; n++) {
+        real from[v_lanes], to[v_lanes];
+        for (int l = 0; l < v_lanes; l++) from[l] = (real)(l + 1), to[l] = -1;
+        v_store_n(to, v_load_n(from, n), n);
+        const vec loaded = v_load_n(from, n);
+        for (int l = 0; l < v_lanes; l++) {
+            SAME(loaded, l < n ? from[l] : 0);
+            check("v_store_n", to[l] == (l < n ? from[l] : -1));
+        }
+    }
+}
+
+static void FN(test_reductions)(void) {
+    real tree[v_lanes], largest[v_lanes];
+    for (int l = 0; l < v_lanes; l++) tree[l] = largest[l] = REAL(1.1) * (real)((l * 7 + 3) % 11);
+    const vec v = v_load(tree);
+    for (int half = v_lanes / 2; half >= 1; half /= 2)
+        for (int l = 0; l < half; l++) {
+            tree[l] += tree[l + half];
+            largest[l] = largest[l] > largest[l + half] ? largest[l] : largest[l + half];
+        }
+    check("v_sum", v_sum(v) == tree[0]);
+    check("v_hmax", v_hmax(v) == largest[0]);
+}
+
+static void FN(test_transpose)(void) {
+    vec square[v_lanes];
+    for (int i = 0; i < v_lanes; i++) {
+        real row[v_lanes];
+        for (int j = 0; j < v_lanes; j++) row[j] = (real)(i * v_lanes + j);
+        square[i] = v_load(row);
+    }
+    v_transpose(square);
+    for (int i = 0; i < v_lanes; i++)
+        for (int l = 0; l < v_lanes; l++) SAME(square[i], (real)(l * v_lanes + i));
+}
+
+/* Neighbouring lanes hold different values, so a mixed-up lane is seen. */
+static void FN(test_operations)(void) {
+    for (int i = 0; i < N_VALUES; i++)
+        for (int j = 0; j < N_VALUES; j++) {
+            real a[v_lanes], b[v_lanes];
+            for (int l = 0; l < v_lanes; l++) {
+                a[l] = FN(values)[(i + l) % N_VALUES];
+                b[l] = FN(values)[(j + 3 * l) % N_VALUES];
+            }
+            const vec va = v_load(a), vb = v_load(b);
+            int any = 0;
+            for (int l = 0; l < v_lanes; l++) {
+                FN(test_arithmetic)(va, vb, a[l], b[l], l);
+                FN(test_masks)(va, vb, a[l], b[l], l);
+                FN(test_bits)(va, vb, a[l], b[l], l);
+                any |= a[l] < b[l];
+            }
+            check("vm_any", vm_any(v_lt(va, vb)) == any);
+        }
+    FN(test_partial_memory)();
+    FN(test_reductions)();
+    FN(test_transpose)();
+}
+
+#undef FMA
+#undef SQRT
+#undef NEAREST
+#undef N_VALUES
+#undef SIGN_BIT
+#undef SAME
+#undef SAME_BITS
+#undef TRUTH
+
+#endif
