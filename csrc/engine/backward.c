@@ -66,6 +66,7 @@ void fm_backward_stages(const fm_exec *e, void *dx) {
     int made_by_product = 0;
     for (int i = net->n_stages - 1; i >= 0; i--) {
         const fm_stage *s = &net->stages[i];
+        fm_between_stages(e);
         if (!made_by_product) {
             if (!fm_stopped(e)) local_gradient(e, i);
             wait_for_columns(e);

@@ -112,6 +112,7 @@ void fm_forward_stages(const fm_exec *e) {
     for (int i = 0; i < e->net->n_stages; i++) {
         const fm_stage *s = &e->net->stages[i];
         char *slope = e->plan->slope[i];
+        fm_between_stages(e);
         if (!fm_stopped(e))
             run_stage(e, i, first, m, fm_at(e, fm_stage_input(e, i), first * s->fan_in),
                       fm_at(e, e->plan->value[i], first * s->fan_out),

@@ -74,6 +74,8 @@ typedef struct {
     int training;
     uint32_t step;
     _Atomic int *stop; /* non-zero: leave early, nothing will be used */
+    void (*between_stages)(void *context); /* or NULL */
+    void *context;
 } fm_exec;
 
 typedef enum { FM_PLAN_PREDICT, FM_PLAN_FORWARD, FM_PLAN_TRAIN } fm_plan_kind;
@@ -123,6 +125,10 @@ void fm_backward_stages(const fm_exec *e, void *dx);
 void fm_backward_weights(const fm_exec *e, int stage, int64_t begin, int64_t end, int add);
 void fm_backward_bias(const fm_exec *e, int stage, int64_t begin, int64_t end, int add);
 void fm_share_weights(const fm_exec *e, const fm_stage *stage, int64_t *begin, int64_t *end);
+
+static inline void fm_between_stages(const fm_exec *e) {
+    if (e->between_stages != NULL) e->between_stages(e->context);
+}
 
 /* ---- loss.c ---- */
 double fm_loss_scale(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_t n, const void *weight);

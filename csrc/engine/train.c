@@ -32,10 +32,10 @@ static double seconds(void) {
 }
 
 /* Only the calling thread may run the caller's function; the others learn of it through the flag. */
-static void poll_now_and_then(training_thread *t) {
+static void poll_now_and_then(void *context) {
+    training_thread *t = context;
     const fm_epoch *epoch = t->run->epoch;
     const double every = 0.02;
-    if (t->e.worker->index != 0 || epoch->poll == NULL) return;
     const double now = seconds();
     if (now - t->last_poll < every) return;
     t->last_poll = now;
@@ -100,12 +100,10 @@ static void phase_a(training_thread *t, int64_t first) {
         fm_barrier(t->e.worker);
     t->scale = fm_loss_scale(&trainer->loss, net->dtype, t->e.rows, net->n_out, t->targets.weight);
     fm_forward_stages(&t->e);
-    poll_now_and_then(t);
     loss_of_rows(t);
     if (t->e.cut == FM_CUT_COLUMNS) fm_barrier(t->e.worker);
     fm_backward_stages(&t->e, NULL);
     fm_penalty_chunks(trainer, t->e.worker, t->e.plan->chunk_sum);
-    poll_now_and_then(t);
 }
 
 static void finish_range(training_thread *t, int64_t begin, int64_t end, int is_weight) {
@@ -195,6 +193,10 @@ static void training_task(void *context, fm_worker *self) {
         .clock = {.t = trainer->t, .power = {trainer->power[0], trainer->power[1]}},
         .last_poll = seconds(),
     };
+    if (self->index == 0 && epoch->poll != NULL) {
+        t.e.between_stages = poll_now_and_then;
+        t.e.context = &t;
+    }
     fm_prepare(&t.e, 0);
     for (int64_t first = 0, step = 0; first < epoch->rows; first += epoch->batch, step++) {
         t.e.rows = epoch->rows - first < epoch->batch ? epoch->rows - first : epoch->batch;

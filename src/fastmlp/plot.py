@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp.errors import ArgumentError
+from fastmlp.errors import ArgumentError, MissingPackageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,7 +40,7 @@ def figure(width: float = 5.2, height: float = 4.2) -> Figure:
 
     Raises
     ------
-    ModuleNotFoundError
+    MissingPackageError
         Matplotlib is not installed; the message names the extra that brings it.
 
     Examples
@@ -52,7 +52,7 @@ def figure(width: float = 5.2, height: float = 4.2) -> Figure:
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
         message = f'pictures need {error.name}: pip install "fastmlp[plot]"'
-        raise ModuleNotFoundError(message, name=error.name) from None
+        raise MissingPackageError(message, name=error.name) from None
     picture = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(picture)
     return picture
@@ -65,7 +65,8 @@ def loss_curves(history: LossHistory, ax: Axes | None = None) -> Axes:
     ----------
     history : History
         What `fastmlp.fit` returned, or any object with the sequences `loss` and `val_loss` (one
-        number per epoch, in the loss's own unit; `val_loss` may be empty).
+        number per epoch, in the loss's own unit; `val_loss` may be empty). The epoch marked is its
+        `best_epoch` (index from 0) where it has one, else that of the least loss.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
 
@@ -78,7 +79,7 @@ def loss_curves(history: LossHistory, ax: Axes | None = None) -> Axes:
     ------
     ArgumentError
         `history` holds no epoch.
-    ModuleNotFoundError
+    MissingPackageError
         Matplotlib is not installed.
 
     Examples
@@ -99,9 +100,10 @@ def loss_curves(history: LossHistory, ax: Axes | None = None) -> Axes:
             marker = "o" if values.size == 1 else ""
             epochs = np.arange(1, values.size + 1)
             ax.plot(epochs, values, color=colour, marker=marker, linewidth=1.8, label=label)
-    _mark_best(ax, val_loss if np.isfinite(val_loss).any() else loss)
+    _mark_best(ax, val_loss if val_loss.size else loss, getattr(history, "best_epoch", None))
     _scale_losses(ax, np.concatenate([loss, val_loss]))
     ax.set(xlabel="epoch", ylabel="loss", title="Loss per epoch")
+    ax.set_xlim(left=0.5 if loss.size < 10 else 0)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid(alpha=0.25, linewidth=0.6)
     _clear_spines(ax)
@@ -136,7 +138,7 @@ def confusion_matrix(
     ------
     ArgumentError
         `y_true` and `y_pred` differ in length, are empty, or hold a class beyond `labels`.
-    ModuleNotFoundError
+    MissingPackageError
         Matplotlib is not installed.
 
     Examples
@@ -150,9 +152,10 @@ def confusion_matrix(
     ax = figure(size + 0.4, size).subplots() if ax is None else ax
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1)
+    _separate_cells(ax, len(names))
     if counts.size <= MAX_CELLS_WITH_COUNTS:
         _write_counts(ax, counts, share)
-    long_names = max(map(len, names)) > 3
+    long_names = sum(map(len, names)) > 30
     ticks = np.arange(len(names))
     slant = {"rotation": 45, "ha": "right"} if long_names else {}
     ax.set_xticks(ticks, names, **slant)
@@ -189,7 +192,7 @@ def predicted_against_true(
     ------
     ArgumentError
         `y_true` and `y_pred` differ in length or are empty.
-    ModuleNotFoundError
+    MissingPackageError
         Matplotlib is not installed.
 
     Examples
@@ -204,7 +207,7 @@ def predicted_against_true(
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     margin = 0.05 * (high - low) or 1.0
     limits = (low - margin, high + margin)
-    ax.plot(limits, limits, color=GREY, linestyle="--", linewidth=1.2, label="equal", zorder=1)
+    ax.plot(limits, limits, color=GREY, linestyle="--", linewidth=1.2, label="predicted = true", zorder=1)
     ax.scatter(true, predicted, s=22, color=BLUE, alpha=0.65, edgecolors="white", linewidths=0.4)
     ax.set(xlim=limits, ylim=limits, aspect="equal")
     suffix = f" ({unit})" if unit else ""
@@ -216,11 +219,11 @@ def predicted_against_true(
     return ax
 
 
-def _mark_best(ax: Axes, losses: NDArray[np.float64]) -> None:
+def _mark_best(ax: Axes, losses: NDArray[np.float64], best: int | None) -> None:
     if not np.isfinite(losses).any():
         return
-    best = int(np.nanargmin(losses))
-    label = f"best: epoch {best + 1}, {losses[best]:.4g}"
+    best = int(np.nanargmin(losses)) if best is None else best
+    label = f"best: epoch {best + 1}, loss {losses[best]:.3g}"
     ax.axvline(best + 1, color=GREY, linestyle=":", linewidth=1.2)
     ax.plot(best + 1, losses[best], "o", color=GREY, markersize=7, label=label, zorder=3)
 
@@ -264,12 +267,24 @@ def _count(
     return [str(label) for label in labels], counts
 
 
+def _separate_cells(ax: Axes, classes: int) -> None:
+    edges = np.arange(classes + 1) - 0.5
+    ax.set_xticks(edges, minor=True)
+    ax.set_yticks(edges, minor=True)
+    ax.grid(which="minor", color="white", linewidth=1.0)
+    ax.tick_params(which="minor", length=0)
+
+
 def _write_counts(ax: Axes, counts: NDArray[np.int64], share: NDArray[np.float64]) -> None:
+    """Write the counts; those of wrong predictions in orange, which a pale cell would hide."""
+    size = min(12.0, max(5.5, 110 / len(counts)))
     for (row, column), count in np.ndenumerate(counts):
         if count:
-            colour = "white" if share[row, column] > 0.5 else "black"
-            size = 9 if len(counts) <= 12 else 6
-            ax.text(column, row, count, ha="center", va="center", color=colour, fontsize=size)
+            wrong = row != column
+            colour = "white" if share[row, column] > 0.5 else ORANGE if wrong else "black"
+            weight = "bold" if wrong else "normal"
+            ax.text(column, row, str(count), ha="center", va="center", color=colour,
+                    fontsize=size, fontweight=weight)  # fmt: skip
 
 
 def _r2(true: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:

@@ -144,7 +144,7 @@ def log_atanh_weight(z: mpf) -> mpf:
 
 
 FITS = {
-    "exp_tail_f32": Fit(exp_tail, abs, -HALF_LN2, HALF_LN2, 4, 24),
+    "exp_tail_f32": Fit(exp_tail, abs, -HALF_LN2, HALF_LN2, 5, 24),
     "exp_tail_f64": Fit(exp_tail, abs, -HALF_LN2, HALF_LN2, 9, 53),
     "log_cubic_f32": Fit(log_cubic, lambda f: f * f, LOG_LOW, LOG_HIGH, 7, 24),
     "log_atanh_f64": Fit(

@@ -38,9 +38,11 @@ enum { BLOCK = 4096 };
     static T upper_tail_##suffix(T x) {                                                     \
         const T root = sqrt((T)0.5), y = x * root;                                          \
         const T rest = fma(x, root, -y) + x * (T)(root_low);                                \
+        if (x > 60) return 0;                                                               \
         return y > 1 ? erfc(y) * exp(-2 * y * rest) / 2 : erfc(y) / 2;                      \
     }                                                                                       \
     static T density_##suffix(T x) {                                                        \
+        if (fabs(x) > 60) return 0;                                                         \
         const T square = x * x, rest = fma(x, x, -square);                                  \
         return exp(-square / 2) * (1 - rest / 2) / sqrt((T)6.283185307179586476925286766559L); \
     }
@@ -55,9 +57,9 @@ REFERENCE(tanh, tanh(x))
 REFERENCE(sigmoid, 1 / (1 + exp(-x)))
 REFERENCE(erf, erf(x))
 REFERENCE(softplus, x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)))
-REFERENCE(pow3, pow(x, 3))
-REFERENCE(pow_half3, pow(x, (1 ? 3 + 0 * x : x) / 2))
-REFERENCE(relu, x > 0 ? x : 0)
+REFERENCE(pow_3, pow(fabs(x), 3))
+REFERENCE(pow_1_5, pow(fabs(x), 1.5L))
+REFERENCE(relu, x > 0 || isnan(x) ? x : 0)
 REFERENCE(elu, x > 0 ? x : expm1(x))
 REFERENCE(elu_slope, x > 0 ? 1 : exp(x))
 REFERENCE(selu, (x > 0 ? x : expm1(x) * 1.67326324235437728481704L) * 1.05070098735548049341933L)
@@ -103,7 +105,6 @@ REFERENCE_COMPOSED(wide, wide)
             v_store_##s(y + i, expr);                                                        \
         }                                                                                    \
     }
-#define CALL(f, s) f##_##s
 
 #define FUNCTION(name, f)                  \
     KERNEL_FOR(f32, kernel_##name, f##_f32(z)) \
@@ -123,8 +124,8 @@ REFERENCE_COMPOSED(wide, wide)
     X(FUNCTION, softplus, m_softplus, softplus, 1.0, 1.5)           \
     X(FUNCTION, erf, m_erf, erf, 1.0, 1.5)                          \
     X(FUNCTION, normal_cdf, m_normal_cdf, cdf, 2.0, 2.0)            \
-    X(FUNCTION, pow_1_5, pow_1_5, pow_half3, 3.0, 3.0)              \
-    X(FUNCTION, pow_3, pow_3, pow3, 3.0, 3.0)                       \
+    X(FUNCTION, pow_1_5, pow_1_5, pow_1_5, 3.0, 3.0)              \
+    X(FUNCTION, pow_3, pow_3, pow_3, 3.0, 3.0)                       \
     X(ACTIVATION, relu, act_relu, relu, 0, 0)                       \
     X(ACTIVATION, elu, act_elu, elu, 1.0, 1.5)                      \
     X(ACTIVATION, elu_slope, slope_elu, elu_slope, 1.0, 1.5)        \
@@ -139,10 +140,10 @@ REFERENCE_COMPOSED(wide, wide)
     X(ACTIVATION, mish_slope, slope_mish, mish_slope, 4.0, 4.0)     \
     X(ACTIVATION, softplus_slope, slope_softplus, softplus_slope, 1.0, 1.5)
 
-static vec_f32 pow_1_5_f32(vec_f32 z) { return m_pow_f32(z, v_set1_f32(1.5f)); }
-static vec_f64 pow_1_5_f64(vec_f64 z) { return m_pow_f64(z, v_set1_f64(1.5)); }
-static vec_f32 pow_3_f32(vec_f32 z) { return m_pow_f32(z, v_set1_f32(3)); }
-static vec_f64 pow_3_f64(vec_f64 z) { return m_pow_f64(z, v_set1_f64(3)); }
+static vec_f32 pow_1_5_f32(vec_f32 z) { return m_pow_f32(v_abs_f32(z), v_set1_f32(1.5f)); }
+static vec_f64 pow_1_5_f64(vec_f64 z) { return m_pow_f64(v_abs_f64(z), v_set1_f64(1.5)); }
+static vec_f32 pow_3_f32(vec_f32 z) { return m_pow_f32(v_abs_f32(z), v_set1_f32(3)); }
+static vec_f64 pow_3_f64(vec_f64 z) { return m_pow_f64(v_abs_f64(z), v_set1_f64(3)); }
 
 #define DEFINE(kind, name, f, reference, bound32, bound64) kind(name, f)
 FOR_FUNCTIONS(DEFINE)
@@ -167,7 +168,7 @@ typedef struct {
 } result;
 
 /* |got - expected| in units of the last of `digits` bits of expected, whose exponents end at
- * `lowest` and `highest`. A local gradient is judged by 1/16 near its zero crossing. */
+ * `lowest` and `highest`. A local gradient is judged by 1/8 near its zero crossing. */
 static double error_in_ulp(wide got, wide expected, wide x, int slope, int digits, int lowest, int highest) {
     int exponent;
     if (isnan(expected) || isnan(got)) return isnan(expected) && isnan(got) ? 0 : INFINITY;
@@ -175,7 +176,7 @@ static double error_in_ulp(wide got, wide expected, wide x, int slope, int digit
         return isinf(got) && (got > 0) == (expected > 0) ? 0 : INFINITY;
     if (isinf(got)) return fabs(expected) > ldexp((wide)1, highest) * (1 - ldexp((wide)2, -digits)) ? 1 : INFINITY;
     wide scale = fabs(expected);
-    if (slope && x > -3 && x < 0) scale = fmax(scale, 0.0625L);
+    if (slope && x > -3 && x < 0) scale = fmax(scale, 0.125L);
     frexp(scale, &exponent);
     if (scale == 0 || exponent < lowest) exponent = lowest;
     return (double)(fabs(got - expected) / ldexp((wide)1, exponent - digits));

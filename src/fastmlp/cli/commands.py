@@ -55,7 +55,7 @@ class OneLineErrors(click.Group):
 
 
 def _as_click_error(error: Exception) -> click.ClickException:
-    if isinstance(error, ModuleNotFoundError) and error.name in EXTRA_PACKAGES:
+    if isinstance(error, ImportError) and error.name in EXTRA_PACKAGES:
         return MissingPackage(f"this command needs {error.name}: {INSTALL_HINT}")
     if isinstance(error, (FastMLPError, OSError, MemoryError)):
         return click.ClickException(error_line(error))

@@ -21,6 +21,7 @@ from fastmlp import _core, plot
 from fastmlp.cli.datasets import BUILT_IN, Split, split
 from fastmlp.cli.tables import Row, print_table
 from fastmlp.errors import ArgumentError
+from fastmlp.io import write_atomically
 
 PATIENCE = 20  # epochs without a better validation loss before training stops
 DOTS_PER_INCH = 150
@@ -62,10 +63,6 @@ class Result:
     predicted: NDArray[Any]
     seconds: float
 
-    @property
-    def best_epoch(self) -> int:
-        return int(np.nanargmin(self.history.val_loss)) + 1
-
 
 class EpochLines:
     """Callback: a line per epoch, and a progress bar below the lines when stderr is a terminal."""
@@ -77,7 +74,7 @@ class EpochLines:
 
     def on_epoch_end(self, state: Any) -> None:
         score = f"{state.val_score:.4f}".rjust(self._score_width)
-        self._bar.write(f"{state.epoch:5d}  {state.loss:10.4f}  {state.val_loss:15.4f}  {score}")
+        self._bar.write(f"{state.epoch + 1:5d}  {state.loss:10.4f}  {state.val_loss:15.4f}  {score}")
         self._bar.update()
 
     def close(self) -> None:
@@ -94,15 +91,21 @@ def train(settings: Settings) -> None:
         used = fm.get_num_threads()
     rows = _scores(data, result)
     result.net.save(settings.model_path, _metadata(data, rows))
-    fm.io.write_atomically(settings.picture_path, [_picture(data, result, rows[0])])
+    write_atomically(settings.picture_path, [_picture(data, result, rows[0])])
     print_table(f"{settings.data}: {data.table.task}", [
         *rows,
         ("training time", f"{result.seconds:.2f} s, {used} thread{'s' * (used > 1)}"),
-        ("epochs", f"{len(result.history.loss)} (kept the weights of epoch {result.best_epoch})"),
+        ("epochs", _epochs(result.history)),
         ("parameters", f"{result.net.params.size:,}"),
         ("model", str(settings.model_path)),
         ("picture", str(settings.picture_path)),
     ])  # fmt: skip
+
+
+def _epochs(history: fm.History) -> str:
+    if history.best_epoch is None:
+        return f"{len(history)} (no epoch had a finite loss)"
+    return f"{len(history)} (kept the weights of epoch {history.best_epoch + 1})"
 
 
 def _check_outputs(settings: Settings) -> None:
@@ -123,7 +126,7 @@ def _fit(settings: Settings, data: Split) -> Result:
     net = _network(settings, data)
     loss = fm.CrossEntropyLoss() if data.table.classes else fm.MSELoss()
     callbacks: list[Any] = [fm.EarlyStopping(patience=PATIENCE)]
-    lines = EpochLines(settings.epochs, _score_name(data)) if settings.progress else None
+    lines = EpochLines(settings.epochs, "accuracy" if data.table.classes else "R2") if settings.progress else None
     start = time.perf_counter()
     try:
         history = fm.fit(
@@ -175,10 +178,6 @@ def _predictions(net: fm.Sequential, data: Split) -> tuple[NDArray[Any], NDArray
     if data.target is None:
         return true, scores.argmax(axis=1)
     return data.target.undo(true)[:, 0], data.target.undo(scores.astype(np.float64))[:, 0]
-
-
-def _score_name(data: Split) -> str:
-    return "accuracy" if data.table.classes else "R2"
 
 
 def _scores(data: Split, result: Result) -> list[Row]:

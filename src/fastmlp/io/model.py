@@ -215,13 +215,20 @@ def _network_description(header: Header) -> dict[str, Any]:
 
 
 def _check_widths(description: dict[str, Any], header: Header) -> None:
-    """Hold every layer's described size against its stored tensor, before memory is taken for it."""
+    """Hold each described width against the stored tensor, before memory is taken for it."""
+    layers = description.get("layers")
+    for index, layer in enumerate(layers if isinstance(layers, list) else []):
+        if isinstance(layer, dict) and "out_features" in layer:
+            widths = (layer.get("in_features"), layer["out_features"])
+            entry = header.tensors.get(f"{index}.W")
+            if entry is None or entry.shape != widths:
+                raise Malformed(f"layer {index} of widths {widths!r:.80} has no such tensor")
 
 
 def _build(description: dict[str, Any]) -> Sequential:
     try:
         return Sequential.from_description(description)
-    except (FastMLPError, KeyError, TypeError, ValueError) as error:
+    except (FastMLPError, ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise Malformed(f"its network description is invalid ({error})") from None
 
 
