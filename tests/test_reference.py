@@ -392,7 +392,7 @@ OPTIMIZER_SETTINGS = [
     ("RMSprop", {}, {}),
     ("RMSprop", {}, {"alpha": 0.9, "momentum": 0.5, "weight_decay": 0.1}),
     ("Adagrad", {}, {}),
-    ("Adagrad", {}, {"lr_decay": 0.1, "initial_accumulator_value": 0.5, "weight_decay": 0.1}),
+    ("Adagrad", {}, {"lr_decay": 0.1, "weight_decay": 0.1}),
 ]
 
 

@@ -10,12 +10,9 @@ static void *copy_of(const void *from, int64_t count, size_t size) {
     return to;
 }
 
-/* Arrays the optimizer really uses: plain SGD keeps none, RMSprop without momentum one. */
-static int slots_in_use(const fm_optimizer_spec *spec) {
+static int keeps_slot(const fm_optimizer_spec *spec, int slot) {
     const fm_optimizer_row *row = fm_optimizer_at(spec->kind);
-    if (strcmp(row->name, "SGD") == 0) return spec->hyper[0] != 0.0;
-    if (strcmp(row->name, "RMSprop") == 0) return spec->hyper[1] != 0.0 ? 2 : 1;
-    return row->slots;
+    return slot < row->slots && (row->need[slot] < 0 || spec->hyper[row->need[slot]] != 0.0);
 }
 
 static int allocate(fm_trainer *trainer, const fm_loss_spec *loss, const fm_optimizer_spec *optimizer) {
@@ -23,7 +20,8 @@ static int allocate(fm_trainer *trainer, const fm_loss_spec *loss, const fm_opti
     trainer->loss_params = copy_of(loss->params, loss->n_params, sizeof *loss->params);
     trainer->penalties = copy_of(optimizer->penalties, optimizer->n_penalties, sizeof *optimizer->penalties);
     int complete = trainer->loss_params != NULL && trainer->penalties != NULL;
-    for (int i = 0; i < slots_in_use(optimizer); i++) {
+    for (int i = 0; i < FM_SLOTS; i++) {
+        if (!keeps_slot(optimizer, i)) continue;
         trainer->slot[i] = fm_alloc_zeroed(net->n_params, net->size);
         complete = complete && trainer->slot[i] != NULL;
     }

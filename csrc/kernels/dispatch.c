@@ -75,7 +75,7 @@ static const fm_loss_row loss_rows[] = {
 };
 
 static const fm_optimizer_row optimizer_rows[] = {
-#define FM_OPTIMIZER(id, name, slots, hyper) {#name, hyper, slots},
+#define FM_OPTIMIZER(id, name, slots, need0, need1, hyper) {#name, hyper, slots, {need0, need1}},
 #include "kernels/optimizers.def"
 #undef FM_OPTIMIZER
 };

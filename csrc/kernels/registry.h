@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
     const char *name, *hyper;
     int slots;
+    int need[FM_SLOTS]; /* index of the hyperparameter that must not be 0 for the slot to be kept; -1: always */
 } fm_optimizer_row;
 
 int fm_activation_count(void);

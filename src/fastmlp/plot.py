@@ -104,10 +104,10 @@ def loss_curves(history: LossHistory, ax: Axes | None = None) -> Axes:
     _scale_losses(ax, np.concatenate([loss, val_loss]))
     ax.set(xlabel="epoch", ylabel="loss", title="Loss per epoch")
     ax.set_xlim(left=0.5 if loss.size < 10 else 0)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.locator_params(axis="x", integer=True)
     ax.grid(alpha=0.25, linewidth=0.6)
     _clear_spines(ax)
-    ax.legend(frameon=False)
+    ax.legend(framealpha=0.9, edgecolor="none")
     return ax
 
 
@@ -157,8 +157,10 @@ def confusion_matrix(
         _write_counts(ax, counts, share)
     long_names = sum(map(len, names)) > 30
     ticks = np.arange(len(names))
-    slant = {"rotation": 45, "ha": "right"} if long_names else {}
-    ax.set_xticks(ticks, names, **slant)
+    ax.set_xticks(ticks, names)
+    if long_names:
+        for label in ax.get_xticklabels():
+            label.set(rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(ticks, names)
     wrong = int(counts.sum() - np.trace(counts))
     title = f"Confusion matrix ({wrong} of {true.size} wrong)"
@@ -207,7 +209,15 @@ def predicted_against_true(
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
     margin = 0.05 * (high - low) or 1.0
     limits = (low - margin, high + margin)
-    ax.plot(limits, limits, color=GREY, linestyle="--", linewidth=1.2, label="predicted = true", zorder=1)
+    ax.plot(
+        limits,
+        limits,
+        color=GREY,
+        linestyle="--",
+        linewidth=1.2,
+        label="predicted = true",
+        zorder=1,
+    )
     ax.scatter(true, predicted, s=22, color=BLUE, alpha=0.65, edgecolors="white", linewidths=0.4)
     ax.set(xlim=limits, ylim=limits, aspect="equal")
     suffix = f" ({unit})" if unit else ""
@@ -255,16 +265,24 @@ def _count(
 ) -> tuple[list[str], NDArray[np.int64]]:
     """Names of the C classes, and counts of shape (C, C), true classes as rows."""
     both = np.concatenate([true, predicted])
+    names: Sequence[Any]
     if labels is None:
-        labels, both = np.unique(both, return_inverse=True)
-    elif both.dtype.kind not in "iu" or both.min() < 0 or both.max() >= len(labels):
-        raise ArgumentError(
-            f"y_true and y_pred must be integers from 0 to {len(labels) - 1}, the classes that "
-            f"labels names, got other values of dtype {both.dtype}"
-        )
-    counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
+        unique, both = np.unique(both, return_inverse=True)
+        names = unique.tolist()
+    else:
+        names = labels
+        _check_classes(both, len(names))
+    counts = np.zeros((len(names), len(names)), dtype=np.int64)
     np.add.at(counts, (both[: true.size], both[true.size :]), 1)
-    return [str(label) for label in labels], counts
+    return [str(name) for name in names], counts
+
+
+def _check_classes(values: NDArray[Any], classes: int) -> None:
+    if values.dtype.kind not in "iu" or values.min() < 0 or values.max() >= classes:
+        raise ArgumentError(
+            f"y_true and y_pred must be integers from 0 to {classes - 1}, the classes that "
+            f"labels names, got other values of dtype {values.dtype}"
+        )
 
 
 def _separate_cells(ax: Axes, classes: int) -> None:
@@ -277,7 +295,7 @@ def _separate_cells(ax: Axes, classes: int) -> None:
 
 def _write_counts(ax: Axes, counts: NDArray[np.int64], share: NDArray[np.float64]) -> None:
     """Write the counts; those of wrong predictions in orange, which a pale cell would hide."""
-    size = min(12.0, max(5.5, 110 / len(counts)))
+    size = min(12.0, max(8.0, 110 / len(counts)))
     for (row, column), count in np.ndenumerate(counts):
         if count:
             wrong = row != column

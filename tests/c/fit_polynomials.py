@@ -29,6 +29,7 @@ class Fit:
     high: mpf
     degree: int
     bits: int
+    two_part_constant: bool = False
 
 
 def polynomial(coefficients: list[mpf], x: mpf) -> mpf:
@@ -90,7 +91,8 @@ def solve(fit: Fit) -> tuple[list[mpf], mpf]:
     while len(coefficients) <= fit.degree:
         rest = [g - polynomial(coefficients, x) for x, g in zip(points, goal)]
         free = least_squares(points, rest, total, len(coefficients), fit.degree)
-        coefficients.append(rounded(free[0], fit.bits))
+        two_parts = fit.two_part_constant and not coefficients
+        coefficients.append(rounded(free[0], fit.bits * (2 if two_parts else 1)))
     error = max(
         abs(w * (g - polynomial(coefficients, x))) for x, g, w in zip(points, goal, weight)
     )
@@ -120,9 +122,10 @@ def erf_small(z: mpf) -> mpf:
 
 
 def mills(shift: mpf) -> Function:
-    """R(t) / w in w = shift / (t + shift), where R(t) = exp(t^2 / 2) P(normal > t)."""
+    """R(t) / w in w - 1/2, w = shift / (t + shift), where R(t) = exp(t^2 / 2) P(normal > t)."""
 
-    def ratio(w: mpf) -> mpf:
+    def ratio(v: mpf) -> mpf:
+        w = v + 0.5
         t = shift / w - shift
         return mp.exp(t * t / 2) * mp.erfc(t / mp.sqrt(2)) / 2 / w
 
@@ -135,8 +138,8 @@ SHIFT_32, SHIFT_64 = mpf(4), mpf(5)
 
 
 def mills_fit(shift: mpf, largest: float, degree: int, bits: int) -> Fit:
-    ratio = mills(shift)
-    return Fit(ratio, lambda w: 1 / ratio(w), shift / (largest + shift), mpf(1), degree, bits)
+    ratio, lowest = mills(shift), shift / (largest + shift) - mpf(1) / 2
+    return Fit(ratio, lambda v: 1 / ratio(v), lowest, mpf(1) / 2, degree, bits, True)
 
 
 def log_atanh_weight(z: mpf) -> mpf:
@@ -152,7 +155,7 @@ FITS = {
     ),
     "erf_small_f32": Fit(erf_small, one, mpf(0), mpf(1), 6, 24),
     "erf_small_f64": Fit(erf_small, one, mpf(0), mpf(1), 12, 53),
-    "mills_f32": mills_fit(SHIFT_32, 14.5, 9, 24),
+    "mills_f32": mills_fit(SHIFT_32, 14.5, 10, 24),
     "mills_f64": mills_fit(SHIFT_64, 39.0, 22, 53),
 }
 
@@ -162,6 +165,9 @@ def main(names: list[str]) -> None:
         coefficients, error = solve(FITS[name])
         print(f"{name}: largest weighted error 2^{float(mp.log(error, 2)):.1f}")
         suffix = "f" if FITS[name].bits == 24 else ""
+        if FITS[name].two_part_constant:
+            high = rounded(coefficients[0], FITS[name].bits)
+            coefficients[:1] = [high, coefficients[0] - high]
         for c in coefficients:
             print(f"    {float(c).hex()}{suffix},")
 

@@ -19,7 +19,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 for success, 1 for a failed command, 2 for wrong usage or missing packages, 130 for Ctrl-C.
+        0 for success, 1 for a failed command, 2 for wrong usage or a missing package, 130 for
+        Ctrl-C.
 
     Examples
     --------

@@ -24,22 +24,6 @@ class MissingPackage(click.ClickException):
     exit_code = 2
 
 
-class Widths(click.ParamType):
-    """Comma-separated layer widths; the empty text means no hidden layer."""
-
-    name = "WIDTHS"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, ...]:
-        if isinstance(value, tuple):
-            return value
-        words = [word.strip() for word in value.split(",")] if value.strip() else []
-        if not all(word.isdecimal() and int(word) > 0 for word in words):
-            self.fail(f"{value!r} is not a list of positive integers such as 256,128.", param, ctx)
-        return tuple(map(int, words))
-
-
 class OneLineErrors(click.Group):
     """A group whose commands' exceptions become one line, unless --debug asks for a traceback."""
 
@@ -55,12 +39,22 @@ class OneLineErrors(click.Group):
 
 
 def _as_click_error(error: Exception) -> click.ClickException:
-    if isinstance(error, ImportError) and error.name in EXTRA_PACKAGES:
-        return MissingPackage(f"this command needs {error.name}: {INSTALL_HINT}")
+    package = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
+    if package in EXTRA_PACKAGES:
+        return MissingPackage(f"this command needs {package}: {INSTALL_HINT}")
     if isinstance(error, (FastMLPError, OSError, MemoryError)):
         return click.ClickException(error_line(error))
     message = f"{type(error).__name__}: {error_line(error)} (--debug shows where)"
     return click.ClickException(message)
+
+
+def _parse_widths(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
+    """Parse comma-separated layer widths; the empty text means no hidden layer."""
+    words = [word.strip() for word in value.split(",")] if value.strip() else []
+    if not all(word.isdecimal() and int(word) > 0 for word in words):
+        message = f"{value!r} is not a list of positive integers such as 256,128."
+        raise click.BadParameter(message, ctx, param)
+    return tuple(map(int, words))
 
 
 def _remember_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -98,7 +92,8 @@ def info(model: Path | None) -> None:
 @click.argument("data", type=click.Choice(DATA_SETS))
 @click.option(
     "--hidden",
-    type=Widths(),
+    metavar="WIDTHS",
+    callback=_parse_widths,
     default="256,128",
     help="Widths of the hidden layers; '' for a linear model.",
 )

@@ -11,7 +11,7 @@ from fastmlp.cli.tables import Row
 from fastmlp.config import show_config
 from fastmlp.io import inspect
 
-MAX_VALUE_LENGTH = 100
+MAX_VALUE_LENGTH = 56  # with the names, what fits a terminal of 80 columns
 
 
 def describe_build() -> tuple[str, list[Row]]:
@@ -39,8 +39,8 @@ def _layer_text(layer: Any) -> str:
     if not isinstance(layer, dict):
         return _text(layer)
     kind = layer.get("type", "")
-    rest = ", ".join(f"{key}={_text(value)}" for key, value in layer.items() if key != "type")
-    return f"{kind}({rest})"
+    given = {k: v for k, v in layer.items() if k != "type" and v is not None}
+    return f"{kind}({', '.join(f'{key}={_text(value)}' for key, value in given.items())})"
 
 
 def _text(value: Any) -> str:

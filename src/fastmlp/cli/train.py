@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -74,7 +75,9 @@ class EpochLines:
 
     def on_epoch_end(self, state: Any) -> None:
         score = f"{state.val_score:.4f}".rjust(self._score_width)
-        self._bar.write(f"{state.epoch + 1:5d}  {state.loss:10.4f}  {state.val_loss:15.4f}  {score}")
+        self._bar.write(
+            f"{state.epoch + 1:5d}  {state.loss:10.4f}  {state.val_loss:15.4f}  {score}"
+        )
         self._bar.update()
 
     def close(self) -> None:
@@ -110,23 +113,26 @@ def _epochs(history: fm.History) -> str:
 
 def _check_outputs(settings: Settings) -> None:
     """Refuse paths that cannot be written before time goes into training, not after."""
+    if settings.model_path.is_dir() or settings.picture_path.is_dir():
+        raise ArgumentError(f"output {settings.model_path} must not name a directory")
     if settings.model_path == settings.picture_path:
-        raise ArgumentError(f"output {settings.output} must not end in .png: the picture does")
-    for path in (settings.model_path, settings.picture_path):
-        if path.is_dir():
-            raise IsADirectoryError(21, "is a directory, expected the name of a file", str(path))
+        raise ArgumentError(f"output {settings.model_path} must not end in .png: the picture does")
     folder = settings.model_path.absolute().parent
     if not folder.is_dir():
-        raise FileNotFoundError(2, "no such directory", str(folder))
+        raise FileNotFoundError(errno.ENOENT, "no such directory", str(folder))
     if not os.access(folder, os.W_OK):
-        raise PermissionError(13, "directory is not writable", str(folder))
+        raise PermissionError(errno.EACCES, "directory is not writable", str(folder))
 
 
 def _fit(settings: Settings, data: Split) -> Result:
     net = _network(settings, data)
     loss = fm.CrossEntropyLoss() if data.table.classes else fm.MSELoss()
     callbacks: list[Any] = [fm.EarlyStopping(patience=PATIENCE)]
-    lines = EpochLines(settings.epochs, "accuracy" if data.table.classes else "R2") if settings.progress else None
+    lines = (
+        EpochLines(settings.epochs, "accuracy" if data.table.classes else "R2")
+        if settings.progress
+        else None
+    )
     start = time.perf_counter()
     try:
         history = fm.fit(

@@ -228,7 +228,14 @@ def _check_widths(description: dict[str, Any], header: Header) -> None:
 def _build(description: dict[str, Any]) -> Sequential:
     try:
         return Sequential.from_description(description)
-    except (FastMLPError, ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+    except (
+        FastMLPError,
+        ArithmeticError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise Malformed(f"its network description is invalid ({error})") from None
 
 

@@ -2,7 +2,8 @@
 
 A file is 8 bytes of little-endian header length, that many bytes of JSON, and the tensors' bytes::
 
-    {"__metadata__": {"key": "text"}, "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}
+    {"__metadata__": {"key": "text"},
+     "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}
 
 Offsets count from the end of the header. The reader takes only what the format's specification
 (https://github.com/huggingface/safetensors#format) allows, and of that only float32 and float64:
@@ -19,7 +20,8 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, NoReturn
+from io import BufferedReader
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +34,7 @@ MAX_HEADER_BYTES = 16 * 2**20
 MAX_DIMENSIONS = 8
 MAX_TENSOR_BYTES = 2**63 - 1  # what a signed 64-bit size can hold
 METADATA = "__metadata__"
-DTYPES = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
+DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
 DTYPE_NAMES = {np.dtype("float32"): "F32", np.dtype("float64"): "F64"}
 
 
@@ -73,7 +75,7 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 @contextmanager
-def open_tensors(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, Header]]:
+def open_tensors(path: str | os.PathLike[str]) -> Iterator[tuple[BufferedReader, Header]]:
     """Open `path` and yield it with its checked header; a malformed file is a `ModelFileError`."""
     with naming(path):
         # Checked before opening, because opening a named pipe would wait for its writer.
@@ -83,11 +85,11 @@ def open_tensors(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, Heade
             yield file, _read_header(file)
 
 
-def read_into(file: BinaryIO, header: Header, name: str, out: NDArray[Any]) -> None:
+def read_into(file: BufferedReader, header: Header, name: str, out: NDArray[Any]) -> None:
     """Fill the C-contiguous array `out` with tensor `name`, whose dtype and shape it has."""
     file.seek(header.data_start + header.tensors[name].begin)
     view = out.reshape(-1).view(np.uint8)
-    if file.readinto(memoryview(view)) != out.nbytes:  # type: ignore[attr-defined]
+    if file.readinto(view.data) != out.nbytes:
         raise Malformed(f"it ended early while tensor {name!r} was being read")
     if sys.byteorder == "big":
         out.byteswap(inplace=True)
@@ -128,7 +130,7 @@ def _encode(header: dict[str, Any]) -> bytes:
     return len(text).to_bytes(LENGTH_BYTES, "little") + text
 
 
-def _read_header(file: BinaryIO) -> Header:
+def _read_header(file: BufferedReader) -> Header:
     size = os.fstat(file.fileno()).st_size
     if size < LENGTH_BYTES:
         raise Malformed(f"{size} bytes are too few for a header")
@@ -181,7 +183,9 @@ def _check_entry(name: str, entry: Any) -> TensorEntry:
     if math.prod(max(n, 1) for n in shape) * DTYPES[dtype].itemsize > MAX_TENSOR_BYTES:
         raise Malformed(f"tensor {name!r} has an impossible shape {shape!r:.80}")
     if offsets[1] - offsets[0] != math.prod(shape) * DTYPES[dtype].itemsize:
-        raise Malformed(f"tensor {name!r} of shape {shape!r:.80} does not fill bytes {offsets!r:.80}")
+        raise Malformed(
+            f"tensor {name!r} of shape {shape!r:.80} does not fill bytes {offsets!r:.80}"
+        )
     return TensorEntry(DTYPES[dtype], tuple(shape), offsets[0], offsets[1])
 
 

@@ -180,11 +180,10 @@ class Adagrad(Optimizer):
         lr_decay: float = 0.0,
         eps: float = 1e-10,
         weight_decay: float = 0.0,
-        initial_accumulator_value: float = 0.0,
     ) -> None:
         super().__init__(lr, weight_decay)
         self.lr_decay, self.eps = lr_decay, eps
-        self.sum: Array | float = initial_accumulator_value
+        self.sum: Array | float = 0.0
         self.t = 0
 
     def step(self, params: Array, grads: Array) -> None:

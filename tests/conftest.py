@@ -1,0 +1,54 @@
+"""Fixtures that put the core on an instruction set, a precision and a number of threads."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# Tests import harness.py and golden/ by name, wherever pytest is started from.
+sys.path.insert(0, str(Path(__file__).parent))
+pytest.register_assert_rewrite("harness")
+
+import harness  # noqa: E402
+
+from fastmlp import _core  # noqa: E402
+
+
+def pytest_generate_tests(metafunc):
+    if "isa" in metafunc.fixturenames:
+        forced = os.environ.get("FASTMLP_ISA")
+        names = [forced] if forced else _core.config()["isas"]
+        metafunc.parametrize("isa", names, indirect=True)
+
+
+@pytest.fixture
+def isa(request):
+    """Each instruction set that this processor has; only the forced one under FASTMLP_ISA."""
+    before = _core.config()["isa"]
+    _core.use_isa(request.param)
+    yield request.param
+    _core.use_isa(before)
+
+
+@pytest.fixture(params=["float32", "float64"])
+def dtype(request):
+    return np.dtype(request.param)
+
+
+@pytest.fixture(params=harness.THREADS)
+def threads(request):
+    """Numbers of threads, all of them used however small the work is."""
+    with harness.using_threads(request.param):
+        yield request.param
+
+
+@pytest.fixture
+def guarded():
+    """Arrays with sentinels at both ends, which are looked at when the test is over."""
+    arrays = harness.Guarded()
+    yield arrays
+    arrays.verify()

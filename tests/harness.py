@@ -1,0 +1,209 @@
+"""What the tests of the core share: cases from its registries, awkward shapes, guarded arrays,
+the rule by which results are compared, and NumPy twins of whole networks.
+
+The rule of comparison (`check`): a result may differ from the float64 reference by
+``tolerance * magnitude``, plus the smallest subnormal, the spacing of numbers near 0.
+
+* The tolerance is a column of the registry's row.
+* The magnitude is that of the result itself, where each of its terms has the same sign. Where terms
+  may cancel it is the sum of their sizes, because each is rounded by a part of its own size.
+* For a sum of ``n`` terms the tolerance is `rounding(n)`: every addition rounds once.
+"""
+
+from __future__ import annotations
+
+import zlib
+from contextlib import contextmanager
+
+import numpy as np
+
+from fastmlp import _core
+from fastmlp import reference as ref
+
+SEED = 20240607
+THREADS = (1, 2, 3, 4, 7)
+
+# (rows, columns): nothing, one column, and the neighbours of every vector width and tile.
+SHAPES = [(0, 1), (0, 17), (1, 1), (7, 1), (1, 257), (2, 15), (3, 16), (5, 17), (13, 31), (8, 33),
+          (31, 5), (67, 64)]  # fmt: skip
+
+ACTIVATIONS = {row["name"]: (kind, row) for kind, row in enumerate(_core.activations())}
+LOSSES = {row["name"]: (kind, row) for kind, row in enumerate(_core.losses())}
+OPTIMIZERS = {row["name"]: (kind, row) for kind, row in enumerate(_core.optimizers())}
+
+
+def generator(*key):
+    """A random generator that depends on ``key`` alone, and not on the order of the tests."""
+    return np.random.default_rng([SEED, zlib.crc32(repr(key).encode())])
+
+
+@contextmanager
+def using_threads(count):
+    """Let the core share even the smallest work among ``count`` threads."""
+    before = _core.scoped_threads(count)
+    _core.ignore_thread_cost(True)
+    try:
+        yield
+    finally:
+        _core.ignore_thread_cost(False)
+        _core.scoped_threads(before)
+
+
+# ---- comparison ----
+
+
+def column(row, dtype):
+    """The tolerance of a registry row for a dtype."""
+    return row["tolerance"][dtype == np.float64]
+
+
+def rounding(additions, dtype):
+    """Relative error of a sum with this many additions (Higham 2002, section 3.1)."""
+    return (additions + 2) * np.finfo(dtype).eps
+
+
+def check(actual, expected, tolerance, magnitude=None, what=""):
+    """Assert the rule of comparison; NaN equals NaN, and infinity the same infinity."""
+    actual, expected = np.asarray(actual), np.asarray(expected, np.float64)
+    assert actual.shape == expected.shape, f"{what}: shape {actual.shape}, not {expected.shape}"
+    size = np.abs(expected) if magnitude is None else np.broadcast_to(magnitude, expected.shape)
+    spacing = float(np.finfo(actual.dtype).smallest_subnormal)
+    wide = actual.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        error, room = np.abs(wide - expected), tolerance * size + spacing
+        same = (wide == expected) | (np.isnan(wide) & np.isnan(expected))
+        wrong = ~(same | (np.isfinite(wide) & (error <= room)))
+    if wrong.any():
+        worst = np.unravel_index(np.argmax(np.where(wrong, error / room, 0.0)), wrong.shape)
+        raise AssertionError(
+            f"{what}: {wrong.sum()} of {wrong.size} differ; at {tuple(map(int, worst))} got "
+            f"{wide[worst]!r}, want {expected[worst]!r} within {room[worst]:.3g}"
+        )
+
+
+def same_bits(actual, expected):
+    """Whether two arrays of one dtype agree bit for bit, NaN with NaN."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    return actual.dtype == expected.dtype and np.array_equal(actual, expected, equal_nan=True)
+
+
+# ---- arrays ----
+
+
+class Guarded:
+    """Arrays between sentinels: read past an end and results are NaN, write and `verify` fails.
+
+    The guards are of odd length, so that the arrays are aligned to their elements and no further.
+    """
+
+    LENGTH = 67
+
+    def __init__(self):
+        self._whole = []
+
+    def input(self, values):
+        """A copy of ``values``, which must not change."""
+        values = np.asarray(values)
+        array, whole = self._between_guards(values.shape, values.dtype)
+        array[...] = values
+        self._whole.append((whole, slice(None), whole.tobytes()))
+        return array
+
+    def output(self, shape, dtype):
+        """An array to write to."""
+        array, whole = self._between_guards(shape, np.dtype(dtype))
+        for end in (slice(None, self.LENGTH), slice(whole.size - self.LENGTH, None)):
+            self._whole.append((whole, end, whole[end].tobytes()))
+        return array
+
+    def verify(self):
+        for whole, part, before in self._whole:
+            assert whole[part].tobytes() == before, "wrote outside an array, or to an input"
+
+    def _between_guards(self, shape, dtype):
+        size, sentinel = int(np.prod(shape)), np.nan if dtype.kind == "f" else 2**61 + 12345
+        whole = np.full(size + 2 * self.LENGTH, sentinel, dtype)
+        return whole[self.LENGTH : self.LENGTH + size].reshape(shape), whole
+
+
+def integers(rng, shape, dtype, most=3):
+    """Small integers: sums of products of them are exact in any order."""
+    return rng.integers(-most, most + 1, size=shape).astype(dtype)
+
+
+# ---- nodes and networks ----
+
+
+def linear(source, fan_in, fan_out, bias=True):
+    return ("linear", source, fan_in, fan_out, 0, 0.0, 0.0, bias)
+
+
+def activation(source, width, name, params=()):
+    p0, p1 = (*params, 0.0, 0.0)[:2]
+    return ("activation", source, width, width, ACTIVATIONS[name][0], p0, p1, False)
+
+
+def plain(op, source, width, p=0.0):
+    """A softmax or dropout node."""
+    return (op, source, width, width, 0, p, 0.0, False)
+
+
+def make_net(n_in, nodes, dtype, seed=0):
+    return _core.Net(n_in, nodes, np.dtype(dtype).name, seed)
+
+
+def weights(net, index, fan_in, fan_out):
+    """Views of a linear node's ``W, b, dW, db``; ``b`` and ``db`` are None without a bias."""
+    at_w, at_b = net.offsets[index]
+    found = []
+    for flat in (net.params, net.grads):
+        found.append(flat[at_w : at_w + fan_in * fan_out].reshape(fan_in, fan_out))
+        found.append(None if at_b < 0 else flat[at_b : at_b + fan_out])
+    W, b, dW, db = found
+    return W, b, dW, db
+
+
+def parameter_choices(row):
+    """A row's parameters: the defaults, and others."""
+    defaults = tuple(value for _, value in row["params"])
+    return [defaults, tuple(0.3 + 1.7 * value for value in defaults)] if defaults else [()]
+
+
+def twin_layer(layer, index, width, seed):
+    """The reference's copy of a public layer."""
+    op, _, _, _, kind, p0, p1, bias = layer.node(-1, width)
+    if op == "linear":
+        return ref.Linear(layer.W, layer.b if bias else None)
+    if op == "activation":
+        row = _core.activations()[kind]
+        return ref.Activation(row["name"], *(p0, p1)[: len(row["params"])])
+    return ref.Softmax() if op == "softmax" else ref.Dropout(p0, seed, index)
+
+
+def twin_net(net):
+    """The reference's copy of a public network, with its parameters."""
+    width, layers = net.in_features, []
+    for index, layer in enumerate(net):
+        layers.append(twin_layer(layer, index, width, net.seed))
+        width = layer.width_after(width)
+    return ref.Sequential(*layers)
+
+
+def twin_loss(loss):
+    return ref.LOSSES[type(loss).__name__](**loss.arguments())
+
+
+def twin_optimizer(optimizer):
+    kind, values = optimizer.core_spec()
+    row = _core.optimizers()[kind]
+    return reference_optimizer(row, values, optimizer.lr)
+
+
+def reference_optimizer(row, values, lr):
+    """The reference's optimizer for a registry row and values of its hyperparameters."""
+    names = [name for name, _ in row["hyper"]]
+    return ref.OPTIMIZERS[row["name"]](lr=lr, **dict(zip(names, values, strict=True)))
+
+
+def twin_penalty(penalty):
+    return ref.PENALTIES[type(penalty).__name__](**penalty.arguments())

@@ -1,0 +1,283 @@
+"""The floors of the house: who may include or import whom. The tables below are the rules.
+
+A file may use what is on its own floor or below, and nothing above. To move a boundary, change the
+table here together with CONTRIBUTING.md.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+CSRC = ROOT / "csrc"
+PACKAGE = ROOT / "src" / "fastmlp"
+
+# ---- C: base <- simd <- kernels <- engine <- fastmlp.h ----
+
+# Files (the first pattern that matches counts) -> what of ours they may include. The public header
+# stands on two others, so that a status, a dtype or a registry row is declared in one place.
+# Kernels know neither memory nor threads: of the base they see status, CPU features and numbers.
+C_RULES: dict[str, str] = {
+    r"fastmlp\.h": r"base/status\.h|kernels/registry\.h",
+    r"base/.*": r"base/.*",
+    r"simd/.*": r"(avx2|avx512|neon|portable|names)\.h",
+    r"kernels/(isa\.c|.*\.inc)": r"kernels/.*|simd/simd\.h|base/(status|rng)\.h",
+    r"kernels/dispatch\.c": r"kernels/.*\.(h|def)|isa_rows\.def|base/(status|cpu)\.h",
+    r"kernels/.*\.h": r"kernels/registry\.h|base/(status|rng)\.h",
+    r"kernels/.*\.def": r"",
+    r"engine/.*": r"engine/.*|base/.*|fastmlp\.h|kernels/(table|registry)\.h",
+}
+
+# One door to OpenMP, one to the allocator: what to look for -> the one file that may have it.
+DOORS: dict[str, str] = {
+    r"#\s*include\s*<omp\.h>|#\s*pragma\s+omp\b": "base/parallel.c",
+    r"\b(malloc|calloc|realloc|free|posix_memalign|aligned_alloc|alloca|strdup)\s*\(": "base/arena.c",
+    r"\bpthread_|<threads\.h>|<pthread\.h>": "base/parallel.c",
+}
+
+# The Cython module sees the public header; the two others are for tests of random numbers and of
+# failing allocations.
+CYTHON_HEADERS = {"fastmlp.h", "base/rng.h", "base/arena.h"}
+
+# ---- Python: errors, _core <- parts <- network <- training <- {io, sklearn, plot, cli} ----
+
+PYTHON_FLOORS: list[set[str]] = [
+    {"errors"},
+    {"_core"},
+    {"validation", "described", "config", "threads"},
+    {"initializers", "layers", "losses", "metrics", "optimizers", "lbfgs", "penalties", "schedules"},
+    {"network"},
+    {"training", "fitting", "history", "callbacks", "gradcheck"},
+    {"io", "sklearn", "plot", "cli"},
+]
+# The outermost ring: neighbours do not know each other, except that the command line may use all.
+OUTER = PYTHON_FLOORS[-1]
+# The twin of every operation stands alone, so that it can be trusted to judge.
+ALONE = "reference"
+# The names users import; the outer ring may use them too.
+FRONT = {"__init__", "__main__"}
+
+# Steps upwards inside a function, for convenience: the module is loaded by whoever asks for it.
+LATE_STEPS_UP = {("network", "io"), ("__init__", "io")}
+# `config` reads the version, which the package sets before it imports anything.
+READS_VERSION = {"config"}
+
+MOST_LINES = 400
+# Longer files and why: one Cython module is a rule of the house, and bridges have no joints.
+LONG_FILES = {
+    "src/fastmlp/_core.pyx",
+    "tests/test_reference.py",
+    "tests/test_training.py",
+}
+
+
+def c_files():
+    return sorted(p for p in CSRC.rglob("*") if p.suffix in {".c", ".h", ".inc", ".def"})
+
+
+def without_comments(text: str) -> str:
+    return re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.DOTALL)
+
+
+def c_name(path: Path) -> str:
+    return path.relative_to(CSRC).as_posix()
+
+
+@pytest.mark.parametrize("path", c_files(), ids=c_name)
+def test_includes_stay_on_their_floor(path):
+    allowed = next((to for who, to in C_RULES.items() if re.fullmatch(who, c_name(path))), None)
+    assert allowed is not None, f"{c_name(path)} is on no floor: add a rule"
+    ours = re.findall(r'#\s*include\s*"([^"]+)"', without_comments(path.read_text("utf-8")))
+    broken = [name for name in ours if not re.fullmatch(allowed, name)]
+    assert not broken, f"{c_name(path)} may include {allowed}, not {broken}"
+
+
+@pytest.mark.parametrize(("what", "door"), DOORS.items())
+def test_one_door(what, door):
+    found = {c_name(p) for p in c_files() if re.search(what, without_comments(p.read_text("utf-8")))}
+    assert found == {door}
+
+
+@pytest.mark.parametrize("path", c_files(), ids=c_name)
+def test_c_has_no_python_no_output_and_no_exit(path):
+    text = without_comments(path.read_text("utf-8"))
+    assert not re.search(r"Python\.h|\bPy[A-Z]\w+\(|\b(printf|puts|abort|exit)\s*\(", text)
+
+
+def test_cython_sees_the_public_header():
+    text = "".join((PACKAGE / name).read_text("utf-8") for name in ("_core.pxd", "_core.pyx"))
+    assert set(re.findall(r'cdef extern from "([^"]+)"', text)) == CYTHON_HEADERS
+
+
+def build_files():
+    return [ROOT / "CMakeLists.txt", ROOT / "pyproject.toml", *sorted((ROOT / "cmake").glob("*"))]
+
+
+def test_no_flag_lets_a_compiler_change_a_value():
+    text = "".join(path.read_text("utf-8") for path in build_files())
+    code = re.sub(r"#[^\n]*", "", text)
+    assert not re.search(r"(?<!no-)(fast-math|unsafe-math|associative-math|reciprocal-math)", code)
+    assert not re.search(r"-Ofast|finite-math-only|-mdaz-ftz|ffp-contract=(fast|on)", code)
+    assert "-ffp-contract=off" in code
+    assert "-fno-fast-math" in code
+
+
+def test_sources_do_not_override_the_flags():
+    for path in c_files():
+        text = without_comments(path.read_text("utf-8"))
+        assert not re.search(r"FP_CONTRACT|float_control|optimize\s*\(", text), c_name(path)
+        assert not re.search(r"_mm_setcsr|fesetround|fesetenv|msr\s+fpcr", text), c_name(path)
+
+
+def test_an_isa_exports_one_symbol(tmp_path):
+    compiler = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+    if compiler is None or shutil.which("nm") is None:
+        pytest.skip("needs a C compiler and nm")
+    out = tmp_path / "isa.o"
+    options = ["-std=gnu11", "-O1", "-ffp-contract=off", "-DFM_ISA=portable", "-DFM_ISA_portable=1"]
+    source = str(CSRC / "kernels" / "isa.c")
+    options += ["-DFM_ISA_PORTABLE=1", f"-I{CSRC}", "-c", source, "-o", str(out)]
+    subprocess.run([compiler, *options], check=True)
+    listing = subprocess.run(
+        ["nm", "--extern-only", "--defined-only", str(out)],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    symbols = [line.split()[-1].lstrip("_") for line in listing.splitlines()]
+    assert symbols == ["fm_kernels_of_portable"]
+
+
+# ---- Python ----
+
+
+def python_files():
+    return sorted([*PACKAGE.rglob("*.py"), *PACKAGE.glob("*.pyx")])
+
+
+def unit_of(path: Path) -> str:
+    """The module or subpackage of fastmlp that a file belongs to."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return parts[0]
+
+
+def cython_imports(text: str):
+    for line in re.findall(r"^\s*(?:from|import)\s[^\n]+", text, flags=re.MULTILINE):
+        if " cimport " in line:
+            continue
+        yield from imports_of(ast.parse(line.strip()), "fastmlp")
+
+
+def imports_of(tree: ast.AST, package: str):
+    """(module, names, inside a function?) of each import; TYPE_CHECKING blocks count as well."""
+    late = {
+        id(node)
+        for function in ast.walk(tree)
+        if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        for node in ast.walk(function)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, [], id(node) in late
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1]
+            base = ".".join([*above, *filter(None, [node.module])]) if node.level else node.module
+            yield base, [alias.name for alias in node.names], id(node) in late
+
+
+def imports(path: Path):
+    text = path.read_text("utf-8")
+    if path.suffix == ".pyx":
+        return list(cython_imports(text))
+    package = ".".join(["fastmlp", *path.relative_to(PACKAGE).parts[:-1]])
+    return list(imports_of(ast.parse(text), package))
+
+
+def targets(path: Path):
+    """(unit of ours, inside a function?) of each import of our own; "" is the package itself."""
+    for module, names, late in imports(path):
+        parts = module.split(".")
+        if parts[0] != "fastmlp":
+            continue
+        if len(parts) > 1:
+            yield parts[1], late
+            continue
+        for name in names or [""]:
+            is_unit = (PACKAGE / name).is_dir() or list(PACKAGE.glob(f"{name}.*"))
+            yield (name if name and is_unit else f"={name}"), late
+
+
+def floor_of(unit: str) -> int:
+    for level, units in enumerate(PYTHON_FLOORS):
+        if unit in units:
+            return level
+    raise AssertionError(f"{unit} is on no floor: add it to the table")
+
+
+def py_name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("path", python_files(), ids=py_name)
+def test_imports_stay_on_their_floor(path):
+    unit = unit_of(path)
+    if unit in FRONT | {ALONE}:
+        return
+    level = floor_of(unit)
+    for target, late in targets(path):
+        if target.startswith("="):  # a name of the package itself
+            version = target == "=__version__" and unit in READS_VERSION
+            assert version or unit in OUTER, f"{py_name(path)} imports fastmlp{target}"
+        elif target != unit:
+            assert target != ALONE, f"{py_name(path)} imports the reference"
+            fits = floor_of(target) <= level or (late and (unit, target) in LATE_STEPS_UP)
+            assert fits, f"{py_name(path)} imports {target}, which is above it"
+
+
+@pytest.mark.parametrize("path", python_files(), ids=py_name)
+def test_the_outer_ring_does_not_know_itself(path):
+    unit = unit_of(path)
+    if unit in OUTER - {"cli"}:
+        assert not {target for target, _ in targets(path)} & (OUTER - {unit})
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / ALONE).glob("*.py")), ids=py_name)
+def test_the_reference_stands_alone(path):
+    for module, _, _ in imports(path):
+        first, *rest = module.split(".")
+        inside = first == "fastmlp" and rest[:1] == [ALONE]
+        assert inside or first == "numpy" or first in sys.stdlib_module_names, module
+
+
+def test_the_front_leaves_the_outer_ring_to_its_first_use():
+    for target, late in targets(PACKAGE / "__init__.py"):
+        assert late or target not in OUTER | {ALONE}, f"importing fastmlp imports {target}"
+        assert not late or ("__init__", target) in LATE_STEPS_UP
+
+
+def test_floors_name_what_exists():
+    units = {unit_of(p) for p in python_files()} - FRONT - {ALONE}
+    planned = {"sklearn"}
+    assert units | planned == set().union(*PYTHON_FLOORS) | planned
+
+
+def tracked_sources():
+    suffixes = {".py", ".pyx", ".pxd", ".pyi", ".c", ".h", ".inc", ".def", ".cmake", ".sh"}
+    for folder in ("src", "csrc", "tests", "cmake", "bench", "examples"):
+        yield from (p for p in (ROOT / folder).rglob("*") if p.suffix in suffixes)
+
+
+def test_files_are_short():
+    found = {
+        path.relative_to(ROOT).as_posix(): len(path.read_text("utf-8").splitlines())
+        for path in tracked_sources()
+    }
+    long = {name for name, lines in found.items() if lines > MOST_LINES}
+    assert not long - LONG_FILES, f"more than {MOST_LINES} lines: divide"
+    assert not LONG_FILES - long, "short now: take off the list"

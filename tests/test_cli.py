@@ -1,0 +1,250 @@
+"""The command line: what it writes, what it says, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp.cli import main
+from fastmlp.io import read_metadata
+
+pytest.importorskip("click")
+pytest.importorskip("sklearn")
+pytest.importorskip("matplotlib")
+
+from fastmlp.cli.datasets import BUILT_IN, split
+
+QUICK = ["--no-progress", "--hidden", "16", "--epochs", "3"]
+PNG = b"\x89PNG\r\n\x1a\n"
+# A finder that hides packages, as on a machine that does not have them.
+HIDE = """
+import sys
+for name in {names!r}: sys.modules[name] = None
+from fastmlp.cli import main
+sys.exit(main({arguments!r}))
+"""
+
+
+@pytest.fixture(autouse=True)
+def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+
+
+def run_without(names: list[str], arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    code = HIDE.format(names=names, arguments=arguments)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+
+def one_error_line(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    assert captured.err.startswith("Error: ")
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+def test_train_digits_as_the_readme_does(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "digits"]) == 0
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert lines[0].split() == [
+        "epoch",
+        "train",
+        "loss",
+        "validation",
+        "loss",
+        "validation",
+        "accuracy",
+    ]
+    assert lines[1].split()[0] == "1"
+    accuracy = float(captured.out.split("test accuracy")[1].split()[0])
+    assert accuracy >= 97.0
+    for word in ("training time", "epochs", "parameters", "digits.safetensors", "digits.png"):
+        assert word in captured.out
+    assert sorted(p.name for p in Path().iterdir()) == ["digits.png", "digits.safetensors"]
+    assert Path("digits.png").read_bytes().startswith(PNG)
+
+
+def test_the_model_file_suffices_for_predictions() -> None:
+    assert main(["train", "digits", "--no-progress", "--epochs", "20", "--seed", "5"]) == 0
+    net, metadata = fm.load("digits.safetensors"), read_metadata("digits.safetensors")
+    scaling = json.loads(metadata["input_scaling"])
+    table = BUILT_IN["digits"]()
+    x = (table.x - scaling["mean"]) / scaling["scale"]
+    assert (net.predict(x).argmax(axis=1) == table.y).mean() > 0.95
+    assert json.loads(metadata["classes"]) == [str(i) for i in range(10)]
+
+
+@pytest.mark.parametrize("data", ["wine", "breast_cancer", "iris", "diabetes"])
+def test_other_data_sets(data: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", data, *QUICK, "--output", "net.safetensors"]) == 0
+    out = capsys.readouterr().out
+    assert ("test R2" in out) == (data == "diabetes")
+    assert "validation loss" not in out
+    assert Path("net.png").read_bytes().startswith(PNG)
+    assert read_metadata("net.safetensors")["data"] == data
+
+
+def test_options_reach_the_network() -> None:
+    options = ["--hidden", "8, 4", "--activation", "leaky_relu", "--dropout", "0", "--dtype",
+               "float64", "--threads", "1", "--lr", "0.01", "--batch-size", "16"]  # fmt: skip
+    assert main(["train", "iris", "--no-progress", "--epochs", "2", *options]) == 0
+    net = fm.load("iris.safetensors")
+    kinds = [type(layer).__name__ for layer in net.layers]
+    assert kinds == ["Linear", "LeakyReLU", "Linear", "LeakyReLU", "Linear"]
+    assert net.dtype == np.float64
+    assert main(["train", "iris", "--no-progress", "--hidden", "", "--epochs", "2"]) == 0
+    assert len(fm.load("iris.safetensors").layers) == 1
+
+
+def test_same_seed_same_bytes() -> None:
+    for name, threads in (("a", "1"), ("b", "2")):
+        output = ["--output", f"{name}.safetensors", "--threads", threads]
+        assert main(["train", "wine", *QUICK, *output]) == 0
+    assert Path("a.safetensors").read_bytes() == Path("b.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["unknown"],
+        ["train"],
+        ["train", "mnist"],
+        ["train", "iris", "--hidden", "8,x"],
+        ["train", "iris", "--hidden", "0"],
+        ["train", "iris", "--dropout", "1"],
+        ["train", "iris", "--epochs", "0"],
+        ["train", "iris", "--lr", "0"],
+        ["train", "iris", "--dtype", "float16"],
+        ["train", "iris", "--nonsense"],
+        ["info", "a", "b"],
+    ],
+)
+def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert "--help" in one_error_line(capsys)
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "iris", "--activation", "rlu"], "'rlu' is unknown"),
+        (["train", "iris", "--output", "no/such/folder.safetensors"], "no such directory"),
+        (["train", "iris", "--output", "iris.png"], "must not end in .png"),
+        (["train", "iris", "--output", "."], "directory"),
+        (["info", "missing.safetensors"], "missing.safetensors: No such file"),
+        (["info", __file__], "is not a fastmlp model"),
+    ],
+)
+def test_failures(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 1
+    assert words in one_error_line(capsys)
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("arguments", [["--debug", "info", "no"], ["info", "no", "--debug"]])
+def test_debug_shows_the_traceback(arguments: list[str]) -> None:
+    with pytest.raises(FileNotFoundError):
+        main(arguments)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["train", "--help"], ["info", "--help"]])
+def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 0
+    assert "Usage: fastmlp" in capsys.readouterr().out
+
+
+def test_info_tells_what_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info"]) == 0
+    out = capsys.readouterr().out
+    config = fm.show_config()
+    assert all(name in out for name in config)
+    assert config["version"] in out
+    assert config["isa"] in out
+
+
+def test_info_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    net = fm.Sequential(fm.Linear(4, 3), fm.Tanh(), fm.Linear(3, 2), seed=1)
+    net.save("m.safetensors", {"about": "[red]not markup[/red] \x1b[2J" + "x" * 999})
+    assert main(["info", "m.safetensors"]) == 0
+    out = capsys.readouterr().out
+    assert "Linear(in_features=4, out_features=3, bias=True)" in out
+    assert "23" in out
+    assert "[red]not markup[/red]" in out
+    assert "\x1b[2J" not in out
+    assert "..." in out
+
+
+@pytest.mark.parametrize("arguments", [["info"], ["info", "m.safetensors"]])
+def test_info_needs_numpy_alone(arguments: list[str]) -> None:
+    fm.Sequential(fm.Linear(4, 3), seed=1).save("m.safetensors")
+    names = ["click", "rich", "tqdm", "sklearn", "matplotlib", "scipy"]
+    result = run_without(names, arguments)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert ("isa" if len(arguments) == 1 else "in_features=4") in result.stdout
+
+
+def test_bare_errors() -> None:
+    result = run_without(["click", "rich"], ["info", "missing.safetensors"])
+    assert result.returncode == 1
+    assert result.stderr == "Error: missing.safetensors: No such file or directory\n"
+
+
+@pytest.mark.parametrize("missing", ["click", "tqdm", "sklearn", "matplotlib"])
+def test_missing_extra_is_named(missing: str) -> None:
+    result = run_without([missing], ["train", "iris"])
+    assert result.returncode == 2
+    assert 'pip install "fastmlp[cli]"' in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_interrupt_writes_nothing() -> None:
+    arguments = ["train", "digits", "--epochs", "100000", "--lr", "1e-9", "--threads", "1"]
+    command = [sys.executable, "-m", "fastmlp", *arguments]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        assert process.wait(timeout=10) == 130
+        assert time.monotonic() - start < 5
+        assert process.stderr.read().strip().splitlines()[-1] == "Interrupted"
+    assert list(Path().iterdir()) == []
+
+
+def test_split_is_stratified_and_scaled_by_the_training_part() -> None:
+    table = BUILT_IN["wine"]()
+    data = split(table, seed=1, dtype="float64")
+    sizes = [len(part.y) for part in (data.train, data.validation, data.test)]
+    assert sum(sizes) == len(table.y)
+    assert sizes[1] == sizes[2]
+    np.testing.assert_allclose(data.train.x.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(data.train.x.std(axis=0), 1)
+    shares = [np.bincount(part.y) / len(part.y) for part in (data.train, data.test)]
+    np.testing.assert_allclose(shares[0], shares[1], atol=0.05)
+
+
+def test_regression_target_is_restored() -> None:
+    table = BUILT_IN["diabetes"]()
+    data = split(table, seed=0, dtype="float64")
+    assert data.target is not None
+    restored = np.concatenate(
+        [data.target.undo(part.y)[:, 0] for part in (data.train, data.validation, data.test)]
+    )
+    np.testing.assert_allclose(np.sort(restored), np.sort(table.y))

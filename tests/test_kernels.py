@@ -1,0 +1,395 @@
+"""Every kernel of the registries against the NumPy reference, on every instruction set, in both
+precisions, with every number of threads, for awkward shapes and values. harness.py has the rule of
+comparison."""
+
+from __future__ import annotations
+
+import itertools
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from harness import (
+    ACTIVATIONS,
+    LOSSES,
+    OPTIMIZERS,
+    SHAPES,
+    activation,
+    check,
+    column,
+    generator,
+    integers,
+    linear,
+    make_net,
+    parameter_choices,
+    plain,
+    reference_optimizer,
+    rounding,
+    same_bits,
+    weights,
+)
+
+from fastmlp import _core
+from fastmlp import reference as ref
+
+# ---- activations ----
+
+
+@lru_cache
+def pool(dtype):
+    """Pre-activations in random order: ordinary, of every magnitude, special."""
+    rng, info = generator("pool", dtype.name), np.finfo(dtype)
+    top = 1e37 if dtype == np.float32 else 1e307
+    magnitudes = np.geomspace(info.smallest_subnormal, top, 700)
+    special = [0.0, -0.0, np.inf, -np.inf, np.nan, info.tiny, -info.tiny, 1.0, -1.0]
+    values = [rng.normal(scale=4.0, size=1500), magnitudes, -magnitudes, special * 10]
+    return rng.permutation(np.concatenate(values).astype(dtype))
+
+
+@lru_cache
+def expected_on_pool(name, params, dtype):
+    """The reference's f and f' on the pool."""
+    row, z = ref.ACTIVATIONS[name], pool(dtype).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return row.f(z, *params), row.df(z, *params)
+
+
+def places(rows, cols, dtype):
+    """Where in the pool the elements of an array of this shape come from."""
+    return ((np.arange(rows * cols) + 131 * cols) % pool(dtype).size).reshape(rows, cols)
+
+
+def forward_and_backward(net, x, dy, guarded):
+    """The output and dL/dx by hand; predict, into an array, must agree with forward."""
+    y = net.forward(guarded.input(x), True)
+    out = net.predict(guarded.input(x), guarded.output(y.shape, y.dtype))
+    assert same_bits(out, y)
+    return y, net.backward(guarded.input(dy), False)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation(name, isa, dtype, threads, guarded):
+    row = ACTIVATIONS[name][1]
+    tolerance = column(row, dtype)
+    for params, (rows, cols) in itertools.product(parameter_choices(row), SHAPES):
+        at, what = places(rows, cols, dtype), f"{name}{params} {rows}x{cols}"
+        z, (f, slope) = pool(dtype)[at], expected_on_pool(name, params, dtype)
+        net = make_net(cols, [activation(-1, cols, name, params)], dtype)
+        dy = generator(name, rows, cols).normal(size=z.shape).astype(dtype)
+        y, local = forward_and_backward(net, z, np.ones_like(z), guarded)
+        dz = forward_and_backward(net, z, dy, guarded)[1]
+        # The reference evaluates f at arguments that are themselves rounded to float64.
+        own = 4 * np.finfo(np.float64).eps * np.abs(wide_product(z, slope[at])) / (tolerance or 1.0)
+        check(y, f[at], tolerance, np.abs(f[at]) + own, what)
+        # Local gradients are made from terms of the size of the largest, such as y * (1 - y).
+        largest = np.nanmax(np.abs(slope))
+        check(local, slope[at], tolerance, largest, f"slope of {what}")
+        assert same_bits(dz, multiplied(dy, local)), what
+
+
+def wide_product(z, slope):
+    """``z * f'(z)``, 0 where it is no number."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        product = z.astype(np.float64) * slope
+    return np.where(np.isfinite(product), product, 0.0)
+
+
+def multiplied(a, b):
+    with np.errstate(all="ignore"):
+        return a * b
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation_fused_with_products(name, isa, dtype, threads, guarded):
+    """In one pass with the Linear before it and, backward, with the one after it."""
+    params = parameter_choices(ACTIVATIONS[name][1])[-1]
+    for rows, fan_in, width, fan_out in [(0, 3, 5, 2), (1, 1, 1, 1), (9, 4, 17, 3), (70, 19, 3, 5),
+                                         (33, 7, 40, 33)]:  # fmt: skip
+        rng, what = generator(name, rows, width), f"{name} {rows}x{fan_in}x{width}x{fan_out}"
+        nodes = [linear(-1, fan_in, width), activation(0, width, name, params)]
+        last = make_net(fan_in, nodes, dtype)
+        middle = make_net(fan_in, [*nodes, linear(1, width, fan_out)], dtype)
+        alone = make_net(width, [activation(-1, width, name, params)], dtype)
+        x, up = integers(rng, (rows, fan_in), dtype), integers(rng, (rows, fan_out), dtype)
+        last.params[...] = integers(rng, last.params.size, dtype) / 8
+        middle.params[...] = integers(rng, middle.params.size, dtype) / 8
+        middle.params[: last.params.size] = last.params
+        W, b, dW, db = weights(middle, 0, fan_in, width)
+        after = weights(middle, 2, width, fan_out)[0]
+        # Products of small integers are exact, so the activations get the same values.
+        y, dz = forward_and_backward(alone, x @ W + b, up @ after.T, guarded)
+        fused, dx = forward_and_backward(last, x, up @ after.T, guarded)
+        assert same_bits(fused, y), what
+        bound, wide, sizes = rounding(max(width, rows), dtype), dz.astype(float), np.abs(dz)
+        check(dx, wide @ W.T.astype(float), bound, sizes @ np.abs(W.T), f"dx of {what}")
+        forward_and_backward(middle, x, up, guarded)
+        check(dW, x.T.astype(float) @ wide, bound, np.abs(x.T) @ sizes, f"dW of {what}")
+        check(db, wide.sum(axis=0), bound, sizes.sum(axis=0), f"db of {what}")
+
+
+# ---- softmax and dropout ----
+
+
+def test_softmax(isa, dtype, threads, guarded):
+    for rows, cols in SHAPES:
+        rng = generator("softmax", rows, cols)
+        z = rng.normal(scale=3.0, size=(rows, cols)).astype(dtype)
+        z[::3] *= 30.0
+        z[:, ::5] -= 200.0
+        dy = rng.normal(size=z.shape).astype(dtype)
+        net, twin = make_net(cols, [plain("softmax", -1, cols)], dtype), ref.Softmax()
+        y, dz = forward_and_backward(net, z, dy, guarded)
+        expected, slope = twin.forward(z), twin.backward(dy)
+        # A distance d from the maximum is rounded by d eps / 2, and exp(d) by as much relatively.
+        wide = z.astype(float)
+        distance = (wide.max(axis=1, keepdims=True) - wide) if rows else wide
+        tolerance = rounding(cols, dtype)
+        size = expected * (1.0 + distance)
+        check(y, expected, tolerance, size, f"softmax {rows}x{cols}")
+        inner = (np.abs(dy) * size).sum(axis=1, keepdims=True)
+        check(dz, slope, tolerance, size * np.abs(dy) + 2 * (size + expected) * inner,
+              f"slope of softmax {rows}x{cols}")  # fmt: skip
+
+
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.999, 1.0])
+def test_dropout(p, isa, dtype, threads, guarded):
+    seed, step = 2**63 + 11, 2**31 + 5
+    scale = dtype.type(1.0 / (1.0 - p) if p < 1.0 else 0.0)
+    for rows, cols in SHAPES:
+        nodes = [activation(-1, cols, "Identity"), plain("dropout", 0, cols, p)]
+        net = make_net(cols, nodes, dtype, seed)
+        x = generator("dropout", rows, cols).normal(size=(rows, cols)).astype(dtype)
+        net.step_count = step
+        y, dx = net.forward(guarded.input(x), True), net.backward(guarded.input(x), False)
+        kept = ref.dropout_mask(x.size, p, seed, 4 * 1 + 2, step).reshape(x.shape)
+        assert same_bits(y, np.where(kept, x * scale, x * dtype.type(0)))
+        assert same_bits(dx, y)
+        assert net.step_count == step + 1
+        assert same_bits(net.predict(guarded.input(x), guarded.output(x.shape, dtype)), x)
+
+
+# ---- losses ----
+
+
+def loss_choices(name):
+    """Parameters of a loss; for quantiles, those that divide a width are picked later."""
+    row = LOSSES[name][1]
+    return [(0.5,), (0.1, 0.5, 0.9)] if row["target"] == "quantile" else parameter_choices(row)
+
+
+def reference_loss(name, params, reduction):
+    if LOSSES[name][1]["target"] == "quantile":
+        return ref.LOSSES[name](params, reduction=reduction)
+    return ref.LOSSES[name](*params, reduction=reduction)
+
+
+def targets(name, params, rng, rows, cols, dtype):
+    """Every kind of target that a loss takes."""
+    kind = LOSSES[name][1]["target"]
+    if kind == "class":
+        yield rng.integers(cols, size=rows)
+        if name == "CrossEntropyLoss":
+            yield rng.dirichlet(np.ones(cols), size=rows).astype(dtype)
+    else:
+        # From 0 to 1, with some that are exactly a score.
+        yield rng.uniform(size=(rows, cols)).astype(dtype)
+        if kind == "quantile" and len(params) > 1:
+            yield rng.uniform(size=(rows, cols // len(params))).astype(dtype)
+
+
+def loss_cases(name, dtype):
+    """(parameters, scores, target): all shapes, all kinds of targets."""
+    shapes = [*SHAPES, (3, 256), (2, 300), (300, 3), (6, 48)]
+    for params, (rows, cols) in itertools.product(loss_choices(name), shapes):
+        rng = generator(name, params, rows, cols)
+        if LOSSES[name][1]["target"] == "quantile" and cols % len(params):
+            continue
+        for target in targets(name, params, rng, rows, cols, dtype):
+            scores = rng.normal(scale=2.0, size=(rows, cols)).astype(dtype)
+            if target.shape == scores.shape:
+                scores[:, ::4] = target[:, ::4]
+            yield params, scores, target
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss(name, reduction, isa, dtype, guarded):
+    kind, row = LOSSES[name]
+    tolerance = column(row, dtype)
+    for params, scores, target in loss_cases(name, dtype):
+        twin = reference_loss(name, params, reduction)
+        weight = generator(name, scores.shape).uniform(size=len(scores)).astype(dtype)
+        for w in (None, weight, np.zeros_like(weight)):
+            expected = twin.forward(scores, target, w)
+            given = None if w is None else guarded.input(w)
+            value, gradient = _core.loss_forward(
+                kind, params, reduction, guarded.input(scores), guarded.input(target), given
+            )
+            what = f"{name}{params} {scores.shape} {target.shape} weighted: {w is not None}"
+            # Scores and targets of about 1 are the terms of a loss of 1 and a slope of 1.
+            factor = factors(w, scores.shape, reduction, twin.elementwise)
+            floor = scores.shape[1] if twin.elementwise else 1
+            check(np.float64(value), expected, tolerance, abs(expected) + floor * factor.sum(), what)
+            check(gradient, twin.backward(), tolerance,
+                  np.abs(twin.backward()) + factor[:, np.newaxis], f"gradient of {what}")  # fmt: skip
+
+
+def factors(weight, shape, reduction, elementwise):
+    """What multiplies each row's loss."""
+    weight = np.ones(shape[0]) if weight is None else weight.astype(float)
+    if reduction == "sum" or not weight.sum():
+        return weight
+    return weight / (weight.sum() * (shape[1] if elementwise else 1))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss_of_extreme_scores(name, isa, dtype):
+    """Tails keep their relative accuracy, and nothing overflows before the result does."""
+    kind, row = LOSSES[name]
+    params = loss_choices(name)[0]
+    # exp(80) is a number in float32 too.
+    scores = np.array([[80.0, -80.0, 3.0], [-80.0, 80.0, 0.0], [0.0, 79.0, 80.0]], dtype)
+    classes = LOSSES[name][1]["target"] == "class"
+    target = np.array([0, 0, 2]) if classes else np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1]], dtype)
+    twin = reference_loss(name, params, "sum")
+    for rows in range(1, 4):
+        expected = twin.forward(scores[:rows], target[:rows])
+        value, gradient = _core.loss_forward(kind, params, "sum", scores[:rows], target[:rows], None)
+        # exp(s) has the relative error of its argument's rounding: 80 halves of a unit.
+        check(np.float64(value), expected, column(row, dtype), None, name)
+        check(gradient, twin.backward(), column(row, dtype), None, name)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss_of_numbers_that_are_none(name, isa, dtype):
+    """NaN and infinities come out as in the reference, in their own row only."""
+    kind, row = LOSSES[name]
+    for params, odd in itertools.product(loss_choices(name), [np.nan, np.inf, -np.inf]):
+        rows, cols = 5, 21
+        rng = generator(name, odd)
+        twin = reference_loss(name, params, "sum")
+        scores = rng.normal(size=(rows, cols)).astype(dtype)
+        for target in targets(name, params, rng, rows, cols, dtype):
+            clean = _core.loss_forward(kind, params, "sum", scores, target, None)[1]
+            spoilt = scores.copy()
+            spoilt[2, 17] = odd
+            expected = twin.forward(spoilt, target)
+            value, gradient = _core.loss_forward(kind, params, "sum", spoilt, target, None)
+            what = f"{name}{params} with {odd}"
+            check(np.float64(value), expected, 1e-5, None, what)
+            check(gradient[2], twin.backward()[2], 1e-5, None, what)
+            assert same_bits(np.delete(gradient, 2, 0), np.delete(clean, 2, 0)), what
+
+
+# ---- optimizers ----
+
+# Values that switch every part of an update on.
+SWITCHED_ON = {"momentum": 0.9, "nesterov": 1.0, "weight_decay": 0.05, "beta1": 0.8, "beta2": 0.95,
+               "eps": 1e-3, "alpha": 0.9, "lr_decay": 0.1}  # fmt: skip
+
+
+def hyper_choices(name):
+    """The defaults, each hyperparameter changed alone, and all together."""
+    defaults = dict(OPTIMIZERS[name][1]["hyper"])
+    changed = {key: SWITCHED_ON.get(key, 0.1) for key in defaults}
+    yield tuple(defaults.values())
+    yield tuple(changed.values())
+    for key in defaults:
+        yield tuple({**defaults, key: changed[key]}.values())
+
+
+def updater(name, hyper, count, dtype, clip_norm=0.0):
+    """A trainer whose network has ``count`` parameters, and the network."""
+    net = make_net(count, [linear(-1, count, 1, bias=False)], dtype)
+    loss = (LOSSES["MSELoss"][0], (), "mean")
+    return _core.Trainer(net, loss, (OPTIMIZERS[name][0], hyper), [], clip_norm), net
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 0.5])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer(name, clip_norm, isa, dtype):
+    """One update and 20, each rounding a few times by a part of the way gone."""
+    row, eps = OPTIMIZERS[name][1], np.finfo(dtype).eps
+    for hyper, count in itertools.product(hyper_choices(name), [1, 2, 15, 16, 17, 33, 257]):
+        rng = generator(name, hyper, count)
+        trainer, net = updater(name, hyper, count, dtype, clip_norm)
+        twin = reference_optimizer(row, hyper, 0.05)
+        trainer.lr = 0.05
+        net.params[...] = rng.normal(size=count)
+        params, way = net.params.astype(np.float64), np.zeros(count)
+        for step in range(1, 21):
+            net.grads[...] = rng.normal(size=count)
+            grads, before = net.grads.astype(np.float64), params.copy()
+            trainer.update()
+            twin.step(params, ref.clip_by_norm(grads, clip_norm) if clip_norm else grads)
+            way += np.abs(params - before)
+            # Scalars, running averages, root and quotient: less than 16 roundings of a step, and
+            # averages carry them on from step to step; the sum rounds by a part of itself.
+            room = step * eps * (np.abs(params).max() + 16 * way)
+            if clip_norm:
+                room = room + rounding(count, dtype) * way
+            if step in (1, 20):
+                what = f"{name}{hyper}, {count} parameters, step {step}"
+                check(net.params, params, 1.0, room, what)
+        assert trainer.t == 20
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer_treats_every_parameter_alone(name, isa, dtype):
+    hyper = list(hyper_choices(name))[1]
+    results = []
+    for odd in (0.0, np.nan):
+        trainer, net = updater(name, hyper, 40, dtype)
+        net.params[...] = generator(name).normal(size=40)
+        for _ in range(3):
+            net.grads[...] = np.linspace(-1.0, 1.0, 40)
+            net.grads[17] += odd
+            trainer.update()
+        results.append(net.params.copy())
+    assert np.isnan(results[1][17])
+    assert same_bits(*(np.delete(params, 17) for params in results))
+
+
+# ---- penalties ----
+
+
+@pytest.mark.parametrize(("name", "p"), [("L2", 0.0), ("L1", 0.0), ("Lp", 0.5), ("Lp", 1.5),
+                                         ("Lp", 3.0)])  # fmt: skip
+def test_penalty(name, p, isa, dtype):
+    lam = 0.3
+    twin = ref.Lp(p, lam) if name == "Lp" else ref.PENALTIES[name](lam)
+    for fan_in, fan_out in [(1, 1), (3, 5), (17, 31), (257, 33)]:
+        net = make_net(fan_in, [linear(-1, fan_in, fan_out)], dtype)
+        spec = (LOSSES["MSELoss"][0], (), "mean"), (OPTIMIZERS["SGD"][0], (0.0, 0.0, 0.0))
+        trainer = _core.Trainer(net, *spec, [(name, lam, p)], 0.0)
+        rng, (W, _, dW, db) = generator(fan_in), weights(net, 0, fan_in, fan_out)
+        net.params[...] = rng.normal(size=net.params.size)
+        W[::4, ::3] = 0.0
+        net.grads[...] = 1.0
+        # A power is right to 4 units; the sum has lanes of at most 4096 / 8 additions.
+        bound = rounding(4 + min(W.size, 4096) / 8, dtype)
+        check(np.float64(trainer.penalty()), twin.value(W), bound, None, f"{name} {W.shape}")
+        trainer.add_penalty_gradient()
+        slope = twin.gradient(W)
+        check(dW, 1.0 + slope, rounding(6, dtype), 1.0 + np.abs(slope), f"slope of {name}")
+        assert (db == 1.0).all()
+
+
+# ---- NaN and infinities through a network ----
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_a_row_that_is_spoilt_spoils_no_other(odd, isa, dtype, threads):
+    for rows, fan_in, width, fan_out in [(20, 5, 17, 3), (70, 33, 3, 40), (9, 16, 4, 1)]:
+        nodes = [linear(-1, fan_in, width), activation(0, width, "GELU"),
+                 linear(1, width, fan_out), plain("softmax", 2, fan_out)]  # fmt: skip
+        net, rng = make_net(fan_in, nodes, dtype), generator(rows)
+        net.params[...] = rng.normal(size=net.params.size)
+        x, dy = (rng.normal(size=(rows, n)).astype(dtype) for n in (fan_in, fan_out))
+        clean = net.forward(x, True), net.backward(dy, False)
+        spoilt = x.copy()
+        spoilt[rows // 2, 1] = odd
+        results = net.forward(spoilt, True), net.backward(dy, False)
+        assert np.isnan(results[0][rows // 2]).any() or np.isinf(odd)
+        for before, after in zip(clean, results, strict=True):
+            assert same_bits(np.delete(after, rows // 2, 0), np.delete(before, rows // 2, 0))

@@ -1,0 +1,95 @@
+"""The core's registries, the NumPy reference and the public classes hold the same things."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from harness import ACTIVATIONS, LOSSES, OPTIMIZERS
+
+import fastmlp as fm
+from fastmlp import _core
+from fastmlp import reference as ref
+
+# Arguments that the registry's row does not hold: they are not the formula's own.
+COMMON = {"lr", "reduction"}
+# Losses whose parameters the user must give.
+GIVEN = {"QuantileLoss": {"quantiles": [0.1, 0.5, 0.9]}}
+
+
+def arguments(cls):
+    """The constructor's own arguments and their defaults."""
+    parameters = inspect.signature(cls).parameters.values()
+    return {p.name: p.default for p in parameters if p.name not in COMMON}
+
+
+def public(base):
+    """Names of the public classes of a base, without the base."""
+    found = {name: getattr(fm, name) for name in fm.__all__ if inspect.isclass(getattr(fm, name))}
+    return {name for name, cls in found.items() if issubclass(cls, base) and cls is not base}
+
+
+def public_activation(name):
+    return fm.GELU(approximate="tanh") if name == "GELUTanh" else getattr(fm, name)()
+
+
+def test_the_names_are_the_same():
+    assert set(ACTIVATIONS) == set(ref.ACTIVATIONS)
+    assert set(LOSSES) == set(ref.LOSSES) == public(fm.Loss)
+    assert set(OPTIMIZERS) == set(ref.OPTIMIZERS) == public(fm.Optimizer) - {"LBFGS"}
+    assert set(ref.PENALTIES) == public(fm.Penalty)
+
+
+def test_the_layers_are_the_same():
+    in_reference = {name for name in dir(ref) if inspect.isclass(getattr(ref, name))}
+    in_reference &= {cls.__name__ for cls in ref.Layer.__subclasses__()} - {"Sequential"}
+    assert {name.lower() for name in in_reference} == set(_core._OPS)
+    others = {name for name in in_reference if name != "Activation"}
+    # GELUTanh is GELU(approximate="tanh").
+    assert public(fm.Layer) == others | set(ACTIVATIONS) - {"GELUTanh"}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activation(name):
+    kind, row = ACTIVATIONS[name]
+    assert dict(row["params"]) == dict(ref.ACTIVATIONS[name].params)
+    expected = tuple(value for _, value in row["params"])
+    assert {"z": inspect.Parameter.empty, **dict(row["params"])} == arguments(
+        ref.ACTIVATIONS[name].f
+    )
+    node = public_activation(name).node(-1, 3)
+    assert node == ("activation", -1, 3, 3, kind, *(*expected, 0.0, 0.0)[:2], False)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_loss(name):
+    kind, row = LOSSES[name]
+    twin, given = ref.LOSSES[name], GIVEN.get(name, {})
+    own = {key: value for key, value in arguments(twin).items() if key not in given}
+    assert own == dict(row["params"])
+    assert twin.target == row["target"]
+    loss = getattr(fm, name)(**given)
+    values = tuple(next(iter(given.values()))) if given else tuple(v for _, v in row["params"])
+    assert loss.core_spec() == (kind, values, "mean")
+    assert loss.arguments().keys() == {*arguments(twin), "reduction"}
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizer(name):
+    kind, row = OPTIMIZERS[name]
+    twin, optimizer = ref.OPTIMIZERS[name], getattr(fm, name)()
+    assert arguments(twin) == dict(row["hyper"])
+    assert optimizer.core_spec() == (kind, tuple(value for _, value in row["hyper"]))
+    assert optimizer.lr == twin().lr
+
+
+@pytest.mark.parametrize("name", ref.PENALTIES)
+def test_penalty(name):
+    assert arguments(getattr(fm, name)) == arguments(ref.PENALTIES[name])
+
+
+@pytest.mark.parametrize("name", {**ACTIVATIONS, **LOSSES})
+def test_tolerances_are_a_few_units_in_the_last_place(name):
+    _, row = {**ACTIVATIONS, **LOSSES}[name]
+    assert 0.0 <= row["tolerance"][0] <= 5e-6
+    assert 0.0 <= row["tolerance"][1] <= 5e-15
