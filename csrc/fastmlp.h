@@ -40,6 +40,7 @@ void fm_net_set_step(fm_net *net, uint32_t step);
 
 /* y (rows, out) = net(x (rows, in)). Keeps nothing; any number of threads may call it at once. */
 fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y);
+fm_status fm_net_reserve(fm_net *net, int64_t rows); /* takes the memory for it, so that it cannot be lacking later */
 
 /* The same, keeping what backward needs (a copy of x, the activations). */
 fm_status fm_net_forward(fm_net *net, int64_t rows, const void *x, int training, void *y);

@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# Read when OpenMP is loaded: teams that outnumber the processors must not wait by spinning.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 # Tests import harness.py and golden/ by name, wherever pytest is started from.
 sys.path.insert(0, str(Path(__file__).parent))
 pytest.register_assert_rewrite("harness")

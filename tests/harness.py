@@ -62,15 +62,18 @@ def rounding(additions, dtype):
     return (additions + 2) * np.finfo(dtype).eps
 
 
-def check(actual, expected, tolerance, magnitude=None, what=""):
-    """Assert the rule of comparison; NaN equals NaN, and infinity the same infinity."""
+def check(actual, expected, tolerance, magnitude=None, what="", spacings=1.0):
+    """Assert the rule of comparison; NaN equals NaN, and infinity the same infinity.
+
+    ``spacings`` is more than 1 for what was subnormal before it was multiplied by as much.
+    """
     actual, expected = np.asarray(actual), np.asarray(expected, np.float64)
     assert actual.shape == expected.shape, f"{what}: shape {actual.shape}, not {expected.shape}"
     size = np.abs(expected) if magnitude is None else np.broadcast_to(magnitude, expected.shape)
     spacing = float(np.finfo(actual.dtype).smallest_subnormal)
     wide = actual.astype(np.float64)
     with np.errstate(invalid="ignore", over="ignore"):
-        error, room = np.abs(wide - expected), tolerance * size + spacing
+        error, room = np.abs(wide - expected), tolerance * size + spacings * spacing
         same = (wide == expected) | (np.isnan(wide) & np.isnan(expected))
         wrong = ~(same | (np.isfinite(wide) & (error <= room)))
     if wrong.any():

@@ -38,7 +38,7 @@ C_RULES: dict[str, str] = {
 # One door to OpenMP, one to the allocator: what to look for -> the one file that may have it.
 DOORS: dict[str, str] = {
     r"#\s*include\s*<omp\.h>|#\s*pragma\s+omp\b": "base/parallel.c",
-    r"\b(malloc|calloc|realloc|free|posix_memalign|aligned_alloc|alloca|strdup)\s*\(": "base/arena.c",
+    r"\b((m|c|re|aligned_)alloc|free|posix_memalign|alloca|strdup)\s*\(": "base/arena.c",
     r"\bpthread_|<threads\.h>|<pthread\.h>": "base/parallel.c",
 }
 
@@ -52,7 +52,16 @@ PYTHON_FLOORS: list[set[str]] = [
     {"errors"},
     {"_core"},
     {"validation", "described", "config", "threads"},
-    {"initializers", "layers", "losses", "metrics", "optimizers", "lbfgs", "penalties", "schedules"},
+    {
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "optimizers",
+        "lbfgs",
+        "penalties",
+        "schedules",
+    },
     {"network"},
     {"training", "fitting", "history", "callbacks", "gradcheck"},
     {"io", "sklearn", "plot", "cli"},
@@ -101,7 +110,9 @@ def test_includes_stay_on_their_floor(path):
 
 @pytest.mark.parametrize(("what", "door"), DOORS.items())
 def test_one_door(what, door):
-    found = {c_name(p) for p in c_files() if re.search(what, without_comments(p.read_text("utf-8")))}
+    found = {
+        c_name(p) for p in c_files() if re.search(what, without_comments(p.read_text("utf-8")))
+    }
     assert found == {door}
 
 

@@ -252,7 +252,7 @@ def test_fit_checks_finiteness(where, bad):
         ({"optimizer": "adam"}, TypeError, "optimizer: got 'adam'"),
         ({"validation": 1.0}, ValueError, "validation: got 1.0"),
         ({"validation": 0.999}, ValueError, "validation: .*leaves none to train"),
-        ({"validation": (X,)}, ValueError, "validation: want"),
+        ({"validation": (X,)}, ValueError, "validation: got a tuple of 1; want"),
         ({"validation": "half"}, TypeError, "validation: got 'half'"),
         ({"validation": (X[:0], Y[:0])}, ValueError, "validation x: got 0 rows"),
         ({"validation": (X, Y[:3])}, ValueError, "y: got 3 rows; want 6"),

@@ -206,7 +206,7 @@ static void predict_task(void *context, fm_worker *self) {
     }
 }
 
-fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y) {
+static fm_status predict_or_reserve(fm_net *net, int64_t rows, const void *x, void *y) {
     const int threads = fm_plan_threads(net, rows, 1.0, 1.0);
     const int64_t most = fm_plan_predict_rows(net), block = rows < most ? rows : most;
     fm_plan plan = {0};
@@ -215,7 +215,7 @@ fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y) {
     fm_status status = fm_plan_reserve(&plan, net, FM_PLAN_PREDICT, block, threads);
     if (status == FM_OK) {
         predict_call call = {net, fm_table(net->dtype), &plan, rows, block, x, y};
-        if (rows > 0) fm_parallel(threads, predict_task, &call);
+        if (y != NULL && rows > 0) fm_parallel(threads, predict_task, &call);
     }
     if (taken) {
         fm_plan_release(&plan);
@@ -225,3 +225,7 @@ fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y) {
     }
     return status;
 }
+
+fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y) { return predict_or_reserve(net, rows, x, y); }
+
+fm_status fm_net_reserve(fm_net *net, int64_t rows) { return predict_or_reserve(net, rows, NULL, NULL); }

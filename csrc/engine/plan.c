@@ -63,8 +63,10 @@ static void set(char **table, int i, void *array) {
     if (table != NULL) table[i] = array;
 }
 
-static int needs_transpose(const fm_stage *stage, fm_plan_kind kind) {
-    return stage->op == FM_OP_LINEAR && (stage->dot || kind != FM_PLAN_PREDICT);
+/* The dot form reads transposed weights forward, every layer below which something learns reads them backward. */
+static int needs_transpose(const fm_stage *stage, fm_plan_kind kind, int is_first) {
+    if (stage->op != FM_OP_LINEAR) return 0;
+    return stage->dot || kind == FM_PLAN_FORWARD || (kind == FM_PLAN_TRAIN && !is_first);
 }
 
 static int64_t most_turned(const fm_net *net) {
@@ -129,7 +131,7 @@ static void place_all(fm_placer *placer, fm_plan *plan, const fm_net *net, fm_pl
     plan->wt = place_table(placer, net->n_stages);
     for (int i = 0; i < net->n_stages; i++) {
         const fm_stage *stage = &net->stages[i];
-        const int64_t count = needs_transpose(stage, kind) ? stage->fan_in * stage->fan_out : -1;
+        const int64_t count = needs_transpose(stage, kind, i == 0) ? stage->fan_in * stage->fan_out : -1;
         set(plan->wt, i, count < 0 ? NULL : place(placer, count, net->size));
     }
     place_threads(placer, plan, net, kind);

@@ -23,6 +23,7 @@ typedef struct {
     fm_targets targets; /* of the batch */
     double scale;
     double last_poll;
+    int is_last; /* step of this call: nobody needs its transposed weights */
 } training_thread;
 
 static double seconds(void) {
@@ -120,7 +121,7 @@ static void stage_gradients(training_thread *t, int i) {
     if (begin < end) {
         fm_backward_weights(&t->e, i, begin, end, 0);
         finish_range(t, s->weight_at + begin * s->fan_out, s->weight_at + end * s->fan_out, 1);
-        if (t->run->trainer->optimizer.clip_norm == 0.0) fm_transpose_weights(&t->e, i, begin, end);
+        if (t->run->trainer->optimizer.clip_norm == 0.0 && !t->is_last) fm_transpose_weights(&t->e, i, begin, end);
     }
     fm_share(t->e.worker, s->fan_out, t->e.kernels->lanes, &begin, &end);
     if (s->bias_at >= 0 && begin < end) {
@@ -141,7 +142,7 @@ static void clipped_update(training_thread *t) {
     fm_share(t->e.worker, t->e.net->n_params, FM_SUM_CHUNK, &begin, &end);
     fm_update_range(trainer, &t->clock, begin, end);
     fm_barrier(t->e.worker);
-    fm_prepare(&t->e, 0);
+    if (!t->is_last) fm_prepare(&t->e, 0);
 }
 
 static void phase_b(training_thread *t) {
@@ -191,9 +192,9 @@ static void training_task(void *context, fm_worker *self) {
         .e = {.net = trainer->net, .kernels = fm_table(trainer->net->dtype), .plan = &trainer->plan, .worker = self,
               .training = 1, .stop = &run->stop},
         .clock = {.t = trainer->t, .power = {trainer->power[0], trainer->power[1]}},
-        .last_poll = seconds(),
     };
     if (self->index == 0 && epoch->poll != NULL) {
+        t.last_poll = seconds();
         t.e.between_stages = poll_now_and_then;
         t.e.context = &t;
     }
@@ -201,6 +202,7 @@ static void training_task(void *context, fm_worker *self) {
     for (int64_t first = 0, step = 0; first < epoch->rows; first += epoch->batch, step++) {
         t.e.rows = epoch->rows - first < epoch->batch ? epoch->rows - first : epoch->batch;
         t.e.cut = fm_plan_cut(t.e.rows, self->count);
+        t.is_last = first + epoch->batch >= epoch->rows;
         if (!one_step(&t, first, epoch->lr[step])) break;
     }
     fm_barrier(self); /* nobody reads the trainer's clock any more */

@@ -80,6 +80,7 @@ cdef extern from "fastmlp.h" nogil:
     uint32_t fm_net_step(const fm_net *net)
     void fm_net_set_step(fm_net *net, uint32_t step)
     fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y)
+    fm_status fm_net_reserve(fm_net *net, int64_t rows)
     fm_status fm_net_forward(fm_net *net, int64_t rows, const void *x, int training, void *y)
     int64_t fm_net_saved_rows(const fm_net *net)
     void fm_net_forget(fm_net *net)

@@ -123,16 +123,16 @@ def _isas():
     return [fm_isa_name(i).decode() for i in range(fm_isa_count()) if fm_isa_supported(i)]
 
 
-def use_isa(str name):
-    """Choose the kernel table by name."""
+def use_isa(str name, str argument="isa"):
+    """Choose the kernel table by name; an error calls the name `argument`."""
     cdef bytes text = name.encode()
     cdef fm_status status = fm_use_isa(text)
     if status == FM_UNKNOWN_ISA:
         built = [fm_isa_name(i).decode() for i in range(fm_isa_count())]
-        raise ArgumentError(f"isa: unknown name {name!r}; this build has {', '.join(built)}")
+        raise ArgumentError(f"{argument}: got {name!r}; want one of {', '.join(built)}")
     if status == FM_UNSUPPORTED_ISA:
         raise ArgumentError(
-            f"isa: this processor cannot run {name!r}; it can run {', '.join(_isas())}"
+            f"{argument}: got {name!r}; want one that this processor runs: {', '.join(_isas())}"
         )
 
 
@@ -277,6 +277,10 @@ cdef class Net:
             status = fm_net_predict(self.net, rows, from_x, to_y)
         check(status)
         return y
+
+    def reserve(self, int64_t rows):
+        """Take the memory that predict needs for so many rows."""
+        check(fm_net_reserve(self.net, rows))
 
     def forward(self, x, bint training):
         cdef int64_t rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
@@ -463,7 +467,10 @@ cdef class Trainer:
 
     def update(self):
         """One optimizer update from the network's gradients."""
-        check(fm_trainer_update(self.trainer, self.lr))
+        self.net.enter()
+        cdef fm_status status = fm_trainer_update(self.trainer, self.lr)
+        self.net.busy = False
+        check(status)
 
     def penalty(self):
         """The penalties' value."""
@@ -477,4 +484,4 @@ cdef class Trainer:
 
 
 if os.environ.get("FASTMLP_ISA"):
-    use_isa(os.environ["FASTMLP_ISA"])
+    use_isa(os.environ["FASTMLP_ISA"], "FASTMLP_ISA")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from fastmlp import validation
 from fastmlp.described import Described
-from fastmlp.errors import ArgumentError
+from fastmlp.errors import ArgumentError, ArgumentTypeError
 from fastmlp.validation import Array
 
 if TYPE_CHECKING:
@@ -116,6 +116,8 @@ class ProgressBar:
     """
 
     def __init__(self, file: TextIO | None = None) -> None:
+        if file is not None and not hasattr(file, "write"):
+            raise ArgumentTypeError(f"file: got {file!r}; want a text stream")
         self._file = file
         self._bar: Any = None
 

@@ -67,6 +67,9 @@ class Run:
         self.hooks = _checked_callbacks(callbacks, progress)
         self.data, self.held_out = self._split(data, validation, check_finite)
         self.batch_size = self._rows_of_a_step(batch_size)
+        if self.held_out is not None:
+            # A lack of memory shows before the first update, not after the first epoch.
+            trainer.net.core_net().reserve(len(self.held_out.x))
         history = History(trainer.loss.score_name)
         self.state = FitState(trainer, history, self.epochs, self.held_out is not None)
 
@@ -168,9 +171,15 @@ class Run:
         if isinstance(validation, (tuple, list)) and len(validation) in (2, 3):
             x, y, *weights = validation
             weight = weights[0] if weights else None
-            return data, self.trainer.checked_data(x, y, weight, "validation ", finite)
+            try:
+                return data, self.trainer.checked_data(x, y, weight, finite)
+            except (ArgumentError, ArgumentTypeError) as error:
+                raise type(error)(f"validation {error}") from None
         if isinstance(validation, (tuple, list, np.ndarray)):
-            raise ArgumentError("validation: want (x, y), (x, y, sample_weight) or a fraction")
+            raise ArgumentError(
+                f"validation: got a {type(validation).__name__} of {len(validation)}; "
+                "want (x, y), (x, y, sample_weight) or a fraction"
+            )
         fraction = check.real(validation, "validation", 0.0, 1.0, True, True)
         return self._split_off(data, fraction)
 
@@ -179,7 +188,8 @@ class Run:
         held = math.ceil(fraction * rows)
         if held >= rows:
             raise ArgumentError(
-                f"validation: got fraction {fraction} of {rows} rows, which leaves none to train"
+                f"validation: got fraction {fraction} of {rows} rows, which leaves none to train; "
+                "want less"
             )
         order = np.argsort(_core.random_uniform(rows, self.seed, _SPLIT_STREAM), kind="stable")
         return data.take(np.sort(order[held:])), data.take(np.sort(order[:held]))

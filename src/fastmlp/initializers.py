@@ -202,10 +202,13 @@ def resolve(value: Any, name: str) -> Initializer | None:
         return NAMES[validation.choice(value, name, tuple(NAMES))]()
     if isinstance(value, Mapping):
         arguments = dict(value)
-        kind = arguments.pop("type", None)
-        if kind in _CLASSES:
+        kind = validation.choice(arguments.pop("type", None), name, tuple(_CLASSES))
+        try:
             return _CLASSES[kind](**arguments)
-        raise ArgumentError(f"{name}: got {kind!r}; want one of {', '.join(_CLASSES)}")
+        except TypeError as error:
+            raise ArgumentError(
+                f"{name}: got {value!r}; want what describe() returns ({error})"
+            ) from error
     raise ArgumentTypeError(
         f"{name}: got {value!r}; want an initializer or one of {', '.join(NAMES)}"
     )

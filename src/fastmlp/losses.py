@@ -52,7 +52,7 @@ class Loss(Described):
         ArgumentError, ArgumentTypeError
             If shapes, types or values do not fit.
         """
-        dtype = validation.natural_dtype(scores)
+        dtype = validation.natural_dtype(scores, "scores")
         rows, single = validation.rows_or_row(scores, "scores", dtype)
         if single:
             y = validation.numeric(y, "y")
@@ -91,7 +91,7 @@ class Loss(Described):
         float
             NaN where there are no rows.
         """
-        dtype = validation.natural_dtype(scores)
+        dtype = validation.natural_dtype(scores, "scores")
         rows = validation.matrix(scores, "scores", dtype)
         target = self.target(y, rows.shape[0], rows.shape[1], dtype)
         weights = validation.sample_weights(sample_weight, rows.shape[0], dtype)
@@ -359,9 +359,9 @@ class QuantileLoss(Loss):
             raise ArgumentError(
                 f"scores: got {width} columns; want a multiple of {each}, the number of quantiles"
             )
-        if np.ndim(y) == 2 and np.shape(y)[1] == width:
-            return validation.targets(y, "y", rows, width, dtype)
-        return validation.targets(y, "y", rows, width // each, dtype)
+        array = validation.numeric(y, "y")
+        of_columns = array.ndim == 2 and array.shape[1] == width
+        return validation.targets(array, "y", rows, width if of_columns else width // each, dtype)
 
     def core_spec(self) -> tuple[int, tuple[float, ...], Any]:
         return _ROWS["QuantileLoss"][0], self.quantiles, self.reduction

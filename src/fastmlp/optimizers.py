@@ -6,6 +6,7 @@ By hand, ``opt = fm.Adam(net, lr=1e-3)`` and ``opt.step()`` after each ``net.bac
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -41,7 +42,7 @@ class FirstOrder(Optimizer):
     _lr: ClassVar[float] = 1e-3
 
     def __init__(self, net: Any, lr: float | None, clip_norm: float | None) -> None:
-        if net is not None and not hasattr(net, "core_net"):
+        if net is not None and (isinstance(net, type) or not hasattr(net, "core_net")):
             net, lr = None, self._lr_from(net, lr)
         self._rate = validation.real(self._lr if lr is None else lr, "lr", 0.0)
         self.clip_norm = clip_norm
@@ -50,10 +51,10 @@ class FirstOrder(Optimizer):
         self._net = net
         self._core: _core.Trainer | None = None
 
-    def _lr_from(self, net: Any, lr: float | None) -> float:
+    def _lr_from(self, net: Any, lr: float | None) -> Any:
         """``SGD(0.1)``: a number where a network may stand is the learning rate."""
-        if isinstance(net, (int, float, np.number)) and lr is None:
-            return float(net)
+        if isinstance(net, numbers.Real) and lr is None:
+            return net
         raise ArgumentTypeError(f"net: got {net!r}; want a network, or lr= and others by name")
 
     @property
@@ -92,8 +93,11 @@ class FirstOrder(Optimizer):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back what ``state_dict`` returned; unchanged where that does not fit."""
+        if "lr" not in state:
+            raise ArgumentError(f"state: got {sorted(state)}; want what state_dict() returns")
+        lr = validation.real(state["lr"], "lr", 0.0)
         load_core_state(self._updater(), state)
-        self.lr = state["lr"]
+        self.lr = lr
 
     def core_spec(self) -> tuple[int, tuple[float, ...]]:
         kind, row = _ROWS[type(self).__name__]

@@ -212,20 +212,18 @@ class Trainer:
         self.lr, self.epochs_done = lr, epochs_done
         self.net.step_count = step_count
 
-    def checked_data(
-        self, x: Any, y: Any, sample_weight: Any, names: str = "", check_finite: bool = False
-    ) -> Data:
+    def checked_data(self, x: Any, y: Any, sample_weight: Any, check_finite: bool = False) -> Data:
         """Check and convert rows, targets and weights for this network and loss."""
         net = self.net.core_net()
-        rows = check.matrix(x, names + "x", net.dtype, net.n_in)
+        rows = check.matrix(x, "x", net.dtype, net.n_in)
         count = rows.shape[0]
         if count == 0:
-            raise ArgumentError(f"{names}x: got 0 rows; want at least one")
+            raise ArgumentError("x: got 0 rows; want at least one")
         target = self.loss.target(y, count, net.n_out, net.dtype)
         weights = check.sample_weights(sample_weight, count, net.dtype)
-        if check_finite:
+        if check.flag(check_finite, "check_finite"):
             for array, name in ((rows, "x"), (target, "y"), (weights, "sample_weight")):
-                check.finite(array, names + name)
+                check.finite(array, name)
         return Data(rows, target, weights)
 
 

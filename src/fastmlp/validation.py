@@ -27,6 +27,8 @@ _UINT64 = np.dtype(np.uint64)
 _NUMERIC_KINDS = "biuf"
 # Up to this size a loop in Python is faster than one call of NumPy's.
 _FEW = 8
+# A NumPy scalar: a Python float would be cast to float16, and overflow, beside float16 labels.
+_EXACT_INTEGERS = np.float64(2.0**53)
 _MAX_SIZE = 2**31 - 1
 _MAX_SEED = 2**64 - 1
 
@@ -35,7 +37,7 @@ def numeric(value: Any, name: str) -> Array:
     """Any array-like of real numbers, as it is; complex, object, text and dates are refused."""
     # NumPy imports its masked arrays on first use; who has one has imported them.
     if "numpy.ma" in sys.modules and np.ma.is_masked(value):
-        raise ArgumentError(f"{name}: got masked values; fill or drop them first")
+        raise ArgumentError(f"{name}: got masked values; want none: fill or drop them first")
     try:
         array = np.asarray(value)
     except ValueError as error:
@@ -109,9 +111,9 @@ def _check_width(array: Array, name: str, width: int | None, single: bool = Fals
         raise ArgumentError(f"{name}: got {found} columns; want {width}{hint}")
 
 
-def natural_dtype(value: Any) -> np.dtype[Any]:
+def natural_dtype(value: Any, name: str = "x") -> np.dtype[Any]:
     """float64 for float64 or wider input, float32 for anything else."""
-    dtype = value.dtype if isinstance(value, np.ndarray) else numeric(value, "x").dtype
+    dtype = value.dtype if isinstance(value, np.ndarray) else numeric(value, name).dtype
     return FLOAT64 if dtype.kind == "f" and dtype.itemsize >= 8 else FLOAT32
 
 
@@ -154,7 +156,7 @@ def _all_below(array: Array, end: int) -> bool:
 def _integral(value: Any, name: str) -> Array:
     array = numeric(value, name)
     if array.dtype.kind == "f":
-        bad = ~((np.abs(array) < 2.0**53) & (array == np.floor(array)))
+        bad = ~((np.abs(array) < _EXACT_INTEGERS) & (array == np.floor(array)))
         if bad.any():
             raise ArgumentError(f"{name}: got {array[bad][0]}; want integral class labels")
     elif array.dtype == _UINT64 and array.size and int(array.max()) > np.iinfo(INT64).max:
@@ -235,7 +237,10 @@ def real(
     """A finite real number between ``low`` and ``high``; an open end is itself excluded."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise ArgumentTypeError(f"{name}: got {value!r}; want a real number")
-    result = float(value)
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
     above = result > low if low_open else result >= low
     below = result < high if high_open else result <= high
     if not (math.isfinite(result) and above and below):
@@ -255,7 +260,7 @@ def _interval(low: float, high: float, low_open: bool, high_open: bool) -> str:
 
 def choice(value: Any, name: str, options: Sequence[str]) -> str:
     """One of some names."""
-    if value not in options:
+    if not isinstance(value, str) or value not in options:
         raise ArgumentError(f"{name}: got {value!r}; want one of {', '.join(map(repr, options))}")
     return str(value)
 

@@ -1,7 +1,7 @@
 """Compute the polynomial coefficients of csrc/kernels/math_*.inc.
 
-Each fit minimises the largest weighted error (Lawson's iteration, arbitrary precision). The
-coefficients are then rounded one at a time, from the constant upwards, and the rest are fitted again, so that
+Each fit minimises the largest weighted error (Lawson's iteration, in high precision). Coefficients
+are then rounded one at a time, from the constant upwards, and the rest are fitted again, so that
 later coefficients absorb the rounding of earlier ones. Needs mpmath; run with names of fits to
 compute only those.
 """
@@ -149,7 +149,7 @@ def log_atanh_weight(z: mpf) -> mpf:
 FITS = {
     "exp_tail_f32": Fit(exp_tail, abs, -HALF_LN2, HALF_LN2, 5, 24),
     "exp_tail_f64": Fit(exp_tail, abs, -HALF_LN2, HALF_LN2, 9, 53),
-    "log_cubic_f32": Fit(log_cubic, lambda f: f * f, LOG_LOW, LOG_HIGH, 7, 24),
+    "log_cubic_f32": Fit(log_cubic, lambda f: f * f, LOG_LOW, LOG_HIGH, 8, 24),
     "log_atanh_f64": Fit(
         log_atanh, log_atanh_weight, mpf(0), (LOG_HIGH / (2 + LOG_HIGH)) ** 2, 6, 53
     ),

@@ -61,7 +61,7 @@ REFERENCE(erf, erf(x))
 REFERENCE(softplus, x > 0 ? x + log1p(exp(-x)) : log1p(exp(x)))
 REFERENCE(pow_3, pow(fabs(x), 3))
 REFERENCE(pow_1_5, pow(fabs(x), 1.5L))
-REFERENCE(relu, x > 0 || isnan(x) ? x : 0)
+REFERENCE(relu, x < 0 ? 0 : x)
 REFERENCE(elu, x > 0 ? x : expm1(x))
 REFERENCE(elu_slope, x > 0 ? 1 : exp(x))
 REFERENCE(selu, (x > 0 ? x : expm1(x) * 1.67326324235437728481704L) * 1.05070098735548049341933L)
@@ -70,13 +70,16 @@ REFERENCE(silu_slope, isinf(x) ? x > 0 : (1 + x / (1 + exp(x))) / (1 + exp(-x)))
 REFERENCE(softplus_slope, -expm1(-x))
 
 #define REFERENCE_COMPOSED(T, suffix)                                                       \
-    static T cdf_##suffix(T x) { return x > 0 ? 1 - upper_tail_##suffix(x) : upper_tail_##suffix(-x); } \
+    static T cdf_##suffix(T x) {                                                            \
+        return x > 0 ? 1 - upper_tail_##suffix(x) : upper_tail_##suffix(-x);                \
+    }                                                                                       \
     static T gelu_##suffix(T x) { return isinf(x) ? (x > 0 ? x : 0) : x * cdf_##suffix(x); } \
     static T gelu_slope_##suffix(T x) {                                                     \
         return isinf(x) ? x > 0 : cdf_##suffix(x) + x * density_##suffix(x);                \
     }                                                                                       \
     static T gelu_tanh_##suffix(T x) {                                                      \
-        const T v = 2 * sqrt((T)0.636619772367581343075535053490057L) * (x + 0.044715L * x * x * x); \
+        const T a = 2 * sqrt((T)0.636619772367581343075535053490057L);                      \
+        const T v = a * (x + 0.044715L * x * x * x);                                        \
         return fabs(x) > 50 ? (x > 0 ? x : 0) : x / (1 + exp(-v));                           \
     }                                                                                       \
     static T gelu_tanh_slope_##suffix(T x) {                                                \
@@ -135,7 +138,7 @@ REFERENCE_COMPOSED(wide, wide)
     X(ACTIVATION, gelu, act_gelu, gelu, 2.0, 2.75)                  \
     X(ACTIVATION, gelu_slope, slope_gelu, gelu_slope, 4.0, 4.0)     \
     X(ACTIVATION, gelu_tanh, act_gelu_tanh, gelu_tanh, 2.0, 2.0)    \
-    X(ACTIVATION, gelu_tanh_slope, slope_gelu_tanh, gelu_tanh_slope, 4.0, 4.0) \
+    X(ACTIVATION, gelu_tanh_slope, slope_gelu_tanh, gelu_tanh_slope, 5.0, 5.0) \
     X(ACTIVATION, silu, act_silu, silu, 2.0, 2.0)                   \
     X(ACTIVATION, silu_slope, slope_silu, silu_slope, 4.0, 4.0)     \
     X(ACTIVATION, mish, act_mish, mish, 2.0, 2.25)                  \
@@ -160,7 +163,8 @@ typedef struct {
 } subject;
 
 #define ROW(kind, name, f, reference, bound32, bound64) \
-    {#name, kernel_##name##_f32, kernel_##name##_f64, reference##_narrow, reference##_wide, bound32, bound64},
+    {#name, kernel_##name##_f32, kernel_##name##_f64, reference##_narrow, reference##_wide,  \
+     bound32, bound64},
 static const subject subjects[] = {FOR_FUNCTIONS(ROW)};
 enum { N_SUBJECTS = sizeof subjects / sizeof subjects[0] };
 
@@ -169,20 +173,33 @@ typedef struct {
     uint64_t hash;
 } result;
 
-/* |got - expected| in units of the last of `digits` bits of expected, whose exponents end at
- * `lowest` and `highest`. A local gradient is judged by 1/8 near its zero crossing. */
-static double error_in_ulp(wide got, wide expected, wide x, int slope, int digits, int lowest, int highest) {
+typedef struct {
+    int digits, lowest, highest; /* exponents as frexp gives them */
+} format;
+static const format float32 = {24, -125, 128}, float64 = {53, -1021, 1024};
+
+/* |got - expected| in units of the last digit of expected. A local gradient is judged by 1/8 near
+ * its zero crossing. The format's range ends in infinity; odd functions keep the sign of 0. */
+static double error_in_ulp(const subject *s, wide got, wide expected, wide x, format f) {
     int exponent;
-    if (isnan(expected) || isnan(got)) return isnan(expected) && isnan(got) ? 0 : INFINITY;
-    if (fabs(expected) >= ldexp((wide)1, highest) * (1 - ldexp((wide)0.5, -digits)))
-        return isinf(got) && (got > 0) == (expected > 0) ? 0 : INFINITY;
-    if (isinf(got)) return fabs(expected) > ldexp((wide)1, highest) * (1 - ldexp((wide)2, -digits)) ? 1 : INFINITY;
+    const wide largest = ldexp((wide)1, f.highest) * (1 - ldexp((wide)1, -f.digits));
     wide scale = fabs(expected);
-    if (slope && x > -3 && x < 0) scale = fmax(scale, 0.125L);
+    if (isnan(expected) || isnan(got)) return isnan(expected) && isnan(got) ? 0 : INFINITY;
+    const int odd = x == 0 && expected == 0 && strstr("expm1 log1p tanh erf", s->name);
+    if (odd && signbit(got) != signbit(x)) return INFINITY;
+    if (isinf(got)) return got * expected > 0 && scale > largest ? 0 : INFINITY;
+    if (isinf(expected)) return INFINITY;
+    if (strstr(s->name, "slope") && x > -3 && x < 0) scale = fmax(scale, 0.125L);
     frexp(scale, &exponent);
-    if (scale == 0 || exponent < lowest) exponent = lowest;
-    return (double)(fabs(got - expected) / ldexp((wide)1, exponent - digits));
+    if (scale == 0 || exponent < f.lowest) exponent = f.lowest;
+    return (double)(fabs(got - expected) / ldexp((wide)1, exponent - f.digits));
 }
+
+/* These replace the first inputs. */
+static const double special[] = {
+    0.0,      -0.0,    INFINITY,       -INFINITY,       NAN,                 1.0, -1.0, 0x1p-1074,
+    -0x1p-149, 0x1p-126, 0x1.fffffep127, -0x1.fffffep127, 0x1.fffffffffffffp1023};
+enum { N_SPECIAL = sizeof special / sizeof special[0] };
 
 static void merge(result *r, double ulp, double x, uint64_t bits, uint64_t index) {
     if (ulp > r->ulp) r->ulp = ulp, r->input = x;
@@ -191,16 +208,17 @@ static void merge(result *r, double ulp, double x, uint64_t bits, uint64_t index
 
 static void test_block_f32(const subject *s, uint64_t first, uint64_t stride, result *r) {
     float x[BLOCK], y[BLOCK];
-    const int slope = strstr(s->name, "slope") != NULL;
     for (int i = 0; i < BLOCK; i++) {
         const uint32_t bits = (uint32_t)(first + (uint64_t)i * stride);
         memcpy(x + i, &bits, sizeof bits);
     }
+    if (first == 0)
+        for (int i = 0; i < N_SPECIAL; i++) x[i] = (float)special[i];
     s->f32(x, y);
     for (int i = 0; i < BLOCK; i++) {
         uint32_t bits = 0;
         if (y[i] == y[i]) memcpy(&bits, y + i, sizeof bits);
-        const double ulp = error_in_ulp(y[i], s->narrow(x[i]), x[i], slope, 24, -125, 128);
+        const double ulp = error_in_ulp(s, y[i], s->narrow(x[i]), x[i], float32);
         merge(r, ulp, x[i], bits, first + (uint64_t)i);
     }
 }
@@ -219,13 +237,13 @@ static double random_input(uint64_t k) {
 
 static void test_block_f64(const subject *s, uint64_t first, result *r) {
     double x[BLOCK], y[BLOCK];
-    const int slope = strstr(s->name, "slope") != NULL;
     for (int i = 0; i < BLOCK; i++) x[i] = random_input(first + (uint64_t)i);
+    for (int i = 0; i < N_SPECIAL; i++) x[i] = special[i];
     s->f64(x, y);
     for (int i = 0; i < BLOCK; i++) {
         uint64_t bits = 0;
         if (y[i] == y[i]) memcpy(&bits, y + i, sizeof bits);
-        const double ulp = error_in_ulp(y[i], s->wide(x[i]), x[i], slope, 53, -1021, 1024);
+        const double ulp = error_in_ulp(s, y[i], s->wide(x[i]), x[i], float64);
         merge(r, ulp, x[i], bits, first + (uint64_t)i);
     }
 }

@@ -35,9 +35,10 @@ def write_atomically(path: str | os.PathLike[str], chunks: Iterable[Chunk]) -> N
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     write_atomically(f"{folder}/greeting.txt", [b"hello, ", b"world"])
-    ...     open(f"{folder}/greeting.txt").read()
+    ...     Path(folder, "greeting.txt").read_text()
     'hello, world'
     """
     target = Path(os.path.realpath(path))

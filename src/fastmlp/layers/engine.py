@@ -33,7 +33,7 @@ class Engine:
     def forward(self, x: Any, training: bool) -> Array:
         """``(N, n_in) -> (N, n_out)``, or one row to one row; saves what backward needs."""
         rows, single = validation.rows_or_row(x, "x", self.dtype, self.n_in)
-        y = self.core.forward(rows, bool(training))
+        y = self.core.forward(rows, validation.flag(training, "training"))
         self._ran, self._single = True, single
         return y[0] if single else y
 
@@ -47,7 +47,7 @@ class Engine:
             raise ArgumentError(
                 f"dy: got {rows.shape[0]} rows; want {saved}, as many as the forward pass had"
             )
-        dx = self.core.backward(rows, bool(accumulate))
+        dx = self.core.backward(rows, validation.flag(accumulate, "accumulate"))
         return dx[0] if self._single else dx
 
     def predict(self, x: Any, out: Any) -> Array:

@@ -1,0 +1,1 @@
+"""Benchmarks of fastmlp, side by side with what people use today. See README.md here."""

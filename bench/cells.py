@@ -1,0 +1,165 @@
+"""The table of cells: what is measured. A new cell is one row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+SGD_LR = 1e-2
+# Small, so that no block of repeated steps ever drives a gradient into denormal numbers.
+ADAM_LR = 1e-5
+ALL = 0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One thing to measure: a training step or a prediction.
+
+    ``threads`` is the number that everybody is pinned to; with ``ALL``, fastmlp is given all
+    threads and each peer runs at one and at all, and its better time counts. The last width 1 means
+    mean squared error, any other softmax cross-entropy on that many classes.
+    """
+
+    kind: Literal["train", "predict"]
+    batch: int
+    widths: tuple[int, ...]
+    group: Literal["core", "more", "family"] = "more"
+    activation: Literal["relu", "gelu", "silu"] = "relu"
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    dropout: float = 0.0
+    dtype: Literal["float32", "float64"] = "float32"
+    threads: int = ALL
+    out: bool = False
+
+    @property
+    def name(self) -> str:
+        """A unique name, such as ``train 128, 784-256-128-10, adam``."""
+        words = [f"{self.kind} {self.batch}", shape_text(self.widths)]
+        words += [] if self.activation == "relu" else [self.activation]
+        words += [] if self.optimizer == "sgd" else [self.optimizer]
+        words += [f"dropout {self.dropout}"] if self.dropout else []
+        words += [] if self.dtype == "float32" else [self.dtype]
+        words += [f"{self.threads} thread{'s' * (self.threads > 1)}"] if self.threads else []
+        words += ["out="] if self.out else []
+        return ", ".join(words)
+
+    @property
+    def layers(self) -> list[tuple[int, int]]:
+        """(fan_in, fan_out) of each linear layer."""
+        return list(pairwise(self.widths))
+
+    @property
+    def flops(self) -> int:
+        """Operations of the matrix products: 2 N in out each; training has three per layer, but
+        none for the gradient with respect to the input of the network."""
+        forward = [2 * self.batch * fan_in * fan_out for fan_in, fan_out in self.layers]
+        if self.kind == "predict":
+            return sum(forward)
+        return 3 * sum(forward) - forward[0]
+
+    @property
+    def minimum_bytes(self) -> int:
+        """Least memory of a training step: weights, gradients, optimizer state, activations."""
+        parameters = sum(fan_in * fan_out + fan_out for fan_in, fan_out in self.layers)
+        copies = 4 if self.optimizer == "adam" else 2
+        size = 4 if self.dtype == "float32" else 8
+        return size * (copies * parameters + self.batch * sum(self.widths[1:]))
+
+
+def shape_text(widths: tuple[int, ...]) -> str:
+    """``784-256-10``, or ``2048x4`` for four equal widths."""
+    if len(widths) > 2 and len(set(widths)) == 1:
+        return f"{widths[0]}x{len(widths)}"
+    return "-".join(map(str, widths))
+
+
+SMALL = (8, 64, 64, 4)
+LETTER = (17, 256, 256, 6)
+MNIST = (784, 256, 128, 10)
+WIDE_MNIST = (784, 512, 512, 10)
+ODD = (37, 301, 13)
+SQUARE = (1024,) * 4
+LARGE = (2048,) * 4
+
+CORE_TRAINING = [
+    Cell("train", 1, SMALL, "core"),
+    Cell("train", 64, SMALL, "core"),
+    Cell("train", 256, LETTER, "core"),
+    Cell("train", 128, (100, 256, 256, 256, 10), "core"),
+    Cell("train", 32, (784, 128, 10), "core"),
+    Cell("train", 128, MNIST, "core"),
+    Cell("train", 512, WIDE_MNIST, "core"),
+    Cell("train", 256, SQUARE, "core"),
+    Cell("train", 1024, LARGE, "core"),
+    Cell("train", 64, (1000, 100, 10), "core"),
+]
+
+CORE_PREDICTION = [
+    Cell("predict", 1, SMALL, "core"),
+    Cell("predict", 64, SMALL, "core"),
+    Cell("predict", 256, LETTER, "core"),
+    Cell("predict", 128, MNIST, "core"),
+    Cell("predict", 512, WIDE_MNIST, "core"),
+    Cell("predict", 1024, LARGE, "core"),
+]
+
+MORE_TRAINING = [
+    Cell("train", 2, SMALL),
+    Cell("train", 45, ODD),
+    Cell("train", 46, ODD),
+    Cell("train", 77, ODD),
+    Cell("train", 128, (100, 256, 256, 1)),
+    Cell("train", 64, (32,) * 21),
+    Cell("train", 256, LETTER, activation="gelu"),
+    Cell("train", 256, LETTER, activation="silu"),
+    Cell("train", 128, MNIST, dropout=0.5),
+    Cell("train", 1, SMALL, optimizer="adam"),
+    Cell("train", 128, MNIST, optimizer="adam"),
+    Cell("train", 256, SQUARE, optimizer="adam"),
+    Cell("train", 128, MNIST, dtype="float64"),
+    Cell("train", 256, SQUARE, dtype="float64"),
+    Cell("train", 64, SMALL, threads=1),
+    Cell("train", 256, LETTER, threads=1),
+    Cell("train", 128, MNIST, threads=1),
+    Cell("train", 256, SQUARE, threads=1),
+]
+
+MORE_PREDICTION = [
+    Cell("predict", 1, SMALL, out=True),
+    Cell("predict", 1, MNIST, out=True),
+    Cell("predict", 2, SMALL),
+    Cell("predict", 45, ODD),
+    Cell("predict", 46, ODD),
+    Cell("predict", 77, ODD),
+    Cell("predict", 128, (100, 256, 256, 1)),
+    Cell("predict", 64, (32,) * 21),
+    Cell("predict", 256, LETTER, activation="gelu"),
+    Cell("predict", 256, LETTER, activation="silu"),
+    Cell("predict", 128, MNIST, dtype="float64"),
+    Cell("predict", 128, MNIST, threads=1),
+    Cell("predict", 512, WIDE_MNIST, threads=1),
+]
+
+CELLS = CORE_TRAINING + CORE_PREDICTION + MORE_TRAINING + MORE_PREDICTION
+
+
+def _family(kind: Literal["train", "predict"], shapes: list[tuple[int, ...]]) -> list[Cell]:
+    """Cells from (batch, *widths), each next to its neighbours in size."""
+    return [Cell(kind, batch, tuple(widths), "family") for batch, *widths in shapes]
+
+
+# Neighbours in size: no member may fall more than CLIFF below the FLOP/s of the one beside it.
+# Measured for fastmlp alone, the members of a family interleaved.
+CLIFF = 0.15
+FAMILIES: dict[str, list[Cell]] = {
+    "hidden width 255 to 257": _family("train", [(128, 100, w, w, 10) for w in (255, 256, 257)]),
+    "hidden width 44 to 47": _family("train", [(512, 32, w, w, 10) for w in (44, 45, 46, 47)]),
+    "hidden width 2047 to 2049": _family("train", [(64, 64, w, w, 10) for w in (2047, 2048, 2049)]),
+    "batch 127 to 129": _family("train", [(n, *MNIST) for n in (127, 128, 129)]),
+    "batch 44 to 47, odd widths": _family("train", [(n, *ODD) for n in (44, 45, 46, 47)]),
+    "batch 1 to 4": _family("train", [(n, *SMALL) for n in (1, 2, 3, 4)]),
+    "batch 15 to 17": _family("train", [(n, *SMALL) for n in (15, 16, 17)]),
+    "predict: batch 1 to 4": _family("predict", [(n, *MNIST) for n in (1, 2, 3, 4)]),
+    "predict: batch 127 to 129": _family("predict", [(n, *MNIST) for n in (127, 128, 129)]),
+}

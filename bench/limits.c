@@ -1,0 +1,37 @@
+/* The most that a core can do: fused multiply-adds between registers, no memory touched.
+ *
+ * Compiled by limits.py once per instruction set, with VECTOR_BYTES its vector width. The chains
+ * are independent and as many as hide the latency of the operation on two units (8 with a latency
+ * of 4), yet few enough that they, and the two factors, stay in registers.
+ */
+#if VECTOR_BYTES == 64
+#define CHAINS 16 /* of 32 registers */
+#elif VECTOR_BYTES == 32
+#define CHAINS 12 /* of 16 registers */
+#elif defined(__aarch64__)
+#define CHAINS 24 /* of 32 registers; four units */
+#else
+#define CHAINS 12
+#endif
+
+#define DEFINE_PEAK(T)                                                                     \
+    typedef T vec_##T __attribute__((vector_size(VECTOR_BYTES)));                          \
+    double peak_##T(long rounds, double *sink)                                             \
+    {                                                                                      \
+        volatile T factor = (T)0.999999, addend = (T)1e-6;                                 \
+        vec_##T a = (vec_##T){0} + factor, b = (vec_##T){0} + addend, chain[CHAINS];       \
+        for (int i = 0; i < CHAINS; i++)                                                   \
+            chain[i] = b * (T)i;                                                           \
+        for (long round = 0; round < rounds; round++) {                                    \
+            _Pragma("GCC unroll 32") for (int i = 0; i < CHAINS; i++)                      \
+                chain[i] = chain[i] * a + b;                                               \
+        }                                                                                  \
+        vec_##T sum = chain[0];                                                            \
+        for (int i = 1; i < CHAINS; i++)                                                   \
+            sum += chain[i];                                                               \
+        *sink = (double)sum[0];                                                            \
+        return 2.0 * CHAINS * (VECTOR_BYTES / sizeof(T)) * (double)rounds;                 \
+    }
+
+DEFINE_PEAK(float)
+DEFINE_PEAK(double)

@@ -1,0 +1,215 @@
+"""How a cell is measured: each contestant checked, then timed in interleaved rounds."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.cells import ALL, Cell
+from bench.contestants import CONTESTANTS, OURS
+from bench.pool import Pool, Worker, WorkerError, WorkerUnsupported, all_threads
+from bench.problems import TOLERANCE, Array, Problem, error_of
+
+# Thread pools spin for a while after a call; nobody is measured right behind another.
+PAUSE_SECONDS = 0.02
+# After the first round, a number of threads is given up when the other one is this much faster.
+HOPELESS = 1.4
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to measure: rounds of blocks, the blocks as long as that, at least one call."""
+
+    rounds: int = 9
+    block_seconds: float = 0.04
+    # A slow call (a second) is not repeated that often.
+    total_seconds: float = 2.0
+
+    def rounds_for(self, block: float) -> int:
+        return max(3, min(self.rounds, int(self.total_seconds / block)))
+
+
+QUICK = Effort(rounds=3, block_seconds=0.01, total_seconds=0.3)
+
+
+class WrongResult(Exception):
+    """A contestant's weights or outputs are not those of the reference."""
+
+
+@dataclass
+class Entry:
+    """One thing that takes part in the rounds."""
+
+    worker: Worker
+    problem: Problem
+    slot: int = 0
+    calls: int = 1
+    times: list[float] = field(default_factory=list)
+    failure: str = ""
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.times)
+
+    def calibrate(self, effort: Effort) -> None:
+        """Choose how many calls make a block. The first blocks pay for what is done once."""
+        seconds = self.worker.ask("seconds", self.slot, 1)
+        for _ in range(3):
+            self.calls = max(1, round(effort.block_seconds / max(seconds, 1e-8)))
+            if seconds * self.calls > 4 * effort.block_seconds:
+                break
+            # A tenth of a block tells enough.
+            seconds = self.worker.ask("seconds", self.slot, max(1, self.calls // 10))
+        self.calls = max(1, round(effort.block_seconds / max(seconds, 1e-8)))
+
+    def run_block(self) -> None:
+        self.times.append(self.worker.ask("seconds", self.slot, self.calls))
+
+    def attempt(self, action: Callable[[], None]) -> None:
+        """Keep a failure to this entry, after the pause that everybody gets."""
+        time.sleep(PAUSE_SECONDS)
+        try:
+            action()
+        except WorkerError as error:
+            self.failure = str(error)
+
+
+def check(worker: Worker, problem: Problem, expected: Sequence[Array], slot: int = 0) -> float:
+    """Compare with the float64 reference; return the error.
+
+    Dropout masks are everybody's own. Peers are checked without dropout, and then that dropout
+    changes the result at all.
+
+    Raises
+    ------
+    WrongResult
+        If the error is beyond the tolerance of the cell's kind and dtype.
+    """
+    start = problem.flat_weights() if problem.cell.kind == "train" else None
+    if not problem.dropout or worker.ask("has_reference_masks"):
+        error = error_of(worker.ask("result_in", slot), list(expected), start)
+    else:
+        plain = Problem(problem.cell, dropout=0.0)
+        wanted = plain.expected()
+        error = error_of(worker.ask("result", plain), wanted, start)
+        change = error_of(worker.ask("result_in", slot), wanted, start)
+        if not 0.05 < change < 100.0:
+            raise WrongResult(f"dropout changed the update by {change:.3g} of its size")
+    limit = TOLERANCE[problem.cell.kind, problem.cell.dtype]
+    if not error <= limit:
+        raise WrongResult(f"relative error {error:.3g}, allowed {limit:.0e}")
+    return error
+
+
+def interleave(entries: Sequence[Entry], effort: Effort) -> None:
+    """Time the entries in rounds, each round starting with another one."""
+    for entry in entries:
+        entry.attempt(partial(entry.calibrate, effort))
+    running, done = [entry for entry in entries if not entry.failure], 0
+    while running:
+        for i in range(len(running)):
+            entry = running[(i + done) % len(running)]
+            entry.attempt(entry.run_block)
+        done += 1
+        running = [entry for entry in running if not entry.failure]
+        best = {e.worker.name: min(_medians(running, e.worker.name)) for e in running}
+        running = [
+            entry
+            for entry in running
+            if done < effort.rounds_for(entry.median * entry.calls)
+            and (len(_medians(running, entry.worker.name)) == 1 or _may_win(entry, best))
+        ]
+
+
+def _medians(entries: Iterable[Entry], name: str) -> list[float]:
+    return [entry.median for entry in entries if entry.worker.name == name]
+
+
+def _may_win(entry: Entry, best: dict[str, float]) -> bool:
+    return entry.median <= HOPELESS * best[entry.worker.name]
+
+
+def threads_tried(name: str, cell: Cell) -> list[int]:
+    """Numbers of threads to run a contestant with; the better one counts."""
+    if cell.threads != ALL:
+        return [min(cell.threads, all_threads())]
+    return [all_threads()] if name == OURS else sorted({1, all_threads()})
+
+
+def measure_cell(
+    pool: Pool, cell: Cell, names: Iterable[str], effort: Effort
+) -> dict[str, dict[str, Any]]:
+    """Results by contestant: ``seconds`` (median), ``threads``, ``rounds``, ``error``; or why there
+    is none: ``missing``, ``unsupported`` or ``failed``."""
+    problem = Problem(cell)
+    expected = problem.expected()
+    results: dict[str, dict[str, Any]] = {}
+    entries: list[tuple[Entry, float]] = []
+    for name in names:
+        if cell.kind not in CONTESTANTS[name].kinds:
+            continue
+        if why := CONTESTANTS[name].missing():
+            results[name] = {"missing": why}
+            continue
+        try:
+            for threads in threads_tried(name, cell):
+                entry = Entry(pool.worker(name, threads), problem)
+                entry.worker.ask("setup", entry.slot, problem)
+                entries.append((entry, check(entry.worker, problem, expected)))
+        except WorkerUnsupported as error:
+            results[name] = {"unsupported": str(error)}
+        except (WorkerError, WrongResult) as error:
+            results[name] = {"failed": str(error)}
+            entries = [pair for pair in entries if pair[0].worker.name != name]
+    interleave([entry for entry, _ in entries], effort)
+    for entry, error in entries:
+        if entry.failure:
+            results[entry.worker.name] = {"failed": entry.failure}
+            continue
+        entry.worker.ask("drop", entry.slot)
+        _keep_better(results, entry, error)
+    return results
+
+
+def _keep_better(results: dict[str, dict[str, Any]], entry: Entry, error: float) -> None:
+    known = results.get(entry.worker.name)
+    if known and "failed" in known:
+        return
+    tried = {**(known["tried"] if known else {}), entry.worker.threads: entry.median}
+    if known is None or entry.median < known["seconds"]:
+        known = {
+            "seconds": entry.median,
+            "threads": entry.worker.threads,
+            "rounds": entry.times,
+            "error": error,
+        }
+    results[entry.worker.name] = {**known, "tried": tried}
+
+
+def measure_family(pool: Pool, cells: Sequence[Cell], effort: Effort) -> dict[str, dict[str, Any]]:
+    """Results of fastmlp by cell, the cells interleaved with one another."""
+    worker = pool.worker(OURS, all_threads())
+    entries = []
+    for slot, cell in enumerate(cells, start=1):
+        problem = Problem(cell)
+        worker.ask("setup", slot, problem)
+        check(worker, problem, problem.expected(), slot)
+        entries.append(Entry(worker, problem, slot))
+    # One contestant here has many entries; none of them is another's number of threads.
+    rounds = max(5, effort.rounds)
+    for entry in entries:
+        entry.calibrate(effort)
+    for done in range(rounds):
+        for i in range(len(entries)):
+            time.sleep(PAUSE_SECONDS)
+            entries[(i + done) % len(entries)].run_block()
+    for entry in entries:
+        worker.ask("drop", entry.slot)
+    return {
+        entry.problem.cell.name: {"seconds": entry.median, "rounds": entry.times}
+        for entry in entries
+    }

@@ -1,0 +1,113 @@
+"""Worker processes, one per contestant and number of threads, so that no pool disturbs another."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+# Whoever does not answer within this time (a compiler at work takes long) is given up.
+ANSWER_SECONDS = 180.0
+# The variables by which the libraries' pools learn their size; read when they are loaded.
+POOL_SIZES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC", "PJRT_NPROC")
+
+
+class WorkerError(Exception):
+    """The contestant failed; the message is the end of its traceback."""
+
+
+class WorkerUnsupported(Exception):
+    """The contestant cannot do this cell."""
+
+
+class Worker:
+    """The process of one contestant at one number of threads."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        self.name, self.threads = name, threads
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bench.worker", name, str(threads)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env=pinned_environment(threads), cwd=ROOT,
+        )  # fmt: skip
+
+    def ask(self, command: str, *arguments: Any) -> Any:
+        """Send a command of `bench.worker.Server` and return its answer."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        watchdog = threading.Timer(ANSWER_SECONDS, self.process.kill)
+        watchdog.start()
+        try:
+            pickle.dump((command, arguments), self.process.stdin, pickle.HIGHEST_PROTOCOL)
+            self.process.stdin.flush()
+            kind, value = pickle.load(self.process.stdout)
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            self.close()
+            raise WorkerError(f"process ended with code {self.process.returncode}") from error
+        finally:
+            watchdog.cancel()
+        if kind == "unsupported":
+            raise WorkerUnsupported(value)
+        if kind == "error":
+            raise WorkerError(value)
+        return value
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def close(self) -> None:
+        """End the process; harmless if it has ended."""
+        for stream in (self.process.stdin, self.process.stdout):
+            if stream is not None and not stream.closed:
+                try:
+                    stream.close()
+                except OSError:
+                    pass
+        try:
+            self.process.wait(5.0)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Pool:
+    """The workers of a run, started when first asked for. Use it as a context manager."""
+
+    def __init__(self) -> None:
+        self._workers: dict[tuple[str, int], Worker] = {}
+
+    def worker(self, name: str, threads: int) -> Worker:
+        """The worker for this contestant and number of threads; a new one if it has died."""
+        worker = self._workers.get((name, threads))
+        if worker is None or not worker.alive:
+            worker = self._workers[name, threads] = Worker(name, threads)
+        return worker
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers.values():
+            worker.close()
+        self._workers.clear()
+
+
+def all_threads() -> int:
+    """Processors that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def pinned_environment(threads: int) -> dict[str, str]:
+    """This process's environment with every pool set to `threads`, on the CPU."""
+    environment = dict(os.environ)
+    environment.update(dict.fromkeys(POOL_SIZES, str(threads)))
+    environment["JAX_PLATFORMS"] = "cpu"
+    environment["PYTHONWARNINGS"] = "ignore"
+    return environment

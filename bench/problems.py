@@ -1,0 +1,102 @@
+"""A cell made concrete: data, first weights, and the float64 answer that everybody must give."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+
+from bench.cells import ADAM_LR, SGD_LR, Cell
+from fastmlp import reference
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+CHECK_STEPS = 3
+SEED = 7
+# Largest relative error of an update or an output, in the Euclidean norm of each array. An update
+# is a small difference of weights, of which float32 keeps two or three digits.
+TOLERANCE = {
+    ("train", "float32"): 1e-2,
+    ("predict", "float32"): 1e-5,
+    ("train", "float64"): 1e-7,
+    ("predict", "float64"): 1e-12,
+}
+ACTIVATIONS = {"relu": "ReLU", "gelu": "GELU", "silu": "SiLU"}
+
+
+class Problem:
+    """Data and weights of a cell, the same in every process.
+
+    Attributes
+    ----------
+    x : (batch, widths[0]) in the cell's dtype
+    y : (batch,) int64 labels, or (batch, 1) numbers for one output
+    first : list of (W (fan_in, fan_out), b (fan_out,)), the first weights, to be copied from
+    """
+
+    def __init__(self, cell: Cell, dropout: float | None = None) -> None:
+        self.cell = cell
+        self.dropout = cell.dropout if dropout is None else dropout
+        self.regression = cell.widths[-1] == 1
+        self.lr = ADAM_LR if cell.optimizer == "adam" else SGD_LR
+        rng = np.random.default_rng(zlib.crc32(cell.name.encode()))
+        self.x = rng.standard_normal((cell.batch, cell.widths[0])).astype(cell.dtype)
+        if self.regression:
+            self.y = rng.standard_normal((cell.batch, 1)).astype(cell.dtype)
+        else:
+            self.y = rng.integers(cell.widths[-1], size=cell.batch)
+        self.first = [_first_weights(rng, *layer, cell.dtype) for layer in cell.layers]
+
+    def flat_weights(self) -> list[Array]:
+        """W and b of each layer, in order; not to be changed."""
+        return [array for pair in self.first for array in pair]
+
+    def expected(self) -> list[Array]:
+        """Float64 parameters after ``CHECK_STEPS`` steps, or the output of a prediction."""
+        net = self._reference_net()
+        if self.cell.kind == "predict":
+            return [net.forward(self.x)]
+        optimizer = reference.Adam if self.cell.optimizer == "adam" else reference.SGD
+        loss = reference.MSELoss() if self.regression else reference.CrossEntropyLoss()
+        trainer = reference.Trainer(net, loss, optimizer(lr=self.lr))
+        for _ in range(CHECK_STEPS):
+            trainer.step(self.x, self.y)
+        return net.params
+
+    def _reference_net(self) -> reference.Sequential:
+        layers: list[reference.Layer] = []
+        for W, b in self.first:
+            layers.append(reference.Linear(W, b))
+            if len(layers) == self._last_node():
+                break
+            layers.append(reference.Activation(ACTIVATIONS[self.cell.activation]))
+            if self.dropout:
+                layers.append(reference.Dropout(self.dropout, SEED, node=len(layers)))
+        return reference.Sequential(*layers)
+
+    def _last_node(self) -> int:
+        between = 3 if self.dropout else 2
+        return between * (len(self.first) - 1) + 1
+
+
+def _first_weights(
+    rng: np.random.Generator, fan_in: int, fan_out: int, dtype: str
+) -> tuple[Array, Array]:
+    W = rng.standard_normal((fan_in, fan_out)) * np.sqrt(2.0 / fan_in)
+    return W.astype(dtype), (0.1 * rng.standard_normal(fan_out)).astype(dtype)
+
+
+def error_of(found: list[Array], expected: list[Array], start: list[Array] | None) -> float:
+    """Largest relative error over the arrays; with ``start``, of the change since then."""
+    if [a.shape for a in found] != [a.shape for a in expected]:
+        return float("inf")
+    worst = 0.0
+    origins = start if start is not None else [np.zeros(1)] * len(found)
+    for value, wanted, origin in zip(found, expected, origins, strict=True):
+        error = np.linalg.norm(value.astype(np.float64) - wanted)
+        size = np.linalg.norm(wanted - origin)
+        worst = max(worst, float(error / max(size, 1e-12)))
+        if not np.isfinite(error):
+            return float("inf")
+    return worst

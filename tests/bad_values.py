@@ -1,0 +1,188 @@
+"""What tests of bad input share: bad values of each kind of argument, and what a clear error is."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp import initializers
+
+ROWS, WIDTH, CLASSES = 6, 4, 3
+NAN, INF = math.nan, math.inf
+HUGE = 10**400
+EIGHTHS = np.arange(ROWS * WIDTH).reshape(ROWS, WIDTH) / 8.0  # exact in every float type
+LABELS = np.array([0, 1, 2, 0, 1, 2])
+
+NOT_NUMBERS = ["a", None, [1.0], 1j, object(), np.zeros(2), b"1", True]
+NOT_ARRAYS_OF_REALS = {
+    "complex": EIGHTHS + 1j,
+    "object": EIGHTHS.astype(object),
+    "strings": EIGHTHS.astype(str),
+    "bytes": EIGHTHS.astype("S4"),
+    "datetime": EIGHTHS.astype("datetime64[s]"),
+    "timedelta": EIGHTHS.astype("timedelta64[s]"),
+    "structured": np.zeros((ROWS, WIDTH), [("a", "f4")]),
+    "None": None,
+    "text": "text",
+    "ragged": [[1.0, 2.0], [3.0]],
+    "dict": {"a": 1},
+    "class": np.ndarray,
+    "masked": np.ma.masked_less(EIGHTHS, 1.0),
+}
+
+
+def listed(*values):
+    return {f"{i}-{value!r:.30}": value for i, value in enumerate(values)}
+
+
+def reals(*outside, none=False):
+    """Bad values for a real number, with those out of range."""
+    others = [value for value in NOT_NUMBERS if not (none and value is None)]
+    return listed(*others, NAN, INF, -INF, HUGE, *outside)
+
+
+def integers(*outside, none=False):
+    others = [value for value in NOT_NUMBERS if not (none and value is None)]
+    return listed(*others, 1.5, 2.0, NAN, np.float64(2), Fraction(5, 2), *outside)
+
+
+NAMES = listed("unknown", "", None, 3, ["mean"], np.zeros(2), ("mean", "sum"), object())
+FLAGS = listed(0, 1, "yes", None, 1.0, [], np.zeros(2))
+SEEDS = integers(-1, 2**64, HUGE, none=True)
+INITIALIZERS = listed(
+    "unknown", 3, object(), fm.ReLU, initializers.HeNormal, ["he_normal"], np.zeros(2),
+    {}, {"type": "x"}, {"type": ["HeNormal"]}, {"type": "Constant"}, {"type": "HeNormal", "a": 1},
+)  # fmt: skip
+DTYPES = listed("float16", "int32", "complex64", "unknown", 3, object(), bool, "S4", [], "f4,f4")
+# Also as `net=`, where a number is the learning rate of SGD(0.1).
+NETS = listed("a", [1], 1j, True, object(), fm.Sequential, NAN, -1.0, HUGE, np.zeros(2))
+
+KINDS = {
+    "size": integers(0, -1, 2**40, HUGE),
+    "count": integers(-1, 2**40, HUGE),
+    "real": reals(),
+    "positive": reals(0, -1e-9),
+    "at least 0": reals(-1e-9, -1),
+    "0 to 1": reals(-1e-9, 1.0000001, 2),
+    "below 1": reals(-1e-9, 1.0, 2),
+    "lr": reals(-1e-9, none=True),
+    "positive or None": reals(0, -1, none=True),
+    "name": NAMES,
+    "flag": FLAGS,
+    "seed": SEEDS,
+    "initializer": INITIALIZERS,
+    "dtype": DTYPES,
+    "net": NETS,
+    "betas": listed(
+        0.9, None, "ab", (), (0.9,), (0.9, 0.9, 0.9), (0.9, 1.0), (-0.1, 0.9), (NAN, 0), ("a", 0)
+    ),
+    "quantiles": listed(
+        0.0, 1.0, -0.5, NAN, "a", None, 1j, [], [0.5, 2.0], ["a"], [None], [True], [[0.5]]
+    ),
+    "stream": listed(3, "a", object()),
+}
+
+
+def with_values(array, place, *values):
+    for value in values:
+        changed = np.array(array, np.float64)
+        changed.flat[place] = value
+        yield changed
+
+
+def reshaped(rows, width):
+    """Arrays of other shapes than (rows, width)."""
+    full = np.ones((rows, width))
+    return {
+        "scalar": 1.0,
+        "3-d": full[None],
+        "narrow": full[:, :-1],
+        "wide": np.ones((rows, width + 1)),
+        "transposed": np.ones((width + 1, rows)),
+        "no columns": full[:, :0],
+    }
+
+
+X_BAD = {**NOT_ARRAYS_OF_REALS, **reshaped(ROWS, WIDTH)}
+X_TRAIN_BAD = {
+    **X_BAD,
+    "empty": EIGHTHS[:0],
+    "one row as vector": EIGHTHS[0],
+    "fewer rows": EIGHTHS[:4],
+    "more rows": np.ones((ROWS + 1, WIDTH)),
+}
+# With other numbers of rows it is the other argument that is named.
+NAMED_INSTEAD = {"fewer rows": "y", "more rows": "y"}
+NOT_FINITE = dict(zip(["nan", "inf", "-inf"], with_values(EIGHTHS, 7, NAN, INF, -INF), strict=True))
+DY_BAD = {
+    **NOT_ARRAYS_OF_REALS,
+    **reshaped(ROWS, CLASSES),
+    "fewer rows": np.ones((ROWS - 1, CLASSES)),
+    "one row": np.ones(CLASSES),
+}
+WRONG_LABELS = {
+    "negative": LABELS - 1,
+    "too large": LABELS + 1,
+    "least": np.full(ROWS, np.iinfo(np.int64).min),
+    "unsigned": np.full(ROWS, 2**64 - 1, np.uint64),
+    "fractional": LABELS + 0.5,
+    "nan": [0, 1, 2, 0, 1, NAN],
+    "inf": [0, 1, 2, 0, 1, INF],
+    "huge": [0, 1, 2, 0, 1, 1e300],
+    "huge integer": [0, 1, 2, 0, 1, HUGE],
+    "fewer rows": LABELS[:-1],
+    "column": LABELS[:, None],
+    "one-hot of others": np.ones((ROWS, CLASSES + 1)),
+    "scalar": 1,
+}
+LABELS_BAD = {**NOT_ARRAYS_OF_REALS, **WRONG_LABELS}
+WEIGHTS_BAD = {
+    **{label: value for label, value in NOT_ARRAYS_OF_REALS.items() if label != "None"},
+    "scalar": 1.0,
+    "matrix": np.ones((ROWS, 1)),
+    "fewer rows": np.ones(ROWS - 1),
+    "empty": [],
+}
+
+
+# What constructors cannot do without.
+NEEDED = {
+    "Linear": {"in_features": 3, "out_features": 2},
+    "StepLR": {"step_size": 1},
+    "ExponentialLR": {"gamma": 0.5},
+    "OneCycleLR": {"max_lr": 0.1},
+    "QuantileLoss": {"quantiles": 0.5},
+    "Constant": {"value": 1.0},
+    "L1": {"lam": 0.1},
+    "L2": {"lam": 0.1},
+    "Lp": {"p": 3.0, "lam": 0.1},
+}
+
+
+def subclasses(base):
+    public = {value for value in vars(fm).values() if inspect.isclass(value)}
+    return [value for value in public if issubclass(value, base) and value is not base]
+
+
+def misaligned(array):
+    buffer = np.zeros(array.nbytes + 1, np.uint8)
+    moved = buffer[1:].view(array.dtype).reshape(array.shape)
+    moved[...] = array
+    return moved
+
+
+def clear_error(call, argument, also="!"):
+    """The call raises an error of ours that is also a built-in one and explains itself."""
+    with pytest.raises(fm.FastMLPError) as caught:
+        call()
+    assert isinstance(caught.value, (ValueError, TypeError))
+    message = str(caught.value)
+    assert argument in message.split(":")[0] or message.startswith(also), message
+    assert "got" in message, message
+    assert "want" in message or "needs" in message, message
+    return caught.value

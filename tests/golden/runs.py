@@ -1,0 +1,174 @@
+"""Fixed training runs whose results are a promise, bit by bit, and their hashes.
+
+Data are drawn by the library's own generator, which docs/numerics.md fixes, so they are the same
+with every version of NumPy. Each run takes other paths through the engine; together they use every
+activation, loss, optimizer and penalty.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import fastmlp as fm
+from fastmlp import _core
+
+FILE = Path(__file__).with_name("hashes.json")
+NUMERICS = Path(__file__).parents[2] / "docs" / "numerics.md"
+DTYPES = ("float32", "float64")
+DATA_STREAM = 2**31
+
+
+class Run(NamedTuple):
+    """What is trained, on how many rows, with what."""
+
+    layers: Callable[[], list[fm.Layer]]
+    rows: int
+    batch_size: int
+    loss: fm.Loss
+    optimizer: fm.Optimizer
+    penalty: tuple[fm.Penalty, ...] = ()
+    weighted: bool = False
+    epochs: int = 2
+
+
+def dense(*widths: int, between: Callable[[], fm.Layer] = fm.ReLU) -> list[fm.Layer]:
+    """Linear layers with an activation between them."""
+    layers: list[fm.Layer] = []
+    for fan_in, fan_out in itertools.pairwise(widths):
+        layers += [fm.Linear(fan_in, fan_out), between()]
+    return layers[:-1]
+
+
+def every_activation() -> list[fm.Layer]:
+    makers = [getattr(fm, row["name"], None) for row in _core.activations()]
+    layers = [make() for make in makers if make is not None and make is not fm.Step]
+    layers.append(fm.GELU(approximate="tanh"))
+    linears = [fm.Linear(17, 17) for _ in layers]
+    pairs = [layer for pair in zip(linears, layers, strict=True) for layer in pair]
+    return [*pairs, fm.Linear(17, 5)]
+
+
+RUNS = {
+    "few outputs, by lane sums": Run(
+        lambda: dense(67, 19, 3, between=fm.Tanh), 100, 32,
+        fm.CrossEntropyLoss(), fm.SGD(lr=0.1, momentum=0.9, nesterov=True, weight_decay=1e-3)),
+    "wide layers, packed": Run(
+        lambda: dense(130, 520, 1024, 10, between=fm.GELU), 200, 96,
+        fm.CrossEntropyLoss(label_smoothing=0.1), fm.Adam(lr=1e-3, clip_norm=0.5), epochs=1),
+    "weight gradients made transposed": Run(
+        lambda: dense(300, 10, 12, between=fm.SiLU), 150, 50,
+        fm.MSELoss(), fm.RMSprop(lr=1e-3, momentum=0.5, weight_decay=1e-3)),
+    "more rows than a chunk": Run(
+        lambda: dense(11, 20, 1, between=fm.Sigmoid), 2600, 2500,
+        fm.HuberLoss(0.3), fm.AdamW(lr=0.01), weighted=True),
+    "few rows, cut by columns": Run(
+        lambda: dense(33, 70, 40, 6, between=fm.ELU), 10, 5,
+        fm.MultiMarginLoss(), fm.SGD(lr=0.01, momentum=0.9)),
+    "every activation": Run(
+        every_activation, 90, 30, fm.BCEWithLogitsLoss(), fm.Adagrad(lr=0.05, lr_decay=0.1)),
+    "a step": Run(lambda: dense(9, 30, 4, between=fm.Step), 40, 20, fm.L1Loss(), fm.SGD(lr=0.1)),
+    "dropout, softmax, penalties, clipping": Run(
+        lambda: [fm.Dropout(0.1), *dense(20, 90, 70), fm.Dropout(0.5), fm.Softmax(),
+                 fm.Linear(70, 9)], 120, 40,
+        fm.QuantileLoss([0.1, 0.5, 0.9]), fm.AdamW(lr=0.01, clip_norm=0.1),
+        (fm.L2(1e-3), fm.L1(1e-3), fm.Lp(1.5, 1e-3)), weighted=True),
+    "counts": Run(
+        lambda: dense(8, 257, 3, between=fm.Softplus), 64, 64,
+        fm.PoissonNLLLoss(reduction="sum"), fm.Adam(lr=1e-3), weighted=True, epochs=5),
+}  # fmt: skip
+
+
+def uniform(shape: tuple[int, ...], number: int) -> Any:
+    draws = _core.random_uniform(int(np.prod(shape)), 7, DATA_STREAM + number)
+    return draws.reshape(shape)
+
+
+def network(run: Run, dtype: str) -> fm.Sequential:
+    layers = run.layers()
+    widths = [layer.in_features for layer in layers if isinstance(layer, fm.Linear)]
+    return fm.Sequential(*layers, dtype=dtype, seed=12345, in_features=widths[0])
+
+
+def data(run: Run, net: fm.Sequential) -> tuple[Any, Any, Any]:
+    """Inputs, targets and weights."""
+    x = 2.0 * uniform((run.rows, net.in_features), 0) - 1.0
+    y = uniform((run.rows, net.out_features), 1)
+    if isinstance(run.loss, (fm.CrossEntropyLoss, fm.MultiMarginLoss)):
+        y = (y[:, 0] * net.out_features).astype(np.int64)
+    return x, y, uniform((run.rows,), 2) if run.weighted else None
+
+
+def digest(*arrays: Any) -> str:
+    """SHA-256 of the arrays' bytes, little-endian."""
+    found = hashlib.sha256()
+    for array in arrays:
+        array = np.asarray(array)
+        found.update(array.astype(array.dtype.newbyteorder("<")).tobytes())
+    return found.hexdigest()
+
+
+def initial(name: str, dtype: str) -> str:
+    """The hash of a run's first parameters."""
+    return digest(network(RUNS[name], dtype).params)
+
+
+def fitted(name: str, dtype: str) -> tuple[fm.Sequential, fm.History]:
+    run = RUNS[name]
+    net = network(run, dtype)
+    x, y, weight = data(run, net)
+    history = fm.fit(net, x, y, loss=run.loss, optimizer=run.optimizer, epochs=run.epochs,
+                     batch_size=run.batch_size, penalty=run.penalty, sample_weight=weight,
+                     progress=False)  # fmt: skip
+    return net, history
+
+
+def trained(name: str, dtype: str) -> str:
+    """The hash of a run's last parameters, its predictions and the losses on the way."""
+    net, history = fitted(name, dtype)
+    x = data(RUNS[name], net)[0]
+    return digest(net.params, net.predict(x), np.array(history.loss))
+
+
+def family(isa: str) -> str:
+    """Instruction sets with fused multiply-add share their bits; portable has its own."""
+    return "portable" if isa == "portable" else "fma"
+
+
+def version() -> int:
+    """The version of the rules, in the title of docs/numerics.md."""
+    found = re.match(r"# Numerics, version (\d+)", NUMERICS.read_text(encoding="utf-8"))
+    if found is None:
+        raise ValueError(f"{NUMERICS}: want the title '# Numerics, version N'")
+    return int(found[1])
+
+
+def recorded() -> dict[str, Any]:
+    """The hashes on record."""
+    return dict(json.loads(FILE.read_text(encoding="utf-8")))
+
+
+def measured() -> dict[str, Any]:
+    """The hashes now, in the layout of the record."""
+    cases = [(name, dtype) for name in RUNS for dtype in DTYPES]
+    result: dict[str, Any] = {"version": version()}
+    result["initial"] = {f"{name}, {dtype}": initial(name, dtype) for name, dtype in cases}
+    for isa in ("portable", best_fused()):
+        _core.use_isa(isa)
+        hashes = {f"{name}, {dtype}": trained(name, dtype) for name, dtype in cases}
+        result[family(isa)] = hashes
+    return result
+
+
+def best_fused() -> str:
+    names = [isa for isa in _core.config()["isas"] if family(isa) == "fma"]
+    if not names:
+        raise RuntimeError("this processor has no fused multiply-add")
+    return str(names[-1])

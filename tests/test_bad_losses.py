@@ -1,0 +1,69 @@
+"""Losses by hand: bad scores, targets and weights are refused, and the last gradient stays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from bad_values import (
+    CLASSES,
+    LABELS,
+    NAN,
+    NEEDED,
+    NOT_ARRAYS_OF_REALS,
+    ROWS,
+    WEIGHTS_BAD,
+    WRONG_LABELS,
+    clear_error,
+    reshaped,
+    subclasses,
+)
+
+import fastmlp as fm
+
+OF_CLASSES = {"CrossEntropyLoss", "MultiMarginLoss"}
+
+SCORES = np.ones((ROWS, CLASSES))
+REAL_TARGETS_BAD = {
+    **NOT_ARRAYS_OF_REALS,
+    **reshaped(ROWS, CLASSES),
+    "fewer rows": np.ones((ROWS - 1, CLASSES)),
+}
+SCORES_BAD = {
+    **NOT_ARRAYS_OF_REALS,
+    "scalar": 1.0,
+    "3-d": SCORES[None],
+    "no columns": SCORES[:, :0],
+}
+TARGET_RANGES = {
+    "BCEWithLogitsLoss": {"below": SCORES * -0.1, "above": SCORES * 1.1, "nan": SCORES * NAN},
+    "PoissonNLLLoss": {"negative": SCORES * -1.0},
+    "MultiMarginLoss": WRONG_LABELS,
+    "CrossEntropyLoss": WRONG_LABELS,
+}
+
+
+def loss_cases():
+    for cls in sorted(subclasses(fm.Loss), key=lambda cls: cls.__name__):
+        name = cls.__name__
+        targets = {**REAL_TARGETS_BAD, **TARGET_RANGES.get(name, {})}
+        for argument, values in {
+            "scores": SCORES_BAD,
+            "y": targets,
+            "sample_weight": WEIGHTS_BAD,
+        }.items():
+            for label, value in values.items():
+                yield pytest.param(name, argument, value, id=f"{name}-{argument}-{label}")
+
+
+@pytest.mark.parametrize("method", ["forward", "score"])
+@pytest.mark.parametrize(("name", "argument", "value"), list(loss_cases()))
+def test_losses(name, argument, value, method):
+    cls = getattr(fm, name)
+    loss = cls(**NEEDED.get(name, {}))
+    y = LABELS if name in OF_CLASSES else SCORES
+    good = {"scores": SCORES, "y": y, "sample_weight": np.ones(ROWS)}
+    value_before = loss.forward(**good)
+    gradient = loss.backward().copy()
+    clear_error(lambda: getattr(loss, method)(**{**good, argument: value}), argument)
+    assert np.array_equal(loss.backward(), gradient)
+    assert loss.forward(**good) == value_before

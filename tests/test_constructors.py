@@ -1,0 +1,78 @@
+"""Every parameter of every constructor against every bad value of its kind.
+
+The cases are made, not typed: tables say what kind each parameter is and which values are bad for
+a kind. A parameter that is new or renamed fails here until it has a row.
+"""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+from bad_values import KINDS, NEEDED, clear_error, subclasses
+
+import fastmlp as fm
+from fastmlp import initializers
+from fastmlp.layers import LAYERS
+
+PARAMETERS = {
+    **dict.fromkeys(
+        ["in_features", "out_features", "step_size", "max_iter", "history_size"], "size"
+    ),
+    **dict.fromkeys(["patience", "cooldown", "warmup"], "count"),
+    **dict.fromkeys(["value", "margin", "negative_slope", "alpha"], "real"),
+    **dict.fromkeys(["delta", "max_lr", "div_factor", "final_div_factor"], "positive"),
+    **dict.fromkeys(["weight_decay", "momentum", "eps", "lr_decay", "lam", "gamma"], "at least 0"),
+    **dict.fromkeys(["eta_min", "min_lr", "min_delta"], "at least 0"),
+    **dict.fromkeys(["tolerance_grad", "tolerance_change"], "at least 0"),
+    **dict.fromkeys(["p", "label_smoothing", "pct_start", "threshold"], "0 to 1"),
+    "factor": "below 1",
+    "lr": "lr",
+    "clip_norm": "positive or None",
+    **dict.fromkeys(["reduction", "monitor", "approximate"], "name"),
+    **dict.fromkeys(["bias", "nesterov", "restore_best"], "flag"),
+    "seed": "seed",
+    **dict.fromkeys(["init", "bias_init"], "initializer"),
+    "dtype": "dtype",
+    "net": "net",
+    "betas": "betas",
+    "quantiles": "quantiles",
+    "file": "stream",
+}
+EXCEPTIONS = {("Lp", "p"): "positive", ("RMSprop", "alpha"): "0 to 1"}
+
+
+def public_classes():
+    """Every class that users construct with arguments, by name."""
+    yield from LAYERS.values()
+    for base in (fm.Loss, fm.Optimizer, fm.Schedule, fm.Penalty):
+        yield from subclasses(base)
+    yield from initializers.NAMES.values()
+    yield from (initializers.Constant, fm.EarlyStopping, fm.ProgressBar)
+
+
+CLASSES_BY_NAME = {cls.__name__: cls for cls in public_classes()}
+
+
+def kind_of(cls_name, parameter):
+    return EXCEPTIONS.get((cls_name, parameter)) or PARAMETERS[parameter]
+
+
+def constructor_cases():
+    for name, cls in sorted(CLASSES_BY_NAME.items()):
+        for parameter in inspect.signature(cls).parameters:
+            for label, value in KINDS[kind_of(name, parameter)].items():
+                yield pytest.param(name, parameter, value, id=f"{name}-{parameter}-{label}")
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES_BY_NAME))
+def test_constructors_take_what_is_needed(name):
+    CLASSES_BY_NAME[name](**NEEDED.get(name, {}))
+
+
+@pytest.mark.parametrize(("name", "parameter", "value"), list(constructor_cases()))
+def test_constructors(name, parameter, value):
+    given = {**NEEDED.get(name, {}), parameter: value}
+    # A number in the place of the network is the learning rate: SGD(0.1).
+    also = "lr:" if parameter == "net" else "!"
+    clear_error(lambda: CLASSES_BY_NAME[name](**given), parameter, also)

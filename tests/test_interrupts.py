@@ -1,0 +1,149 @@
+"""Ctrl-C ends a fit soon, at the last finished step, and leaves everything usable."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+
+# A busy machine may hold up any one try.
+TRIES = 5
+SOON = 0.1
+
+
+class Interruption:
+    """Sends this process a SIGINT after some seconds, and remembers when."""
+
+    def __init__(self, seconds):
+        self.sent = float("nan")
+        self.timer = threading.Timer(seconds, self.send)
+
+    def send(self):
+        self.sent = time.perf_counter()
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def __enter__(self):
+        self.timer.start()
+        return self
+
+    def __exit__(self, *error):
+        self.timer.cancel()
+
+
+def data(rows, width, classes):
+    x = np.sin(np.arange(rows * width, dtype=np.float64)).reshape(rows, width)
+    return x.astype(np.float32), np.arange(rows) % classes
+
+
+def network(*widths):
+    layers = [fm.Linear(*pair) for pair in pairwise(widths)]
+    activations = [fm.ReLU() for _ in layers]
+    chain = [part for pair in zip(layers, activations, strict=True) for part in pair]
+    return fm.Sequential(*chain[:-1], seed=1)
+
+
+def interrupted(net, x, y, seconds=0.15, **options):
+    """Fit until interrupted; return the trainer and the seconds until it ended."""
+    trainer = fm.Trainer(net, fm.CrossEntropyLoss(), fm.Adam(lr=1e-4))
+    with Interruption(seconds) as interruption, pytest.raises(KeyboardInterrupt) as caught:
+        trainer.fit(x, y, epochs=10**6, progress=False, **options)
+    waited = time.perf_counter() - interruption.sent
+    assert isinstance(caught.value.history, fm.History)
+    return trainer, waited
+
+
+SIZES = {
+    "many epochs": ((8, 4, 3), 30, 10),
+    "one long epoch": ((20, 50, 3), 400_000, 8),
+    "long steps": ((1024, 1024, 1024, 10), 4096, 4096),
+}
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("name", SIZES)
+def test_a_fit_ends_soon(name, threads):
+    widths, rows, batch_size = SIZES[name]
+    x, y = data(rows, widths[0], widths[-1])
+    net = network(*widths)
+    waits = []
+    with fm.threads(threads):
+        while len(waits) < TRIES and min(waits, default=1.0) > SOON:
+            waits.append(interrupted(net, x, y, batch_size=batch_size)[1])
+            assert np.isfinite(net.params).all()
+    assert min(waits) < SOON, waits
+    small = slice(0, 50)
+    history = fm.fit(net, x[small], y[small], loss=fm.CrossEntropyLoss(), epochs=1, progress=False)
+    assert np.isfinite(history.loss[0])
+
+
+def test_the_network_is_as_the_last_finished_step_left_it():
+    x, y = data(300, 20, 3)
+    net, twin = network(20, 50, 3), network(20, 50, 3)
+    trainer, _ = interrupted(net, x, y, batch_size=25, shuffle=False)
+    steps = trainer.state_dict()["t"]
+    assert steps > 0
+    replay = fm.Trainer(twin, fm.CrossEntropyLoss(), fm.Adam(lr=1e-4))
+    for step in range(steps):
+        rows = slice(25 * (step % 12), 25 * (step % 12) + 25)
+        replay.step(x[rows], y[rows])
+    assert np.array_equal(net.params, twin.params)
+    for ours, theirs in zip(
+        trainer.state_dict()["slots"], replay.state_dict()["slots"], strict=True
+    ):
+        assert np.array_equal(ours, theirs)
+    assert net.step_count == twin.step_count
+
+
+def test_an_exception_of_any_signal_handler_ends_the_fit():
+    x, y = data(2000, 20, 3)
+
+    def handler(number, frame):
+        raise RuntimeError("alarm")
+
+    before = signal.signal(signal.SIGALRM, handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    try:
+        with pytest.raises(RuntimeError, match="alarm"):
+            fm.fit(network(20, 50, 3), x, y, loss=fm.CrossEntropyLoss(), epochs=10**6,
+                   progress=False)  # fmt: skip
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_a_handler_that_returns_lets_the_fit_go_on():
+    x, y = data(3000, 20, 3)
+    heard = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: heard.append(number))
+    signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
+    try:
+        history = fm.fit(network(20, 50, 3), x, y, loss=fm.CrossEntropyLoss(), epochs=200,
+                         batch_size=50, progress=False)  # fmt: skip
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+    assert len(history.loss) == 200
+    assert heard
+
+
+def test_lbfgs_ends_with_the_last_finished_iteration():
+    pytest.importorskip("scipy.optimize")  # an import would be interrupted too
+    x, y = data(3000, 40, 3)
+    net = network(40, 100, 3)
+    finished = [net.params.copy()]
+
+    class Remember:
+        def on_epoch_end(self, state):
+            finished.append(state.net.params.copy())
+
+    with Interruption(0.2), pytest.raises(KeyboardInterrupt):
+        fm.fit(net, x, y, loss=fm.CrossEntropyLoss(), optimizer=fm.LBFGS(), epochs=10**6,
+               callbacks=[Remember()], progress=False)  # fmt: skip
+    assert any(np.array_equal(net.params, params) for params in finished[-2:])

@@ -1,0 +1,149 @@
+"""When memory cannot be had, at any of the requests a call makes, the call has changed nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp import _core
+
+ROWS, WIDTH, CLASSES = 40, 6, 3
+# More requests than any call makes.
+MANY = 200
+
+
+def make():
+    hidden = fm.Linear(WIDTH, 300)  # wide enough for products to pack
+    return fm.Sequential(hidden, fm.Tanh(), fm.Dropout(0.3), fm.Linear(300, CLASSES), seed=3)
+
+
+X = np.sin(np.arange(ROWS * WIDTH)).reshape(ROWS, WIDTH).astype(np.float32)
+Y = np.arange(ROWS) % CLASSES
+DY = np.ones((ROWS, CLASSES), np.float32)
+
+
+def fit(net, **options):
+    options |= {"optimizer": fm.Adam(clip_norm=1.0), "penalty": fm.L2(0.1)}
+    loss = fm.CrossEntropyLoss()
+    return fm.fit(net, X, Y, loss=loss, epochs=3, batch_size=16, progress=False, **options)
+
+
+def stepper(optimizer):
+    def prepare(net):
+        trainer = fm.Trainer(net, fm.CrossEntropyLoss(), optimizer(), fm.L1(0.1))
+        return lambda: trainer.step(X, Y)
+
+    return prepare
+
+
+def hand_made_step(net):
+    optimizer = fm.SGD(net, lr=0.1, momentum=0.9, clip_norm=0.1)
+    net.backward(DY * (net.forward(X) > 0))
+    return optimizer.step
+
+
+def backward(net):
+    net.forward(X, training=True)
+    return lambda: net.backward(DY)
+
+
+CALLS = {
+    "constructor": lambda net: lambda: make(),
+    "copy": lambda net: net.copy,
+    "predict": lambda net: lambda: net.predict(X),
+    "forward": lambda net: lambda: net.forward(X, training=True),
+    "backward": backward,
+    "Trainer": lambda net: lambda: fm.Trainer(net, fm.MSELoss(), fm.Adam(), [fm.L2(1), fm.L1(1)]),
+    "step": stepper(fm.Adam),
+    "clipped step": stepper(lambda: fm.Adagrad(clip_norm=1.0)),
+    "fit": lambda net: lambda: fit(net),
+    "optimizer.step": hand_made_step,
+    "penalty": lambda net: lambda: fm.L2(0.1).forward(net),
+    "layer alone": lambda net: lambda: net[0].forward(X),
+}
+
+
+@pytest.fixture(autouse=True)
+def _no_failures_left():
+    yield
+    _core.fail_allocation(0)
+
+
+def state(net):
+    return net.params.tobytes(), net.grads.tobytes(), net.step_count
+
+
+def attempt(name, nth):
+    """Whether the call got through although its nth request for memory failed."""
+    net = make()
+    call = CALLS[name](net)
+    before = state(net)
+    _core.fail_allocation(nth)
+    try:
+        call()
+    except fm.OutOfMemoryError:
+        _core.fail_allocation(0)
+        assert state(net) == before, f"changed by a failure of request {nth}"
+        check_alive(net, call)
+        return False
+    finally:
+        _core.fail_allocation(0)
+    return True
+
+
+def check_alive(net, call):
+    call()
+    assert np.array_equal(net.predict(X), net.forward(X))
+    net.backward(DY)
+    assert np.isfinite(fit(net).loss).all()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("name", CALLS)
+def test_every_request_for_memory_may_fail(name, threads):
+    with fm.threads(threads):
+        through = [attempt(name, nth) for nth in range(1, MANY)]
+    assert through[-1]
+    # Backward by hand works in what forward has taken.
+    assert name == "backward" or not through[0]
+    assert through == sorted(through)
+
+
+def test_a_failed_retry_gives_what_the_first_try_would_have_given():
+    expected, net = make(), make()
+    fit(expected)
+    for nth in range(1, 5):
+        _core.fail_allocation(nth)
+        with pytest.raises(fm.OutOfMemoryError):
+            fit(net)
+    _core.fail_allocation(0)
+    fit(net)
+    assert net.params.tobytes() == expected.params.tobytes()
+
+
+def test_a_failure_between_epochs_leaves_the_last_epoch():
+    """Validation's workspace is taken before the first update; what its loss needs is not."""
+    seen = [make().params.copy()]
+
+    class Remember:
+        def on_epoch_end(self, state):
+            seen.append(state.net.params.copy())
+
+    fit(make(), validation=(X, Y), callbacks=[Remember()])
+    for nth in range(1, 20):
+        net = make()
+        _core.fail_allocation(nth)
+        try:
+            fit(net, validation=(X, Y))
+        except fm.OutOfMemoryError:
+            assert any(np.array_equal(net.params, params) for params in seen)
+        finally:
+            _core.fail_allocation(0)
+        check_alive(net, lambda net=net: net.predict(X))
+
+
+def test_a_network_larger_than_memory():
+    for widths in ((2**31 - 1, 2**31 - 1), (2**31 - 1, 2**20)):
+        with pytest.raises(fm.OutOfMemoryError, match="not enough memory"):
+            fm.Sequential(fm.Linear(*widths))

@@ -1,0 +1,380 @@
+"""The process around the library: environment, import, threads, forks; mostly in new processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+from fastmlp import _core
+
+LINUX = sys.platform == "linux"
+TIMEOUT = 60.0
+
+
+def run(code, *options, check=True, **environment):
+    """Run code in a new interpreter, which must end by itself; return what it printed."""
+    clean = {k: v for k, v in os.environ.items() if k not in {"OMP_NUM_THREADS", "FASTMLP_ISA"}}
+    done = subprocess.run(
+        [sys.executable, *options, "-c", code],
+        env=clean | environment, capture_output=True, text=True, timeout=TIMEOUT, check=False,
+    )  # fmt: skip
+    if check:
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+    return done.stdout.strip() if check else done
+
+
+# ---- FASTMLP_ISA ----
+
+SHOW_ISA = "import fastmlp; print(fastmlp.show_config()['isa'])"
+
+
+@pytest.mark.parametrize("name", fm.show_config()["isas"])
+def test_isa_can_be_forced(name):
+    assert run(SHOW_ISA, FASTMLP_ISA=name) == name
+
+
+def test_an_empty_name_forces_nothing():
+    assert run(SHOW_ISA, FASTMLP_ISA="") == run(SHOW_ISA) == fm.show_config()["isas"][-1]
+
+
+def test_an_unknown_isa_is_a_clear_error():
+    done = run(SHOW_ISA, check=False, FASTMLP_ISA="sse9")
+    assert done.returncode != 0
+    assert "FASTMLP_ISA: got 'sse9'; want one of portable" in done.stderr
+
+
+def test_an_unsupported_isa_is_a_clear_error():
+    with pytest.raises(fm.ArgumentError) as caught:
+        _core.use_isa("unknown")
+    built = str(caught.value).split("want one of ")[1].split(", ")
+    missing = [name for name in built if name not in fm.show_config()["isas"]]
+    if not missing:
+        pytest.skip("this processor can run every instruction set of this build")
+    done = run(SHOW_ISA, check=False, FASTMLP_ISA=missing[0])
+    assert done.returncode != 0
+    assert f"FASTMLP_ISA: got {missing[0]!r}" in done.stderr
+    assert "this processor" in done.stderr
+
+
+# ---- the host's state ----
+
+STATE = """
+import ctypes, locale, os, signal, sys, threading, warnings
+import numpy as np
+
+def state():
+    tiny, third = np.float32(1e-40), np.float32(1) / np.float32(3)
+    c = ctypes.CDLL(None)
+    c.getenv.restype = ctypes.c_char_p
+    return dict(
+        environ=dict(os.environ),
+        c_environ=[c.getenv(n) for n in (b"OMP_NUM_THREADS", b"OMP_WAIT_POLICY")],
+        signals=[signal.getsignal(n) for n in signal.valid_signals()],
+        random=[str(part) for part in np.random.get_state()],
+        denormals=[(tiny * np.float32(0.5)).tobytes(), (np.float64(1e-310) / 3).tobytes(),
+                   (np.full(64, tiny) + tiny).tobytes()],
+        rounding=c.fegetround() if hasattr(c, "fegetround") else third.tobytes(),
+        numpy=[np.geterr(), np.get_printoptions()],
+        process=[os.getcwd(), locale.setlocale(locale.LC_ALL), sys.getrecursionlimit(),
+                 sys.getswitchinterval(), list(warnings.filters), sys.path[:]],
+        python_threads=threading.active_count(),
+    )
+
+def same(before, when):
+    after = state()
+    changed = [name for name in before if repr(before[name]) != repr(after[name])]
+    assert not changed, (when, [(before[name], after[name]) for name in changed])
+"""
+
+
+def test_the_host_process_is_as_before():
+    run(
+        STATE
+        + """
+before, tasks = state(), len(os.listdir("/proc/self/task")) if sys.platform == "linux" else 0
+import fastmlp as fm
+same(before, "import")
+if sys.platform == "linux":
+    assert len(os.listdir("/proc/self/task")) == tasks, "import starts threads"
+from fastmlp import _core
+_core.ignore_thread_cost(True)
+x = np.random.RandomState(0).rand(200, 20).astype(np.float32) * 1e-38
+net = fm.Sequential(fm.Linear(20, 30), fm.GELU(), fm.Dropout(0.1), fm.Linear(30, 4), seed=0)
+with fm.threads(3):
+    net.predict(x)
+    fm.fit(net, x, np.arange(200) % 4, loss=fm.CrossEntropyLoss(), epochs=2, progress=False)
+same(before, "fit")
+"""
+    )
+
+
+def test_denormals_are_kept_whatever_the_threads():
+    net = fm.Sequential(fm.Linear(1, 1, init=fm.initializers.Constant(0.5)), seed=0)
+    tiny = np.full((5000, 1), 1e-40, np.float32)
+    _core.ignore_thread_cost(True)
+    try:
+        for n in (1, 4):
+            with fm.threads(n):
+                assert np.array_equal(net.predict(tiny), tiny * np.float32(0.5))
+    finally:
+        _core.ignore_thread_cost(False)
+
+
+def test_importing_loads_nothing_that_is_slow_or_optional():
+    code = "import sys, fastmlp; print(*sorted({n.split('.')[0] for n in sys.modules}))"
+    loaded = set(run(code).split())
+    assert not loaded & {"scipy", "sklearn", "matplotlib", "tqdm", "rich", "click", "pandas"}
+
+
+# ---- thread counts ----
+
+SHOW_THREADS = "import fastmlp; print(fastmlp.get_num_threads())"
+
+
+@pytest.mark.parametrize(("given", "expected"), [("3", 3), ("5,2", 5), (" 2", 2), ("1", 1)])
+def test_omp_num_threads(given, expected):
+    assert run(SHOW_THREADS, OMP_NUM_THREADS=given) == str(expected)
+
+
+@pytest.mark.parametrize("given", ["", "0", "-3", "many"])
+def test_omp_num_threads_that_says_nothing(given):
+    done = run(SHOW_THREADS, check=False, OMP_NUM_THREADS=given)  # libgomp may complain
+    assert done.stdout.strip() == run(SHOW_THREADS)
+
+
+@pytest.mark.skipif(not LINUX, reason="affinity is Linux's")
+def test_default_threads_respect_affinity():
+    pin = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
+    assert run(pin + SHOW_THREADS) == "1"
+    assert 1 <= int(run(SHOW_THREADS)) <= len(os.sched_getaffinity(0))
+    assert run(pin + SHOW_THREADS, OMP_NUM_THREADS="4") == "4"
+
+
+def test_threads_are_scoped():
+    outside = fm.get_num_threads()
+    with fm.threads(3) as three:
+        assert fm.get_num_threads() == 3
+        with fm.threads(2), three:
+            assert fm.get_num_threads() == 3
+        with pytest.raises(KeyError), fm.threads(5):
+            raise KeyError
+        assert fm.get_num_threads() == 3
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(fm.get_num_threads).result() == outside
+        fm.set_num_threads(7)
+        assert fm.get_num_threads() == 3
+    assert fm.get_num_threads() == 7
+    fm.set_num_threads(outside)
+    assert fm.get_num_threads() == outside
+
+
+# ---- several Python threads ----
+
+
+def small_net(seed=0):
+    return fm.Sequential(fm.Linear(20, 40), fm.ReLU(), fm.Linear(40, 4), seed=seed)
+
+
+X = np.sin(np.arange(500 * 20)).reshape(500, 20).astype(np.float32)
+Y = np.arange(500) % 4
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_eight_threads_predict_at_once(threads):
+    net = small_net()
+    expected = net.predict(X)
+
+    def work(start):
+        with fm.threads(threads):
+            for turn in range(60):
+                rows = slice((start + turn) % 7, 500 - turn)
+                assert np.array_equal(net.predict(X[rows]), expected[rows])
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(work, range(8)))
+
+
+class Hold:
+    """A callback that keeps its fit going until the test has done its work."""
+
+    def __init__(self):
+        self.started, self.done = threading.Event(), threading.Event()
+
+    def on_epoch_end(self, state):
+        self.started.set()
+        if self.done.is_set():
+            state.stop()
+
+
+def repeat(call):
+    """Between its epochs the other thread's fit lets a call through."""
+    for _ in range(10**5):
+        call()
+
+
+def test_two_threads_may_not_train_one_network():
+    net, hold = small_net(), Hold()
+    trainer = fm.Trainer(net, fm.CrossEntropyLoss(), fm.SGD(lr=1e-3))
+    optimizer = fm.SGD(net)
+    rows, labels = np.tile(X, (40, 1)), np.tile(Y, 40)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(
+            trainer.fit, rows, labels, epochs=10**6, batch_size=50, callbacks=[hold], progress=False
+        )
+        assert hold.started.wait(TIMEOUT)
+        intruders = {
+            "step": lambda: fm.Trainer(net, fm.CrossEntropyLoss()).step(X, Y),
+            "forward": lambda: net.forward(X),
+            "optimizer.step": optimizer.step,
+        }
+        for call in intruders.values():
+            with pytest.raises(fm.StateError, match="in use by another thread"):
+                repeat(call)
+        assert net.predict(X).shape == (500, 4)
+        hold.done.set()
+        history = running.result(TIMEOUT)
+    assert np.isfinite(history.loss).all()
+    assert np.isfinite(net.forward(X)).all()
+
+
+def test_networks_train_side_by_side():
+    def train(seed):
+        net = small_net(seed)
+        fm.fit(net, X, Y, loss=fm.CrossEntropyLoss(), epochs=3, progress=False)
+        return net.params.copy()
+
+    expected = [train(seed) for seed in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        for found, wanted in zip(pool.map(train, range(4)), expected, strict=True):
+            assert np.array_equal(found, wanted)
+
+
+# ---- forks ----
+
+WORK = """
+import faulthandler, hashlib, os, sys
+import numpy as np
+import fastmlp as fm
+from fastmlp import _core
+
+faulthandler.dump_traceback_later(40, exit=True)
+_core.ignore_thread_cost(True)
+X = np.sin(np.arange(300 * 20)).reshape(300, 20).astype(np.float32)
+Y = np.arange(300) % 4
+
+def make():
+    return fm.Sequential(fm.Linear(20, 40), fm.Tanh(), fm.Linear(40, 4), seed=1)
+
+def work(net):
+    with fm.threads(4):
+        first = net.predict(X).tobytes()
+        fm.fit(net, X, Y, loss=fm.CrossEntropyLoss(), epochs=3, batch_size=50, progress=False)
+        return hashlib.sha256(first + net.predict(X).tobytes()).hexdigest()
+
+def in_child(task):
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, task().encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        found = pipe.read()
+    assert os.waitpid(child, 0)[1] == 0
+    return found
+"""
+# The interpreter itself warns of forks in a process with threads.
+QUIET = ("-W", "ignore::DeprecationWarning")
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+
+
+@needs_fork
+def test_a_forked_child_works_after_threaded_training():
+    run(
+        WORK
+        + """
+net = make()
+work(net)
+expected = work(net.copy())
+assert in_child(lambda: work(net)) == expected
+assert in_child(lambda: in_child(lambda: work(net))) == expected
+assert work(net) == expected
+""",
+        *QUIET,
+    )
+
+
+@needs_fork
+def test_a_child_forked_amid_training_does_not_hang():
+    run(
+        WORK
+        + """
+import threading
+
+net, other = make(), make()
+expected = work(other.copy())
+done = threading.Event()
+
+class UntilDone:
+    def on_epoch_end(self, state):
+        if done.is_set():
+            state.stop()
+
+def train():
+    with fm.threads(3):
+        fm.fit(net, X, Y, loss=fm.CrossEntropyLoss(), epochs=10**6, progress=False,
+               callbacks=[UntilDone()])
+
+def child():
+    net.predict(X)
+    try:
+        net.forward(X)
+    except fm.StateError:
+        pass
+    return work(other)
+
+thread = threading.Thread(target=train)
+thread.start()
+for _ in range(5):
+    assert in_child(child) == expected
+done.set()
+thread.join()
+""",
+        *QUIET,
+    )
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_multiprocessing(method, tmp_path):
+    import multiprocessing
+
+    if method not in multiprocessing.get_all_start_methods():
+        pytest.skip(f"no {method} here")
+    script = tmp_path / "script.py"
+    script.write_text(
+        WORK
+        + f"""
+def main():
+    import multiprocessing
+    net = make()
+    work(net)
+    expected = work(net.copy())
+    with multiprocessing.get_context({method!r}).Pool(2) as pool:
+        assert pool.map(work, [net] * 4) == [expected] * 4
+
+if __name__ == "__main__":
+    main()
+"""
+    )
+    command = [sys.executable, *QUIET, str(script)]
+    done = subprocess.run(command, timeout=TIMEOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,254 @@
+"""The three matrix products of a layer: every small shape, large ones, and the order of their sums.
+
+``y = x W + b``, ``dx = dy W^T``, ``dW = x^T dy`` with ``db``, the column sums of ``dy``.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from harness import (
+    check,
+    generator,
+    integers,
+    linear,
+    make_net,
+    rounding,
+    same_bits,
+    using_threads,
+    weights,
+)
+
+# ---- every small shape ----
+
+MOST = 33
+
+
+@lru_cache
+def small_problem(dtype):
+    """Integers, whose products are exact: the sums of any shape are parts of these arrays."""
+    rng = generator("products")
+    x, W, dy = (integers(rng, (MOST, MOST), dtype) for _ in range(3))
+    return x, W, integers(rng, MOST, dtype), dy
+
+
+def run_small(rows, fan_in, fan_out, bias, dtype, guarded):
+    """Compare the three products of one shape with NumPy's, bit for bit."""
+    x, W, b, dy = small_problem(dtype)
+    net = make_net(fan_in, [linear(-1, fan_in, fan_out, bias)], dtype)
+    W_view, b_view, dW, db = weights(net, 0, fan_in, fan_out)
+    W_view[...] = W = W[:fan_in, :fan_out]
+    shift = 0
+    if bias:
+        b_view[...] = shift = b[:fan_out]
+    full_y, full_dx = x[:, :fan_in] @ W + shift, dy[:, :fan_out] @ W.T
+    for m in rows:
+        left, up = guarded.input(x[:m, :fan_in]), guarded.input(dy[:m, :fan_out])
+        net.grads.fill(np.nan)
+        what = f"{m} x {fan_in} x {fan_out}, bias {bias}"
+        assert np.array_equal(net.forward(left, True), full_y[:m]), f"y of {what}"
+        assert np.array_equal(net.backward(up, False), full_dx[:m]), f"dx of {what}"
+        assert np.array_equal(dW, left.T @ up), f"dW of {what}"
+        assert not bias or np.array_equal(db, up.sum(axis=0)), f"db of {what}"
+
+
+@pytest.mark.parametrize("fan_in", range(1, MOST + 1))
+def test_every_small_shape(fan_in, isa, dtype, guarded):
+    with using_threads(1):
+        for fan_out in range(1, MOST + 1):
+            run_small(range(MOST + 1), fan_in, fan_out, True, dtype, guarded)
+            run_small((1, 7, 33), fan_in, fan_out, False, dtype, guarded)
+
+
+def test_small_shapes_on_threads(isa, dtype, threads, guarded):
+    for fan_in, fan_out in [(1, 1), (3, 17), (16, 2), (17, 4), (31, 33), (33, 15), (33, 3)]:
+        run_small((0, 1, 2, 5, 9, 16, 31, 33), fan_in, fan_out, True, dtype, guarded)
+
+
+def test_gradients_add_up(isa, dtype, threads):
+    """``accumulate=True`` adds to what is there, in each form of the weight gradient."""
+    for rows, fan_in, fan_out in [(5, 7, 9), (20, 33, 3), (40, 18, 20)]:
+        rng, net = generator(rows), make_net(fan_in, [linear(-1, fan_in, fan_out)], dtype)
+        x, dy = integers(rng, (rows, fan_in), dtype), integers(rng, (rows, fan_out), dtype)
+        net.grads[...] = old = integers(rng, net.grads.size, dtype)
+        net.forward(x, True)
+        net.backward(dy, True)
+        added = np.concatenate([(x.T @ dy).ravel(), dy.sum(axis=0)])
+        assert np.array_equal(net.grads, old + added)
+
+
+# ---- large shapes ----
+
+# Wide enough to be packed; of more rows than a chunk of the batch; rows a page apart; few outputs.
+LARGE = [(257, 129, 515), (70, 700, 200), (100, 300, 1024), (2500, 70, 17), (1100, 260, 10),
+         (33, 5000, 3), (1, 1000, 1000), (6, 513, 770)]  # fmt: skip
+
+
+def random_problem(rows, fan_in, fan_out, dtype):
+    rng = generator(rows, fan_in, fan_out)
+    shapes = [(rows, fan_in), (fan_in, fan_out), (fan_out,), (rows, fan_out)]
+    return [rng.normal(size=shape).astype(dtype) for shape in shapes]
+
+
+def three_products(x, W, b, dy, dtype):
+    net = make_net(W.shape[0], [linear(-1, *W.shape)], dtype)
+    W_view, b_view, dW, db = weights(net, 0, *W.shape)
+    W_view[...], b_view[...] = W, b
+    y = net.forward(x, True)
+    return y, net.backward(dy, False), dW, db
+
+
+@pytest.mark.parametrize("shape", LARGE, ids=str)
+def test_large_shapes(shape, isa, dtype):
+    """Within the error bound of recursive summation (Higham 2002, section 3.1)."""
+    rows, fan_in, fan_out = shape
+    problem = random_problem(*shape, dtype)
+    wide = [array.astype(np.float64) for array in problem]
+    expected, sizes = exact_products(*wide), exact_products(*map(np.abs, wide))
+    additions = (fan_in, fan_out, rows, rows)
+    results = {}
+    for count in (1, 2, 7):
+        with using_threads(count):
+            results[count] = three_products(*problem, dtype)
+    for i, name in enumerate(("y", "dx", "dW", "db")):
+        check(results[1][i], expected[i], rounding(additions[i], dtype), sizes[i], name)
+        assert all(same_bits(found[i], results[1][i]) for found in results.values()), name
+
+
+def exact_products(x, W, b, dy):
+    return x @ W + b, dy @ W.T, x.T @ dy, dy.sum(axis=0)
+
+
+# ---- the order of the sums, by a fused multiply-add made of ordinary operations ----
+
+
+def two_sum(a, b):
+    """``a + b`` and its rounding error, exactly (Knuth)."""
+    s = a + b
+    shifted = s - a
+    return s, (a - (s - shifted)) + (b - shifted)
+
+
+def two_product(a, b):
+    """``a * b`` and its rounding error, exactly (Veltkamp, Dekker)."""
+    product = a * b
+    factor = a.dtype.type(2 ** (12 if a.dtype == np.float32 else 27) + 1)
+    (a_high, a_low), (b_high, b_low) = (split(v, factor) for v in (a, b))
+    error = a_low * b_low - (((product - a_high * b_high) - a_low * b_high) - a_high * b_low)
+    return product, error
+
+
+def split(a, factor):
+    scaled = factor * a
+    high = scaled - (scaled - a)
+    return high, a - high
+
+
+def sum_to_odd(a, b):
+    """``a + b`` rounded to odd: of the two neighbours of an inexact sum, the odd one."""
+    s, error = two_sum(a, b)
+    bits = s.view(np.int32 if s.dtype == np.float32 else np.int64)
+    towards = np.where(error > 0, np.inf, -np.inf).astype(s.dtype)
+    return np.where((error != 0) & (bits % 2 == 0), np.nextafter(s, towards), s)
+
+
+def fma(a, b, c):
+    """``a * b + c`` rounded once (Boldo & Melquiond, IEEE Trans. Computers 57, 2008)."""
+    a, b, c = np.broadcast_arrays(a, b, c)
+    product, low = two_product(a, b)
+    carried, rest = two_sum(c, low)
+    high, middle = two_sum(product, carried)
+    return high + sum_to_odd(rest, middle)
+
+
+def multiply_then_add(a, b, c):
+    """What an instruction set without fused multiply-add does."""
+    return a * b + c
+
+
+def test_fused_multiply_add(dtype):
+    """The emulation against fractions, on sums that cancel and on halfway cases."""
+    rng = generator("fma")
+    a, b = (rng.normal(size=600).astype(dtype) for _ in range(2))
+    scale = np.ldexp(1.0, rng.integers(-60, 60, size=600)).astype(dtype)
+    c = np.where(np.arange(600) % 3 == 0, -a * b, scale * rng.normal(size=600).astype(dtype))
+    c[1::3] = np.ldexp(np.sign(c[1::3]), 24 if dtype == np.float32 else 53)
+    a[1::6], b[1::6] = 1.5, 1.0
+    results = fma(a, b, c)
+    for terms in zip(a.tolist(), b.tolist(), c.tolist(), results.tolist(), strict=True):
+        exact = Fraction(terms[0]) * Fraction(terms[1]) + Fraction(terms[2])
+        assert terms[3] == float(nearest(exact, dtype))
+
+
+def nearest(exact, dtype):
+    """The nearest number of a dtype to a fraction, ties to even."""
+    if exact == 0:
+        return 0.0
+    digits = np.finfo(dtype).nmant
+    exponent = abs(exact).numerator.bit_length() - abs(exact).denominator.bit_length()
+    if abs(exact) < Fraction(2) ** exponent:
+        exponent -= 1
+    unit = Fraction(2) ** (exponent - digits)
+    return round(exact / unit) * unit
+
+
+def chain(start, a, b, add):
+    """``start + sum_k a[..., k] * b[k]``: one chain in ascending order."""
+    total = start
+    for k in range(a.shape[-1]):
+        total = add(a[..., k : k + 1], b[k], total)
+    return total
+
+
+def lane_sum(a, b, add):
+    """The same over 16 or 8 lanes, joined by halves."""
+    lanes = 16 if a.dtype == np.float32 else 8
+    total = np.zeros((lanes, a.shape[0], b.shape[1]), a.dtype)
+    for k in range(a.shape[1]):
+        total[k % lanes] = add(a[:, k : k + 1], b[k], total[k % lanes])
+    while len(total) > 1:
+        half = len(total) // 2
+        total = total[:half] + total[half:]
+    return total[0]
+
+
+def in_chunks(a, b, add):
+    """A chain for each 1024 rows of ``b``; totals added in order."""
+    total = None
+    for i in range(0, len(b), 1024):
+        start = np.zeros((a.shape[0], b.shape[1]), a.dtype)
+        part = chain(start, a[:, i : i + 1024], b[i : i + 1024], add)
+        total = part if total is None else total + part
+    return total
+
+
+# Chains and lane sums, odd ends, more rows than a chunk, more depth than a packed block.
+ORDERED = [(5, 7, 9), (7, 16, 3), (9, 45, 4), (20, 15, 2), (13, 33, 40), (1500, 3, 20),
+           (2100, 20, 2), (70, 700, 193)]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", ORDERED, ids=str)
+def test_order_of_sums(shape, isa, dtype, threads):
+    """docs/numerics.md, section "Sums"."""
+    x, W, b, dy = random_problem(*shape, dtype)
+    add = multiply_then_add if isa == "portable" else fma
+    y, dx, dW, db = three_products(x, W, b, dy, dtype)
+    expected = ordered_products(shape, dtype, add)
+    for result, wanted in zip((y, dx, dW, db), expected, strict=True):
+        assert same_bits(result, wanted)
+
+
+@lru_cache
+def ordered_products(shape, dtype, add):
+    rows, fan_in, fan_out = shape
+    x, W, b, dy = random_problem(*shape, dtype)
+    if fan_out <= 4 and fan_in >= 16:
+        y = lane_sum(x, W, add) + b
+    else:
+        y = chain(np.broadcast_to(b, (rows, fan_out)), x, W, add)
+    dx = chain(np.zeros_like(x), dy, W.T, add)
+    ones = np.ones((1, rows), dtype)
+    return y, dx, in_chunks(x.T, dy, add), in_chunks(ones, dy, multiply_then_add)[0]

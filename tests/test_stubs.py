@@ -1,0 +1,76 @@
+"""The stub of the compiled module lists exactly what the module has."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from importlib import resources
+
+import pytest
+
+from fastmlp import _core
+
+STUB = ast.parse((resources.files("fastmlp") / "_core.pyi").read_text("utf-8"))
+
+
+def is_public(name: str) -> bool:
+    return not name.startswith("_") or name == "__init__"
+
+
+def stubbed(body):
+    """Functions and classes by name, and names of attributes."""
+    found = {n.name: n for n in body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+    return found | {n.target.id: n for n in body if isinstance(n, ast.AnnAssign)}
+
+
+def compiled_names():
+    return {
+        name
+        for name, value in vars(_core).items()
+        if is_public(name) and getattr(value, "__module__", None) == _core.__name__
+    }
+
+
+STUBBED = {name: node for name, node in stubbed(STUB.body).items() if is_public(name)}
+FUNCTIONS = [name for name, node in STUBBED.items() if isinstance(node, ast.FunctionDef)]
+TYPES = [name for name, node in STUBBED.items() if isinstance(node, ast.ClassDef)]
+
+
+def test_the_module():
+    assert set(STUBBED) - {"Node"} == compiled_names()
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_a_class(name):
+    members = {name for name in vars(getattr(_core, name)) if is_public(name)}
+    assert set(stubbed(STUBBED[name].body)) == members
+
+
+def signature_of(node):
+    """(name, has a default?) of each argument."""
+    arguments, defaults = node.args.args, len(node.args.defaults)
+    plain = len(arguments) - defaults
+    return [(argument.arg, i >= plain) for i, argument in enumerate(arguments)]
+
+
+def compiled_signature(function):
+    parameters = inspect.signature(function).parameters.values()
+    return [(p.name, p.default is not inspect.Parameter.empty) for p in parameters]
+
+
+def methods():
+    for owner in TYPES:
+        for name, node in stubbed(STUBBED[owner].body).items():
+            if isinstance(node, ast.FunctionDef) and name != "__init__":
+                yield owner, name
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_arguments_of_a_function(name):
+    assert signature_of(STUBBED[name]) == compiled_signature(getattr(_core, name))
+
+
+@pytest.mark.parametrize(("owner", "name"), list(methods()))
+def test_arguments_of_a_method(owner, name):
+    node = stubbed(STUBBED[owner].body)[name]
+    assert signature_of(node) == compiled_signature(getattr(getattr(_core, owner), name))

@@ -1,0 +1,214 @@
+"""Whole training runs, step for step: the reference's, and PyTorch's where it is installed.
+
+In float64 both sides round in the last place only; 20 steps of these small networks keep the
+difference below ``TOLERANCE`` of the largest parameter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from harness import (
+    LOSSES,
+    OPTIMIZERS,
+    check,
+    generator,
+    twin_loss,
+    twin_net,
+    twin_optimizer,
+    twin_penalty,
+)
+
+import fastmlp as fm
+from fastmlp import reference as ref
+
+STEPS, ROWS, TOLERANCE = 20, 24, 1e-12
+
+OPTIMIZER_CASES = [
+    fm.SGD(lr=0.1),
+    fm.SGD(lr=0.1, momentum=0.9),
+    fm.SGD(lr=0.1, momentum=0.9, nesterov=True),
+    fm.SGD(lr=0.1, weight_decay=0.01),
+    fm.SGD(lr=0.1, momentum=0.8, nesterov=True, weight_decay=0.01, clip_norm=0.2),
+    fm.Adam(lr=0.01),
+    fm.Adam(lr=0.01, betas=(0.8, 0.95), eps=1e-4, weight_decay=0.01),
+    fm.Adam(lr=0.01, clip_norm=0.1),
+    fm.AdamW(lr=0.01),
+    fm.AdamW(lr=0.01, weight_decay=0.1, clip_norm=0.2),
+    fm.RMSprop(lr=0.01),
+    fm.RMSprop(lr=0.01, alpha=0.9, momentum=0.5, eps=1e-4, weight_decay=0.01),
+    fm.Adagrad(lr=0.1),
+    fm.Adagrad(lr=0.1, lr_decay=0.1, eps=1e-4, weight_decay=0.01),
+]
+LOSS_CASES = [
+    fm.CrossEntropyLoss(label_smoothing=0.1),
+    fm.BCEWithLogitsLoss(),
+    fm.MSELoss(reduction="sum"),
+    fm.L1Loss(),
+    fm.HuberLoss(0.3),
+    fm.MultiMarginLoss(),
+    fm.PoissonNLLLoss(),
+    fm.QuantileLoss([0.1, 0.5, 0.9]),
+]
+PENALTY_CASES = [
+    [fm.L2(1e-2)],
+    [fm.L1(1e-2)],
+    [fm.Lp(1.5, 1e-2)],
+    [fm.L2(1e-3), fm.L1(1e-3), fm.Lp(3.0, 1e-3)],
+]
+
+
+def network(*middle):
+    layers = [fm.Linear(5, 8), fm.Tanh(), *middle, fm.Linear(8, 7), fm.GELU(), fm.Linear(7, 3)]
+    return fm.Sequential(*layers, dtype="float64", seed=5)
+
+
+def data(loss):
+    rng = generator("data")
+    x = rng.normal(size=(ROWS, 5))
+    if LOSSES[type(loss).__name__][1]["target"] == "class":
+        return x, rng.integers(3, size=ROWS)
+    return x, rng.uniform(size=(ROWS, 3))
+
+
+def batch(step, x, y, weight):
+    """A part of the data, of another size in each step."""
+    rows = (np.arange(5 + step) * 7 + step) % ROWS
+    return x[rows], y[rows], None if weight is None else weight[rows]
+
+
+def follow(net, loss, optimizer, penalties=(), weighted=False):
+    """Compare every step with the reference's."""
+    twins = twin_net(net), twin_loss(loss), twin_optimizer(optimizer)
+    theirs = ref.Trainer(*twins, [twin_penalty(p) for p in penalties], optimizer.clip_norm or 0.0)
+    ours = fm.Trainer(net, loss, optimizer, penalty=list(penalties))
+    x, y = data(loss)
+    weight = generator("weight").uniform(size=ROWS) if weighted else None
+    for step in range(STEPS):
+        part = batch(step, x, y, weight)
+        value, expected = ours.step(*part), theirs.step(*part)
+        check(np.float64(value), expected, TOLERANCE, 1.0 + abs(expected), f"loss of step {step}")
+        params = ref.flatten(twins[0].params)
+        check(net.params, params, TOLERANCE, np.abs(params).max(), f"step {step}")
+    assert np.abs(net.params - network().params[: net.params.size]).max() > 1e-3
+
+
+def test_every_row_of_the_registries_is_followed():
+    assert {type(optimizer).__name__ for optimizer in OPTIMIZER_CASES} == set(OPTIMIZERS)
+    assert {type(loss).__name__ for loss in LOSS_CASES} == set(LOSSES)
+    assert {type(p).__name__ for case in PENALTY_CASES for p in case} == set(ref.PENALTIES)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZER_CASES, ids=repr)
+def test_optimizers(optimizer, isa):
+    follow(network(), fm.CrossEntropyLoss(), optimizer)
+    follow(network(fm.Dropout(0.2)), fm.MSELoss(), optimizer, PENALTY_CASES[-1], weighted=True)
+
+
+@pytest.mark.parametrize("loss", LOSS_CASES, ids=repr)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_losses(loss, weighted):
+    follow(network(), loss, fm.SGD(lr=0.02, momentum=0.9), weighted=weighted)
+
+
+@pytest.mark.parametrize("penalties", PENALTY_CASES, ids=repr)
+def test_penalties(penalties):
+    follow(network(), fm.CrossEntropyLoss(), fm.SGD(lr=0.1), penalties)
+
+
+@pytest.mark.parametrize("layer", [fm.Dropout(0.5), fm.Softmax(), fm.Dropout(0.0)], ids=repr)
+def test_layers(layer):
+    follow(network(layer), fm.CrossEntropyLoss(), fm.Adam(lr=0.01))
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_fit(shuffle, threads):
+    """Epochs in one call: order, last and smaller batch, means of the losses."""
+    loss, optimizer = fm.CrossEntropyLoss(), fm.Adam(lr=0.01, clip_norm=0.5)
+    penalties = [fm.L2(1e-3)]
+    net, (x, y) = network(fm.Dropout(0.2)), data(loss)
+    weight = generator("weight").uniform(size=ROWS)
+    twin = twin_net(net)
+    expected = ref.fit(
+        twin, x, y, loss=twin_loss(loss), optimizer=twin_optimizer(optimizer), epochs=5,
+        batch_size=7, penalties=[twin_penalty(p) for p in penalties], clip_norm=0.5,
+        sample_weight=weight, shuffle=shuffle, seed=9,
+    )  # fmt: skip
+    history = fm.fit(net, x, y, loss=loss, optimizer=optimizer, epochs=5, batch_size=7,
+                     penalty=penalties, sample_weight=weight, shuffle=shuffle, seed=9,
+                     progress=False)  # fmt: skip
+    check(np.array(history.loss), expected, TOLERANCE, None, "losses")
+    params = ref.flatten(twin.params)
+    check(net.params, params, TOLERANCE, np.abs(params).max(), "parameters")
+
+
+# ---- PyTorch, as a second opinion ----
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch", reason="PyTorch is not installed (pip install torch)")
+
+
+def torch_network(torch, net):
+    """The same network, in PyTorch's (out, in) layout of weights."""
+    layers = {"Tanh": torch.nn.Tanh, "GELU": torch.nn.GELU, "ReLU": torch.nn.ReLU}
+    made = []
+    for layer in net:
+        if not isinstance(layer, fm.Linear):
+            made.append(layers[type(layer).__name__]())
+            continue
+        twin = torch.nn.Linear(layer.in_features, layer.out_features, dtype=torch.float64)
+        with torch.no_grad():
+            twin.weight.copy_(torch.tensor(layer.W.T.copy()))
+            twin.bias.copy_(torch.tensor(layer.b.copy()))
+        made.append(twin)
+    return torch.nn.Sequential(*made)
+
+
+def torch_parameters(net):
+    """In the order of ``net.params``."""
+    flat = [(p.detach().numpy().T if p.ndim == 2 else p.detach().numpy()) for p in net.parameters()]
+    return np.concatenate([array.ravel() for array in flat])
+
+
+def torch_optimizer(torch, optimizer, net):
+    settings = {**optimizer.arguments(), "lr": optimizer.lr}
+    del settings["clip_norm"]
+    return getattr(torch.optim, type(optimizer).__name__)(net.parameters(), **settings)
+
+
+def torch_loss(torch, loss):
+    settings = loss.arguments()
+    extra = {"log_input": True} if isinstance(loss, fm.PoissonNLLLoss) else {}
+    return getattr(torch.nn, type(loss).__name__)(**settings, **extra)
+
+
+def follow_torch(torch, loss, optimizer):
+    net, (x, y) = network(fm.ReLU()), data(loss)
+    theirs, criterion = torch_network(torch, net), torch_loss(torch, loss)
+    updater = torch_optimizer(torch, optimizer, theirs)
+    ours = fm.Trainer(net, loss, optimizer)
+    for step in range(STEPS):
+        rows, target, _ = batch(step, x, y, None)
+        value = ours.step(rows, target)
+        updater.zero_grad()
+        expected = criterion(theirs(torch.tensor(rows)), torch.tensor(target))
+        expected.backward()
+        if optimizer.clip_norm:
+            torch.nn.utils.clip_grad_norm_(theirs.parameters(), optimizer.clip_norm)
+        updater.step()
+        check(np.float64(value), expected.item(), TOLERANCE, 1.0 + expected.item(), f"step {step}")
+        params = torch_parameters(theirs)
+        check(net.params, params, TOLERANCE, np.abs(params).max(), f"step {step}")
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZER_CASES, ids=repr)
+def test_optimizers_of_pytorch(optimizer, torch):
+    follow_torch(torch, fm.CrossEntropyLoss(), optimizer)
+
+
+# Its MultiMarginLoss divides by the number of classes, and it has no quantile loss.
+@pytest.mark.parametrize("loss", [*LOSS_CASES[:5], LOSS_CASES[6]], ids=repr)
+def test_losses_of_pytorch(loss, torch):
+    follow_torch(torch, loss, fm.SGD(lr=0.02, momentum=0.9))
