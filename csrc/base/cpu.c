@@ -8,8 +8,8 @@ unsigned fm_cpu_features(void) {
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx2")) bits |= FM_CPU_AVX2;
     if (__builtin_cpu_supports("fma")) bits |= FM_CPU_FMA;
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl"))
         bits |= FM_CPU_AVX512;
     return bits;
 }

@@ -38,15 +38,24 @@ static void down_through_linear(const fm_exec *e, int i, void *dx) {
     const fm_product space = {e->kernels, e->net->size, e->plan->pack[e->worker->index]};
     int64_t begin = 0, end = s->fan_in;
     if (e->cut == FM_CUT_COLUMNS) fm_share(e->worker, s->fan_in, e->kernels->lanes, &begin, &end);
-    fm_multiply(&space, (fm_gemm){
-        .m = e->row_end - first, .n = end - begin, .k = s->fan_out,
-        .a = fm_at(e, e->plan->delta[i], first * s->fan_out), .a_row = s->fan_out, .a_step = 1,
-        .b = fm_at(e, e->plan->wt[i], begin), .b_step = s->fan_in,
-        .c = fm_at(e, out, first * s->fan_in + begin), .ldc = s->fan_in,
+    const fm_gemm product = {
+        .m = e->row_end - first,
+        .n = end - begin,
+        .k = s->fan_out,
+        .a = fm_at(e, e->plan->delta[i], first * s->fan_out),
+        .a_row = s->fan_out,
+        .a_step = 1,
+        .b = fm_at(e, e->plan->wt[i], begin),
+        .b_step = s->fan_in,
+        .c = fm_at(e, out, first * s->fan_in + begin),
+        .ldc = s->fan_in,
         .finish = fused ? FM_FINISH_BACKPROP : FM_FINISH_STORE,
-        .activation = fused ? below->activation : -1, .act_params = fused ? below->act_params : NULL,
-        .aux = fused ? fm_at(e, saved_of(e, i - 1), first * s->fan_in + begin) : NULL, .ldaux = s->fan_in,
-    });
+        .activation = fused ? below->activation : -1,
+        .act_params = fused ? below->act_params : NULL,
+        .aux = fused ? fm_at(e, saved_of(e, i - 1), first * s->fan_in + begin) : NULL,
+        .ldaux = s->fan_in,
+    };
+    fm_multiply(&space, product);
 }
 
 static void wait_for_columns(const fm_exec *e) {
@@ -133,9 +142,16 @@ fm_status fm_net_backward(fm_net *net, const void *dy, int accumulate, void *dx)
     if (net->saved_rows < 0) return FM_BAD_ARGUMENT;
     int threads = fm_plan_threads(net, net->saved_rows, 2.0, 2.0);
     if (threads > net->plan.threads) threads = net->plan.threads;
-    backward_call call = {{.net = net, .kernels = fm_table(net->dtype), .plan = &net->plan, .input = net->plan.batch,
-                           .rows = net->saved_rows, .training = net->saved_training, .step = net->saved_step},
-                          dy, dx, accumulate};
+    backward_call call = {{.net = net,
+                           .kernels = fm_table(net->dtype),
+                           .plan = &net->plan,
+                           .input = net->plan.batch,
+                           .rows = net->saved_rows,
+                           .training = net->saved_training,
+                           .step = net->saved_step},
+                          dy,
+                          dx,
+                          accumulate};
     fm_parallel(threads, backward_task, &call);
     net->saved_rows = -1;
     return FM_OK;

@@ -25,7 +25,9 @@ int fm_exec_columns(const fm_exec *e, const fm_stage *stage, int64_t width, int6
     return *end > *begin;
 }
 
-static const void *weights(const fm_exec *e, const fm_stage *stage) { return fm_at(e, e->net->params, stage->weight_at); }
+static const void *weights(const fm_exec *e, const fm_stage *stage) {
+    return fm_at(e, e->net->params, stage->weight_at);
+}
 
 static const void *bias(const fm_exec *e, const fm_stage *stage, int64_t column) {
     return stage->bias_at < 0 ? NULL : fm_at(e, e->net->params, stage->bias_at + column);
@@ -64,22 +66,33 @@ static void linear(const fm_exec *e, int i, int64_t m, int64_t begin, int64_t en
                    void *slope) {
     const fm_stage *s = &e->net->stages[i];
     if (s->dot) {
-        e->kernels->dot(m, s->fan_out, s->fan_in, x, s->fan_in, e->plan->wt[i], s->fan_in, y, s->fan_out, bias(e, s, 0));
+        e->kernels->dot(m, s->fan_out, s->fan_in, x, s->fan_in, e->plan->wt[i], s->fan_in, y, s->fan_out,
+                        bias(e, s, 0));
         if (s->activation >= 0) activate(e, s, m, begin, end, y, y, slope);
         return;
     }
     const fm_product space = {e->kernels, e->net->size, e->plan->pack[e->worker->index]};
     const void *b = bias(e, s, begin);
-    fm_multiply(&space, (fm_gemm){
-        .m = m, .n = end - begin, .k = s->fan_in,
-        .a = x, .a_row = s->fan_in, .a_step = 1,
-        .b = fm_at(e, weights(e, s), begin), .b_step = s->fan_out,
-        .c = fm_at(e, y, begin), .ldc = s->fan_out,
-        .bias = b, .start = b == NULL ? FM_START_ZERO : FM_START_BIAS,
+    const fm_gemm product = {
+        .m = m,
+        .n = end - begin,
+        .k = s->fan_in,
+        .a = x,
+        .a_row = s->fan_in,
+        .a_step = 1,
+        .b = fm_at(e, weights(e, s), begin),
+        .b_step = s->fan_out,
+        .c = fm_at(e, y, begin),
+        .ldc = s->fan_out,
+        .bias = b,
+        .start = b == NULL ? FM_START_ZERO : FM_START_BIAS,
         .finish = s->activation < 0 ? FM_FINISH_STORE : FM_FINISH_ACTIVATE,
-        .activation = s->activation, .act_params = s->act_params,
-        .aux = slope == NULL ? NULL : fm_at(e, slope, begin), .ldaux = s->fan_out,
-    });
+        .activation = s->activation,
+        .act_params = s->act_params,
+        .aux = slope == NULL ? NULL : fm_at(e, slope, begin),
+        .ldaux = s->fan_out,
+    };
+    fm_multiply(&space, product);
 }
 
 static void dropout(const fm_exec *e, const fm_stage *s, int64_t first_row, int64_t m, const void *x, void *y) {
@@ -143,16 +156,23 @@ static void forward_task(void *context, fm_worker *self) {
     fm_prepare(&e, 1);
     fm_forward_stages(&e);
     if (e.cut == FM_CUT_ROWS || self->index == 0)
-        memcpy(fm_at(&e, call->y, first * net->n_out),
-               fm_at(&e, e.plan->value[net->n_stages - 1], first * net->n_out), (size_t)(count * net->n_out) * net->size);
+        memcpy(fm_at(&e, call->y, first * net->n_out), fm_at(&e, e.plan->value[net->n_stages - 1], first * net->n_out),
+               (size_t)(count * net->n_out) * net->size);
 }
 
 fm_status fm_net_forward(fm_net *net, int64_t rows, const void *x, int training, void *y) {
     const int threads = fm_plan_threads(net, rows, 1.0, 1.0), backward_threads = fm_plan_threads(net, rows, 2.0, 2.0);
     const int most = threads > backward_threads ? threads : backward_threads;
     if (fm_plan_reserve(&net->plan, net, FM_PLAN_FORWARD, rows, most) != FM_OK) return FM_NO_MEMORY;
-    forward_call call = {{.net = net, .kernels = fm_table(net->dtype), .plan = &net->plan, .input = net->plan.batch,
-                          .rows = rows, .training = training, .step = net->step}, x, y};
+    forward_call call = {{.net = net,
+                          .kernels = fm_table(net->dtype),
+                          .plan = &net->plan,
+                          .input = net->plan.batch,
+                          .rows = rows,
+                          .training = training,
+                          .step = net->step},
+                         x,
+                         y};
     fm_parallel(threads, forward_task, &call);
     net->saved_rows = rows;
     net->saved_training = training;
@@ -196,7 +216,11 @@ static void predict_rows(const fm_exec *e, int64_t rows, const void *x, void *y)
 
 static void predict_task(void *context, fm_worker *self) {
     const predict_call *call = context;
-    fm_exec e = {.net = call->net, .kernels = call->kernels, .plan = call->plan, .worker = self, .rows = call->rows,
+    fm_exec e = {.net = call->net,
+                 .kernels = call->kernels,
+                 .plan = call->plan,
+                 .worker = self,
+                 .rows = call->rows,
                  .cut = fm_plan_cut(call->rows, self->count)};
     fm_exec_share(&e);
     fm_prepare(&e, 1);
@@ -226,6 +250,8 @@ static fm_status predict_or_reserve(fm_net *net, int64_t rows, const void *x, vo
     return status;
 }
 
-fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y) { return predict_or_reserve(net, rows, x, y); }
+fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y) {
+    return predict_or_reserve(net, rows, x, y);
+}
 
 fm_status fm_net_reserve(fm_net *net, int64_t rows) { return predict_or_reserve(net, rows, NULL, NULL); }

@@ -15,12 +15,12 @@ typedef struct {
     fm_op op;
     int64_t fan_in, fan_out;
     int64_t weight_at, bias_at;
-    int activation;      /* row of activations.def, -1 for none */
+    int activation; /* row of activations.def, -1 for none */
     double act_params[FM_ACTIVATION_PARAMS];
-    int stores_slope;    /* forward leaves local gradients for backward */
-    int dot;             /* takes the dot form */
-    double drop;         /* dropout's probability */
-    uint32_t stream;     /* its random stream */
+    int stores_slope; /* forward leaves local gradients for backward */
+    int dot;          /* takes the dot form */
+    double drop;      /* dropout's probability */
+    uint32_t stream;  /* its random stream */
 } fm_stage;
 
 /* Memory for up to `rows` rows, one block. Entry i of a table belongs to stage i. */
@@ -28,12 +28,12 @@ typedef struct {
     int64_t rows;
     int threads;
     char *block;
-    char *batch;  /* (rows, n_in): the copied or gathered input */
-    char **value; /* (rows, fan_out); of a predict plan: two of (rows, widest) for each thread, taken in turns */
-    char **slope; /* (rows, fan_out), NULL where the stage stores none */
-    char **delta; /* (rows, fan_out): dL/dvalue, in place becoming dL/d(stage's linear output or input) */
-    char **wt;    /* (fan_out, fan_in): the weights transposed, NULL for stages without weights */
-    char **pack;  /* a thread's packing space */
+    char *batch;   /* (rows, n_in): the copied or gathered input */
+    char **value;  /* (rows, fan_out); of a predict plan: two of (rows, widest) for each thread, taken in turns */
+    char **slope;  /* (rows, fan_out), NULL where the stage stores none */
+    char **delta;  /* (rows, fan_out): dL/dvalue, in place becoming dL/d(stage's linear output or input) */
+    char **wt;     /* (fan_out, fan_in): the weights transposed, NULL for stages without weights */
+    char **pack;   /* a thread's packing space */
     char **turned; /* a thread's (fan_out, fan_in) space for a weight gradient made transposed */
     double *row_value, *chunk_sum; /* per row, per FM_SUM_CHUNK parameters */
     int64_t *label;
@@ -73,7 +73,7 @@ typedef struct {
     int64_t rows, row_begin, row_end; /* of the batch; this thread's */
     int training;
     uint32_t step;
-    _Atomic int *stop; /* non-zero: leave early, nothing will be used */
+    _Atomic int *stop;                     /* non-zero: leave early, nothing will be used */
     void (*between_stages)(void *context); /* or NULL */
     void *context;
 } fm_exec;

@@ -97,13 +97,27 @@ void fm_weight_gradient(const fm_product *space, const fm_stage *stage, int64_t 
     char *slice = (char *)dw + begin * out * (int64_t)space->size;
     if (count <= 0) return;
     if (!is_better_turned(stage)) {
-        fm_gemm g = {.m = count, .n = out, .a = part, .a_row = 1, .a_step = stage->fan_in, .b = delta, .b_step = out,
-                     .c = slice, .ldc = out};
+        fm_gemm g = {.m = count,
+                     .n = out,
+                     .a = part,
+                     .a_row = 1,
+                     .a_step = stage->fan_in,
+                     .b = delta,
+                     .b_step = out,
+                     .c = slice,
+                     .ldc = out};
         gradient_chunks(space, g, rows, stage->fan_in, add);
         return;
     }
-    fm_gemm g = {.m = out, .n = count, .a = delta, .a_row = 1, .a_step = out, .b = part, .b_step = stage->fan_in,
-                 .c = turned, .ldc = count};
+    fm_gemm g = {.m = out,
+                 .n = count,
+                 .a = delta,
+                 .a_row = 1,
+                 .a_step = out,
+                 .b = part,
+                 .b_step = stage->fan_in,
+                 .c = turned,
+                 .ldc = count};
     if (add) space->kernels->transpose(count, out, slice, out, turned, count);
     gradient_chunks(space, g, rows, out, add);
     space->kernels->transpose(out, count, turned, count, slice, out);

@@ -189,8 +189,12 @@ static void training_task(void *context, fm_worker *self) {
     const fm_epoch *epoch = run->epoch;
     training_thread t = {
         .run = run,
-        .e = {.net = trainer->net, .kernels = fm_table(trainer->net->dtype), .plan = &trainer->plan, .worker = self,
-              .training = 1, .stop = &run->stop},
+        .e = {.net = trainer->net,
+              .kernels = fm_table(trainer->net->dtype),
+              .plan = &trainer->plan,
+              .worker = self,
+              .training = 1,
+              .stop = &run->stop},
         .clock = {.t = trainer->t, .power = {trainer->power[0], trainer->power[1]}},
     };
     if (self->index == 0 && epoch->poll != NULL) {

@@ -37,8 +37,9 @@ void fm_penalty_gradient_range(const fm_trainer *trainer, int64_t begin, int64_t
     const fm_net *net = trainer->net;
     for (int i = 0; i < trainer->optimizer.n_penalties; i++) {
         const fm_penalty *penalty = &trainer->penalties[i];
-        fm_table(net->dtype)->penalty_gradient(penalty->p, penalty->lam, end - begin, element(net, net->params, begin),
-                                               element(net, net->grads, begin));
+        fm_table(net->dtype)
+            ->penalty_gradient(penalty->p, penalty->lam, end - begin, element(net, net->params, begin),
+                               element(net, net->grads, begin));
     }
 }
 

@@ -39,7 +39,7 @@ typedef struct {
     const void *bias; /* (n), read by FM_START_BIAS */
     fm_start start;
     fm_finish finish;
-    int activation;        /* row of activations.def, for ACTIVATE and BACKPROP */
+    int activation; /* row of activations.def, for ACTIVATE and BACKPROP */
     const double *act_params;
     void *aux; /* (m, n) */
     int64_t ldaux;
@@ -49,12 +49,12 @@ typedef struct {
 typedef struct {
     int kind; /* row of losses.def */
     int64_t m, n;
-    const void *scores;      /* (m, n) contiguous */
-    const int64_t *label;    /* (m) */
-    const void *target;      /* (m, target_cols) contiguous; target_cols divides n */
+    const void *scores;   /* (m, n) contiguous */
+    const int64_t *label; /* (m) */
+    const void *target;   /* (m, target_cols) contiguous; target_cols divides n */
     int64_t target_cols;
-    const void *weight;      /* (m) or NULL */
-    double scale;            /* multiplies every gradient: 1 / sum of weights, and 1 / n for elementwise means */
+    const void *weight; /* (m) or NULL */
+    double scale;       /* multiplies every gradient: 1 / sum of weights, and 1 / n for elementwise means */
     const double *params;
     int n_params;
     double *value;  /* (m): weight * loss of each row, not scaled */
@@ -109,7 +109,7 @@ typedef struct {
     /* penalties on weights: L1 (p = 1), L2 (p = 2) or any p: the lane sum of |w|^p, and g += lam * p * |w|^(p-1) sign w */
     double (*penalty)(double p, int64_t n, const void *w);
     void (*penalty_gradient)(double p, double lam, int64_t n, const void *w, void *g);
-    double (*sum)(int64_t n, const void *x);     /* lane sum */
+    double (*sum)(int64_t n, const void *x); /* lane sum */
     double (*sum_squares)(int64_t n, const void *x);
 } fm_kernels;
 
@@ -123,9 +123,9 @@ enum { FM_BATCH_CHUNK = 1024 };
 /* The tables in use; chosen at the first call by FASTMLP_ISA or as the best that the processor has. */
 const fm_kernels *fm_table(fm_dtype dtype);
 
-int fm_isa_count(void);              /* ISAs in this build */
-const char *fm_isa_name(int index);  /* NULL outside 0 .. count - 1 */
-int fm_isa_supported(int index);     /* by this processor */
+int fm_isa_count(void);             /* ISAs in this build */
+const char *fm_isa_name(int index); /* NULL outside 0 .. count - 1 */
+int fm_isa_supported(int index);    /* by this processor */
 fm_status fm_use_isa(const char *name);
 const char *fm_isa_in_use(void);
 

@@ -41,17 +41,13 @@ FM_OP2(vmask_f32, v_gt_f32, vec_f32, _mm256_cmp_ps(a, b, _CMP_GT_OQ))
 FM_OP2(vmask_f32, v_ge_f32, vec_f32, _mm256_cmp_ps(a, b, _CMP_GE_OQ))
 FM_OP2(vmask_f32, v_eq_f32, vec_f32, _mm256_cmp_ps(a, b, _CMP_EQ_OQ))
 FM_OP1(vmask_f32, v_isnan_f32, vec_f32, _mm256_cmp_ps(a, a, _CMP_UNORD_Q))
-FM_INLINE vec_f32 v_select_f32(vmask_f32 m, vec_f32 a, vec_f32 b) {
-    return _mm256_blendv_ps(b, a, m);
-}
+FM_INLINE vec_f32 v_select_f32(vmask_f32 m, vec_f32 a, vec_f32 b) { return _mm256_blendv_ps(b, a, m); }
 FM_OP2(vmask_f32, vm_and_f32, vmask_f32, _mm256_and_ps(a, b))
 FM_OP2(vmask_f32, vm_or_f32, vmask_f32, _mm256_or_ps(a, b))
-FM_OP1(vmask_f32, vm_not_f32, vmask_f32,
-       _mm256_xor_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(-1))))
+FM_OP1(vmask_f32, vm_not_f32, vmask_f32, _mm256_xor_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(-1))))
 FM_OP1(int, vm_any_f32, vmask_f32, _mm256_movemask_ps(a) != 0)
 
-FM_OP1(vec_f32, v_round_f32, vec_f32,
-       _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))
+FM_OP1(vec_f32, v_round_f32, vec_f32, _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))
 FM_OP1(vint_f32, v_as_int_f32, vec_f32, _mm256_castps_si256(a))
 FM_OP1(vec_f32, v_as_real_f32, vint_f32, _mm256_castsi256_ps(a))
 FM_OP1(vint_f32, v_to_int_f32, vec_f32, _mm256_cvtps_epi32(a))
@@ -93,30 +89,24 @@ FM_OP2(vmask_f64, v_gt_f64, vec_f64, _mm256_cmp_pd(a, b, _CMP_GT_OQ))
 FM_OP2(vmask_f64, v_ge_f64, vec_f64, _mm256_cmp_pd(a, b, _CMP_GE_OQ))
 FM_OP2(vmask_f64, v_eq_f64, vec_f64, _mm256_cmp_pd(a, b, _CMP_EQ_OQ))
 FM_OP1(vmask_f64, v_isnan_f64, vec_f64, _mm256_cmp_pd(a, a, _CMP_UNORD_Q))
-FM_INLINE vec_f64 v_select_f64(vmask_f64 m, vec_f64 a, vec_f64 b) {
-    return _mm256_blendv_pd(b, a, m);
-}
+FM_INLINE vec_f64 v_select_f64(vmask_f64 m, vec_f64 a, vec_f64 b) { return _mm256_blendv_pd(b, a, m); }
 FM_OP2(vmask_f64, vm_and_f64, vmask_f64, _mm256_and_pd(a, b))
 FM_OP2(vmask_f64, vm_or_f64, vmask_f64, _mm256_or_pd(a, b))
-FM_OP1(vmask_f64, vm_not_f64, vmask_f64,
-       _mm256_xor_pd(a, _mm256_castsi256_pd(_mm256_set1_epi32(-1))))
+FM_OP1(vmask_f64, vm_not_f64, vmask_f64, _mm256_xor_pd(a, _mm256_castsi256_pd(_mm256_set1_epi32(-1))))
 FM_OP1(int, vm_any_f64, vmask_f64, _mm256_movemask_pd(a) != 0)
 
-FM_OP1(vec_f64, v_round_f64, vec_f64,
-       _mm256_round_pd(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))
+FM_OP1(vec_f64, v_round_f64, vec_f64, _mm256_round_pd(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))
 FM_OP1(vint_f64, v_as_int_f64, vec_f64, _mm256_castpd_si256(a))
 FM_OP1(vec_f64, v_as_real_f64, vint_f64, _mm256_castsi256_pd(a))
 /* AVX2 has no conversion between double and int64_t. For |x| < 2^51 the sum x + 1.5 * 2^52 holds
  * the integer in its low mantissa bits. */
 FM_INLINE vint_f64 v_to_int_f64(vec_f64 a) {
     const __m256d magic = _mm256_set1_pd(0x1.8p52);
-    return _mm256_sub_epi64(_mm256_castpd_si256(_mm256_add_pd(a, magic)),
-                            _mm256_castpd_si256(magic));
+    return _mm256_sub_epi64(_mm256_castpd_si256(_mm256_add_pd(a, magic)), _mm256_castpd_si256(magic));
 }
 FM_INLINE vec_f64 v_from_int_f64(vint_f64 a) {
     const __m256d magic = _mm256_set1_pd(0x1.8p52);
-    return _mm256_sub_pd(
-        _mm256_castsi256_pd(_mm256_add_epi64(a, _mm256_castpd_si256(magic))), magic);
+    return _mm256_sub_pd(_mm256_castsi256_pd(_mm256_add_epi64(a, _mm256_castpd_si256(magic))), magic);
 }
 FM_OP1(vint_f64, vi_set1_f64, int64_t, _mm256_set1_epi64x(a))
 FM_OP2(vint_f64, vi_add_f64, vint_f64, _mm256_add_epi64(a, b))
@@ -131,24 +121,12 @@ FM_OP2(vmask_f64, vi_gt_f64, vint_f64, _mm256_castsi256_pd(_mm256_cmpgt_epi64(a,
 /* A window of this table is a lane mask: n ones, then zeros. */
 static const int32_t fm_first_lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 
-FM_INLINE __m256i fm_first_f32(int n) {
-    return _mm256_loadu_si256((const __m256i *)(fm_first_lanes + 8 - n));
-}
-FM_INLINE __m256i fm_first_f64(int n) {
-    return _mm256_loadu_si256((const __m256i *)(fm_first_lanes + 8 - 2 * n));
-}
-FM_INLINE vec_f32 v_load_n_f32(const float *p, int n) {
-    return _mm256_maskload_ps(p, fm_first_f32(n));
-}
-FM_INLINE vec_f64 v_load_n_f64(const double *p, int n) {
-    return _mm256_maskload_pd(p, fm_first_f64(n));
-}
-FM_INLINE void v_store_n_f32(float *p, vec_f32 v, int n) {
-    _mm256_maskstore_ps(p, fm_first_f32(n), v);
-}
-FM_INLINE void v_store_n_f64(double *p, vec_f64 v, int n) {
-    _mm256_maskstore_pd(p, fm_first_f64(n), v);
-}
+FM_INLINE __m256i fm_first_f32(int n) { return _mm256_loadu_si256((const __m256i *)(fm_first_lanes + 8 - n)); }
+FM_INLINE __m256i fm_first_f64(int n) { return _mm256_loadu_si256((const __m256i *)(fm_first_lanes + 8 - 2 * n)); }
+FM_INLINE vec_f32 v_load_n_f32(const float *p, int n) { return _mm256_maskload_ps(p, fm_first_f32(n)); }
+FM_INLINE vec_f64 v_load_n_f64(const double *p, int n) { return _mm256_maskload_pd(p, fm_first_f64(n)); }
+FM_INLINE void v_store_n_f32(float *p, vec_f32 v, int n) { _mm256_maskstore_ps(p, fm_first_f32(n), v); }
+FM_INLINE void v_store_n_f64(double *p, vec_f64 v, int n) { _mm256_maskstore_pd(p, fm_first_f64(n), v); }
 
 /* Halves tree: lane l op= lane l + lanes/2, down to one. */
 FM_INLINE float v_sum_f32(vec_f32 v) {

@@ -41,16 +41,13 @@ FM_OP2(vmask_f32, v_gt_f32, vec_f32, _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ))
 FM_OP2(vmask_f32, v_ge_f32, vec_f32, _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ))
 FM_OP2(vmask_f32, v_eq_f32, vec_f32, _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ))
 FM_OP1(vmask_f32, v_isnan_f32, vec_f32, _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q))
-FM_INLINE vec_f32 v_select_f32(vmask_f32 m, vec_f32 a, vec_f32 b) {
-    return _mm512_mask_blend_ps(m, b, a);
-}
+FM_INLINE vec_f32 v_select_f32(vmask_f32 m, vec_f32 a, vec_f32 b) { return _mm512_mask_blend_ps(m, b, a); }
 FM_OP2(vmask_f32, vm_and_f32, vmask_f32, (vmask_f32)(a & b))
 FM_OP2(vmask_f32, vm_or_f32, vmask_f32, (vmask_f32)(a | b))
 FM_OP1(vmask_f32, vm_not_f32, vmask_f32, (vmask_f32)~a)
 FM_OP1(int, vm_any_f32, vmask_f32, a != 0)
 
-FM_OP1(vec_f32, v_round_f32, vec_f32,
-       _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))
+FM_OP1(vec_f32, v_round_f32, vec_f32, _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))
 FM_OP1(vint_f32, v_as_int_f32, vec_f32, _mm512_castps_si512(a))
 FM_OP1(vec_f32, v_as_real_f32, vint_f32, _mm512_castsi512_ps(a))
 FM_OP1(vint_f32, v_to_int_f32, vec_f32, _mm512_cvtps_epi32(a))
@@ -92,16 +89,13 @@ FM_OP2(vmask_f64, v_gt_f64, vec_f64, _mm512_cmp_pd_mask(a, b, _CMP_GT_OQ))
 FM_OP2(vmask_f64, v_ge_f64, vec_f64, _mm512_cmp_pd_mask(a, b, _CMP_GE_OQ))
 FM_OP2(vmask_f64, v_eq_f64, vec_f64, _mm512_cmp_pd_mask(a, b, _CMP_EQ_OQ))
 FM_OP1(vmask_f64, v_isnan_f64, vec_f64, _mm512_cmp_pd_mask(a, a, _CMP_UNORD_Q))
-FM_INLINE vec_f64 v_select_f64(vmask_f64 m, vec_f64 a, vec_f64 b) {
-    return _mm512_mask_blend_pd(m, b, a);
-}
+FM_INLINE vec_f64 v_select_f64(vmask_f64 m, vec_f64 a, vec_f64 b) { return _mm512_mask_blend_pd(m, b, a); }
 FM_OP2(vmask_f64, vm_and_f64, vmask_f64, (vmask_f64)(a & b))
 FM_OP2(vmask_f64, vm_or_f64, vmask_f64, (vmask_f64)(a | b))
 FM_OP1(vmask_f64, vm_not_f64, vmask_f64, (vmask_f64)~a)
 FM_OP1(int, vm_any_f64, vmask_f64, a != 0)
 
-FM_OP1(vec_f64, v_round_f64, vec_f64,
-       _mm512_roundscale_pd(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))
+FM_OP1(vec_f64, v_round_f64, vec_f64, _mm512_roundscale_pd(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC))
 FM_OP1(vint_f64, v_as_int_f64, vec_f64, _mm512_castpd_si512(a))
 FM_OP1(vec_f64, v_as_real_f64, vint_f64, _mm512_castsi512_pd(a))
 FM_OP1(vint_f64, v_to_int_f64, vec_f64, _mm512_cvtpd_epi64(a))
@@ -118,18 +112,10 @@ FM_OP2(vmask_f64, vi_gt_f64, vint_f64, _mm512_cmpgt_epi64_mask(a, b))
 
 FM_INLINE __mmask16 fm_first_f32(int n) { return (__mmask16)((1u << n) - 1u); }
 FM_INLINE __mmask8 fm_first_f64(int n) { return (__mmask8)((1u << n) - 1u); }
-FM_INLINE vec_f32 v_load_n_f32(const float *p, int n) {
-    return _mm512_maskz_loadu_ps(fm_first_f32(n), p);
-}
-FM_INLINE vec_f64 v_load_n_f64(const double *p, int n) {
-    return _mm512_maskz_loadu_pd(fm_first_f64(n), p);
-}
-FM_INLINE void v_store_n_f32(float *p, vec_f32 v, int n) {
-    _mm512_mask_storeu_ps(p, fm_first_f32(n), v);
-}
-FM_INLINE void v_store_n_f64(double *p, vec_f64 v, int n) {
-    _mm512_mask_storeu_pd(p, fm_first_f64(n), v);
-}
+FM_INLINE vec_f32 v_load_n_f32(const float *p, int n) { return _mm512_maskz_loadu_ps(fm_first_f32(n), p); }
+FM_INLINE vec_f64 v_load_n_f64(const double *p, int n) { return _mm512_maskz_loadu_pd(fm_first_f64(n), p); }
+FM_INLINE void v_store_n_f32(float *p, vec_f32 v, int n) { _mm512_mask_storeu_ps(p, fm_first_f32(n), v); }
+FM_INLINE void v_store_n_f64(double *p, vec_f64 v, int n) { _mm512_mask_storeu_pd(p, fm_first_f64(n), v); }
 
 /* Halves tree: lane l op= lane l + lanes/2, down to one. */
 FM_INLINE float v_sum_f32(vec_f32 v) {

@@ -66,8 +66,7 @@ FM_OP2(vint_f32, vi_or_f32, vint_f32, vorrq_s32(a, b))
 FM_OP2(vint_f32, vi_xor_f32, vint_f32, veorq_s32(a, b))
 FM_OP2(vmask_f32, vi_gt_f32, vint_f32, vcgtq_s32(a, b))
 #define vi_shl_f32(i, n) vshlq_n_s32(i, n)
-#define vi_shr_f32(i, n) \
-    vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(i), n))
+#define vi_shr_f32(i, n) vreinterpretq_s32_u32(vshrq_n_u32(vreinterpretq_u32_s32(i), n))
 
 FM_OP1(vec_f64, v_load_f64, const double *, vld1q_f64(a))
 FM_INLINE void v_store_f64(double *p, vec_f64 v) { vst1q_f64(p, v); }
@@ -115,8 +114,7 @@ FM_OP2(vint_f64, vi_or_f64, vint_f64, vorrq_s64(a, b))
 FM_OP2(vint_f64, vi_xor_f64, vint_f64, veorq_s64(a, b))
 FM_OP2(vmask_f64, vi_gt_f64, vint_f64, vcgtq_s64(a, b))
 #define vi_shl_f64(i, n) vshlq_n_s64(i, n)
-#define vi_shr_f64(i, n) \
-    vreinterpretq_s64_u64(vshrq_n_u64(vreinterpretq_u64_s64(i), n))
+#define vi_shr_f64(i, n) vreinterpretq_s64_u64(vshrq_n_u64(vreinterpretq_u64_s64(i), n))
 
 FM_INLINE vec_f32 v_load_n_f32(const float *p, int n) {
     float lane[4] = {0};

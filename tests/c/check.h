@@ -6,15 +6,15 @@
 
 static long checks_passed, checks_failed;
 
-#define CHECK(condition, ...)                                        \
-    do {                                                             \
-        if (condition) {                                             \
-            checks_passed++;                                         \
-        } else if (checks_failed++ < 20) {                           \
+#define CHECK(condition, ...)                                               \
+    do {                                                                    \
+        if (condition) {                                                    \
+            checks_passed++;                                                \
+        } else if (checks_failed++ < 20) {                                  \
             fprintf(stderr, "%s:%d: %s: ", __FILE__, __LINE__, #condition); \
-            fprintf(stderr, __VA_ARGS__);                            \
-            fputc('\n', stderr);                                     \
-        }                                                            \
+            fprintf(stderr, __VA_ARGS__);                                   \
+            fputc('\n', stderr);                                            \
+        }                                                                   \
     } while (0)
 
 static inline int report(void) {

@@ -42,7 +42,7 @@ def least_squares(
     """Coefficients of x**first .. x**last; the precision bears the normal equations."""
     count = last - first + 1
     power = [
-        mp.fsum(w * w * x**k for x, w in zip(points, weight))
+        mp.fsum(w * w * x**k for x, w in zip(points, weight, strict=True))
         for k in range(2 * first, 2 * last + 1)
     ]
     matrix = mp.matrix(count)
@@ -50,7 +50,7 @@ def least_squares(
         for j in range(count):
             matrix[i, j] = power[i + j]
     right = [
-        mp.fsum(w * w * g * x**k for x, g, w in zip(points, goal, weight))
+        mp.fsum(w * w * g * x**k for x, g, w in zip(points, goal, weight, strict=True))
         for k in range(first, last + 1)
     ]
     return list(mp.lu_solve(matrix, mp.matrix(right)))
@@ -62,14 +62,15 @@ def minimax_weights(
     """Lawson's iteration: weights whose least squares fit is the minimax fit."""
     lawson = [mpf(1)] * len(points)
     for _ in range(12):
-        total = [w * mp.sqrt(v) for w, v in zip(weight, lawson)]
+        total = [w * mp.sqrt(v) for w, v in zip(weight, lawson, strict=True)]
         coefficients = least_squares(points, goal, total, 0, degree)
         error = [
-            abs(w * (g - polynomial(coefficients, x))) for x, g, w in zip(points, goal, weight)
+            abs(w * (g - polynomial(coefficients, x)))
+            for x, g, w in zip(points, goal, weight, strict=True)
         ]
         scale = max(error)
-        lawson = [v * (e / scale + mpf("1e-3")) for v, e in zip(lawson, error)]
-    return [w * mp.sqrt(v) for w, v in zip(weight, lawson)]
+        lawson = [v * (e / scale + mpf("1e-3")) for v, e in zip(lawson, error, strict=True)]
+    return [w * mp.sqrt(v) for w, v in zip(weight, lawson, strict=True)]
 
 
 def rounded(x: mpf, bits: int) -> mpf:
@@ -89,12 +90,13 @@ def solve(fit: Fit) -> tuple[list[mpf], mpf]:
     total = minimax_weights(points, goal, weight, fit.degree)
     coefficients: list[mpf] = []
     while len(coefficients) <= fit.degree:
-        rest = [g - polynomial(coefficients, x) for x, g in zip(points, goal)]
+        rest = [g - polynomial(coefficients, x) for x, g in zip(points, goal, strict=True)]
         free = least_squares(points, rest, total, len(coefficients), fit.degree)
         two_parts = fit.two_part_constant and not coefficients
         coefficients.append(rounded(free[0], fit.bits * (2 if two_parts else 1)))
     error = max(
-        abs(w * (g - polynomial(coefficients, x))) for x, g, w in zip(points, goal, weight)
+        abs(w * (g - polynomial(coefficients, x)))
+        for x, g, w in zip(points, goal, weight, strict=True)
     )
     return coefficients, error
 

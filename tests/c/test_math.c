@@ -30,21 +30,21 @@ typedef long double wide;
 enum { BLOCK = 4096 };
 
 /* References in double (for float32) and long double; <tgmath.h> picks the function by type. */
-#define REFERENCE(name, expr)                                    \
-    static double name##_narrow(double x) { return expr; }       \
+#define REFERENCE(name, expr)                              \
+    static double name##_narrow(double x) { return expr; } \
     static wide name##_wide(wide x) { return expr; }
 
 /* P(normal > x) and the density, with sqrt(1/2) and x^2 in two parts. */
-#define REFERENCE_TAIL(T, suffix, root_low)                                                 \
-    static T upper_tail_##suffix(T x) {                                                     \
-        const T root = sqrt((T)0.5), y = x * root;                                          \
-        const T rest = fma(x, root, -y) + x * (T)(root_low);                                \
-        if (x > 60) return 0;                                                               \
-        return y > 1 ? erfc(y) * exp(-2 * y * rest) / 2 : erfc(y) / 2;                      \
-    }                                                                                       \
-    static T density_##suffix(T x) {                                                        \
-        if (fabs(x) > 60) return 0;                                                         \
-        const T square = x * x, rest = fma(x, x, -square);                                  \
+#define REFERENCE_TAIL(T, suffix, root_low)                                                    \
+    static T upper_tail_##suffix(T x) {                                                        \
+        const T root = sqrt((T)0.5), y = x * root;                                             \
+        const T rest = fma(x, root, -y) + x * (T)(root_low);                                   \
+        if (x > 60) return 0;                                                                  \
+        return y > 1 ? erfc(y) * exp(-2 * y * rest) / 2 : erfc(y) / 2;                         \
+    }                                                                                          \
+    static T density_##suffix(T x) {                                                           \
+        if (fabs(x) > 60) return 0;                                                            \
+        const T square = x * x, rest = fma(x, x, -square);                                     \
         return exp(-square / 2) * (1 - rest / 2) / sqrt((T)6.283185307179586476925286766559L); \
     }
 #define ROOT_LOW (LDBL_MANT_DIG == 64 ? 0x1.65f626cdd52bp-66 : 0) /* sqrt(1/2) - its rounding */
@@ -69,80 +69,76 @@ REFERENCE(silu, isinf(x) ? (x > 0 ? x : 0) : x / (1 + exp(-x)))
 REFERENCE(silu_slope, isinf(x) ? x > 0 : (1 + x / (1 + exp(x))) / (1 + exp(-x)))
 REFERENCE(softplus_slope, -expm1(-x))
 
-#define REFERENCE_COMPOSED(T, suffix)                                                       \
-    static T cdf_##suffix(T x) {                                                            \
-        return x > 0 ? 1 - upper_tail_##suffix(x) : upper_tail_##suffix(-x);                \
-    }                                                                                       \
-    static T gelu_##suffix(T x) { return isinf(x) ? (x > 0 ? x : 0) : x * cdf_##suffix(x); } \
-    static T gelu_slope_##suffix(T x) {                                                     \
-        return isinf(x) ? x > 0 : cdf_##suffix(x) + x * density_##suffix(x);                \
-    }                                                                                       \
-    static T gelu_tanh_##suffix(T x) {                                                      \
-        const T a = 2 * sqrt((T)0.636619772367581343075535053490057L);                      \
-        const T v = a * (x + 0.044715L * x * x * x);                                        \
-        return fabs(x) > 50 ? (x > 0 ? x : 0) : x / (1 + exp(-v));                           \
-    }                                                                                       \
-    static T gelu_tanh_slope_##suffix(T x) {                                                \
-        const T a = 2 * sqrt((T)0.636619772367581343075535053490057L), b = a * 0.044715L;   \
-        const T v = x * (a + b * x * x);                                                    \
-        if (fabs(x) > 50) return x > 0;                                                      \
-        return (1 + x * (a + 3 * b * x * x) / (1 + exp(v))) / (1 + exp(-v));                \
-    }                                                                                       \
-    static T mish_##suffix(T x) {                                                           \
-        const T e = exp(x);                                                                 \
-        return isinf(x) ? (x > 0 ? x : 0) : x > 300 ? x : x * (e * (e + 2) / (e * (e + 2) + 2)); \
-    }                                                                                       \
-    static T mish_slope_##suffix(T x) {                                                     \
-        const T e = exp(x), d = e * (e + 2) + 2;                                            \
-        if (x > 300 || isinf(x)) return x > 0;                                              \
-        return e * (e + 2) / d + 4 * x * e * (1 + e) / d / d;                               \
+#define REFERENCE_COMPOSED(T, suffix)                                                                          \
+    static T cdf_##suffix(T x) { return x > 0 ? 1 - upper_tail_##suffix(x) : upper_tail_##suffix(-x); }        \
+    static T gelu_##suffix(T x) { return isinf(x) ? (x > 0 ? x : 0) : x * cdf_##suffix(x); }                   \
+    static T gelu_slope_##suffix(T x) { return isinf(x) ? x > 0 : cdf_##suffix(x) + x * density_##suffix(x); } \
+    static T gelu_tanh_##suffix(T x) {                                                                         \
+        const T a = 2 * sqrt((T)0.636619772367581343075535053490057L);                                         \
+        const T v = a * (x + 0.044715L * x * x * x);                                                           \
+        return fabs(x) > 50 ? (x > 0 ? x : 0) : x / (1 + exp(-v));                                             \
+    }                                                                                                          \
+    static T gelu_tanh_slope_##suffix(T x) {                                                                   \
+        const T a = 2 * sqrt((T)0.636619772367581343075535053490057L), b = a * 0.044715L;                      \
+        const T v = x * (a + b * x * x);                                                                       \
+        if (fabs(x) > 50) return x > 0;                                                                        \
+        return (1 + x * (a + 3 * b * x * x) / (1 + exp(v))) / (1 + exp(-v));                                   \
+    }                                                                                                          \
+    static T mish_##suffix(T x) {                                                                              \
+        const T e = exp(x);                                                                                    \
+        return isinf(x) ? (x > 0 ? x : 0) : x > 300 ? x : x * (e * (e + 2) / (e * (e + 2) + 2));               \
+    }                                                                                                          \
+    static T mish_slope_##suffix(T x) {                                                                        \
+        const T e = exp(x), d = e * (e + 2) + 2;                                                               \
+        if (x > 300 || isinf(x)) return x > 0;                                                                 \
+        return e * (e + 2) / d + 4 * x * e * (1 + e) / d / d;                                                  \
     }
 REFERENCE_COMPOSED(double, narrow)
 REFERENCE_COMPOSED(wide, wide)
 
 /* Kernels over arrays of BLOCK elements; z is the vector, p the parameters. */
-#define KERNEL_FOR(s, name, expr)                                                            \
-    static void name##_##s(const real_##s *x, real_##s *y) {                                 \
-        const real_##s p[1] = {1};                                                           \
-        (void)p;                                                                             \
-        for (int i = 0; i < BLOCK; i += v_lanes_##s) {                                       \
-            const vec_##s z = v_load_##s(x + i);                                             \
-            v_store_##s(y + i, expr);                                                        \
-        }                                                                                    \
+#define KERNEL_FOR(s, name, expr)                            \
+    static void name##_##s(const real_##s *x, real_##s *y) { \
+        const real_##s p[1] = {1};                           \
+        (void)p;                                             \
+        for (int i = 0; i < BLOCK; i += v_lanes_##s) {       \
+            const vec_##s z = v_load_##s(x + i);             \
+            v_store_##s(y + i, expr);                        \
+        }                                                    \
     }
 
-#define FUNCTION(name, f)                  \
+#define FUNCTION(name, f)                      \
     KERNEL_FOR(f32, kernel_##name, f##_f32(z)) \
     KERNEL_FOR(f64, kernel_##name, f##_f64(z))
-#define ACTIVATION(name, f)                   \
+#define ACTIVATION(name, f)                       \
     KERNEL_FOR(f32, kernel_##name, f##_f32(z, p)) \
     KERNEL_FOR(f64, kernel_##name, f##_f64(z, p))
 
 /* X(kind, name, function, reference, bound32, bound64); bounds in ULP. */
-#define FOR_FUNCTIONS(X)                                            \
-    X(FUNCTION, exp, m_exp, exp, 1.0, 1.5)                          \
-    X(FUNCTION, expm1, m_expm1, expm1, 1.0, 1.5)                    \
-    X(FUNCTION, log, m_log, log, 1.0, 1.5)                          \
-    X(FUNCTION, log1p, m_log1p, log1p, 1.0, 1.5)                    \
-    X(FUNCTION, tanh, m_tanh, tanh, 1.0, 1.5)                       \
-    X(FUNCTION, sigmoid, m_sigmoid, sigmoid, 1.0, 1.5)              \
-    X(FUNCTION, softplus, m_softplus, softplus, 1.0, 1.5)           \
-    X(FUNCTION, erf, m_erf, erf, 1.0, 1.5)                          \
-    X(FUNCTION, normal_cdf, m_normal_cdf, cdf, 2.0, 2.75)           \
-    X(FUNCTION, pow_1_5, pow_1_5, pow_1_5, 3.0, 3.0)              \
-    X(FUNCTION, pow_3, pow_3, pow_3, 3.0, 3.0)                       \
-    X(ACTIVATION, relu, act_relu, relu, 0, 0)                       \
-    X(ACTIVATION, elu, act_elu, elu, 1.0, 1.5)                      \
-    X(ACTIVATION, elu_slope, slope_elu, elu_slope, 1.0, 1.5)        \
-    X(ACTIVATION, selu, act_selu, selu, 2.0, 2.0)                   \
-    X(ACTIVATION, gelu, act_gelu, gelu, 2.0, 2.75)                  \
-    X(ACTIVATION, gelu_slope, slope_gelu, gelu_slope, 4.0, 4.0)     \
-    X(ACTIVATION, gelu_tanh, act_gelu_tanh, gelu_tanh, 2.0, 2.0)    \
+#define FOR_FUNCTIONS(X)                                                       \
+    X(FUNCTION, exp, m_exp, exp, 1.0, 1.5)                                     \
+    X(FUNCTION, expm1, m_expm1, expm1, 1.0, 1.5)                               \
+    X(FUNCTION, log, m_log, log, 1.0, 1.5)                                     \
+    X(FUNCTION, log1p, m_log1p, log1p, 1.0, 1.5)                               \
+    X(FUNCTION, tanh, m_tanh, tanh, 1.0, 1.5)                                  \
+    X(FUNCTION, sigmoid, m_sigmoid, sigmoid, 1.0, 1.5)                         \
+    X(FUNCTION, softplus, m_softplus, softplus, 1.0, 1.5)                      \
+    X(FUNCTION, erf, m_erf, erf, 1.0, 1.5)                                     \
+    X(FUNCTION, normal_cdf, m_normal_cdf, cdf, 2.0, 2.75)                      \
+    X(FUNCTION, pow_1_5, pow_1_5, pow_1_5, 3.0, 3.0)                           \
+    X(FUNCTION, pow_3, pow_3, pow_3, 3.0, 3.0)                                 \
+    X(ACTIVATION, relu, act_relu, relu, 0, 0)                                  \
+    X(ACTIVATION, elu, act_elu, elu, 1.0, 1.5)                                 \
+    X(ACTIVATION, elu_slope, slope_elu, elu_slope, 1.0, 1.5)                   \
+    X(ACTIVATION, selu, act_selu, selu, 2.0, 2.0)                              \
+    X(ACTIVATION, gelu, act_gelu, gelu, 2.0, 2.75)                             \
+    X(ACTIVATION, gelu_slope, slope_gelu, gelu_slope, 4.0, 4.0)                \
+    X(ACTIVATION, gelu_tanh, act_gelu_tanh, gelu_tanh, 2.0, 2.0)               \
     X(ACTIVATION, gelu_tanh_slope, slope_gelu_tanh, gelu_tanh_slope, 5.0, 5.0) \
-    X(ACTIVATION, silu, act_silu, silu, 2.0, 2.0)                   \
-    X(ACTIVATION, silu_slope, slope_silu, silu_slope, 4.0, 4.0)     \
-    X(ACTIVATION, mish, act_mish, mish, 2.0, 2.25)                  \
-    X(ACTIVATION, mish_slope, slope_mish, mish_slope, 6.0, 6.0)     \
+    X(ACTIVATION, silu, act_silu, silu, 2.0, 2.0)                              \
+    X(ACTIVATION, silu_slope, slope_silu, silu_slope, 4.0, 4.0)                \
+    X(ACTIVATION, mish, act_mish, mish, 2.0, 2.25)                             \
+    X(ACTIVATION, mish_slope, slope_mish, mish_slope, 6.0, 6.0)                \
     X(ACTIVATION, softplus_slope, slope_softplus, softplus_slope, 1.5, 1.5)
 
 static vec_f32 pow_1_5_f32(vec_f32 z) { return m_pow_f32(v_abs_f32(z), v_set1_f32(1.5f)); }
@@ -163,8 +159,7 @@ typedef struct {
 } subject;
 
 #define ROW(kind, name, f, reference, bound32, bound64) \
-    {#name, kernel_##name##_f32, kernel_##name##_f64, reference##_narrow, reference##_wide,  \
-     bound32, bound64},
+    {#name, kernel_##name##_f32, kernel_##name##_f64, reference##_narrow, reference##_wide, bound32, bound64},
 static const subject subjects[] = {FOR_FUNCTIONS(ROW)};
 enum { N_SUBJECTS = sizeof subjects / sizeof subjects[0] };
 
@@ -196,9 +191,19 @@ static double error_in_ulp(const subject *s, wide got, wide expected, wide x, fo
 }
 
 /* These replace the first inputs. */
-static const double special[] = {
-    0.0,      -0.0,    INFINITY,       -INFINITY,       NAN,                 1.0, -1.0, 0x1p-1074,
-    -0x1p-149, 0x1p-126, 0x1.fffffep127, -0x1.fffffep127, 0x1.fffffffffffffp1023};
+static const double special[] = {0.0,
+                                 -0.0,
+                                 INFINITY,
+                                 -INFINITY,
+                                 NAN,
+                                 1.0,
+                                 -1.0,
+                                 0x1p-1074,
+                                 -0x1p-149,
+                                 0x1p-126,
+                                 0x1.fffffep127,
+                                 -0x1.fffffep127,
+                                 0x1.fffffffffffffp1023};
 enum { N_SPECIAL = sizeof special / sizeof special[0] };
 
 static void merge(result *r, double ulp, double x, uint64_t bits, uint64_t index) {
@@ -275,7 +280,10 @@ static double seconds(void) {
 
 /* Nanoseconds per element over arrays that fit in the first cache; the best of several runs. */
 static double time_per_element(const subject *s, int bits) {
-    static union { float f32[BLOCK]; double f64[BLOCK]; } x, y;
+    static union {
+        float f32[BLOCK];
+        double f64[BLOCK];
+    } x, y;
     double best = INFINITY;
     for (int i = 0; i < BLOCK; i++)
         if (bits == 32) x.f32[i] = (float)(i - BLOCK / 2) * 0.003f;

@@ -57,15 +57,24 @@ static void check_product(const fm_kernels *k, void *pack, int64_t m, int64_t n,
     guarded a = random_array(m * depth), b = random_array(depth * n), bias = random_array(n), c = guarded_array(m * n);
     const int64_t a_row = transposed_a ? 1 : depth, a_step = transposed_a ? m : 1;
     const fm_product space = {k, sizeof(float), pack};
-    fm_multiply(&space, (fm_gemm){.m = m, .n = n, .k = depth, .a = a.data, .a_row = a_row, .a_step = a_step,
-                                  .b = b.data, .b_step = n, .c = c.data, .ldc = n,
+    fm_multiply(&space, (fm_gemm){.m = m,
+                                  .n = n,
+                                  .k = depth,
+                                  .a = a.data,
+                                  .a_row = a_row,
+                                  .a_step = a_step,
+                                  .b = b.data,
+                                  .b_step = n,
+                                  .c = c.data,
+                                  .ldc = n,
                                   .bias = transposed_a ? NULL : bias.data,
                                   .start = transposed_a ? FM_START_ZERO : FM_START_BIAS});
     int64_t wrong = 0;
     for (int64_t i = 0; i < m; i++)
         for (int64_t j = 0; j < n; j++) {
             float chain = transposed_a ? 0.0f : bias.data[j];
-            for (int64_t p = 0; p < depth; p++) chain = step(fused, a.data[i * a_row + p * a_step], b.data[p * n + j], chain);
+            for (int64_t p = 0; p < depth; p++)
+                chain = step(fused, a.data[i * a_row + p * a_step], b.data[p * n + j], chain);
             wrong += !same(chain, c.data[i * n + j]);
         }
     CHECK(wrong == 0, "%s m=%ld n=%ld k=%ld transposed=%d: %ld elements differ", k->isa, (long)m, (long)n, (long)depth,
@@ -99,8 +108,7 @@ static void check_isa(const fm_kernels *k, void *pack) {
     for (int64_t m = 0; m <= SWEEP; m++)
         for (int64_t n = 0; n <= SWEEP; n++)
             for (int64_t depth = 0; depth <= SWEEP; depth += depth < 5 ? 1 : 7)
-                for (int transposed = 0; transposed < 2; transposed++)
-                    check_product(k, pack, m, n, depth, transposed);
+                for (int transposed = 0; transposed < 2; transposed++) check_product(k, pack, m, n, depth, transposed);
     const int64_t large[][3] = {{64, 192, 700}, {130, 1024, 129}, {301, 257, 513}, {97, 1031, 300}, {65, 200, 1024}};
     for (size_t i = 0; i < sizeof large / sizeof *large; i++)
         for (int transposed = 0; transposed < 2; transposed++)

@@ -38,9 +38,9 @@ int main(void) {
 #define SIGN_BIT ((ireal)((uint64_t)1 << (FM_BITS - 1)))
 
 static const real FN(values)[N_VALUES] = {
-    0, -REAL(0.0), 1, -1, REAL(0.5), -REAL(0.5), REAL(1.5), REAL(2.5), -REAL(2.5), REAL(3.7),
-    -REAL(3.2), REAL(1e-40), -REAL(1e-40), REAL(1e-3), 12345, -54321, REAL(8388607.5),
-    REAL(1e6), -REAL(1e6), REAL(3e30), -REAL(3e30), INFINITY, -INFINITY, NAN};
+    0,          -REAL(0.0), 1,           -1,           REAL(0.5),  -REAL(0.5), REAL(1.5), REAL(2.5),       -REAL(2.5),
+    REAL(3.7),  -REAL(3.2), REAL(1e-40), -REAL(1e-40), REAL(1e-3), 12345,      -54321,    REAL(8388607.5), REAL(1e6),
+    -REAL(1e6), REAL(3e30), -REAL(3e30), INFINITY,     -INFINITY,  NAN};
 
 static ireal FN(bits)(real x) {
     ireal i;
@@ -52,9 +52,7 @@ static real FN(from_bits)(ireal i) {
     memcpy(&x, &i, sizeof x);
     return x;
 }
-static int FN(same)(real a, real b) {
-    return (a != a && b != b) || FN(bits)(a) == FN(bits)(b);
-}
+static int FN(same)(real a, real b) { return (a != a && b != b) || FN(bits)(a) == FN(bits)(b); }
 static real FN(lane)(vec v, int l) {
     real r[v_lanes];
     v_store(r, v);
@@ -82,10 +80,8 @@ static real FN(scalar_fma)(real a, real b, real c) { return FMA(a, b, c); }
 #endif
 
 #define SAME(op, expected) check(#op " " #expected, FN(same)(FN(lane)(op, l), expected))
-#define SAME_BITS(op, expected) \
-    check(#op, FN(same)(FN(lane_i)(op, l), FN(from_bits)((ireal)(expected))))
-#define TRUTH(op, expected) \
-    check(#op, FN(same)(FN(lane)(v_select(op, v_set1(2), v_set1(3)), l), (expected) ? 2 : 3))
+#define SAME_BITS(op, expected) check(#op, FN(same)(FN(lane_i)(op, l), FN(from_bits)((ireal)(expected))))
+#define TRUTH(op, expected) check(#op, FN(same)(FN(lane)(v_select(op, v_set1(2), v_set1(3)), l), (expected) ? 2 : 3))
 
 static void FN(test_arithmetic)(vec va, vec vb, real a, real b, int l) {
     SAME(v_add(va, vb), a + b);

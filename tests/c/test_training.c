@@ -41,14 +41,22 @@ static fm_net *build(const run *r) {
     int n = 0;
     for (int i = 0; r->widths[i + 1] != 0; i++) {
         const int hidden = r->widths[i + 2] != 0;
-        nodes[n] = (fm_node){.op = FM_OP_LINEAR, .input = n - 1, .fan_in = r->widths[i], .fan_out = r->widths[i + 1], .bias = 1};
+        nodes[n] = (fm_node){
+            .op = FM_OP_LINEAR, .input = n - 1, .fan_in = r->widths[i], .fan_out = r->widths[i + 1], .bias = 1};
         n++;
         if (!hidden) continue;
-        nodes[n] = (fm_node){.op = FM_OP_ACTIVATION, .input = n - 1, .fan_in = r->widths[i + 1], .fan_out = r->widths[i + 1],
-                             .kind = find(r->activation, fm_activation_count(), activation_name), .param = {1.0, 0.0}};
+        nodes[n] = (fm_node){.op = FM_OP_ACTIVATION,
+                             .input = n - 1,
+                             .fan_in = r->widths[i + 1],
+                             .fan_out = r->widths[i + 1],
+                             .kind = find(r->activation, fm_activation_count(), activation_name),
+                             .param = {1.0, 0.0}};
         n++;
         if (r->drop == 0.0) continue;
-        nodes[n] = (fm_node){.op = FM_OP_DROPOUT, .input = n - 1, .fan_in = r->widths[i + 1], .fan_out = r->widths[i + 1],
+        nodes[n] = (fm_node){.op = FM_OP_DROPOUT,
+                             .input = n - 1,
+                             .fan_in = r->widths[i + 1],
+                             .fan_out = r->widths[i + 1],
                              .param = {r->drop, 0.0}};
         n++;
     }
@@ -77,15 +85,19 @@ static uint64_t mix(uint64_t hash, const void *bytes, size_t n) {
 static uint64_t train(const run *r, fm_net *net) {
     const size_t size = r->dtype == FM_F32 ? 4 : 8;
     const int64_t out = fm_net_width_out(net), parameters = fm_net_parameters(net);
-    void *start = random_reals(r->dtype, parameters, 1, 0.15), *x = random_reals(r->dtype, r->rows * r->widths[0], 2, 1.0);
+    void *start = random_reals(r->dtype, parameters, 1, 0.15),
+         *x = random_reals(r->dtype, r->rows * r->widths[0], 2, 1.0);
     void *target = random_reals(r->dtype, r->rows * out, 3, 0.3), *y = calloc((size_t)(r->rows * out), size);
     int64_t *label = malloc((size_t)r->rows * sizeof *label), *order = malloc((size_t)r->rows * sizeof *order);
     const int loss_kind = find(r->loss, fm_loss_count(), loss_name);
     const double params[2] = {strcmp(r->loss, "MultiMarginLoss") == 0 || strcmp(r->loss, "HuberLoss") == 0, 0.0};
     const fm_loss_spec loss = {loss_kind, 1, 1, params};
     const fm_penalty penalty = {2.0, r->lam};
-    fm_optimizer_spec optimizer = {.kind = find(r->optimizer, fm_optimizer_count(), optimizer_name), .hyper = {0.9, 0.99, 1e-8},
-                                   .clip_norm = r->clip, .n_penalties = r->lam > 0.0, .penalties = &penalty};
+    fm_optimizer_spec optimizer = {.kind = find(r->optimizer, fm_optimizer_count(), optimizer_name),
+                                   .hyper = {0.9, 0.99, 1e-8},
+                                   .clip_norm = r->clip,
+                                   .n_penalties = r->lam > 0.0,
+                                   .penalties = &penalty};
     uint64_t hash = 0xCBF29CE484222325ull;
     fm_trainer *trainer = NULL;
     memcpy(fm_net_params(net), start, (size_t)parameters * size);
@@ -97,8 +109,13 @@ static uint64_t train(const run *r, fm_net *net) {
         for (int i = 0; i < 64; i++) lr[i] = 1e-3;
         fm_permutation(5, epoch, r->rows, order);
         const int classes = fm_loss_at(loss_kind)->target == FM_TARGET_CLASS;
-        const fm_epoch run_epoch = {.x = x, .rows = r->rows, .order = order, .batch = r->batch, .lr = lr,
-                                    .targets = {.label = classes ? label : NULL, .values = classes ? NULL : target, .cols = out}};
+        const fm_epoch run_epoch = {
+            .x = x,
+            .rows = r->rows,
+            .order = order,
+            .batch = r->batch,
+            .lr = lr,
+            .targets = {.label = classes ? label : NULL, .values = classes ? NULL : target, .cols = out}};
         CHECK(fm_train(trainer, &run_epoch, &value, &steps) == FM_OK, "%s", r->name);
         CHECK(steps == (r->rows + r->batch - 1) / r->batch, "%s: %ld steps", r->name, (long)steps);
         hash = mix(hash, &value, sizeof value);
