@@ -1,5 +1,5 @@
 /* Accuracy, bits and speed of csrc/kernels/math.inc and activations.inc on one ISA:
- *   gcc -std=c11 -O2 -ffp-contract=off -fno-math-errno -fno-trapping-math -fopenmp -Icsrc
+ *   gcc -std=c11 -O2 -ffp-contract=off -fno-math-errno -fopenmp -Icsrc
  *       -DFM_ISA_AVX2 -mavx2 -mfma tests/c/test_math.c -lm
  *   ./a.out [stride [name]]
  *
