@@ -43,7 +43,7 @@ def test_the_module():
 @pytest.mark.parametrize("name", TYPES)
 def test_a_class(name):
     members = {name for name in vars(getattr(_core, name)) if is_public(name)}
-    assert set(stubbed(STUBBED[name].body)) == members
+    assert {member for member in stubbed(STUBBED[name].body) if is_public(member)} == members
 
 
 def signature_of(node):

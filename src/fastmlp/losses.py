@@ -27,6 +27,8 @@ class Loss(Described):
     """Base of the losses."""
 
     score_name: ClassVar[str] = "r2"
+    # Targets whose values need no check: "class" labels in range, any "real" numbers, or none.
+    unchecked_target: ClassVar[str] = ""
 
     def __init__(self, reduction: str = "mean") -> None:
         self.reduction = validation.choice(reduction, "reduction", REDUCTIONS)
@@ -145,6 +147,7 @@ class CrossEntropyLoss(Loss):
     """
 
     score_name = "accuracy"
+    unchecked_target = "class"
 
     def __init__(self, label_smoothing: float = 0.0, reduction: str = "mean") -> None:
         super().__init__(reduction)
@@ -181,6 +184,7 @@ class MultiMarginLoss(Loss):
     """
 
     score_name = "accuracy"
+    unchecked_target = "class"
 
     def __init__(self, margin: float = 1.0, reduction: str = "mean") -> None:
         super().__init__(reduction)
@@ -243,6 +247,8 @@ class MSELoss(Loss):
     2.5
     """
 
+    unchecked_target = "real"
+
 
 class L1Loss(Loss):
     """Absolute error: ``abs(s - t)`` for each element; gradient 0 at 0.
@@ -261,6 +267,8 @@ class L1Loss(Loss):
     >>> fm.L1Loss().forward([[1.0], [3.0]], [0.0, 1.0])
     1.5
     """
+
+    unchecked_target = "real"
 
 
 class HuberLoss(Loss):
@@ -284,6 +292,8 @@ class HuberLoss(Loss):
     >>> fm.HuberLoss(1.0).forward([[1.0], [3.0]], [0.0, 0.0])
     1.5
     """
+
+    unchecked_target = "real"
 
     def __init__(self, delta: float = 1.0, reduction: str = "mean") -> None:
         super().__init__(reduction)

@@ -13,7 +13,7 @@ from fastmlp.layers.engine import Engine
 from fastmlp.validation import Array
 
 
-class Sequential:
+class Sequential(_core.Predictor):
     """A chain of layers: each reads the output of the one before.
 
     Parameters
@@ -69,6 +69,7 @@ class Sequential:
             validation.float_dtype(dtype),
             self._seed,
         )
+        self._bind_core(self._engine.core)
         for i, layer in enumerate(self._layers):
             layer.join(self, self._engine, i, self._seed, _init_for(self._layers[i + 1 :]))
 
@@ -192,34 +193,7 @@ class Sequential:
         """
         return self._engine.backward(dy, accumulate)
 
-    def predict(self, x: Any, out: Any = None) -> Array:
-        """Compute the output, keeping no state: several threads may call it at once.
-
-        The values are those of ``forward(x, training=False)``.
-
-        Parameters
-        ----------
-        x : array_like, shape (N, in_features) or (in_features,)
-        out : ndarray, optional
-            Writable C-contiguous array of the output's shape and ``net.dtype``, apart from ``x``.
-
-        Returns
-        -------
-        ndarray, shape (N, out_features) or (out_features,)
-            ``out`` where given.
-
-        Raises
-        ------
-        ArgumentError, ArgumentTypeError
-            If ``x`` or ``out`` does not fit.
-
-        Examples
-        --------
-        >>> import fastmlp as fm
-        >>> net = fm.Sequential(fm.Linear(2, 1, init="zeros"), fm.Sigmoid())
-        >>> net.predict([1.0, 2.0]).tolist()
-        [0.5]
-        """
+    def _predict_checked(self, x: Any, out: Any) -> Array:
         return self._engine.predict(x, out)
 
     def zero_grad(self) -> None:

@@ -23,7 +23,7 @@ from fastmlp.validation import Array
 _T = TypeVar("_T")
 
 
-class Trainer:
+class Trainer(_core.Stepper):
     """A network, a loss and an optimizer with its state: makes steps and fits.
 
     Parameters
@@ -67,6 +67,8 @@ class Trainer:
             getattr(self.optimizer, "clip_norm", None) or 0.0,
         )
         self._core.lr = self.optimizer.lr
+        one_call = not isinstance(self.optimizer, LBFGS)
+        self._bind_core(self._core, loss.unchecked_target if one_call else "")
 
     @property
     def lr(self) -> float:
@@ -77,27 +79,7 @@ class Trainer:
     def lr(self, value: float) -> None:
         self._core.lr = check.real(value, "lr", 0.0)
 
-    def step(self, x: Any, y: Any, sample_weight: Any = None) -> float:
-        """Forward, loss, backward and update on one batch, in one call of the core.
-
-        Parameters
-        ----------
-        x : array_like, shape (N, in_features)
-            At least one row.
-        y : array_like
-            Targets, as the loss takes them.
-        sample_weight : array_like, shape (N,), optional
-
-        Returns
-        -------
-        float
-            Loss with penalties, before the update.
-
-        Raises
-        ------
-        ArgumentError, ArgumentTypeError
-            If shapes, types or values do not fit; parameters are unchanged.
-        """
+    def _step_checked(self, x: Any, y: Any, sample_weight: Any) -> float:
         data = self.checked_data(x, y, sample_weight)
         if isinstance(self.optimizer, LBFGS):
             return self.minimize(data, self.optimizer.max_iter, lambda loss: None)
