@@ -140,7 +140,7 @@ static void backward_task(void *context, fm_worker *self) {
 
 fm_status fm_net_backward(fm_net *net, const void *dy, int accumulate, void *dx) {
     if (net->saved_rows < 0) return FM_BAD_ARGUMENT;
-    int threads = fm_plan_threads(net, net->saved_rows, 2.0, 2.0);
+    int threads = fm_plan_threads(net, net->saved_rows, 2.0, 2.0, 1);
     if (threads > net->plan.threads) threads = net->plan.threads;
     backward_call call = {{.net = net,
                            .kernels = fm_table(net->dtype),

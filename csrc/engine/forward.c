@@ -161,7 +161,8 @@ static void forward_task(void *context, fm_worker *self) {
 }
 
 fm_status fm_net_forward(fm_net *net, int64_t rows, const void *x, int training, void *y) {
-    const int threads = fm_plan_threads(net, rows, 1.0, 1.0), backward_threads = fm_plan_threads(net, rows, 2.0, 2.0);
+    const int threads = fm_plan_threads(net, rows, 1.0, 1.0, 1),
+              backward_threads = fm_plan_threads(net, rows, 2.0, 2.0, 1);
     const int most = threads > backward_threads ? threads : backward_threads;
     if (fm_plan_reserve(&net->plan, net, FM_PLAN_FORWARD, rows, most) != FM_OK) return FM_NO_MEMORY;
     forward_call call = {{.net = net,
@@ -231,7 +232,7 @@ static void predict_task(void *context, fm_worker *self) {
 }
 
 static fm_status predict_or_reserve(fm_net *net, int64_t rows, const void *x, void *y) {
-    const int threads = fm_plan_threads(net, rows, 1.0, 1.0);
+    const int threads = fm_plan_threads(net, rows, 1.0, 1.0, 1);
     const int64_t most = fm_plan_predict_rows(net), block = rows < most ? rows : most;
     fm_plan plan = {0};
     const int taken = atomic_flag_test_and_set(&net->idle_taken);

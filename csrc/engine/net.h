@@ -86,8 +86,8 @@ enum { FM_SUM_CHUNK = 4096 };
 /* Makes the plan hold `rows` rows for `threads` threads; an unchanged plan when memory cannot be had. */
 fm_status fm_plan_reserve(fm_plan *plan, const fm_net *net, fm_plan_kind kind, int64_t rows, int threads);
 void fm_plan_release(fm_plan *plan);
-/* Threads that pay for work of `rows` rows: `passes` forward-sized products each, `waits` barriers. */
-int fm_plan_threads(const fm_net *net, int64_t rows, double passes, double waits);
+/* Threads that pay for steps of `rows` rows in one region: `passes` forward-sized products and `waits` barriers each. */
+int fm_plan_threads(const fm_net *net, int64_t rows, double passes, double waits, int64_t steps);
 fm_cut fm_plan_cut(int64_t rows, int threads);
 int64_t fm_plan_predict_rows(const fm_net *net);
 

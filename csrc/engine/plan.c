@@ -5,7 +5,7 @@
    docs/performance-notes.md). They choose a thread count and never a result. */
 static const struct {
     double region_us, barrier_us, flops_per_us;
-} cost = {8.0, 1.0, 60e3};
+} cost = {10.0, 1.0, 90e3};
 
 static double forward_flops(const fm_net *net) {
     double flops = 0.0;
@@ -22,10 +22,10 @@ static _Atomic int cost_ignored;
 
 void fm_ignore_thread_cost(int ignore) { atomic_store(&cost_ignored, ignore); }
 
-int fm_plan_threads(const fm_net *net, int64_t rows, double passes, double waits) {
+int fm_plan_threads(const fm_net *net, int64_t rows, double passes, double waits, int64_t steps) {
     const int most = fm_threads();
     const double alone = passes * (double)rows * forward_flops(net) / cost.flops_per_us;
-    const double overhead = cost.region_us + waits * cost.barrier_us;
+    const double overhead = cost.region_us / (double)steps + waits * cost.barrier_us;
     int threads = 1;
     if (atomic_load_explicit(&cost_ignored, memory_order_relaxed)) return most;
     for (int t = 2; t <= most; t++)

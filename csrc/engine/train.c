@@ -217,12 +217,14 @@ static void training_task(void *context, fm_worker *self) {
     }
 }
 
+static int64_t steps_of(const fm_epoch *epoch) { return (epoch->rows + epoch->batch - 1) / epoch->batch; }
+
 fm_status fm_train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int64_t *steps) {
     const int64_t batch = epoch->rows < epoch->batch ? epoch->rows : epoch->batch;
-    const int threads = fm_plan_threads(trainer->net, batch, 3.0, 3.0);
     *loss = 0.0;
     *steps = 0;
     if (batch < 1) return FM_BAD_ARGUMENT;
+    const int threads = fm_plan_threads(trainer->net, batch, 3.0, 3.0, steps_of(epoch));
     if (fm_plan_reserve(&trainer->plan, trainer->net, FM_PLAN_TRAIN, batch, threads) != FM_OK) return FM_NO_MEMORY;
     training run = {.trainer = trainer, .epoch = epoch};
     fm_parallel(threads, training_task, &run);
