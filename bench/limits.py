@@ -15,8 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from fastmlp import _core
-
 SOURCE = Path(__file__).with_name("limits.c")
 # Instruction set -> vector bytes and compiler options.
 ISA_OPTIONS: dict[str, tuple[int, list[str]]] = {
@@ -32,11 +30,11 @@ REPEATS = 5
 
 
 def measure_limits(isa: str, threads: list[int]) -> dict[str, float]:
-    """``"float32, 2 threads"`` -> FLOP/s and ``"copy, 2 threads"`` -> bytes/s, the best of some
+    """``"float32, threads: 2"`` -> FLOP/s and ``"copy, threads: 2"`` -> bytes/s, the best of some
     repeats. Without a way to measure the first, it is left out."""
     limits = {}
     for count in threads:
-        limits[f"copy, {count} threads"] = _best(partial(_copy_rate, count))
+        limits[limit_name("copy", count)] = _best(partial(_copy_rate, count))
         for dtype in C_NAMES:
             measure = peak_function(isa, dtype)
             if measure is not None:
@@ -44,15 +42,12 @@ def measure_limits(isa: str, threads: list[int]) -> dict[str, float]:
     return limits
 
 
-def limit_name(dtype: str, threads: int) -> str:
-    return f"{dtype}, {threads} threads"
+def limit_name(what: str, threads: int) -> str:
+    return f"{what}, threads: {threads}"
 
 
 def peak_function(isa: str, dtype: str) -> Callable[[int], float] | None:
     """A function from a number of threads to FLOP/s; None if there is no way to measure."""
-    measure = getattr(_core, "measure_peak", None)
-    if measure is not None:
-        return lambda threads: measure(isa, dtype, threads, SECONDS)
     library = _compiled(isa)
     return None if library is None else partial(_peak_rate, library, C_NAMES[dtype])
 

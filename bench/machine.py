@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import io
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import fastmlp as fm
 from bench.pool import ROOT, all_threads
+from fastmlp import _core
 
 PACKAGES = (
     "fastmlp", "numpy", "torch", "jax", "jaxlib", "scikit-learn", "onnxruntime", "onnx", "scipy",
@@ -42,6 +44,7 @@ def describe_machine() -> dict[str, str]:
         "instruction set": config["isa"],
         "compiler": config["compiler"],
         "commit": _commit(),
+        "core": hashlib.sha256(Path(_core.__file__).read_bytes()).hexdigest()[:12],
         "date": time.strftime("%Y-%m-%d"),
     }
     for package in PACKAGES:

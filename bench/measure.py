@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from bench.cells import ALL, Cell
@@ -24,7 +24,7 @@ HOPELESS = 1.4
 class Effort:
     """How long to measure: rounds of blocks, the blocks as long as that, at least one call."""
 
-    rounds: int = 9
+    rounds: int = 7
     block_seconds: float = 0.04
     # A slow call (a second) is not repeated that often.
     total_seconds: float = 2.0
@@ -155,6 +155,10 @@ def measure_cell(
         if why := CONTESTANTS[name].missing():
             results[name] = {"missing": why}
             continue
+        if cell.group not in CONTESTANTS[name].groups:
+            # Compiling for all the others would take most of the run's time.
+            results[name] = {"unsupported": "runs in the core cells only"}
+            continue
         try:
             for threads in threads_tried(name, cell):
                 entry = Entry(pool.worker(name, threads), problem)
@@ -200,7 +204,7 @@ def measure_family(pool: Pool, cells: Sequence[Cell], effort: Effort) -> dict[st
         check(worker, problem, problem.expected(), slot)
         entries.append(Entry(worker, problem, slot))
     # One contestant here has many entries; none of them is another's number of threads.
-    rounds = max(5, effort.rounds)
+    rounds = 2 * effort.rounds
     for entry in entries:
         entry.calibrate(effort)
     for done in range(rounds):

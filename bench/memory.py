@@ -27,15 +27,17 @@ FIRST = Cell("train", 64, SMALL, optimizer="adam")
 STEPS = 3
 
 
-def measure_memory(names: Iterable[str]) -> dict[str, dict[str, int | str]]:
+def measure_memory(
+    names: Iterable[str], cells: int = len(CELLS)
+) -> dict[str, dict[str, int | str]]:
     """Peak bytes above what was there before the network, by cell and contestant."""
     found: dict[str, dict[str, int | str]] = {
-        cell.name: {"minimum": cell.minimum_bytes} for cell in CELLS
+        cell.name: {"minimum": cell.minimum_bytes} for cell in CELLS[:cells]
     }
     for name in names:
         if "train" not in CONTESTANTS[name].kinds:
             continue
-        for index, cell in enumerate(CELLS):
+        for index, cell in enumerate(CELLS[:cells]):
             found[cell.name][name] = CONTESTANTS[name].missing() or _in_fresh_process(name, index)
     return found
 

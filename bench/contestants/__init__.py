@@ -20,6 +20,7 @@ class Row(NamedTuple):
     packages: tuple[str, ...]
     kinds: tuple[str, ...] = ("train", "predict")
     quick: bool = True  # part of a quick run
+    groups: tuple[str, ...] = ("core", "more")
 
     def missing(self) -> str:
         """Why it cannot run here; empty if it can."""
@@ -38,7 +39,9 @@ CONTESTANTS: dict[str, Row] = {
     for row in (
         Row(OURS, f"{_HERE}.ours:FastMLP", ("fastmlp",)),
         Row("torch", f"{_HERE}.pytorch:Eager", ("torch",)),
-        Row("torch.compile", f"{_HERE}.pytorch:Compiled", ("torch",), quick=False),
+        Row(
+            "torch.compile", f"{_HERE}.pytorch:Compiled", ("torch",), quick=False, groups=("core",)
+        ),
         Row("jax", f"{_HERE}.jaxjit:Jax", ("jax",)),
         Row("numpy", f"{_HERE}.byhand:ByHand", ("numpy",)),
         Row("scikit-learn", f"{_HERE}.scikit:Scikit", ("sklearn",)),

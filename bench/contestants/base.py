@@ -30,10 +30,10 @@ class Contestant(ABC):
     @abstractmethod
     def __init__(self, problem: Problem, threads: int) -> None: ...
 
-    def reset(self) -> None:
+    def reset(self) -> None:  # noqa: B027 - what only predicts has nothing to go back to
         """Go back to the first weights and a fresh optimizer (training only)."""
 
-    def sync(self) -> None:
+    def sync(self) -> None:  # noqa: B027 - only asynchronous libraries have to wait
         """Wait until all calls made are done."""
 
     def params(self) -> list[Array]:

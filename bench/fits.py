@@ -1,0 +1,130 @@
+"""Whole fits on real data, every one in a fresh process, in interleaved rounds.
+
+`python -m bench.fits NAME TASK THREADS` makes one and prints seconds and score as JSON;
+`measure_task` runs them all.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from bench.contestants import OURS
+from bench.datasets import TASKS, Missing, Task, prepare
+from bench.fitters import FITTERS
+from bench.measure import HOPELESS, PAUSE_SECONDS
+from bench.pool import ROOT, all_threads, pinned_environment
+
+# A fit whose score is this much below the best one did not do the same work.
+SCORE_GAP = 0.03
+# A process repeats a short fit until this time is over.
+ENOUGH_SECONDS = 1.0
+MOST_REPEATS = 3
+
+
+def one_fit(name: str, task: Task, threads: int, epochs: int | None) -> dict[str, float]:
+    """Fit in this process: median seconds, score on the test rows, seconds of compiling."""
+    data = prepare(task, epochs)
+    kind: Any = FITTERS[name].load()
+    # What a library does once in a process; one that compiles has done it when it is built.
+    fitter = kind(data, threads)
+    if not fitter.compile_seconds:
+        kind(prepare(task, 1), threads).fit()
+    times: list[float] = []
+    while len(times) < MOST_REPEATS and sum(times) < ENOUGH_SECONDS:
+        time.sleep(PAUSE_SECONDS)
+        start = time.perf_counter()
+        fitter.fit()
+        times.append(time.perf_counter() - start)
+    return {
+        "seconds": statistics.median(times),
+        "score": data.score(fitter.predict(data.x_test)),
+        "compile": fitter.compile_seconds,
+    }
+
+
+def measure_task(
+    task: Task, names: Iterable[str], rounds: int = 2, epochs: int | None = None
+) -> dict[str, Any]:
+    """Results by contestant, as of `measure.measure_cell`, with ``score`` and ``compile``."""
+    try:
+        prepare(task)
+    except Missing as error:
+        return {"missing": str(error)}
+    results: dict[str, Any] = {}
+    runs: dict[tuple[str, int], list[dict[str, float]]] = {}
+    for name in names:
+        if why := FITTERS[name].missing():
+            results[name] = {"missing": why}
+            continue
+        tried = [all_threads()] if name == OURS else sorted({1, all_threads()})
+        runs.update({(name, threads): [] for threads in tried})
+    for _ in range(rounds):
+        for name, threads in list(runs):
+            try:
+                runs[name, threads].append(_in_fresh_process(name, task, threads, epochs))
+            except RuntimeError as error:
+                results[name] = {"failed": str(error)}
+                del runs[name, threads]
+        runs = {key: found for key, found in runs.items() if _may_win(key, runs)}
+    for (name, threads), found in runs.items():
+        _keep_better(results, name, threads, found)
+    _refuse_poor_scores(results)
+    return results
+
+
+def _median(found: list[dict[str, float]]) -> float:
+    return statistics.median(run["seconds"] for run in found)
+
+
+def _may_win(key: tuple[str, int], runs: dict[tuple[str, int], list[dict[str, float]]]) -> bool:
+    best = min(_median(found) for (name, _), found in runs.items() if name == key[0])
+    return _median(runs[key]) <= HOPELESS * best
+
+
+def _keep_better(
+    results: dict[str, Any], name: str, threads: int, found: list[dict[str, float]]
+) -> None:
+    seconds = _median(found)
+    known = results.get(name)
+    if known and ("failed" in known or known["seconds"] <= seconds):
+        return
+    results[name] = {
+        "seconds": seconds,
+        "threads": threads,
+        "rounds": [run["seconds"] for run in found],
+        "score": statistics.median(run["score"] for run in found),
+        "compile": statistics.median(run["compile"] for run in found),
+    }
+
+
+def _refuse_poor_scores(results: dict[str, Any]) -> None:
+    scores = [one["score"] for one in results.values() if "score" in one]
+    for name, one in results.items():
+        if "score" in one and not one["score"] >= max(scores) - SCORE_GAP:
+            results[name] = {"failed": f"scored {one['score']:.4f}, the best {max(scores):.4f}"}
+
+
+def _in_fresh_process(name: str, task: Task, threads: int, epochs: int | None) -> dict[str, float]:
+    command = [sys.executable, "-m", "bench.fits", name, task.name, str(threads)]
+    command += [] if epochs is None else [str(epochs)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=pinned_environment(threads)
+    )
+    if done.returncode != 0:
+        raise RuntimeError((done.stderr.strip().splitlines() or ["failed"])[-1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main(name: str, task: str, threads: str, epochs: str | None = None) -> None:
+    wanted = None if epochs is None else int(epochs)
+    print(json.dumps(one_fit(name, TASKS[task], int(threads), wanted)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

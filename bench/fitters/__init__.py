@@ -1,0 +1,21 @@
+"""The registry of those who make whole fits. A new one is one row here and one small class.
+
+A class offers ``__init__(data, threads)``, where it may compile (``compile_seconds`` tells how
+long), ``fit()``, which starts from fresh weights and is timed, and ``predict(x)``: scores or
+labels.
+"""
+
+from __future__ import annotations
+
+from bench.contestants import OURS, Row
+
+_HERE = "bench.fitters"
+FITTERS: dict[str, Row] = {
+    row.name: row
+    for row in (
+        Row(OURS, f"{_HERE}.ours:FastMLP", ("fastmlp",)),
+        Row("scikit-learn", f"{_HERE}.scikit:Scikit", ("sklearn",)),
+        Row("torch", f"{_HERE}.pytorch:Loop", ("torch",)),
+        Row("jax", f"{_HERE}.jaxscan:Scan", ("jax",)),
+    )
+}

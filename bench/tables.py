@@ -1,0 +1,185 @@
+"""The report's Markdown, from the raw results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from bench.cells import CELLS, CLIFF, FAMILIES, Cell
+from bench.contestants import CONTESTANTS, OURS
+from bench.fitters import FITTERS
+from bench.goals import all_goals, fastest_peer, ratio_to_fastest, share_of_limit, worst_falls
+
+REASONS = ("missing", "unsupported", "failed")
+
+
+def markdown(found: dict[str, Any], plots: Sequence[str]) -> str:
+    """The whole report; ``plots`` are file names beside it."""
+    sections = [
+        "# Benchmarks\n\nWritten by `python -m bench.report`; how it measures: `bench/README.md`.\n",
+        _notice(found),
+        _section("Goals", _goals(found)),
+        *(f"![{name}]({name})\n" for name in plots),
+        _section("Training step, microseconds", _cells(found, "train")),
+        _section("Prediction, microseconds", _cells(found, "predict")),
+        _section("Neighbours in size (fastmlp)", _families(found)),
+        _section("Whole fits with Adam: seconds (test accuracy or R²)", _fits(found)),
+        _section("Peak memory of training steps, MB", _memory(found)),
+        _section("Import, milliseconds of a process", _imports(found)),
+        _section("Limits", _limits(found)),
+        _section("Machine and versions", _pairs(found["machine"])),
+        _section("What is not in the tables, and why", _absent(found)),
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
+    """A Markdown table; the first ``left`` columns hold text, the others numbers."""
+    marks = ["---"] * left + ["---:"] * (len(head) - left)
+    lines = [head, marks, *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _section(title: str, body: str) -> str:
+    return f"## {title}\n\n{body}" if body else ""
+
+
+def _notice(found: dict[str, Any]) -> str:
+    words = []
+    if found.get("quick"):
+        words.append("A quick run: the figures are rough.")
+    if not found.get("complete"):
+        words.append("An unfinished run.")
+    return "".join(f"**{word}**\n" for word in words)
+
+
+def _goals(found: dict[str, Any]) -> str:
+    rows = [(g.name, g.wanted, g.reached or "", g.verdict) for g in all_goals(found)]
+    return table(("", "goal", "reached", ""), rows, left=4)
+
+
+def _cells(found: dict[str, Any], kind: str) -> str:
+    names = [name for name, row in CONTESTANTS.items() if kind in row.kinds]
+    head = ["cell", *names, "over the fastest peer", "GFLOP/s", "share of the limit"]
+    measured = found.get("cells", {})
+    rows = [
+        _cell_row(found, cell, names)
+        for cell in CELLS
+        if cell.kind == kind and cell.name in measured
+    ]
+    note = "The number of threads that was faster stands behind a peer's time where there was a "
+    note += "choice; the fastest peer is in bold.\n"
+    return f"{table(head, rows)}\n{note}" if rows else ""
+
+
+def _cell_row(found: dict[str, Any], cell: Cell, names: Sequence[str]) -> list[str]:
+    results = found["cells"][cell.name]
+    best = fastest_peer(results)
+    texts = []
+    for name in names:
+        text = _time_text(results.get(name, {}))
+        texts.append(f"**{text}**" if best and best[0] == name else text)
+    ratio, share = ratio_to_fastest(found, cell.name), share_of_limit(found, cell)
+    seconds = results.get(OURS, {}).get("seconds")
+    rate = f"{cell.flops / seconds / 1e9:.1f}" if seconds else ""
+    name = cell.name.removeprefix(f"{cell.kind} ")
+    return [name, *texts, _or_empty(ratio, "{:.2f}x"), rate, _or_empty(share, "{:.1%}")]
+
+
+def _time_text(result: dict[str, Any]) -> str:
+    if "seconds" not in result:
+        return next((reason for reason in REASONS if reason in result), "")
+    choice = f" ({result['threads']})" if len(result["tried"]) > 1 else ""
+    return f"{1e6 * result['seconds']:.4g}{choice}"
+
+
+def _or_empty(value: float | None, form: str) -> str:
+    return "" if value is None else form.format(value)
+
+
+def _families(found: dict[str, Any]) -> str:
+    rows = []
+    for name, cells in FAMILIES.items():
+        results = found.get("families", {}).get(name, {})
+        falls = worst_falls(cells, results)
+        for cell in cells if falls else []:
+            seconds = results[cell.name]["seconds"]
+            verdict = "pass" if falls[cell.name] <= CLIFF else "FAIL"
+            rate = f"{cell.flops / seconds / 1e9:.1f}"
+            rows.append(
+                (cell.name, f"{1e6 * seconds:.4g}", rate, f"{falls[cell.name]:.1%}", verdict)
+            )
+    return table(("cell", "us", "GFLOP/s", "below a neighbour", ""), rows) if rows else ""
+
+
+def _fits(found: dict[str, Any]) -> str:
+    names = list(FITTERS)
+    rows, notes = [], []
+    for task, results in found.get("fits", {}).items():
+        if "missing" in results:
+            notes.append(f"{task}: {results['missing']}.\n")
+            continue
+        rows.append([task, *(_fit_text(results.get(name, {})) for name in names)])
+    if not rows and not notes:
+        return ""
+    note = "JAX's time is without compiling, which is given beside it.\n"
+    return "\n".join([table(["", *names], rows) if rows else "", note, *notes])
+
+
+def _fit_text(result: dict[str, Any]) -> str:
+    if "seconds" not in result:
+        return next((reason for reason in REASONS if reason in result), "")
+    compiling = f", compiling {result['compile']:.2f} s" if result["compile"] else ""
+    return f"{result['seconds']:.3f} ({result['score']:.4f}{compiling})"
+
+
+def _memory(found: dict[str, Any]) -> str:
+    measured = found.get("memory", {})
+    names = list(dict.fromkeys(name for row in measured.values() for name in row))
+    rows = []
+    for cell, row in measured.items():
+        values = [row.get(name, "") for name in names]
+        texts = [f"{v / 1e6:.1f}" if isinstance(v, int) else "-" for v in values]
+        ours = row.get(OURS)
+        times = f"{ours / row['minimum']:.2f}" if isinstance(ours, int) else ""
+        rows.append([cell, *texts, times])
+    head = ["cell", *names, "fastmlp over the minimum"]
+    note = "The minimum: weights, gradients, optimizer state and saved activations.\n"
+    return f"{table(head, rows)}\n{note}" if rows else ""
+
+
+def _imports(found: dict[str, Any]) -> str:
+    rows = [(name, f"{1e3 * value:.0f}") for name, value in found.get("imports", {}).items()]
+    text = table(("", "ms"), rows) if rows else ""
+    wheel = found.get("wheel")
+    return text + (f"\nThe wheel has {wheel / 1e6:.2f} MB.\n" if wheel else "")
+
+
+def _limits(found: dict[str, Any]) -> str:
+    limits = found.get("limits", {})
+    rows = [
+        (name, f"{value / 1e9:.1f} {'GB/s' if name.startswith('copy') else 'GFLOP/s'}")
+        for name, value in limits.items()
+    ]
+    return table(("", ""), rows) if rows else ""
+
+
+def _pairs(facts: dict[str, str]) -> str:
+    return table(("", ""), [(name, value or " ") for name, value in facts.items()], left=2)
+
+
+def _absent(found: dict[str, Any]) -> str:
+    """Who did not take part where; the cells with the same reason on one line."""
+    reasons: dict[tuple[str, str, str], list[str]] = {}
+    for part in ("cells", "fits", "families"):
+        for where, results in found.get(part, {}).items():
+            for name, result in results.items():
+                for kind in REASONS:
+                    if isinstance(result, dict) and kind in result:
+                        text = (result[kind].strip().splitlines() or [""])[-1]
+                        reasons.setdefault((name, kind, text), []).append(where)
+    lines = []
+    for (name, kind, text), places in reasons.items():
+        where = f"{len(places)} places" if len(places) > 4 else "; ".join(places)
+        lines.append(f"- {name}, {kind}: {text} ({where})\n")
+    return "".join(lines)
