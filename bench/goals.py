@@ -22,6 +22,8 @@ FIT_RATIOS = [
     ("letter", "scikit-learn", 5.0), ("digits", "jax", 2.0), ("letter", "jax", 2.0),
     ("MNIST-10k", "jax", 1.4),
 ]  # fmt: skip
+# A share above this says that others used the machine while the limit was measured.
+BELIEVABLE = 1.02
 IMPORT_SECONDS = 0.020
 WHEEL_BYTES = 2_000_000
 
@@ -116,7 +118,8 @@ def _each(name: str, ratios: dict[str, float | None], wanted: float, whom: str) 
     worst = min(known, key=known.__getitem__)
     below = sum(ratio < wanted for ratio in known.values())
     reached = f"{known[worst]:.2f}x at worst ({worst}); {below} of {len(known)} below"
-    return Goal(name, text, reached + _left_out(ratios, known), below == 0)
+    passed = below == 0 and len(known) == len(ratios)
+    return Goal(name, text, reached + _left_out(ratios, known), passed)
 
 
 def _mean(name: str, ratios: dict[str, float | None], wanted: float, whom: str) -> Goal:
@@ -126,7 +129,7 @@ def _mean(name: str, ratios: dict[str, float | None], wanted: float, whom: str) 
         return Goal(name, text, None, False)
     mean = geometric_mean(known.values())
     reached = f"{mean:.2f}x over {len(known)} cells" + _left_out(ratios, known)
-    return Goal(name, text, reached, mean >= wanted)
+    return Goal(name, text, reached, mean >= wanted and len(known) == len(ratios))
 
 
 def _left_out(ratios: dict[str, Any], known: dict[str, Any]) -> str:
@@ -150,7 +153,7 @@ def _shares(found: dict[str, Any]) -> list[Goal]:
     for cell, wanted in AVX2_SHARES if avx2 else SHARES:
         share = share_of_limit(found, cell)
         reached = None if share is None else f"{share:.1%}"
-        passed = share is not None and share >= wanted
+        passed = share is not None and wanted <= share < BELIEVABLE
         goals.append(Goal(cell.name, f"{wanted:.0%} of the FMA peak", reached, passed))
     return goals
 

@@ -14,7 +14,7 @@ from bench.contestants import CONTESTANTS, OURS
 from bench.pool import Pool, Worker, WorkerError, WorkerUnsupported, all_threads
 from bench.problems import TOLERANCE, Array, Problem, error_of
 
-# Thread pools spin for a while after a call; nobody is measured right behind another.
+# Between two blocks, for what else the last one may have left the machine to do.
 PAUSE_SECONDS = 0.02
 # After the first round, a number of threads is given up when the other one is this much faster.
 HOPELESS = 1.4

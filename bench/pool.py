@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -27,7 +28,11 @@ class WorkerUnsupported(Exception):
 
 
 class Worker:
-    """The process of one contestant at one number of threads."""
+    """The process of one contestant at one number of threads.
+
+    It is stopped unless it is asked something: the threads of some pools go on spinning for a
+    tenth of a second (OpenBLAS) and would take a processor away from whoever is measured next.
+    """
 
     def __init__(self, name: str, threads: int) -> None:
         self.name, self.threads = name, threads
@@ -38,11 +43,12 @@ class Worker:
         )  # fmt: skip
 
     def ask(self, command: str, *arguments: Any) -> Any:
-        """Send a command of `bench.worker.Server` and return its answer."""
+        """Wake the process, send a command of `bench.worker.Server` and return its answer."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         watchdog = threading.Timer(ANSWER_SECONDS, self.process.kill)
         watchdog.start()
+        self._signal("SIGCONT")
         try:
             pickle.dump((command, arguments), self.process.stdin, pickle.HIGHEST_PROTOCOL)
             self.process.stdin.flush()
@@ -52,11 +58,17 @@ class Worker:
             raise WorkerError(f"process ended with code {self.process.returncode}") from error
         finally:
             watchdog.cancel()
+            self._signal("SIGSTOP")
         if kind == "unsupported":
             raise WorkerUnsupported(value)
         if kind == "error":
             raise WorkerError(value)
         return value
+
+    def _signal(self, name: str) -> None:
+        """Send a signal, where the system has it and the process still runs."""
+        if hasattr(signal, name) and self.alive:
+            self.process.send_signal(getattr(signal, name))
 
     @property
     def alive(self) -> bool:
@@ -64,6 +76,7 @@ class Worker:
 
     def close(self) -> None:
         """End the process; harmless if it has ended."""
+        self._signal("SIGCONT")
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None and not stream.closed:
                 with contextlib.suppress(OSError):

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,10 @@ class Run:
 
     def _around(self) -> None:
         quick, fitters = self.options.quick, [n for n in FITTERS if n in self.names]
+        # Rounds and epochs.
+        effort = (1, QUICK_EPOCHS) if quick else (2, None)
         for task in TASKS.values():
-            epochs, rounds = (QUICK_EPOCHS, 1) if quick else (None, 3)
-            self._part(
-                "fits", task.name,
-                lambda task=task: measure_task(task, fitters, rounds, epochs),
-            )  # fmt: skip
+            self._part("fits", task.name, partial(measure_task, task, fitters, *effort))
         self._keep("memory", lambda: measure_memory(self.names, *([1] if quick else [])))
         self._keep("imports", lambda: measure_imports(*([3] if quick else [])))
         self._keep("wheel", wheel_bytes)
@@ -150,8 +149,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a rough run of a few minutes")
     parser.add_argument("--isa", help="instruction set of fastmlp and of the limit, such as avx2")
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results")
-    parser.add_argument("--cells", nargs="+", metavar="WORDS",
-                        help="only the cells (and limits) whose name contains one of these")  # fmt: skip
+    parser.add_argument(
+        "--cells", nargs="+", metavar="WORDS",
+        help="only the cells (and limits) whose name contains one of these",
+    )  # fmt: skip
     parser.add_argument("--contestants", nargs="+", metavar="NAME", choices=CONTESTANTS)
     return parser.parse_args(arguments)
 

@@ -16,7 +16,7 @@ REASONS = ("missing", "unsupported", "failed")
 def markdown(found: dict[str, Any], plots: Sequence[str]) -> str:
     """The whole report; ``plots`` are file names beside it."""
     sections = [
-        "# Benchmarks\n\nWritten by `python -m bench.report`; how it measures: `bench/README.md`.\n",
+        "# Benchmarks\n\nWritten by `python -m bench.report`; how: see `bench/README.md`.\n",
         _notice(found),
         _section("Goals", _goals(found)),
         *(f"![{name}]({name})\n" for name in plots),

@@ -23,9 +23,8 @@ WARM_SECONDS = 2e-3
 class Server:
     """Holds contestants in slots and does what the frames ask."""
 
-    def __init__(self, name: str, threads: int) -> None:
-        self.kind = CONTESTANTS[name].load()
-        self.threads = threads
+    def __init__(self, kind: type[Contestant], threads: int) -> None:
+        self.kind, self.threads = kind, threads
         self.slots: dict[int, Contestant] = {}
 
     def setup(self, slot: int, problem: Problem) -> None:
@@ -100,7 +99,7 @@ def main() -> None:
     target = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     name, threads = sys.argv[1], int(sys.argv[2])
-    serve(Server(name, threads), sys.stdin.buffer, target)
+    serve(Server(CONTESTANTS[name].load(), threads), sys.stdin.buffer, target)
 
 
 if __name__ == "__main__":

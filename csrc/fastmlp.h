@@ -29,7 +29,6 @@ typedef struct fm_net fm_net;
 fm_status fm_net_new(int64_t n_in, int n_nodes, const fm_node *nodes, fm_dtype dtype, uint64_t seed, fm_net **out);
 void fm_net_free(fm_net *net);
 
-int64_t fm_net_width_in(const fm_net *net);
 int64_t fm_net_width_out(const fm_net *net);
 int64_t fm_net_parameters(const fm_net *net);
 const fm_node *fm_net_node(const fm_net *net, int index);
@@ -38,17 +37,20 @@ void *fm_net_grads(fm_net *net);
 uint32_t fm_net_step(const fm_net *net); /* training forwards so far: dropout's step */
 void fm_net_set_step(fm_net *net, uint32_t step);
 
-/* y (rows, out) = net(x (rows, in)). Keeps nothing; any number of threads may call it at once. */
-fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y);
+/* Asked from the calling thread every few milliseconds of long work; non-zero stops the call. */
+typedef int (*fm_poll)(void *context);
+
+/* y (rows, out) = net(x (rows, in)). Keeps nothing; any number of threads may call it at once. `poll` may be NULL;
+   FM_INTERRUPTED after it said stop. */
+fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y, fm_poll poll, void *context);
 fm_status fm_net_reserve(fm_net *net, int64_t rows); /* takes the memory for it, so that it cannot be lacking later */
 
 /* The same, keeping what backward needs (a copy of x, the activations). */
 fm_status fm_net_forward(fm_net *net, int64_t rows, const void *x, int training, void *y);
 int64_t fm_net_saved_rows(const fm_net *net); /* rows of the forward that awaits its backward, -1 for none */
-void fm_net_forget(fm_net *net);
 
-/* dx (rows, in) and the gradients, from dy (rows, out) for the rows saved; with `accumulate` gradients are added to. */
-fm_status fm_net_backward(fm_net *net, const void *dy, int accumulate, void *dx);
+/* dx (rows, in) and the gradients, from dy (rows, out); rows as saved. With `accumulate` gradients are added to. */
+fm_status fm_net_backward(fm_net *net, int64_t rows, const void *dy, int accumulate, void *dx);
 
 /* ---- losses ---- */
 
@@ -94,9 +96,6 @@ void *fm_trainer_slot(fm_trainer *trainer, int slot); /* (parameters), NULL wher
 double *fm_trainer_powers(fm_trainer *trainer);       /* (2): hyper[0]^t and hyper[1]^t */
 int64_t *fm_trainer_updates(fm_trainer *trainer);     /* t */
 
-/* Asked from the calling thread at least every few milliseconds of work; non-zero stops before the next update. */
-typedef int (*fm_poll)(void *context);
-
 typedef struct {
     const void *x; /* (rows, in) */
     fm_targets targets;
@@ -108,8 +107,9 @@ typedef struct {
     void *poll_context;
 } fm_epoch;
 
-/* Steps over all batches: forward, loss, backward, update. *loss is the mean of the steps' losses (with penalties,
-   before each update) weighted by their rows, *steps the steps finished. FM_INTERRUPTED after a poll that said stop: the
+/* Steps over all batches: forward, loss, backward, update. *loss is the loss over the epoch's rows, each as its step met
+   them, before its update: a mean weighs the steps by their sample weights, a sum adds them up; the penalties are
+   averaged by rows. *steps are the steps finished. FM_INTERRUPTED after a poll that said stop: the
    network is as the last finished step left it. FM_NO_MEMORY before the first step only. */
 fm_status fm_train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int64_t *steps);
 

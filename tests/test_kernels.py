@@ -354,7 +354,7 @@ def test_optimizer_treats_every_parameter_alone(name, isa, dtype):
 # ---- penalties ----
 
 
-@pytest.mark.parametrize(("name", "p"), [("L2", 0.0), ("L1", 0.0), ("Lp", 0.5), ("Lp", 1.5),
+@pytest.mark.parametrize(("name", "p"), [("L2", 2.0), ("L1", 1.0), ("Lp", 0.5), ("Lp", 1.5),
                                          ("Lp", 3.0)])  # fmt: skip
 def test_penalty(name, p, isa, dtype):
     lam = 0.3
@@ -362,7 +362,7 @@ def test_penalty(name, p, isa, dtype):
     for fan_in, fan_out in [(1, 1), (3, 5), (17, 31), (257, 33)]:
         net = make_net(fan_in, [linear(-1, fan_in, fan_out)], dtype)
         spec = (LOSSES["MSELoss"][0], (), "mean"), (OPTIMIZERS["SGD"][0], (0.0, 0.0, 0.0))
-        trainer = _core.Trainer(net, *spec, [(name, lam, p)], 0.0)
+        trainer = _core.Trainer(net, *spec, [(p, lam)], 0.0)
         rng, (W, _, dW, db) = generator(fan_in), weights(net, 0, fan_in, fan_out)
         net.params[...] = rng.normal(size=net.params.size)
         W[::4, ::3] = 0.0

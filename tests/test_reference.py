@@ -586,9 +586,9 @@ def test_fit_is_the_loop_written_out(rng):
             a, w = x[batch], weight[batch] / weight[batch].sum()
             h = 1.0 / (1.0 + np.exp(-(a @ W1 + b1)))
             d = h @ W2 + b2 - y[batch]
-            loss = np.sum(w * np.mean(d * d, axis=1))
-            loss += sum(0.01 * np.sum(W**2) + 0.02 * np.sum(abs(W)) for W in (W1, W2))
-            losses.append(loss * len(batch) / 10)
+            data = np.sum(w * np.mean(d * d, axis=1))
+            penalty = sum(0.01 * np.sum(W**2) + 0.02 * np.sum(abs(W)) for W in (W1, W2))
+            losses.append(data * weight[batch].sum() / weight.sum() + penalty * len(batch) / 10)
             ds = d * w[:, np.newaxis]  # 2 / (2 columns)
             dz = ds @ W2.T * h * (1.0 - h)
             grads = [a.T @ dz, dz.sum(axis=0), h.T @ ds, ds.sum(axis=0)]

@@ -35,7 +35,7 @@ static void down_through_linear(const fm_exec *e, int i, void *dx) {
     void *out = i > 0 ? e->plan->delta[i - 1] : dx;
     const int fused = below != NULL && ends_in_product(below);
     const int64_t first = e->row_begin;
-    const fm_product space = {e->kernels, e->net->size, e->plan->pack[e->worker->index]};
+    const fm_product space = {e->kernels, e->net->size, e->plan->pack[e->worker->index], e};
     int64_t begin = 0, end = s->fan_in;
     if (e->cut == FM_CUT_COLUMNS) fm_share(e->worker, s->fan_in, e->kernels->lanes, &begin, &end);
     const fm_gemm product = {
@@ -90,10 +90,10 @@ void fm_backward_stages(const fm_exec *e, void *dx) {
     if (dx != NULL && net->stages[0].op != FM_OP_LINEAR) copy_to_dx(e, dx);
 }
 
-void fm_backward_weights(const fm_exec *e, int i, int64_t begin, int64_t end, int add) {
+void fm_backward_weights(const fm_exec *e, int i, int64_t begin, int64_t end, int add, int may_stop) {
     const fm_stage *s = &e->net->stages[i];
     const int me = e->worker->index;
-    const fm_product space = {e->kernels, e->net->size, e->plan->pack[me]};
+    const fm_product space = {e->kernels, e->net->size, e->plan->pack[me], may_stop ? e : NULL};
     fm_weight_gradient(&space, s, e->rows, fm_stage_input(e, i), e->plan->delta[i], begin, end, add,
                        e->plan->turned[me], fm_at(e, e->net->grads, s->weight_at));
 }
@@ -132,14 +132,14 @@ static void backward_task(void *context, fm_worker *self) {
         int64_t begin, end;
         if (s->op != FM_OP_LINEAR) continue;
         fm_share_weights(&e, s, &begin, &end);
-        fm_backward_weights(&e, i, begin, end, call->add);
+        fm_backward_weights(&e, i, begin, end, call->add, 0);
         fm_share(self, s->fan_out, e.kernels->lanes, &begin, &end);
         if (s->bias_at >= 0) fm_backward_bias(&e, i, begin, end, call->add);
     }
 }
 
-fm_status fm_net_backward(fm_net *net, const void *dy, int accumulate, void *dx) {
-    if (net->saved_rows < 0) return FM_BAD_ARGUMENT;
+fm_status fm_net_backward(fm_net *net, int64_t rows, const void *dy, int accumulate, void *dx) {
+    if (net->saved_rows < 0 || net->saved_rows != rows) return FM_BAD_ARGUMENT;
     int threads = fm_plan_threads(net, net->saved_rows, 2.0, 2.0, 1);
     if (threads > net->plan.threads) threads = net->plan.threads;
     backward_call call = {{.net = net,

@@ -71,7 +71,7 @@ static void linear(const fm_exec *e, int i, int64_t m, int64_t begin, int64_t en
         if (s->activation >= 0) activate(e, s, m, begin, end, y, y, slope);
         return;
     }
-    const fm_product space = {e->kernels, e->net->size, e->plan->pack[e->worker->index]};
+    const fm_product space = {e->kernels, e->net->size, e->plan->pack[e->worker->index], e};
     const void *b = bias(e, s, begin);
     const fm_gemm product = {
         .m = m,
@@ -191,6 +191,9 @@ typedef struct {
     int64_t rows, block;
     const void *x;
     void *y;
+    fm_poll poll;
+    void *poll_context;
+    _Atomic int stop;
 } predict_call;
 
 /* The last stage that does anything in prediction; -1 when none does. */
@@ -215,8 +218,14 @@ static void predict_rows(const fm_exec *e, int64_t rows, const void *x, void *y)
     }
 }
 
+/* Blocks take milliseconds at most, so the calling thread asks after each but the last. */
+static void ask_to_go_on(predict_call *call, const fm_exec *e, int64_t next_row) {
+    if (call->poll == NULL || e->worker->index != 0 || next_row >= e->row_end) return;
+    if (call->poll(call->poll_context)) atomic_store(&call->stop, 1);
+}
+
 static void predict_task(void *context, fm_worker *self) {
-    const predict_call *call = context;
+    predict_call *call = context;
     fm_exec e = {.net = call->net,
                  .kernels = call->kernels,
                  .plan = call->plan,
@@ -225,13 +234,14 @@ static void predict_task(void *context, fm_worker *self) {
                  .cut = fm_plan_cut(call->rows, self->count)};
     fm_exec_share(&e);
     fm_prepare(&e, 1);
-    for (int64_t row = e.row_begin; row < e.row_end; row += call->block) {
+    for (int64_t row = e.row_begin; row < e.row_end && !atomic_load(&call->stop); row += call->block) {
         int64_t rows = e.row_end - row < call->block ? e.row_end - row : call->block;
         predict_rows(&e, rows, fm_at(&e, call->x, row * e.net->n_in), fm_at(&e, call->y, row * e.net->n_out));
+        ask_to_go_on(call, &e, row + call->block);
     }
 }
 
-static fm_status predict_or_reserve(fm_net *net, int64_t rows, const void *x, void *y) {
+static fm_status predict_or_reserve(fm_net *net, int64_t rows, const void *x, void *y, fm_poll poll, void *context) {
     const int threads = fm_plan_threads(net, rows, 1.0, 1.0, 1);
     const int64_t most = fm_plan_predict_rows(net), block = rows < most ? rows : most;
     fm_plan plan = {0};
@@ -239,8 +249,9 @@ static fm_status predict_or_reserve(fm_net *net, int64_t rows, const void *x, vo
     if (!taken) plan = net->idle_plan;
     fm_status status = fm_plan_reserve(&plan, net, FM_PLAN_PREDICT, block, threads);
     if (status == FM_OK) {
-        predict_call call = {net, fm_table(net->dtype), &plan, rows, block, x, y};
+        predict_call call = {net, fm_table(net->dtype), &plan, rows, block, x, y, poll, context, 0};
         if (y != NULL && rows > 0) fm_parallel(threads, predict_task, &call);
+        if (atomic_load(&call.stop)) status = FM_INTERRUPTED;
     }
     if (taken) {
         fm_plan_release(&plan);
@@ -251,8 +262,8 @@ static fm_status predict_or_reserve(fm_net *net, int64_t rows, const void *x, vo
     return status;
 }
 
-fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y) {
-    return predict_or_reserve(net, rows, x, y);
+fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y, fm_poll poll, void *context) {
+    return predict_or_reserve(net, rows, x, y, poll, context);
 }
 
-fm_status fm_net_reserve(fm_net *net, int64_t rows) { return predict_or_reserve(net, rows, NULL, NULL); }
+fm_status fm_net_reserve(fm_net *net, int64_t rows) { return predict_or_reserve(net, rows, NULL, NULL, NULL, NULL); }

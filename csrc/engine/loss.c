@@ -1,17 +1,20 @@
 /* Losses over batches: scale, the rows' values and gradients, and the total. */
 #include "engine/net.h"
 
-static double total_weight(fm_dtype dtype, int64_t rows, const void *weight) {
-    return weight == NULL ? (double)rows : fm_table(dtype)->sum(rows, weight);
+double fm_total_weight(fm_dtype dtype, int64_t rows, const void *weight) {
+    double total = 0.0;
+    if (weight == NULL) return (double)rows;
+    for (int64_t i = 0; i < rows; i++)
+        total += dtype == FM_F32 ? (double)((const float *)weight)[i] : ((const double *)weight)[i];
+    return total;
 }
 
 /* What multiplies the sum of weighted row losses: 1 for "sum", 1 / (total weight [* columns]) for "mean"; 0 where there
    is no weight, so that an empty batch costs nothing and moves nothing. */
-double fm_loss_scale(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_t n, const void *weight) {
+double fm_loss_scale(const fm_loss_spec *loss, int64_t n, double total_weight) {
     if (!loss->mean) return 1.0;
-    const double total = total_weight(dtype, rows, weight);
     const double columns = fm_loss_at(loss->kind)->elementwise ? (double)n : 1.0;
-    return total == 0.0 ? 0.0 : 1.0 / (total * columns);
+    return total_weight == 0.0 ? 0.0 : 1.0 / (total_weight * columns);
 }
 
 static const void *row_at(const void *base, int64_t row, int64_t width, size_t size) {
@@ -43,7 +46,7 @@ fm_status fm_loss(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_
                   const fm_targets *targets, double *value, void *gradient) {
     double *row_value = fm_alloc(rows, sizeof *row_value);
     if (row_value == NULL) return FM_NO_MEMORY;
-    const double scale = fm_loss_scale(loss, dtype, rows, n, targets->weight);
+    const double scale = fm_loss_scale(loss, n, fm_total_weight(dtype, rows, targets->weight));
     fm_loss_range(loss, dtype, n, scores, targets, scale, 0, rows, row_value, gradient);
     *value = scale * fm_table(FM_F64)->sum(rows, row_value);
     fm_free(row_value);

@@ -114,7 +114,6 @@ void fm_net_free(fm_net *net) {
     fm_free(net);
 }
 
-int64_t fm_net_width_in(const fm_net *net) { return net->n_in; }
 int64_t fm_net_width_out(const fm_net *net) { return net->n_out; }
 int64_t fm_net_parameters(const fm_net *net) { return net->n_params; }
 const fm_node *fm_net_node(const fm_net *net, int index) { return &net->nodes[index]; }
@@ -123,4 +122,3 @@ void *fm_net_grads(fm_net *net) { return net->grads; }
 uint32_t fm_net_step(const fm_net *net) { return net->step; }
 void fm_net_set_step(fm_net *net, uint32_t step) { net->step = step; }
 int64_t fm_net_saved_rows(const fm_net *net) { return net->saved_rows; }
-void fm_net_forget(fm_net *net) { net->saved_rows = -1; }

@@ -63,7 +63,7 @@ struct fm_net {
 typedef enum { FM_CUT_ROWS, FM_CUT_COLUMNS } fm_cut;
 
 /* What one thread needs to run stages. */
-typedef struct {
+typedef struct fm_exec {
     const fm_net *net;
     const fm_kernels *kernels;
     const fm_plan *plan;
@@ -77,6 +77,14 @@ typedef struct {
     void (*between_stages)(void *context); /* or NULL */
     void *context;
 } fm_exec;
+
+static inline int fm_stopped(const fm_exec *e) {
+    return e->stop != NULL && atomic_load_explicit(e->stop, memory_order_relaxed);
+}
+
+static inline void fm_between_stages(const fm_exec *e) {
+    if (e->between_stages != NULL) e->between_stages(e->context);
+}
 
 typedef enum { FM_PLAN_PREDICT, FM_PLAN_FORWARD, FM_PLAN_TRAIN } fm_plan_kind;
 
@@ -99,6 +107,7 @@ typedef struct {
     const fm_kernels *kernels;
     size_t size;
     void *pack;
+    const fm_exec *watch; /* long products look at its stop flag every few milliseconds; NULL: they must finish */
 } fm_product;
 
 int fm_takes_dot_form(int64_t fan_in, int64_t fan_out);
@@ -110,9 +119,6 @@ void fm_weight_gradient(const fm_product *space, const fm_stage *stage, int64_t 
                         int64_t begin, int64_t end, int add, void *turned, void *dw);
 
 /* ---- forward.c, backward.c ---- */
-static inline int fm_stopped(const fm_exec *e) {
-    return e->stop != NULL && atomic_load_explicit(e->stop, memory_order_relaxed);
-}
 void *fm_at(const fm_exec *e, const void *base, int64_t elements);
 void fm_exec_share(fm_exec *e); /* sets the row range from cut, rows and worker */
 int fm_exec_columns(const fm_exec *e, const fm_stage *stage, int64_t width, int64_t *begin, int64_t *end);
@@ -122,16 +128,14 @@ void fm_forward_stages(const fm_exec *e);
 const void *fm_stage_input(const fm_exec *e, int stage);
 /* delta[last] holds dL/dy on entry; dx may be NULL. */
 void fm_backward_stages(const fm_exec *e, void *dx);
-void fm_backward_weights(const fm_exec *e, int stage, int64_t begin, int64_t end, int add);
+/* With `may_stop`, leaves early once the stop flag is up. */
+void fm_backward_weights(const fm_exec *e, int stage, int64_t begin, int64_t end, int add, int may_stop);
 void fm_backward_bias(const fm_exec *e, int stage, int64_t begin, int64_t end, int add);
 void fm_share_weights(const fm_exec *e, const fm_stage *stage, int64_t *begin, int64_t *end);
 
-static inline void fm_between_stages(const fm_exec *e) {
-    if (e->between_stages != NULL) e->between_stages(e->context);
-}
-
 /* ---- loss.c ---- */
-double fm_loss_scale(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_t n, const void *weight);
+double fm_total_weight(fm_dtype dtype, int64_t rows, const void *weight);
+double fm_loss_scale(const fm_loss_spec *loss, int64_t n, double total_weight);
 void fm_loss_range(const fm_loss_spec *loss, fm_dtype dtype, int64_t n, const void *scores, const fm_targets *targets,
                    double scale, int64_t begin, int64_t end, double *row_value, void *gradient);
 

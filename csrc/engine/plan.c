@@ -1,11 +1,12 @@
 /* Plans: how much memory a pass takes and where each array lies, and how its work is cut among threads. */
+#include "base/quota.h"
 #include "engine/net.h"
 
-/* What waking the team, one barrier and one thread's arithmetic cost, measured on two x86-64 server processors (see
-   docs/performance-notes.md). They choose a thread count and never a result. */
+/* What waking the team, one thread's part in a barrier and one thread's arithmetic cost, measured on two x86-64 server
+   processors (see docs/performance-notes.md). They choose a thread count and never a result. */
 static const struct {
     double region_us, barrier_us, flops_per_us;
-} cost = {10.0, 1.0, 90e3};
+} cost = {10.0, 0.5, 90e3};
 
 static double forward_flops(const fm_net *net) {
     double flops = 0.0;
@@ -22,14 +23,25 @@ static _Atomic int cost_ignored;
 
 void fm_ignore_thread_cost(int ignore) { atomic_store(&cost_ignored, ignore); }
 
+static int fewer(int a, int b) { return a < b ? a : b; }
+
+/* More threads than processors only wait for one another. */
+static int worthwhile_threads(void) {
+    static _Atomic int processors;
+    if (atomic_load_explicit(&processors, memory_order_relaxed) == 0) atomic_store(&processors, fm_usable_cpus());
+    return fewer(fm_threads(), atomic_load_explicit(&processors, memory_order_relaxed));
+}
+
 int fm_plan_threads(const fm_net *net, int64_t rows, double passes, double waits, int64_t steps) {
-    const int most = fm_threads();
     const double alone = passes * (double)rows * forward_flops(net) / cost.flops_per_us;
-    const double overhead = cost.region_us / (double)steps + waits * cost.barrier_us;
+    if (atomic_load_explicit(&cost_ignored, memory_order_relaxed)) return fm_threads();
+    const int most = worthwhile_threads();
+    double best = alone;
     int threads = 1;
-    if (atomic_load_explicit(&cost_ignored, memory_order_relaxed)) return most;
-    for (int t = 2; t <= most; t++)
-        if (alone * (1.0 - 1.0 / t) > overhead) threads = t;
+    for (int t = 2; t <= most; t++) {
+        const double us = alone / t + cost.region_us / (double)steps + waits * cost.barrier_us * t;
+        if (us < best) best = us, threads = t;
+    }
     return threads;
 }
 

@@ -21,6 +21,12 @@ static const void *at(const void *base, int64_t elements, size_t size) {
     return (const char *)base + elements * (int64_t)size;
 }
 
+static int told_to_stop(const fm_product *space) {
+    if (space->watch == NULL) return 0;
+    fm_between_stages(space->watch);
+    return fm_stopped(space->watch);
+}
+
 /* All rows of one packed block of A against every panel of B for this part of k. */
 static void multiply_block(const fm_product *space, const fm_gemm *g, fm_gemm part, int64_t k0) {
     const fm_kernels *k = space->kernels;
@@ -43,6 +49,7 @@ static void multiply_packed(const fm_product *space, const fm_gemm *g) {
     const int64_t rows = FM_BLOCK_ELEMENTS / smaller(depth, g->k) / k->tile_rows * k->tile_rows;
     for (int64_t i = 0; i < g->m; i += rows)
         for (int64_t k0 = 0; k0 < g->k; k0 += depth) {
+            if (told_to_stop(space)) return;
             fm_gemm part = *g;
             part.m = smaller(rows, g->m - i);
             part.k = smaller(depth, g->k - k0);
@@ -62,15 +69,30 @@ static void multiply_packed(const fm_product *space, const fm_gemm *g) {
         }
 }
 
+/* A slab of rows at a time, so that a stop is heard. */
+static void multiply_in_place(const fm_product *space, fm_gemm g) {
+    enum { SLAB_PRODUCTS = 1 << 28 };
+    const int64_t mr = space->kernels->tile_rows, slab = (SLAB_PRODUCTS / (g.k * g.n + 1) / mr + 1) * mr, rows = g.m;
+    const char *a = g.a;
+    char *c = g.c, *aux = g.aux;
+    g.a_panel = g.a_row * mr;
+    g.b_panel = space->kernels->tile_cols;
+    for (int64_t i = 0; i < rows && !told_to_stop(space); i += slab) {
+        g.m = smaller(slab, rows - i);
+        g.a = at(a, i * g.a_row, space->size);
+        g.c = c + i * g.ldc * (int64_t)space->size;
+        g.aux = aux == NULL ? NULL : aux + i * g.ldaux * (int64_t)space->size;
+        space->kernels->gemm(&g);
+    }
+}
+
 void fm_multiply(const fm_product *space, fm_gemm g) {
     if (g.m == 0 || g.n == 0) return;
     if (must_pack(&g, space->size)) {
         multiply_packed(space, &g);
         return;
     }
-    g.a_panel = g.a_row * space->kernels->tile_rows;
-    g.b_panel = space->kernels->tile_cols;
-    space->kernels->gemm(&g);
+    multiply_in_place(space, g);
 }
 
 /* Few outputs would leave most of a vector's lanes idle: then the gradient is made transposed, with vectors along the

@@ -12,7 +12,8 @@ typedef struct {
     fm_trainer *trainer;
     const fm_epoch *epoch;
     _Atomic int stop;
-    double loss_sum;
+    double data_loss, penalty; /* running mean (or sum) over the steps done */
+    double weight_done;        /* of the mean */
     int64_t steps, rows_done;
 } training;
 
@@ -21,7 +22,7 @@ typedef struct {
     fm_exec e;
     fm_clock clock;
     fm_targets targets; /* of the batch */
-    double scale;
+    double scale, total_weight;
     double last_poll;
     int is_last; /* step of this call: nobody needs its transposed weights */
 } training_thread;
@@ -99,7 +100,8 @@ static void phase_a(training_thread *t, int64_t first) {
     /* rows gathered by others are needed by a cut by columns, and their weights by the loss's scale */
     if (t->run->epoch->order != NULL && (t->e.cut == FM_CUT_COLUMNS || t->targets.weight != NULL))
         fm_barrier(t->e.worker);
-    t->scale = fm_loss_scale(&trainer->loss, net->dtype, t->e.rows, net->n_out, t->targets.weight);
+    t->total_weight = fm_total_weight(net->dtype, t->e.rows, t->targets.weight);
+    t->scale = fm_loss_scale(&trainer->loss, net->n_out, t->total_weight);
     fm_forward_stages(&t->e);
     loss_of_rows(t);
     if (t->e.cut == FM_CUT_COLUMNS) fm_barrier(t->e.worker);
@@ -107,47 +109,63 @@ static void phase_a(training_thread *t, int64_t first) {
     fm_penalty_chunks(trainer, t->e.worker, t->e.plan->chunk_sum);
 }
 
-static void finish_range(training_thread *t, int64_t begin, int64_t end, int is_weight) {
-    const fm_trainer *trainer = t->run->trainer;
-    if (is_weight) fm_penalty_gradient_range(trainer, begin, end);
-    if (trainer->optimizer.clip_norm == 0.0) fm_update_range(trainer, &t->clock, begin, end);
+/* Whether gradients are all made before the first update: clipping needs it, and so does a step so long that a stop must
+   be heard while they are made. Otherwise a weight's update follows its gradient while that is in cache. */
+static int updates_come_last(const training_thread *t) {
+    const double gradient_us = 2.0 * (double)t->e.rows * (double)t->e.net->n_params / (90e3 * t->e.worker->count);
+    return t->run->trainer->optimizer.clip_norm != 0.0 || gradient_us > 20e3;
 }
 
-static void stage_gradients(training_thread *t, int i) {
+static void finish_range(training_thread *t, int64_t begin, int64_t end, int is_weight, int update) {
+    const fm_trainer *trainer = t->run->trainer;
+    if (is_weight) fm_penalty_gradient_range(trainer, begin, end);
+    if (update) fm_update_range(trainer, &t->clock, begin, end);
+}
+
+static void stage_gradients(training_thread *t, int i, int update) {
     const fm_stage *s = &t->e.net->stages[i];
     int64_t begin, end;
     if (s->op != FM_OP_LINEAR) return;
     fm_share_weights(&t->e, s, &begin, &end);
     if (begin < end) {
-        fm_backward_weights(&t->e, i, begin, end, 0);
-        finish_range(t, s->weight_at + begin * s->fan_out, s->weight_at + end * s->fan_out, 1);
-        if (t->run->trainer->optimizer.clip_norm == 0.0 && !t->is_last) fm_transpose_weights(&t->e, i, begin, end);
+        fm_backward_weights(&t->e, i, begin, end, 0, !update);
+        finish_range(t, s->weight_at + begin * s->fan_out, s->weight_at + end * s->fan_out, 1, update);
+        if (update && !t->is_last) fm_transpose_weights(&t->e, i, begin, end);
     }
     fm_share(t->e.worker, s->fan_out, t->e.kernels->lanes, &begin, &end);
     if (s->bias_at >= 0 && begin < end) {
         fm_backward_bias(&t->e, i, begin, end, 0);
-        finish_range(t, s->bias_at + begin, s->bias_at + end, 0);
+        finish_range(t, s->bias_at + begin, s->bias_at + end, 0, update);
     }
 }
 
-/* Clipping needs all gradients before the first update: two more barriers, and the transposes afterwards. */
-static void clipped_update(training_thread *t) {
+static void clip(training_thread *t) {
     const fm_trainer *trainer = t->run->trainer;
-    int64_t begin, end;
-    fm_barrier(t->e.worker);
     const int64_t chunks = fm_square_chunks(trainer, t->e.worker, t->e.plan->chunk_sum);
     fm_barrier(t->e.worker);
     const double norm = sqrt(fm_chunks_total(t->e.plan->chunk_sum, chunks));
     t->clock.g_scale = fm_clip_scale(norm, trainer->optimizer.clip_norm);
+}
+
+/* Called when all gradients are there. */
+static void update_all(training_thread *t) {
+    int64_t begin, end;
+    if (t->run->trainer->optimizer.clip_norm != 0.0) clip(t);
     fm_share(t->e.worker, t->e.net->n_params, FM_SUM_CHUNK, &begin, &end);
-    fm_update_range(trainer, &t->clock, begin, end);
+    fm_update_range(t->run->trainer, &t->clock, begin, end);
     fm_barrier(t->e.worker);
     if (!t->is_last) fm_prepare(&t->e, 0);
 }
 
-static void phase_b(training_thread *t) {
-    for (int i = 0; i < t->e.net->n_stages; i++) stage_gradients(t, i);
-    if (t->run->trainer->optimizer.clip_norm != 0.0) clipped_update(t);
+/* False when the run was stopped before the first update. */
+static int phase_b(training_thread *t) {
+    const int last = updates_come_last(t);
+    for (int i = 0; i < t->e.net->n_stages; i++) stage_gradients(t, i, !last);
+    fm_barrier(t->e.worker);
+    if (!last) return 1;
+    if (atomic_load(&t->run->stop)) return 0;
+    update_all(t);
+    return 1;
 }
 
 static int64_t penalty_chunk_count(const fm_trainer *trainer) {
@@ -155,31 +173,47 @@ static int64_t penalty_chunk_count(const fm_trainer *trainer) {
     return fm_penalty_chunks(trainer, &nobody, NULL);
 }
 
-/* The step's loss, before its update. */
-static double step_loss(const training_thread *t) {
+/* The step's losses, before its update. */
+typedef struct {
+    double data, penalty;
+} losses;
+
+static losses losses_of(const training_thread *t) {
     const fm_plan *plan = t->e.plan;
-    const fm_trainer *trainer = t->run->trainer;
-    return t->scale * fm_table(FM_F64)->sum(t->e.rows, plan->row_value) +
-           fm_chunks_total(plan->chunk_sum, penalty_chunk_count(trainer));
+    return (losses){t->scale * fm_table(FM_F64)->sum(t->e.rows, plan->row_value),
+                    fm_chunks_total(plan->chunk_sum, penalty_chunk_count(t->run->trainer))};
 }
 
-/* False when the run was stopped: all threads agree, for the flag is only raised before this barrier. */
+/* Running means, so that the loss of one step is exactly itself. */
+static void account(const training_thread *t, losses step) {
+    training *run = t->run;
+    run->steps++;
+    run->rows_done += t->e.rows;
+    run->penalty += (step.penalty - run->penalty) * ((double)t->e.rows / (double)run->rows_done);
+    run->weight_done += t->total_weight;
+    if (!run->trainer->loss.mean) run->data_loss += step.data;
+    else if (run->weight_done != 0.0)
+        run->data_loss += (step.data - run->data_loss) * (t->total_weight / run->weight_done);
+}
+
+/* False when the run was stopped: all threads agree, for the flag is only raised before the barriers that are followed by
+   a look at it. */
 static int one_step(training_thread *t, int64_t first, double lr) {
     training *run = t->run;
+    losses step = {0.0, 0.0};
     fm_exec_share(&t->e);
     t->e.step = t->e.net->step + (uint32_t)t->clock.t - (uint32_t)run->trainer->t;
     phase_a(t, first);
     fm_barrier(t->e.worker);
     if (atomic_load(&run->stop)) return 0;
+    const fm_clock before = t->clock;
     t->clock = fm_clock_next(run->trainer, t->clock, lr);
-    if (t->e.worker->index == 0) {
-        run->loss_sum += step_loss(t) * (double)t->e.rows;
-        run->rows_done += t->e.rows;
-        run->steps++;
+    if (t->e.worker->index == 0) step = losses_of(t);
+    if (!phase_b(t)) {
+        t->clock = before;
+        return 0;
     }
-    if (run->trainer->optimizer.clip_norm != 0.0) fm_barrier(t->e.worker); /* chunk sums are used anew */
-    phase_b(t);
-    fm_barrier(t->e.worker);
+    if (t->e.worker->index == 0) account(t, step);
     return 1;
 }
 
@@ -229,6 +263,6 @@ fm_status fm_train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int
     training run = {.trainer = trainer, .epoch = epoch};
     fm_parallel(threads, training_task, &run);
     *steps = run.steps;
-    *loss = run.rows_done > 0 ? run.loss_sum / (double)run.rows_done : 0.0;
+    *loss = run.data_loss + run.penalty;
     return atomic_load(&run.stop) ? FM_INTERRUPTED : FM_OK;
 }

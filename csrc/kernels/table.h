@@ -93,7 +93,6 @@ typedef struct {
 
     /* out[j] (+)= chains of the rows of x in ascending order, FM_BATCH_CHUNK rows a chain */
     void (*column_sums)(int64_t m, int64_t n, const void *x, int64_t ldx, void *out, int add);
-    void (*add)(int64_t n, const void *x, void *y); /* y += x */
 
     void (*activate)(int kind, const double *params, int64_t m, int64_t n, const void *z, int64_t ldz, void *y,
                      int64_t ldy, void *slope, int64_t lds);
@@ -120,7 +119,7 @@ enum { FM_BLOCK_ELEMENTS = 1 << 16, FM_MOST_TILE_COLS = 64 };
 /* The batch is summed in chunks of this many rows (docs/numerics.md): a chain inside, chunk totals in order. */
 enum { FM_BATCH_CHUNK = 1024 };
 
-/* The tables in use; chosen at the first call by FASTMLP_ISA or as the best that the processor has. */
+/* The tables in use: fm_use_isa's choice, or the best that the processor has. */
 const fm_kernels *fm_table(fm_dtype dtype);
 
 int fm_isa_count(void);             /* ISAs in this build */

@@ -79,12 +79,13 @@ cdef extern from "fastmlp.h" nogil:
     void *fm_net_grads(fm_net *net)
     uint32_t fm_net_step(const fm_net *net)
     void fm_net_set_step(fm_net *net, uint32_t step)
-    fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y)
+    ctypedef int (*fm_poll)(void *context) noexcept nogil
+    fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y, fm_poll poll,
+                             void *context)
     fm_status fm_net_reserve(fm_net *net, int64_t rows)
     fm_status fm_net_forward(fm_net *net, int64_t rows, const void *x, int training, void *y)
     int64_t fm_net_saved_rows(const fm_net *net)
-    void fm_net_forget(fm_net *net)
-    fm_status fm_net_backward(fm_net *net, const void *dy, int accumulate, void *dx)
+    fm_status fm_net_backward(fm_net *net, int64_t rows, const void *dy, int accumulate, void *dx)
 
     ctypedef struct fm_loss_spec:
         int kind
@@ -122,8 +123,6 @@ cdef extern from "fastmlp.h" nogil:
     void *fm_trainer_slot(fm_trainer *trainer, int slot)
     double *fm_trainer_powers(fm_trainer *trainer)
     int64_t *fm_trainer_updates(fm_trainer *trainer)
-
-    ctypedef int (*fm_poll)(void *context) noexcept nogil
 
     ctypedef struct fm_epoch:
         const void *x

@@ -65,7 +65,7 @@ class Trainer:
         net: Net,
         loss: tuple[int, tuple[float, ...], str],
         optimizer: tuple[int, tuple[float, ...]],
-        penalties: list[tuple[str, float, float]],
+        penalties: list[tuple[float, float]],
         clip_norm: float,
     ) -> None: ...
     def step(self, x: _Array, target: _Array, sample_weight: _Array | None) -> float: ...

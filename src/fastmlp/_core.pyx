@@ -1,8 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=False
 """The bridge to the C core: owns handles, releases the GIL, maps statuses to exceptions.
 
-No policy lives here. Arrays are trusted to be of the network's dtype, C-contiguous, aligned and of
-matching shapes: `fastmlp.validation` sees to that.
+No policy lives here. Net and Trainer trust arrays to be of the network's dtype, C-contiguous,
+aligned and of matching shapes: `fastmlp.validation` sees to that. Predictor and Stepper only
+recognise arrays that already are, and pass everything else to it (docs/decisions/ready-arrays.md).
 """
 import os
 
@@ -212,8 +213,26 @@ def dropout_mask(int64_t n, double p, uint64_t seed, uint32_t stream, uint32_t s
 
 def permutation(int64_t n, uint64_t seed, uint32_t epoch):
     out = np.empty(n, np.int64)
-    fm_permutation(seed, epoch, n, <int64_t *>data(out))
+    cdef int64_t *order = <int64_t *>data(out)
+    with nogil:
+        fm_permutation(seed, epoch, n, order)
     return out
+
+
+# ---- signals ----
+
+cdef class _Signals:
+    """What the poll function found: the exception a signal handler raised."""
+    cdef object error
+
+
+cdef int poll_signals(void *context) noexcept with gil:
+    try:
+        PyErr_CheckSignals()
+    except BaseException as error:
+        (<_Signals>context).error = error
+        return 1
+    return 0
 
 
 # ---- networks ----
@@ -224,6 +243,10 @@ cdef class _NetHandle:
 
     def __dealloc__(self):
         fm_net_free(self.net)
+
+
+# Fewer rows than this are one block of work: there would be nothing to interrupt.
+cdef int64_t MANY_ROWS = 128
 
 
 cdef class Net:
@@ -286,12 +309,20 @@ cdef class Net:
 
     cpdef object predict(self, object x, object out):
         cdef int64_t rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
+        cdef _Signals signals = None
         y = empty(rows, self.n_out, self.typenum) if out is None else out
         cdef void *from_x = data(x)
         cdef void *to_y = data(y)
+        cdef void *context = NULL
+        cdef fm_poll poll = NULL
         cdef fm_status status
+        if rows > MANY_ROWS:
+            signals = _Signals()
+            poll, context = poll_signals, <void *>signals
         with nogil:
-            status = fm_net_predict(self.net, rows, from_x, to_y)
+            status = fm_net_predict(self.net, rows, from_x, to_y, poll, context)
+        if status == FM_INTERRUPTED:
+            raise signals.error
         check(status)
         return y
 
@@ -313,13 +344,17 @@ cdef class Net:
         return y
 
     def backward(self, dy, bint accumulate):
-        dx = empty(cnp.PyArray_DIM(<cnp.ndarray>dy, 0), self.n_in, self.typenum)
+        cdef int64_t rows = cnp.PyArray_DIM(<cnp.ndarray>dy, 0)
+        dx = empty(rows, self.n_in, self.typenum)
         cdef void *from_dy = data(dy)
         cdef void *to_dx = data(dx)
         cdef fm_status status
         self.enter()
+        if fm_net_saved_rows(self.net) != rows:
+            self.busy = False
+            raise StateError("backward: another call has used this network since the forward pass")
         with nogil:
-            status = fm_net_backward(self.net, from_dy, accumulate, to_dx)
+            status = fm_net_backward(self.net, rows, from_dy, accumulate, to_dx)
         self.busy = False
         check(status)
         return dx
@@ -374,6 +409,8 @@ cdef class Predictor:
         [0.5]
         """
         cdef Net net = self.bound
+        if net is None:
+            raise StateError("predict: this network's __init__ has not run")
         if (is_ready(x, net.typenum, 2) and cnp.PyArray_DIM(<cnp.ndarray>x, 1) == net.n_in
                 and (out is None or self.takes_output(x, out))):
             return net.predict(x, out)
@@ -389,7 +426,8 @@ cdef fm_targets targets_of(object target, object sample_weight):
     targets.values = NULL
     targets.cols = 0
     targets.weight = data(sample_weight)
-    if cnp.PyArray_TYPE(array) == cnp.NPY_INT64:
+    # int64 may carry either of two type numbers, long's or long long's.
+    if cnp.PyTypeNum_ISINTEGER(cnp.PyArray_TYPE(array)):
         targets.label = <const int64_t *>cnp.PyArray_DATA(array)
     else:
         targets.values = cnp.PyArray_DATA(array)
@@ -438,20 +476,6 @@ cdef class _TrainerHandle:
         fm_trainer_free(self.trainer)
 
 
-cdef class _Signals:
-    """What the poll function found: the exception a signal handler raised."""
-    cdef object error
-
-
-cdef int poll_signals(void *context) noexcept with gil:
-    try:
-        PyErr_CheckSignals()
-    except BaseException as error:
-        (<_Signals>context).error = error
-        return 1
-    return 0
-
-
 cdef class Trainer:
     """A network, a loss and an optimizer with its state: whole steps and epochs in C."""
     cdef _TrainerHandle handle
@@ -465,8 +489,7 @@ cdef class Trainer:
 
     def __init__(self, Net net, tuple loss, tuple optimizer, list penalties, double clip_norm):
         cdef fm_optimizer_spec spec
-        powers = {"L1": 1.0, "L2": 2.0}
-        pairs = np.array([(powers.get(name, p), lam) for name, lam, p in penalties], np.float64)
+        pairs = np.array(penalties, np.float64)  # (exponent, lambda) each
         kind, hyper = optimizer
         spec.kind = kind
         for i in range(FM_HYPERS):
@@ -610,6 +633,8 @@ cdef class Stepper:
         ArgumentError, ArgumentTypeError
             If shapes, types or values do not fit; parameters are unchanged.
         """
+        if self.bound is None:
+            raise StateError("step: this trainer's __init__ has not run")
         cdef Net net = self.bound.net
         cdef int64_t rows
         if sample_weight is None and is_ready(x, net.typenum, 2):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
+from fastmlp.errors import ArgumentTypeError
+
+_Row = TypeVar("_Row")
 # Arguments that say where an object lives, not what it is.
 _PLACE = ("net", "dtype", "seed")
 
@@ -33,6 +36,14 @@ class Described:
             if self._shows_defaults or value != defaults[name]
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def registered(rows: Mapping[str, _Row], thing: object) -> _Row:
+    """Return the core's row for an object: that of its class, or of the nearest base with one."""
+    for cls in type(thing).__mro__:
+        if cls.__name__ in rows:
+            return rows[cls.__name__]
+    raise ArgumentTypeError(f"got {thing!r}; want an instance or a subclass of {', '.join(rows)}")
 
 
 def _defaults(cls: type) -> Mapping[str, Any]:

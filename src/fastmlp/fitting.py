@@ -127,10 +127,9 @@ class Run:
                 RuntimeWarning,
                 stacklevel=6,
             )
-        state.record(loss, lr)
-        if self.held_out is not None:
-            state.record_validation(*self.trainer.evaluate(self.held_out))
-        state.record_time(time.perf_counter() - start)
+        # Entered only when complete: an interrupt during validation leaves columns of one length.
+        held_out = None if self.held_out is None else self.trainer.evaluate(self.held_out)
+        state.record(loss, lr, held_out, time.perf_counter() - start)
         if self.schedule is not None:
             self.schedule.observe(loss if state.val_loss is None else state.val_loss)
         self._tell("on_epoch_end")
@@ -148,10 +147,20 @@ class Run:
         return rates
 
     def _tell(self, hook: str) -> None:
+        """Call every callback's hook; at the end of the fit all of them, whatever one raises."""
+        errors = []
         for callback in self.hooks:
             method = getattr(callback, hook, None)
-            if method is not None:
+            if method is None:
+                continue
+            try:
                 method(self.state)
+            except BaseException as error:
+                if hook != "on_fit_end":
+                    raise
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _rows_of_a_step(self, batch_size: int | None) -> int:
         rows = len(self.data.x)

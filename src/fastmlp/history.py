@@ -119,20 +119,16 @@ class FitState:
         """End the fit after this epoch."""
         self.stopped = True
 
-    def record(self, loss: float, lr: float) -> None:
-        """Enter an epoch's training into the history."""
+    def record(
+        self, loss: float, lr: float, validation: tuple[float, float] | None, seconds: float
+    ) -> None:
+        """Enter an epoch into the history: training, validation (loss and score), duration."""
         self.epoch += 1
-        self.loss, self.lr = loss, lr
+        self.loss, self.lr, self.seconds = loss, lr, seconds
         self.history.loss.append(loss)
         self.history.lr.append(lr)
-
-    def record_validation(self, loss: float, score: float) -> None:
-        """Enter an epoch's validation into the history."""
-        self.val_loss, self.val_score = loss, score
-        self.history.val_loss.append(loss)
-        self.history.val_score.append(score)
-
-    def record_time(self, seconds: float) -> None:
-        """Enter an epoch's duration into the history."""
-        self.seconds = seconds
         self.history.seconds.append(seconds)
+        if validation is not None:
+            self.val_loss, self.val_score = validation
+            self.history.val_loss.append(validation[0])
+            self.history.val_score.append(validation[1])

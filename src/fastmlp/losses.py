@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastmlp import _core, metrics, validation
-from fastmlp.described import Described
+from fastmlp.described import Described, registered
 from fastmlp.errors import ArgumentError, StateError
 from fastmlp.validation import Array
 
@@ -105,7 +105,7 @@ class Loss(Described):
 
     def core_spec(self) -> tuple[int, tuple[float, ...], Any]:
         """Return what the core takes: kind, parameters, reduction."""
-        kind, row = _ROWS[type(self).__name__]
+        kind, row = registered(_ROWS, self)
         values = tuple(float(getattr(self, name)) for name, _ in row["params"])
         return kind, values, self.reduction
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastmlp import _core, validation
-from fastmlp.described import Described
+from fastmlp.described import Described, registered
 from fastmlp.errors import ArgumentError, ArgumentTypeError, StateError
 
 _ROWS: Mapping[str, tuple[int, Any]] = {
@@ -100,7 +100,7 @@ class FirstOrder(Optimizer):
         self.lr = lr
 
     def core_spec(self) -> tuple[int, tuple[float, ...]]:
-        kind, row = _ROWS[type(self).__name__]
+        kind, row = registered(_ROWS, self)
         values = self._hyper()
         return kind, tuple(float(values[name]) for name, _ in row["hyper"])
 

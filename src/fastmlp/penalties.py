@@ -18,14 +18,16 @@ _ANY_OPTIMIZER = (0, tuple(default for _, default in _core.optimizers()[0]["hype
 
 
 class Penalty(Described):
-    """Base of the penalties."""
+    """Base of the penalties: ``lam * sum(abs(W) ** p)``."""
+
+    p: float
 
     def __init__(self, lam: float) -> None:
         self.lam = validation.real(lam, "lam", 0.0)
 
-    def core_spec(self) -> tuple[str, float, float]:
-        """Return what the core's trainer takes: name, lambda, exponent."""
-        return (type(self).__name__, self.lam, float(getattr(self, "p", 0.0)))
+    def core_spec(self) -> tuple[float, float]:
+        """Return what the core's trainer takes: exponent, lambda."""
+        return self.p, self.lam
 
     def forward(self, net: Any) -> float:
         """Return the penalty of the network's weights."""
@@ -55,6 +57,8 @@ class L2(Penalty):
     4.0
     """
 
+    p = 2.0
+
 
 class L1(Penalty):
     """``lam * sum(abs(W))``: its gradient is ``lam * sign(W)``, 0 at 0.
@@ -71,6 +75,8 @@ class L1(Penalty):
     >>> fm.L1(0.5).forward(net)
     2.0
     """
+
+    p = 1.0
 
 
 class Lp(Penalty):

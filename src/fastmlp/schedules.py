@@ -236,7 +236,8 @@ class ReduceLROnPlateau(Schedule):
         return np.full(steps, max(lr * self.factor**self._falls, min(lr, self.min_lr)))
 
     def observe(self, value: float) -> None:
-        if value < self._best * (1.0 - self.threshold) or self._best == math.inf:
+        # NaN is never better, whatever the best is.
+        if value < (self._best * (1.0 - self.threshold) if math.isfinite(self._best) else math.inf):
             self._best, self._bad = value, 0
         else:
             self._bad += 1

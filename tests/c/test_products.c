@@ -56,7 +56,7 @@ static void check_product(const fm_kernels *k, void *pack, int64_t m, int64_t n,
     const int fused = strcmp(k->isa, "portable") != 0;
     guarded a = random_array(m * depth), b = random_array(depth * n), bias = random_array(n), c = guarded_array(m * n);
     const int64_t a_row = transposed_a ? 1 : depth, a_step = transposed_a ? m : 1;
-    const fm_product space = {k, sizeof(float), pack};
+    const fm_product space = {.kernels = k, .size = sizeof(float), .pack = pack};
     fm_multiply(&space, (fm_gemm){.m = m,
                                   .n = n,
                                   .k = depth,

@@ -120,12 +120,12 @@ static uint64_t train(const run *r, fm_net *net) {
         CHECK(steps == (r->rows + r->batch - 1) / r->batch, "%s: %ld steps", r->name, (long)steps);
         hash = mix(hash, &value, sizeof value);
     }
-    CHECK(fm_net_predict(net, r->rows, x, y) == FM_OK, "%s", r->name);
+    CHECK(fm_net_predict(net, r->rows, x, y, NULL, NULL) == FM_OK, "%s", r->name);
     hash = mix(mix(hash, y, (size_t)(r->rows * out) * size), fm_net_params(net), (size_t)parameters * size);
     void *by_hand = calloc((size_t)(r->rows * out), size), *dx = calloc((size_t)(r->rows * r->widths[0]), size);
     CHECK(fm_net_forward(net, r->rows, x, 0, by_hand) == FM_OK, "%s", r->name);
     CHECK(memcmp(by_hand, y, (size_t)(r->rows * out) * size) == 0, "%s: forward and predict differ", r->name);
-    CHECK(fm_net_backward(net, by_hand, 0, dx) == FM_OK, "%s", r->name);
+    CHECK(fm_net_backward(net, r->rows, by_hand, 0, dx) == FM_OK, "%s", r->name);
     hash = mix(mix(hash, dx, (size_t)(r->rows * r->widths[0]) * size), fm_net_grads(net), (size_t)parameters * size);
     fm_trainer_free(trainer);
     free(start), free(x), free(target), free(y), free(label), free(order), free(by_hand), free(dx);

@@ -154,6 +154,25 @@ def train(**options: Any) -> None:
     run_training(Settings(**options))
 
 
+@cli.command(context_settings={"show_default": True})
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.3,
+    help="Time for each library and each line of the table.",
+)
+@click.option(
+    "--threads", type=click.IntRange(min=1), help="Threads of fastmlp.  [default: all there are]"
+)
+@debug_option
+def bench(seconds: float, threads: int | None) -> None:
+    """Time training steps and predictions beside the libraries that are installed here."""
+    # Imported here because the libraries take seconds, which --help should not.
+    from fastmlp.cli.bench import run as run_benchmark
+
+    run_benchmark(seconds, threads)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run the command that `arguments` name and return the exit code."""
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,10 @@ class Layer(Described):
     # What suits the weights of a Linear before this layer; None: the layer after this one decides.
     init_before: ClassVar[str | None] = "xavier"
     n_parameters: int = 0
+
+    if TYPE_CHECKING:
+        # net[0].W: a type checker cannot know which layer that is.
+        def __getattr__(self, name: str) -> Any: ...
 
     def __init__(self, dtype: Any = None, seed: int | None = None) -> None:
         self._dtype = None if dtype is None else validation.float_dtype(dtype)

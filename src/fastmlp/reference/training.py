@@ -43,6 +43,7 @@ class Trainer:
     ) -> None:
         self.net, self.loss, self.optimizer = net, loss, optimizer
         self.penalties, self.clip_norm = penalties, clip_norm
+        self.penalty = 0.0  # of the last step, before its update
 
     def step(
         self, x: ArrayLike, target: ArrayLike, sample_weight: ArrayLike | None = None
@@ -51,13 +52,13 @@ class Trainer:
         scores = self.net.forward(x, training=True)
         value = self.loss.forward(scores, target, sample_weight)
         self.net.backward(self.loss.backward())
-        value += self._penalise()
+        self.penalty = self._penalise()
         params, grads = flatten(self.net.params), flatten(self.net.grads)
         if self.clip_norm > 0.0:
             grads = clip_by_norm(grads, self.clip_norm)
         self.optimizer.step(params, grads)
         assign(self.net.params, params)
-        return value
+        return value + self.penalty
 
     def epoch(
         self,
@@ -105,7 +106,10 @@ def fit(
     shuffle: bool = True,
     seed: int = 0,
 ) -> list[float]:
-    """Train in place; the mean loss of each epoch: its batches' losses, weighted by their rows.
+    """Train in place; the loss of each epoch, over its rows as their batches met them.
+
+    A mean weighs the batches by their sample weights, a sum adds them up; the penalties are
+    averaged by rows.
 
     Parameters
     ----------
@@ -128,11 +132,18 @@ def fit(
     """
     trainer = Trainer(net, loss, optimizer, penalties, clip_norm)
     n = len(as_float(x))
+    weight = np.ones(n) if sample_weight is None else as_float(sample_weight)
     history = []
     for epoch in range(epochs):
         order = permutation(n, seed, epoch) if shuffle else np.arange(n)
-        steps = trainer.epoch(x, target, order, batch_size, sample_weight)
-        history.append(sum(rows * value for rows, value in steps) / n)
+        data, penalty, start = 0.0, 0.0, 0
+        for rows, value in trainer.epoch(x, target, order, batch_size, sample_weight):
+            batch_weight = float(weight[order[start : start + rows]].sum())
+            share = batch_weight / weight.sum() if loss.reduction == "mean" else 1.0
+            data += share * (value - trainer.penalty)
+            penalty += rows / n * trainer.penalty
+            start += rows
+        history.append(float(data + penalty))
     return history
 
 
