@@ -52,6 +52,12 @@ def one_error_line(capsys: pytest.CaptureFixture[str]) -> str:
     return captured.err
 
 
+def readme_output() -> list[str]:
+    """What the README shows of the first command's output."""
+    readme = Path(__file__).resolve().parents[1] / "README.md"
+    return readme.read_text("utf-8").split("```text\n")[1].split("```")[0].splitlines()
+
+
 def test_train_digits_as_the_readme_does(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "digits"]) == 0
     captured = capsys.readouterr()
@@ -72,6 +78,9 @@ def test_train_digits_as_the_readme_does(capsys: pytest.CaptureFixture[str]) -> 
         assert word in captured.out
     assert sorted(p.name for p in Path().iterdir()) == ["digits.png", "digits.safetensors"]
     assert Path("digits.png").read_bytes().startswith(PNG)
+    if fm.show_config()["isa"] != "portable":
+        said = {" ".join(line.split()) for line in lines}
+        assert {" ".join(line.split()) for line in readme_output()} <= said
 
 
 def test_the_model_file_suffices_for_predictions() -> None:
