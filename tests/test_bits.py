@@ -103,3 +103,18 @@ def test_random_numbers_are_the_references(isa):
     for n, epoch in [(0, 0), (1, 0), (64, 1), (65, 2), (1000, 3)]:
         order = _core.permutation(n, 77, epoch)
         assert same_bits(order, ref.permutation(n, 77, epoch))
+
+
+@pytest.mark.parametrize("classes", [1, 2, 7, 10, 15, 16, 17, 33])
+def test_cross_entropy_of_a_row_does_not_depend_on_its_batch(classes, isa, dtype):
+    """Rows of few classes go through the kernel side by side, and a remainder one by one."""
+    rng = np.random.default_rng(classes)
+    scores = (3.0 * rng.normal(size=(53, classes))).astype(dtype)
+    scores[5, 0], scores[20, -1], scores[33] = np.nan, np.inf, -np.inf
+    labels, weight = rng.integers(0, classes, 53), rng.uniform(0.5, 2.0, 53).astype(dtype)
+    loss = fm.CrossEntropyLoss(reduction="sum")
+    loss.forward(scores, labels, weight)
+    together = loss.backward()
+    for row in range(53):
+        loss.forward(scores[row : row + 1], labels[row : row + 1], weight[row : row + 1])
+        np.testing.assert_array_equal(together[row], loss.backward()[0])

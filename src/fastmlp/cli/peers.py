@@ -96,7 +96,7 @@ def _torch(weights: Weights, x: Array, y: Array) -> Sides:
     def step() -> Any:
         optimizer.zero_grad(set_to_none=True)
         value = torch.nn.functional.cross_entropy(net(rows), labels)
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         optimizer.step()
         return value.detach()
 
