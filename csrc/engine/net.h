@@ -111,7 +111,7 @@ typedef struct {
 } fm_product;
 
 int fm_takes_dot_form(int64_t fan_in, int64_t fan_out);
-size_t fm_pack_bytes(size_t size);
+size_t fm_pack_bytes(int64_t widest, size_t size); /* for products of a net so wide */
 /* C[m][n] (finish) A B, with A's element (i, k) at a[i * a_row + k * a_step] and B's rows ldb apart. */
 void fm_multiply(const fm_product *space, fm_gemm g);
 /* Rows begin .. end of dW (fan_in, fan_out) from x (rows, fan_in) and delta (rows, fan_out). */

@@ -97,12 +97,12 @@ static int64_t rows_times(int64_t rows, int64_t width) {
 }
 
 static void place_threads(fm_placer *placer, fm_plan *plan, const fm_net *net, fm_plan_kind kind) {
-    const size_t bytes = fm_pack_bytes(net->size);
+    const size_t bytes = fm_pack_bytes(net->widest, net->size);
     const int64_t turned = kind == FM_PLAN_PREDICT ? 0 : most_turned(net);
     plan->pack = place_table(placer, plan->threads);
     plan->turned = place_table(placer, plan->threads);
     for (int t = 0; t < plan->threads; t++) {
-        set(plan->pack, t, place(placer, net->widest >= FM_LEAST_PACKED_WIDTH ? (int64_t)bytes : 0, 1));
+        set(plan->pack, t, place(placer, (int64_t)bytes, 1));
         set(plan->turned, t, place(placer, turned, net->size));
     }
 }

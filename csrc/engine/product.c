@@ -5,16 +5,21 @@ int fm_takes_dot_form(int64_t fan_in, int64_t fan_out) { return fan_out <= 4 && 
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* Space for a block of A and a panel of B; a weight gradient's panel is as deep as a chunk of the batch. */
-size_t fm_pack_bytes(size_t size) { return (size_t)(FM_BLOCK_ELEMENTS + FM_BATCH_CHUNK * FM_MOST_TILE_COLS) * size; }
+/* A block of A fills a quarter of a second-level cache, whatever its precision; a block of B is read from the third. */
+enum { A_BLOCK_BYTES = 1 << 18, DEPTH = 1024, MOST_COLUMNS = 2048 };
 
-/* Reading in place is cheaper until B outgrows the second-level cache, or rows that lie a multiple of the page apart
-   fall on the same lines of the first-level one. */
-static int must_pack(const fm_gemm *g, size_t size) {
-    enum { IN_PLACE_BYTES = 1 << 19, LEAST_ROWS = 64, LEAST_COLUMNS = FM_LEAST_PACKED_WIDTH };
-    if (g->m < LEAST_ROWS || g->n < LEAST_COLUMNS) return 0;
+size_t fm_pack_bytes(int64_t widest, size_t size) {
+    if (widest < FM_LEAST_PACKED_WIDTH) return 0;
+    return A_BLOCK_BYTES + (size_t)(DEPTH * (smaller(widest, MOST_COLUMNS) + FM_MOST_TILE_COLS)) * size;
+}
+
+/* Reading in place is cheaper until B outgrows the second-level cache, or its rows lie so far apart that they fall on the
+   same lines of the first-level one; and even then for few rows, which read a packed B too seldom. */
+static int must_pack(const fm_kernels *k, const fm_gemm *g, size_t size) {
+    enum { IN_PLACE_BYTES = 1 << 20 };
+    if (g->m < k->least_packed_rows || g->n < FM_LEAST_PACKED_WIDTH) return 0;
     const int64_t bytes = g->k * g->n * (int64_t)size, stride = g->b_step * (int64_t)size;
-    return bytes > IN_PLACE_BYTES || (stride % 4096 == 0 && g->k > 64);
+    return bytes > IN_PLACE_BYTES || (stride % 2048 == 0 && g->k > 64);
 }
 
 static const void *at(const void *base, int64_t elements, size_t size) {
@@ -27,72 +32,76 @@ static int told_to_stop(const fm_product *space) {
     return fm_stopped(space->watch);
 }
 
-/* All rows of one packed block of A against every panel of B for this part of k. */
-static void multiply_block(const fm_product *space, const fm_gemm *g, fm_gemm part, int64_t k0) {
-    const fm_kernels *k = space->kernels;
-    char *panel = (char *)space->pack + FM_BLOCK_ELEMENTS * space->size;
-    for (int64_t j = 0; j < g->n; j += k->tile_cols) {
-        fm_gemm here = part;
-        here.n = smaller(k->tile_cols, g->n - j);
-        k->pack_b(here.k, here.n, at(g->b, k0 * g->b_step + j, space->size), g->b_step, panel);
-        here.b = panel;
-        here.c = (char *)part.c + j * (int64_t)space->size;
-        here.aux = part.aux == NULL ? NULL : (char *)part.aux + j * (int64_t)space->size;
-        here.bias = part.bias == NULL ? NULL : at(part.bias, j, space->size);
-        k->gemm(&here);
-    }
+/* Columns from j on and the part of k from k0 on: where they lie, and what comes before and after them in the chains. */
+static fm_gemm part_of(const fm_gemm *g, int64_t j, int64_t columns, int64_t k0, int64_t depth, size_t size) {
+    fm_gemm part = *g;
+    part.n = smaller(columns, g->n - j);
+    part.k = smaller(depth, g->k - k0);
+    part.a = at(g->a, k0 * g->a_step, size);
+    part.b = at(g->b, k0 * g->b_step + j, size);
+    part.c = (char *)g->c + j * (int64_t)size;
+    part.aux = g->aux == NULL ? NULL : (char *)g->aux + j * (int64_t)size;
+    part.bias = g->bias == NULL ? NULL : at(g->bias, j, size);
+    if (k0 > 0) part.start = FM_START_C;
+    if (k0 + part.k < g->k) part.finish = FM_FINISH_STORE;
+    return part;
 }
 
-static void multiply_packed(const fm_product *space, const fm_gemm *g) {
+static fm_gemm with_packed_b(const fm_product *space, fm_gemm g) {
     const fm_kernels *k = space->kernels;
-    const int64_t depth = g->finish == FM_FINISH_ADD ? g->k : k->block_depth;
-    const int64_t rows = FM_BLOCK_ELEMENTS / smaller(depth, g->k) / k->tile_rows * k->tile_rows;
-    for (int64_t i = 0; i < g->m; i += rows)
-        for (int64_t k0 = 0; k0 < g->k; k0 += depth) {
-            if (told_to_stop(space)) return;
-            fm_gemm part = *g;
-            part.m = smaller(rows, g->m - i);
-            part.k = smaller(depth, g->k - k0);
-            k->pack_a(part.m, part.k, at(g->a, i * g->a_row + k0 * g->a_step, space->size), g->a_row, g->a_step,
-                      space->pack);
-            part.a = space->pack;
-            part.a_row = 1;
-            part.a_step = k->tile_rows;
-            part.a_panel = part.k * k->tile_rows;
-            part.b_step = k->tile_cols;
-            part.b_panel = part.k * k->tile_cols;
-            part.c = (char *)g->c + i * g->ldc * (int64_t)space->size;
-            part.aux = g->aux == NULL ? NULL : (char *)g->aux + i * g->ldaux * (int64_t)space->size;
-            if (k0 > 0) part.start = FM_START_C;
-            if (k0 + part.k < g->k) part.finish = FM_FINISH_STORE;
-            multiply_block(space, g, part, k0);
-        }
+    char *block = (char *)space->pack + A_BLOCK_BYTES;
+    k->pack_b(g.k, g.n, g.b, g.b_step, block);
+    g.b = block;
+    g.b_step = k->tile_cols;
+    g.b_panel = g.k * k->tile_cols;
+    return g;
 }
 
-/* A slab of rows at a time, so that a stop is heard. */
-static void multiply_in_place(const fm_product *space, fm_gemm g) {
+static fm_gemm with_packed_a(const fm_product *space, fm_gemm g) {
+    const fm_kernels *k = space->kernels;
+    k->pack_a(g.m, g.k, g.a, g.a_row, g.a_step, space->pack);
+    g.a = space->pack;
+    g.a_row = 1;
+    g.a_step = k->tile_rows;
+    g.a_panel = g.k * k->tile_rows;
+    return g;
+}
+
+/* All rows of a part, a block at a time, between which a stop is heard. */
+static void multiply_rows(const fm_product *space, const fm_gemm *g, int packed) {
     enum { SLAB_PRODUCTS = 1 << 28 };
-    const int64_t mr = space->kernels->tile_rows, slab = (SLAB_PRODUCTS / (g.k * g.n + 1) / mr + 1) * mr, rows = g.m;
-    const char *a = g.a;
-    char *c = g.c, *aux = g.aux;
-    g.a_panel = g.a_row * mr;
-    g.b_panel = space->kernels->tile_cols;
-    for (int64_t i = 0; i < rows && !told_to_stop(space); i += slab) {
-        g.m = smaller(slab, rows - i);
-        g.a = at(a, i * g.a_row, space->size);
-        g.c = c + i * g.ldc * (int64_t)space->size;
-        g.aux = aux == NULL ? NULL : aux + i * g.ldaux * (int64_t)space->size;
-        space->kernels->gemm(&g);
+    const int64_t mr = space->kernels->tile_rows, size = (int64_t)space->size;
+    const int64_t most = packed ? A_BLOCK_BYTES / size / g->k : SLAB_PRODUCTS / (g->k * g->n + 1);
+    const int64_t rows = most < mr ? mr : most / mr * mr;
+    for (int64_t i = 0; i < g->m && !told_to_stop(space); i += rows) {
+        fm_gemm part = *g;
+        part.m = smaller(rows, g->m - i);
+        part.a = at(g->a, i * g->a_row, space->size);
+        part.c = (char *)g->c + i * g->ldc * size;
+        part.aux = g->aux == NULL ? NULL : (char *)g->aux + i * g->ldaux * size;
+        if (packed) part = with_packed_a(space, part);
+        space->kernels->gemm(&part);
     }
 }
 
+/* Without packing, only k is cut: what of a panel of B is read again must stay in cache. A sum that is added to C is one
+   chain of at most FM_BATCH_CHUNK terms, and never cut. */
 void fm_multiply(const fm_product *space, fm_gemm g) {
+    _Static_assert((int)FM_BATCH_CHUNK <= (int)DEPTH, "an added chain has no place to wait for its second half");
     if (g.m == 0 || g.n == 0) return;
-    if (must_pack(&g, space->size)) {
-        multiply_packed(space, &g);
-        return;
+    const int packed = must_pack(space->kernels, &g, space->size);
+    const int64_t columns = packed ? MOST_COLUMNS : g.n;
+    g.a_panel = g.a_row * space->kernels->tile_rows;
+    g.b_panel = space->kernels->tile_cols;
+    for (int64_t j = 0; j < g.n; j += columns) {
+        int64_t k0 = 0;
+        do {
+            fm_gemm part = part_of(&g, j, columns, k0, DEPTH, space->size);
+            if (packed) part = with_packed_b(space, part);
+            multiply_rows(space, &part, packed);
+            k0 += DEPTH;
+        } while (k0 < g.k);
     }
-    multiply_in_place(space, g);
 }
 
 /* Few outputs would leave most of a vector's lanes idle: then the gradient is made transposed, with vectors along the

@@ -79,7 +79,7 @@ typedef struct {
     const char *isa;
     int lanes;
     int tile_rows, tile_cols; /* mr, nr: how packed panels are laid out; nr at most FM_MOST_TILE_COLS */
-    int block_depth;          /* k of a packed block of A, which has FM_BLOCK_ELEMENTS in all */
+    int least_packed_rows;    /* products of fewer rows read B in place, however large it is */
 
     void (*gemm)(const fm_gemm *);
     /* c[i][j] = bias[j] + the lane sum of a[i][:] * bt[j][:], for layers with few outputs; bt is (n, k). */
@@ -112,9 +112,8 @@ typedef struct {
     double (*sum_squares)(int64_t n, const void *x);
 } fm_kernels;
 
-/* Packing space is the same for every table, so that a plan outlives a change of ISA. A block of A fills a quarter to a
-   half of a second-level cache. */
-enum { FM_BLOCK_ELEMENTS = 1 << 16, FM_MOST_TILE_COLS = 64 };
+/* Packing space is the same for every table, so that a plan outlives a change of ISA. */
+enum { FM_MOST_TILE_COLS = 64 };
 
 /* The batch is summed in chunks of this many rows (docs/numerics.md): a chain inside, chunk totals in order. */
 enum { FM_BATCH_CHUNK = 1024 };
