@@ -46,16 +46,29 @@ int fm_plan_threads(const fm_net *net, int64_t rows, double passes, double waits
 }
 
 enum { LEAST_ROWS_A_THREAD = 8, PREDICT_BLOCK_BYTES = 1 << 18, LEAST_PREDICT_ROWS = 128, MOST_PREDICT_ROWS = 1024 };
+/* Weights beyond this are packed, which fewer rows than these would not repay. */
+enum { PACKED_BYTES = 1 << 23, PACKED_PREDICT_ROWS = 512 };
 
 fm_cut fm_plan_cut(int64_t rows, int threads) {
     return rows >= (int64_t)LEAST_ROWS_A_THREAD * threads ? FM_CUT_ROWS : FM_CUT_COLUMNS;
 }
 
+static int64_t largest_weights(const fm_net *net) {
+    int64_t most = 0;
+    for (int i = 0; i < net->n_stages; i++) {
+        const fm_stage *stage = &net->stages[i];
+        const int64_t bytes = stage->op == FM_OP_LINEAR ? stage->fan_in * stage->fan_out * (int64_t)net->size : 0;
+        if (bytes > most) most = bytes;
+    }
+    return most;
+}
+
 /* Rows that predict takes through all stages at a time: what the second-level cache holds, but enough to make use of
    every weight that is read. */
 int64_t fm_plan_predict_rows(const fm_net *net) {
-    int64_t rows = PREDICT_BLOCK_BYTES / (net->widest * (int64_t)net->size) / 8 * 8;
-    return rows < LEAST_PREDICT_ROWS ? LEAST_PREDICT_ROWS : rows > MOST_PREDICT_ROWS ? MOST_PREDICT_ROWS : rows;
+    const int64_t rows = PREDICT_BLOCK_BYTES / (net->widest * (int64_t)net->size) / 8 * 8;
+    const int64_t least = largest_weights(net) > PACKED_BYTES ? PACKED_PREDICT_ROWS : LEAST_PREDICT_ROWS;
+    return rows < least ? least : rows > MOST_PREDICT_ROWS ? MOST_PREDICT_ROWS : rows;
 }
 
 /* One walk over all arrays, run twice: with block == NULL it only adds up bytes, then it sets the pointers. */
