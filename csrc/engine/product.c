@@ -73,6 +73,10 @@ static void multiply_rows(const fm_product *space, const fm_gemm *g, int packed)
     const int64_t mr = space->kernels->tile_rows, size = (int64_t)space->size;
     const int64_t most = packed ? A_BLOCK_BYTES / size / g->k : SLAB_PRODUCTS / (g->k * g->n + 1);
     const int64_t rows = most < mr ? mr : most / mr * mr;
+    if (g->m <= rows && !packed) {
+        if (!told_to_stop(space)) space->kernels->gemm(g);
+        return;
+    }
     for (int64_t i = 0; i < g->m && !told_to_stop(space); i += rows) {
         fm_gemm part = *g;
         part.m = smaller(rows, g->m - i);
@@ -93,6 +97,10 @@ void fm_multiply(const fm_product *space, fm_gemm g) {
     const int64_t columns = packed ? MOST_COLUMNS : g.n;
     g.a_panel = g.a_row * space->kernels->tile_rows;
     g.b_panel = space->kernels->tile_cols;
+    if (!packed && g.k <= DEPTH) {
+        multiply_rows(space, &g, packed);
+        return;
+    }
     for (int64_t j = 0; j < g.n; j += columns) {
         int64_t k0 = 0;
         do {
