@@ -97,8 +97,8 @@ void fm_multiply(const fm_product *space, fm_gemm g) {
     const int64_t columns = packed ? MOST_COLUMNS : g.n;
     g.a_panel = g.a_row * space->kernels->tile_rows;
     g.b_panel = space->kernels->tile_cols;
-    if (!packed && g.k <= DEPTH) {
-        multiply_rows(space, &g, packed);
+    if (!packed && g.k <= DEPTH) { /* nothing to cut: small networks would notice the copies below */
+        multiply_rows(space, &g, 0);
         return;
     }
     for (int64_t j = 0; j < g.n; j += columns) {
