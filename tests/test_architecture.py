@@ -50,7 +50,7 @@ CYTHON_HEADERS = {"fastmlp.h", "base/rng.h", "base/arena.h"}
 
 PYTHON_FLOORS: list[set[str]] = [
     {"errors"},
-    {"_core"},
+    {"_core", "_loading"},
     {"validation", "described", "config", "threads"},
     {
         "initializers",

@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "base/crowd.h"
 #include "base/quota.h"
 
 /* A waiting thread polls this often before it offers its processor to others: long enough for the balanced case
@@ -16,11 +18,14 @@ enum { SPINS_BEFORE_YIELD = 2000, MOST_THREADS = 1024 };
 struct fm_team {
     _Alignas(64) _Atomic int arrived;
     _Alignas(64) _Atomic unsigned generation;
+    _Alignas(64) _Atomic int displaced;
 };
 
 static _Thread_local int thread_override;
 static _Atomic int process_threads;
 static _Atomic int is_forked_child;
+/* Workers of all regions under way: calls from several threads of the caller share what threads there may be. */
+static _Atomic int at_work;
 
 static void mark_forked_child(void) { atomic_store(&is_forked_child, 1); }
 
@@ -79,18 +84,66 @@ void fm_barrier(fm_worker *self) {
     }
 }
 
-void fm_parallel(int threads, fm_task task, void *context) {
-    fm_team team = {0};
-    if (threads <= 1 || atomic_load_explicit(&is_forked_child, memory_order_relaxed)) {
-        fm_worker self = {0, 1, &team};
-        task(context, &self);
-        return;
+/* Seconds: shorter looks would see every interrupt, and their system call would cost something. */
+static const double look_every = 2e-3, long_region = 2e-4;
+
+/* Whether the last region took so long that the next one can afford to read its threads' clocks. */
+static _Atomic int regions_are_long;
+
+static void look(fm_worker *self, double now) {
+    const double busy = fm_thread_seconds(), passed = now - self->since;
+    if (self->busy >= 0.0 && !self->displaced && passed - (busy - self->busy) > 0.25 * passed) {
+        self->displaced = 1;
+        atomic_fetch_add(&self->team->displaced, 1);
     }
+    self->since = now;
+    self->busy = busy;
+}
+
+void fm_look_around(fm_worker *self) {
+    if (self->count == 1) return;
+    const double now = fm_seconds();
+    if (now - self->since > look_every) look(self, now);
+}
+
+int fm_should_regroup(const fm_worker *self) {
+    return atomic_load_explicit(&self->team->displaced, memory_order_relaxed) > 0 || fm_crowd_is_over();
+}
+
+static void work(fm_worker *self, fm_task task, void *context) {
+    const double start = fm_seconds();
+    self->since = start;
+    self->busy = atomic_load_explicit(&regions_are_long, memory_order_relaxed) ? fm_thread_seconds() : -1.0;
+    task(context, self);
+    const double end = fm_seconds();
+    if (self->busy >= 0.0 && end - self->since > long_region) look(self, end);
+    if (self->index == 0) atomic_store_explicit(&regions_are_long, end - start > long_region, memory_order_relaxed);
+}
+
+static void work_alone(fm_task task, void *context) {
+    fm_team team = {0};
+    fm_worker self = {.count = 1, .team = &team};
+    task(context, &self);
+}
+
+static void work_together(int threads, fm_task task, void *context) {
+    fm_team team = {0};
 #pragma omp parallel num_threads(threads)
     {
-        fm_worker self = {omp_get_thread_num(), omp_get_num_threads(), &team};
-        task(context, &self);
+        fm_worker self = {.index = omp_get_thread_num(), .count = omp_get_num_threads(), .team = &team};
+        work(&self, task, context);
     }
+    fm_crowd_report(threads, atomic_load(&team.displaced));
+}
+
+void fm_parallel(int threads, fm_task task, void *context) {
+    const int left = fm_threads() - atomic_load_explicit(&at_work, memory_order_relaxed);
+    const int forked = atomic_load_explicit(&is_forked_child, memory_order_relaxed);
+    const int taken = forked || left <= 1 ? 1 : threads < left ? threads : left;
+    atomic_fetch_add_explicit(&at_work, taken, memory_order_relaxed);
+    if (taken == 1) work_alone(task, context);
+    else work_together(taken, task, context);
+    atomic_fetch_sub_explicit(&at_work, taken, memory_order_relaxed);
 }
 
 void fm_share(const fm_worker *self, int64_t n, int64_t grain, int64_t *begin, int64_t *end) {

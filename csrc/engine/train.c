@@ -1,17 +1,20 @@
-/* The training loop: one parallel region for a whole epoch, two barriers a step.
+/* The training loop: one parallel region for a whole epoch (or until another number of threads would do better), two
+   barriers a step.
 
    Phase A, this thread's rows: gather, forward, loss and its gradient, backward down to the first layer.
    Phase B, this thread's parameters: weight gradients over all rows, update, transposed copy for the next step. */
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "engine/trainer.h"
 
 typedef struct {
     fm_trainer *trainer;
     const fm_epoch *epoch;
-    _Atomic int stop;
+    _Atomic int stop, regroup;
+    int64_t next_row;          /* of the step that comes next */
+    double last_poll;          /* of the calling thread */
     double data_loss, penalty; /* running mean (or sum) over the steps done */
     double weight_done;        /* of the mean */
     int64_t steps, rows_done;
@@ -23,24 +26,17 @@ typedef struct {
     fm_clock clock;
     fm_targets targets; /* of the batch */
     double scale, total_weight;
-    double last_poll;
-    int is_last; /* step of this call: nobody needs its transposed weights */
+    int is_last; /* step of this region: nobody needs its transposed weights */
 } training_thread;
-
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
 
 /* Only the calling thread may run the caller's function; the others learn of it through the flag. */
 static void poll_now_and_then(void *context) {
     training_thread *t = context;
     const fm_epoch *epoch = t->run->epoch;
     const double every = 0.02;
-    const double now = seconds();
-    if (now - t->last_poll < every) return;
-    t->last_poll = now;
+    const double now = fm_seconds();
+    if (now - t->run->last_poll < every) return;
+    t->run->last_poll = now;
     if (epoch->poll(epoch->poll_context)) atomic_store(&t->run->stop, 1);
 }
 
@@ -96,6 +92,8 @@ static void loss_of_rows(training_thread *t) {
 static void phase_a(training_thread *t, int64_t first) {
     const fm_trainer *trainer = t->run->trainer;
     const fm_net *net = trainer->net;
+    fm_look_around(t->e.worker);
+    if (t->e.worker->index == 0 && fm_should_regroup(t->e.worker)) atomic_store(&t->run->regroup, 1);
     take_batch(t, first);
     /* rows gathered by others are needed by a cut by columns, and their weights by the loss's scale */
     if (t->run->epoch->order != NULL && (t->e.cut == FM_CUT_COLUMNS || t->targets.weight != NULL))
@@ -206,6 +204,7 @@ static int one_step(training_thread *t, int64_t first, double lr) {
     phase_a(t, first);
     fm_barrier(t->e.worker);
     if (atomic_load(&run->stop)) return 0;
+    t->is_last = t->is_last || atomic_load(&run->regroup);
     const fm_clock before = t->clock;
     t->clock = fm_clock_next(run->trainer, t->clock, lr);
     if (t->e.worker->index == 0) step = losses_of(t);
@@ -232,36 +231,46 @@ static void training_task(void *context, fm_worker *self) {
         .clock = {.t = trainer->t, .power = {trainer->power[0], trainer->power[1]}},
     };
     if (self->index == 0 && epoch->poll != NULL) {
-        t.last_poll = seconds();
         t.e.between_stages = poll_now_and_then;
         t.e.context = &t;
     }
     fm_prepare(&t.e, 0);
-    for (int64_t first = 0, step = 0; first < epoch->rows; first += epoch->batch, step++) {
+    int64_t first = run->next_row;
+    while (!t.is_last) {
         t.e.rows = epoch->rows - first < epoch->batch ? epoch->rows - first : epoch->batch;
         t.e.cut = fm_plan_cut(t.e.rows, self->count);
         t.is_last = first + epoch->batch >= epoch->rows;
-        if (!one_step(&t, first, epoch->lr[step])) break;
+        if (!one_step(&t, first, epoch->lr[first / epoch->batch])) break;
+        first += epoch->batch;
     }
     fm_barrier(self); /* nobody reads the trainer's clock any more */
     if (self->index == 0) {
+        run->next_row = first;
         memcpy(trainer->power, t.clock.power, sizeof trainer->power);
         trainer->net->step += (uint32_t)(t.clock.t - trainer->t);
         trainer->t = t.clock.t;
     }
 }
 
-static int64_t steps_of(const fm_epoch *epoch) { return (epoch->rows + epoch->batch - 1) / epoch->batch; }
+static int64_t steps_from(const fm_epoch *epoch, int64_t row) {
+    return (epoch->rows - row + epoch->batch - 1) / epoch->batch;
+}
 
 fm_status fm_train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int64_t *steps) {
     const int64_t batch = epoch->rows < epoch->batch ? epoch->rows : epoch->batch;
+    training run = {.trainer = trainer, .epoch = epoch, .last_poll = fm_seconds()};
     *loss = 0.0;
     *steps = 0;
     if (batch < 1) return FM_BAD_ARGUMENT;
-    const int threads = fm_plan_threads(trainer->net, batch, 3.0, 3.0, steps_of(epoch));
-    if (fm_plan_reserve(&trainer->plan, trainer->net, FM_PLAN_TRAIN, batch, threads) != FM_OK) return FM_NO_MEMORY;
-    training run = {.trainer = trainer, .epoch = epoch};
-    fm_parallel(threads, training_task, &run);
+    while (run.next_row < epoch->rows && !atomic_load(&run.stop)) {
+        int threads = fm_plan_threads(trainer->net, batch, 3.0, 3.0, steps_from(epoch, run.next_row));
+        if (fm_plan_reserve(&trainer->plan, trainer->net, FM_PLAN_TRAIN, batch, threads) != FM_OK) {
+            if (run.steps == 0) return FM_NO_MEMORY;
+            threads = trainer->plan.threads; /* more would be faster, but these do */
+        }
+        atomic_store(&run.regroup, 0);
+        fm_parallel(threads, training_task, &run);
+    }
     *steps = run.steps;
     *loss = run.data_loss + run.penalty;
     return atomic_load(&run.stop) ? FM_INTERRUPTED : FM_OK;

@@ -1,0 +1,36 @@
+#include "base/crowd.h"
+
+#include <stdatomic.h>
+
+#include "base/clock.h"
+
+/* Seconds. The shortest pause costs little when it was a false alarm; the longest bounds how long a processor that is
+   free again lies idle; a trial that goes well for this long has succeeded. */
+static const double shortest_pause = 0.01, longest_pause = 1.0, long_enough = 0.1;
+
+/* Written by whichever thread reports: a race costs one pause that is too long or too short, and never a result. */
+static _Atomic int limit; /* 0: none */
+static _Atomic double until, pause_length;
+
+int fm_crowd_limit(int threads) {
+    const int most = atomic_load_explicit(&limit, memory_order_relaxed);
+    if (fm_crowd_is_over()) atomic_store(&limit, 0);
+    else if (most != 0 && most < threads) return most;
+    return threads;
+}
+
+int fm_crowd_is_over(void) {
+    if (atomic_load_explicit(&limit, memory_order_relaxed) == 0) return 0;
+    return fm_seconds() >= atomic_load_explicit(&until, memory_order_relaxed);
+}
+
+void fm_crowd_report(int threads, int displaced) {
+    if (displaced == 0) return;
+    const double now = fm_seconds();
+    const int again = now - atomic_load(&until) < long_enough;
+    double next = again ? 2.0 * atomic_load(&pause_length) : shortest_pause;
+    next = next > longest_pause ? longest_pause : next < shortest_pause ? shortest_pause : next;
+    atomic_store(&pause_length, next);
+    atomic_store(&until, now + next);
+    atomic_store(&limit, threads - displaced < 1 ? 1 : threads - displaced);
+}

@@ -1,0 +1,88 @@
+/* What a busy machine does to the number of threads, and that it does nothing to the bits. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/crowd.h"
+#include "base/parallel.h"
+#include "check.h"
+#include "fastmlp.h"
+
+static double seconds_of_limit(int threads) {
+    const double start = fm_seconds();
+    while (fm_crowd_limit(threads) < threads && fm_seconds() - start < 10.0) continue;
+    return fm_seconds() - start;
+}
+
+static void check_limits(void) {
+    CHECK(fm_crowd_limit(4) == 4 && !fm_crowd_is_over(), "nothing was reported yet");
+    fm_crowd_report(4, 0);
+    CHECK(fm_crowd_limit(4) == 4, "nobody was displaced");
+    fm_crowd_report(4, 1);
+    CHECK(fm_crowd_limit(4) == 3 && fm_crowd_limit(3) == 3 && fm_crowd_limit(2) == 2, "one of four was displaced");
+    fm_crowd_report(4, 4);
+    CHECK(fm_crowd_limit(4) == 1, "one thread is always left");
+}
+
+/* A limit that comes again as soon as it is lifted lasts longer each time, but never for more than a second or so. */
+static void check_pauses(void) {
+    double before = seconds_of_limit(2);
+    for (int i = 0; i < 3; i++) {
+        fm_crowd_report(2, 1);
+        const double pause = seconds_of_limit(2);
+        CHECK(pause > 1.2 * before, "%g s after %g s", pause, before);
+        before = pause;
+    }
+    for (int i = 0; i < 20; i++) fm_crowd_report(2, 1);
+    CHECK(seconds_of_limit(2) < 2.0, "too long");
+    CHECK(fm_crowd_limit(2) == 2 && !fm_crowd_is_over(), "the limit is lifted for good");
+}
+
+enum { ROWS = 4096, WIDTH = 192, STEPS = ROWS / 64, SAMPLES = ROWS * WIDTH };
+
+typedef struct {
+    float params[WIDTH * WIDTH + WIDTH];
+    double loss;
+    int64_t steps;
+} result;
+
+/* One epoch that lasts longer than the shortest pause, from the same start each time. */
+static void train(const float *x, result *out) {
+    static double rates[STEPS];
+    const fm_node node = {.op = FM_OP_LINEAR, .input = -1, .fan_in = WIDTH, .fan_out = WIDTH, .bias = 1};
+    const fm_loss_spec loss = {.kind = 1, .mean = 1};
+    const fm_optimizer_spec optimizer = {.kind = 0};
+    fm_net *net;
+    fm_trainer *trainer;
+    for (int i = 0; i < STEPS; i++) rates[i] = 0.05;
+    if (fm_net_new(WIDTH, 1, &node, FM_F32, 1, &net) != FM_OK) abort();
+    if (fm_trainer_new(net, &loss, &optimizer, &trainer) != FM_OK) abort();
+    const fm_epoch epoch = {.x = x, .targets = {.values = x, .cols = WIDTH}, .rows = ROWS, .batch = 64, .lr = rates};
+    CHECK(fm_train(trainer, &epoch, &out->loss, &out->steps) == FM_OK, "training");
+    memcpy(out->params, fm_net_params(net), sizeof out->params);
+    fm_trainer_free(trainer);
+    fm_net_free(net);
+}
+
+/* A limit that runs out while an epoch is under way makes its threads regroup between two steps. */
+static void check_bits(void) {
+    static result undisturbed, regrouped;
+    static float x[SAMPLES];
+    for (int i = 0; i < SAMPLES; i++) x[i] = (float)(i % 1013 * 7919 % 1000) / 500.0f - 1.0f;
+    fm_set_process_threads(2);
+    fm_ignore_thread_cost(1);
+    train(x, &undisturbed);
+    for (int i = 0; i < 5; i++) {
+        fm_crowd_report(2, 1);
+        train(x, &regrouped);
+        CHECK(regrouped.steps == STEPS, "%lld steps", (long long)regrouped.steps);
+        CHECK(memcmp(&undisturbed, &regrouped, sizeof regrouped) == 0, "other bits");
+    }
+}
+
+int main(void) {
+    check_limits();
+    check_pauses();
+    check_bits();
+    return report();
+}

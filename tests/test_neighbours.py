@@ -1,0 +1,138 @@
+"""A good neighbour: fits in other threads and processes end and give the same bits; after a call
+nothing runs. Each test looks at a new process, which runs a report of neighbours.py. How fast fits
+are side by side is measured by bench/busy.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import neighbours
+import pytest
+
+TIMEOUT = 60.0
+# Of a wait of this many seconds after a call the process may use so many.
+WAIT, IDLE, TRIES = 0.03, 0.002, 3
+
+needs_proc = pytest.mark.skipif(
+    neighbours.native_threads() is None, reason="threads are counted in /proc, which is Linux's"
+)
+pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups here")
+
+# Set by the suite or its caller; these tests are about a process in which nobody has set them.
+UNSET = {"OMP_NUM_THREADS", "OMP_WAIT_POLICY"}
+
+
+def report(call):
+    """What ``neighbours.<call>`` reports in a new process, killed with its children if it hangs."""
+    environment = {name: value for name, value in os.environ.items() if name not in UNSET}
+    path = [str(Path(__file__).parent), environment.get("PYTHONPATH")]
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    # The interpreter itself warns of forks in a process with threads.
+    command = [sys.executable, "-X", "faulthandler", "-W", "ignore::DeprecationWarning",
+               "-c", f"import neighbours; neighbours.{call}"]  # fmt: skip
+    with subprocess.Popen(
+        command, env=environment, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        try:
+            printed, errors = process.communicate(timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGABRT)  # faulthandler shows where each of them was
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(2.0)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            errors = process.communicate()[1]
+            pytest.fail(f"neighbours.{call} did not end in {TIMEOUT:g} s; killed:\n{errors}")
+    assert process.returncode == 0, errors
+    return json.loads(printed)
+
+
+@functools.cache
+def fits(way):
+    return report(f"report_fits({way!r})")
+
+
+@functools.cache
+def processors():
+    """What affinity and quota leave a process: its threads where nobody says otherwise."""
+    return report("report_threads()")
+
+
+@pytest.fixture
+def two_processors():
+    if processors() < 2:
+        pytest.skip("one processor: a fit has no second thread")
+
+
+def look_for(way):
+    """Skip a way that this machine does not have."""
+    if "joblib" in way:
+        pytest.importorskip("joblib", minversion="1.3")
+
+
+# ---- the same results, and an end ----
+
+
+@pytest.mark.parametrize("way", neighbours.WAYS)
+def test_a_fit_gives_the_same_bits_wherever_it_runs(way):
+    look_for(way)
+    found = fits(way)
+    here = [one["bits"] for one in found["here"]]
+    assert len(set(here)) == len(neighbours.SEEDS)
+    assert [one["bits"] for one in found["elsewhere"]] == here
+    assert [one["bits"] for one in found["after"]] == here
+    in_this_process = {one["process"] for one in found["here"]}
+    in_workers = {one["process"] for one in found["elsewhere"]}
+    assert (in_workers == in_this_process) == (way in neighbours.IN_THREADS)
+
+
+# ---- how many threads ----
+
+
+@needs_proc
+@pytest.mark.usefixtures("two_processors")
+def test_a_fit_has_a_second_thread():
+    """Or nothing here would prove anything."""
+    assert fits("Pool, fork")["here"][0]["started"] == neighbours.THREADS - 1
+
+
+@needs_proc
+@pytest.mark.parametrize("way", ["Pool, fork", "ProcessPoolExecutor, fork"])
+def test_forked_workers_fit_on_one_thread(way):
+    assert {one["started"] for one in fits(way)["elsewhere"]} == {0}
+
+
+def test_workers_of_loky_are_told_their_share():
+    joblib = pytest.importorskip("joblib", minversion="1.3")
+    share = max(1, joblib.cpu_count() // neighbours.WORKERS)
+    assert {one["threads"] for one in fits("joblib, loky")["elsewhere"]} == {share}
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_workers_of_loky_have_the_threads_they_are_given(count):
+    pytest.importorskip("joblib", minversion="1.3")
+    found = report(f"report_inner_threads({count})")
+    assert {one["threads"] for one in found} == {count}
+    if count == 1:
+        assert {one["started"] for one in found} <= {0, None}
+
+
+# ---- nothing runs after a call ----
+
+
+@pytest.mark.usefixtures("two_processors")
+def test_nothing_runs_after_a_call():
+    found = report(f"report_idleness({WAIT}, {TRIES})")
+    if found["ours"] is not None:
+        assert found["ours"] == neighbours.THREADS - 1, "no second thread has been at work"
+    busy = {name: f"{1e3 * used:.1f} ms" for name, used in found["used"].items() if used > IDLE}
+    assert not busy, f"CPU time in the {1e3 * WAIT:g} ms after a call: {busy}"
