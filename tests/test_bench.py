@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,6 @@ from bench.pool import Pool
 from bench.problems import Problem
 from bench.tables import markdown
 from bench.worker import Server
-
-from fastmlp.cli import main
 
 TINY = Effort(rounds=1, block_seconds=1e-3, total_seconds=1e-3)
 CELL = Cell("train", 5, (4, 6, 3))
@@ -175,19 +172,3 @@ def test_names_are_unique() -> None:
     names = [cell.name for cell in CELLS]
     assert len(set(names)) == len(names)
     assert all(cell.flops > 0 and cell.minimum_bytes > 0 for cell in every)
-
-
-def test_the_command_prints_a_table(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pytest.importorskip("click")
-    pytest.importorskip("rich")
-    monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.setattr("fastmlp.cli.bench.PAUSE", 0.0)
-    for name in ("sklearn.neural_network", "torch", "jax"):
-        monkeypatch.setitem(sys.modules, name, None)
-    assert main(["bench", "--seconds", "0.001"]) == 0
-    table = capsys.readouterr().out
-    assert "predict 128, 784-256-128-10" in table
-    assert "numpy" in table
-    assert "torch" not in table

@@ -14,7 +14,7 @@ from fastmlp.cli.tables import error_line, print_table
 from fastmlp.errors import FastMLPError
 
 DATA_SETS = ("digits", "wine", "breast_cancer", "iris", "diabetes")
-EXTRA_PACKAGES = ("rich", "tqdm", "matplotlib", "sklearn")
+EXTRA_PACKAGES = ("rich", "tqdm", "matplotlib", "sklearn", "threadpoolctl")
 DEBUG = "fastmlp.debug"
 
 
@@ -162,11 +162,16 @@ def train(**options: Any) -> None:
     help="Time for each library and each line of the table.",
 )
 @click.option(
-    "--threads", type=click.IntRange(min=1), help="Threads of fastmlp.  [default: all there are]"
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Threads of every library.  [default: all there are]",
 )
 @debug_option
 def bench(seconds: float, threads: int | None) -> None:
-    """Time training steps and predictions beside the libraries that are installed here."""
+    """Time training steps and predictions beside the libraries that are installed here.
+
+    Results are compared before anything is timed; libraries that are wrong or missing are named.
+    """
     # Imported here because the libraries take seconds, which --help should not.
     from fastmlp.cli.bench import run as run_benchmark
 

@@ -1,11 +1,14 @@
 """The libraries that `fastmlp bench` sets side by side. A new one is one function and one row.
 
-A function gets first weights, rows and labels, and raises ImportError where its library is absent.
+A function gets first weights, rows and labels; it gives its library as many threads as fastmlp has.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,15 +16,29 @@ import numpy as np
 import fastmlp as fm
 from fastmlp.validation import Array
 
-LR = 1e-3
+LR = 1e-2
 Weights = list[tuple[Array, Array]]
 
 
 class Sides(NamedTuple):
-    """What one library does: a training step, which gives the loss, and a prediction."""
+    """What one library does."""
 
-    step: Callable[[], Any]
-    predict: Callable[[], Any] | None
+    # By kind: "train" makes a step, "predict" gives the scores.
+    calls: dict[str, Callable[[], Any]]
+    # W (fan_in, fan_out) and b of each layer, as the steps have left them.
+    params: Callable[[], list[Any]]
+
+
+class Peer(NamedTuple):
+    """A library: its name in the table, how to set it up, and the packages that takes."""
+
+    name: str
+    make: Callable[[Weights, Array, Array], Sides]
+    packages: tuple[str, ...] = ()
+
+    def missing(self) -> list[str]:
+        """The packages that are not installed."""
+        return [name for name in self.packages if importlib.util.find_spec(name) is None]
 
 
 def _ours(weights: Weights, x: Array, y: Array) -> Sides:
@@ -32,10 +49,15 @@ def _ours(weights: Weights, x: Array, y: Array) -> Sides:
     net = fm.Sequential(*layers, seed=0)
     net.params = np.concatenate([array.ravel() for pair in weights for array in pair])
     trainer = fm.Trainer(net, loss=fm.CrossEntropyLoss(), optimizer=fm.SGD(lr=LR))
-    return Sides(lambda: trainer.step(x, y), lambda: net.predict(x))
+    linears = [layer for layer in net if isinstance(layer, fm.Linear)]
+    return Sides(
+        {"train": lambda: trainer.step(x, y), "predict": lambda: net.predict(x)},
+        lambda: [array for layer in linears for array in (layer.W, layer.b)],
+    )
 
 
-def _numpy(weights: Weights, x: Array, y: Array) -> Sides:
+def by_hand(weights: Weights, x: Array, y: Array) -> Sides:
+    """NumPy in the precision of its arguments; in double it is what the others must agree with."""
     weights = [(W.copy(), b.copy()) for W, b in weights]
     rows = np.arange(len(x))
 
@@ -62,7 +84,10 @@ def _numpy(weights: Weights, x: Array, y: Array) -> Sides:
             dy = dx
         return value
 
-    return Sides(step, lambda: forward()[-1])
+    return Sides(
+        {"train": step, "predict": lambda: forward()[-1]},
+        lambda: [array for pair in weights for array in pair],
+    )
 
 
 def _scikit(weights: Weights, x: Array, y: Array) -> Sides:
@@ -77,7 +102,12 @@ def _scikit(weights: Weights, x: Array, y: Array) -> Sides:
     estimator.intercepts_ = [b.copy() for _, b in weights]
     # Its optimizer holds the weights it began with; the next step makes another one.
     del estimator._optimizer
-    return Sides(lambda: estimator.partial_fit(x, y).loss_, None)
+
+    def params() -> list[Array]:
+        pairs = zip(estimator.coefs_, estimator.intercepts_, strict=True)
+        return [array for pair in pairs for array in pair]
+
+    return Sides({"train": lambda: estimator.partial_fit(x, y)}, params)
 
 
 def _torch(weights: Weights, x: Array, y: Array) -> Sides:
@@ -100,13 +130,20 @@ def _torch(weights: Weights, x: Array, y: Array) -> Sides:
         optimizer.step()
         return value.detach()
 
-    return Sides(step, torch.inference_mode()(lambda: net(rows)))
+    return Sides(
+        {"train": step, "predict": torch.inference_mode()(lambda: net(rows))},
+        # W is kept as its transpose; of a vector, .T is the vector.
+        lambda: [array.detach().numpy().T for array in net.parameters()],
+    )
 
 
 def _jax(weights: Weights, x: Array, y: Array) -> Sides:
+    # Its pool reads its size here, and once, when the first array is made.
+    os.environ["PJRT_NPROC"] = os.environ["NPROC"] = str(fm.get_num_threads())
     import jax
     import jax.numpy as jnp
 
+    jax.config.update("jax_platforms", "cpu")
     state = [(jnp.array(W), jnp.array(b)) for W, b in weights]
     rows, labels = jnp.asarray(x), jnp.asarray(y)
 
@@ -132,14 +169,60 @@ def _jax(weights: Weights, x: Array, y: Array) -> Sides:
         state, value = compiled_update(state, rows, labels)
         return value.block_until_ready()
 
-    return Sides(step, lambda: compiled_scores(fixed, rows).block_until_ready())
+    return Sides(
+        {"train": step, "predict": lambda: compiled_scores(fixed, rows).block_until_ready()},
+        lambda: jax.tree.leaves(state),
+    )
 
 
-# fastmlp first: the others are compared with it.
-MAKERS: dict[str, Callable[[Weights, Array, Array], Sides]] = {
-    "fastmlp": _ours,
-    "numpy": _numpy,
-    "scikit-learn": _scikit,
-    "torch": _torch,
-    "jax": _jax,
-}
+def _onnxruntime(weights: Weights, x: Array, y: Array) -> Sides:
+    # By name, so that types are checked alike whether it is installed or not.
+    ort = import_module("onnxruntime")
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = fm.get_num_threads()
+    options.inter_op_num_threads = 1
+    session = ort.InferenceSession(
+        _onnx_graph(weights, len(x)), options, providers=["CPUExecutionProvider"]
+    )
+    scores = np.empty((len(x), len(weights[-1][1])), "f4")
+    # Bound once, so that a call copies nothing.
+    binding = session.io_binding()
+    binding.bind_cpu_input("x", x)
+    binding.bind_output("scores", "cpu", 0, np.float32, scores.shape, scores.ctypes.data)
+
+    def predict() -> Array:
+        session.run_with_iobinding(binding)
+        return scores
+
+    return Sides({"predict": predict}, list)
+
+
+def _onnx_graph(weights: Weights, batch: int) -> Any:
+    """Gemm, Relu, Gemm, ... as bytes."""
+    onnx = import_module("onnx")
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    nodes, constants, source = [], [], "x"
+    for i, (W, b) in enumerate(weights):
+        constants += [onnx.numpy_helper.from_array(a, f"{n}{i}") for n, a in (("W", W), ("b", b))]
+        last = i + 1 == len(weights)
+        target = "scores" if last else f"z{i}"
+        nodes.append(helper.make_node("Gemm", [source, f"W{i}", f"b{i}"], [target]))
+        source = f"h{i}"
+        nodes += [] if last else [helper.make_node("Relu", [target], [source])]
+    shapes = {"x": weights[0][0].shape[0], "scores": weights[-1][0].shape[1]}
+    x, y = (helper.make_tensor_value_info(n, kind, [batch, w]) for n, w in shapes.items())
+    graph = helper.make_graph(nodes, "mlp", [x], [y], constants)
+    opset = helper.make_opsetid("", 13)
+    # Versions that every runtime of the last years reads.
+    return helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
+
+
+OURS = "fastmlp"
+PEERS = (
+    Peer(OURS, _ours),
+    Peer("numpy", by_hand),
+    Peer("sklearn", _scikit, ("sklearn",)),
+    Peer("torch", _torch, ("torch",)),
+    Peer("jax", _jax, ("jax",)),
+    Peer("onnxruntime", _onnxruntime, ("onnx", "onnxruntime")),
+)

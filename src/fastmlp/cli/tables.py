@@ -1,4 +1,4 @@
-"""Two-column tables and one-line errors, with rich where it is installed."""
+"""Tables and one-line errors. Tables of two columns are made with rich where it is installed."""
 
 from __future__ import annotations
 
@@ -25,6 +25,37 @@ def print_table(title: str, rows: Sequence[Row]) -> None:
     for name, value in shown:
         table.add_row(Text(name), Text(value))
     Console(highlight=False).print(table)
+
+
+def column_lines(
+    head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], width: int
+) -> list[str]:
+    """Lines of a table with named rows, its columns under `head`; nothing is ever cut.
+
+    Where the names do not fit beside the columns, each gets a line of its own above its row.
+
+    Examples
+    --------
+    >>> print(*column_lines(["a", "b"], [("one", ["1.5", "2"])], 80), sep="\\n")
+          a b
+    one 1.5 2
+    >>> print(*column_lines(["a", "b"], [("one", ["1.5", "2"])], 5), sep="\\n")
+      a b
+    one
+    1.5 2
+    """
+    columns = zip(head, *(cells for _, cells in rows), strict=True)
+    widths = [max(map(len, column)) for column in columns]
+    margin = max((len(name) for name, _ in rows), default=0)
+    beside = margin + len(widths) + sum(widths) <= width
+    lines = []
+    for name, cells in [("", head), *rows]:
+        line = " ".join(cell.rjust(w) for cell, w in zip(cells, widths, strict=True))
+        if beside:
+            lines.append(f"{name:<{margin}} {line}")
+        else:
+            lines += [name, line] if name else [line]
+    return lines
 
 
 def error_line(error: BaseException) -> str:
