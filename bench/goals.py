@@ -24,6 +24,7 @@ FIT_RATIOS = [
 ]  # fmt: skip
 # A share above this says that others used the machine while the limit was measured.
 BELIEVABLE = 1.02
+BUSY_SLOWDOWN = 1.3
 IMPORT_SECONDS = 0.020
 WHEEL_BYTES = 2_000_000
 
@@ -44,7 +45,7 @@ class Goal(NamedTuple):
 def all_goals(found: dict[str, Any]) -> list[Goal]:
     """Every goal; those that a partial run says nothing about have ``reached`` None."""
     goals = [*_training(found), *_prediction(found), *_latencies(found), *_shares(found)]
-    return [*goals, *_fits(found), *_sizes(found), *_neighbours(found)]
+    return [*goals, *_fits(found), *_sizes(found), *_busy(found), *_neighbours(found)]
 
 
 def seconds_of(found: dict[str, Any], cell: str, name: str) -> float | None:
@@ -188,6 +189,23 @@ def _sizes(found: dict[str, Any]) -> list[Goal]:
              None if wheel is None else f"{wheel / 1e6:.2f} MB",
              wheel is not None and wheel < WHEEL_BYTES),
     ]  # fmt: skip
+
+
+def _busy(found: dict[str, Any]) -> list[Goal]:
+    """All threads against one, while another program keeps a processor busy, or others fit too."""
+    busy = found.get("busy", {})
+    steps = busy.get("step, one processor busy", {})
+    ratios = {f"side by side in {crowd}": r for crowd, r in busy.get("side by side", {}).items()}
+    if steps:
+        counts = sorted(steps, key=int)
+        ratios = {"one processor busy": steps[counts[-1]] / steps[counts[0]], **ratios}
+    wanted = f"at most {BUSY_SLOWDOWN:g}x the time of 1 thread"
+    if not ratios:
+        return [Goal("all threads, one processor busy", wanted, None, False)]
+    return [
+        Goal(f"all threads, {name}", wanted, f"{ratio:.2f}x", ratio <= BUSY_SLOWDOWN)
+        for name, ratio in ratios.items()
+    ]
 
 
 def _neighbours(found: dict[str, Any]) -> list[Goal]:

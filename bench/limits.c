@@ -1,4 +1,5 @@
-/* The most that a core can do: fused multiply-adds between registers, no memory touched.
+/* The most that a core can do: fused multiply-adds between registers, no memory touched; and the least that two
+ * threads need to hear of each other.
  *
  * Compiled by limits.py once per instruction set, with VECTOR_BYTES its vector width. The chains
  * are independent and as many as hide the latency of the operation on two units (8 with a latency
@@ -35,3 +36,15 @@
 
 DEFINE_PEAK(float)
 DEFINE_PEAK(double)
+
+/* One of the two sides of a conversation of `rounds` rounds; `turn` counts what was said. */
+void bounce(long *turn, long side, long rounds)
+{
+    const long first = __atomic_load_n(turn, __ATOMIC_ACQUIRE) / 2 * 2;
+    for (long round = 0; round < rounds; round++) {
+        const long mine = first + 2 * round + side;
+        while (__atomic_load_n(turn, __ATOMIC_ACQUIRE) != mine)
+            continue;
+        __atomic_store_n(turn, mine + 1, __ATOMIC_RELEASE);
+    }
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import platform
 import shutil
+import statistics
 import subprocess
 import tempfile
 import time
@@ -14,6 +15,8 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+
+from bench.pool import all_threads
 
 SOURCE = Path(__file__).with_name("limits.c")
 # Instruction set -> vector bytes and compiler options.
@@ -50,6 +53,27 @@ def peak_function(isa: str, dtype: str) -> Callable[[int], float] | None:
     """A function from a number of threads to FLOP/s; None if there is no way to measure."""
     library = _compiled(isa)
     return None if library is None else partial(_peak_rate, library, C_NAMES[dtype])
+
+
+def round_trip_seconds(isa: str) -> float | None:
+    """Seconds from one thread to another and back through a shared word; None with one processor.
+
+    What a barrier costs at least. On virtual machines it changes by the minute with the place of
+    the processors, and with it the time of every training step on two threads.
+    """
+    library = _compiled(isa)
+    if library is None or all_threads() < 2:
+        return None
+    rounds = 200_000
+    turn = ctypes.c_long(0)
+
+    def bounce(side: int) -> float:
+        start = time.perf_counter()
+        library.bounce(ctypes.byref(turn), ctypes.c_long(side), ctypes.c_long(rounds))
+        return (time.perf_counter() - start) / rounds
+
+    with ThreadPoolExecutor(2) as pool:
+        return statistics.median(max(pool.map(bounce, [0, 1])) for _ in range(REPEATS))
 
 
 def _best(measure: Callable[[], float]) -> float:

@@ -11,13 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.busy import measure_busy
 from bench.cells import CELLS, FAMILIES, Cell
 from bench.contestants import CONTESTANTS, OURS
 from bench.datasets import TASKS
 from bench.fits import measure_task
 from bench.fitters import FITTERS
 from bench.goals import all_goals
-from bench.limits import measure_limits
+from bench.limits import measure_limits, round_trip_seconds
 from bench.machine import describe_machine, measure_imports, wheel_bytes
 from bench.measure import QUICK, Effort, WrongResult, measure_cell, measure_family
 from bench.memory import measure_memory
@@ -72,6 +73,7 @@ class Run:
         effort = (1, QUICK_EPOCHS) if quick else (2, None)
         for task in TASKS.values():
             self._part("fits", task.name, partial(measure_task, task, fitters, *effort))
+        self._keep("busy", lambda: measure_busy(*([1] if quick else [])))
         self._keep("memory", lambda: measure_memory(self.names, *([1] if quick else [])))
         self._keep("imports", lambda: measure_imports(*([3] if quick else [])))
         self._keep("wheel", wheel_bytes)
@@ -106,6 +108,7 @@ class Run:
         self._keep(name, lambda: measure_limits(isa, threads))
         earlier, now = self.found.get("limits", {}), self.found[name]
         self.found["limits"] = {key: max(now[key], earlier.get(key, 0.0)) for key in now}
+        self._keep(f"round trip, {name}", lambda: round_trip_seconds(isa))
         self.save()
 
     def _part(self, part: str, name: str, measure: Callable[[], Any]) -> None:

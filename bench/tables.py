@@ -26,6 +26,7 @@ def markdown(found: dict[str, Any], plots: Sequence[str]) -> str:
         _section("Whole fits with Adam: seconds (test accuracy or R²)", _fits(found)),
         _section("Peak memory of training steps, MB", _memory(found)),
         _section("Import, milliseconds of a process", _imports(found)),
+        _section("On a busy machine: train 128, 784-256-128-10, microseconds", _busy(found)),
         _section("Limits", _limits(found)),
         _section("Machine and versions", _pairs(found["machine"])),
         _section("What is not in the tables, and why", _absent(found)),
@@ -161,7 +162,24 @@ def _limits(found: dict[str, Any]) -> str:
         (name, f"{value / 1e9:.1f} {'GB/s' if name.startswith('copy') else 'GFLOP/s'}")
         for name, value in limits.items()
     ]
+    for when in ("before", "after"):
+        if seconds := found.get(f"round trip, limits {when}"):
+            rows.append((f"from thread to thread and back, {when}", f"{1e9 * seconds:.0f} ns"))
     return table(("", ""), rows) if rows else ""
+
+
+def _busy(found: dict[str, Any]) -> str:
+    busy = found.get("busy", {})
+    steps = {name: values for name, values in busy.items() if name.startswith("step, ")}
+    rows = [
+        [name.removeprefix("step, "), *(f"{1e6 * value:.4g}" for value in values.values())]
+        for name, values in steps.items()
+    ]
+    counts = next(iter(steps.values()), {})
+    head = ["", *(f"threads: {count}" for count in counts)]
+    note = "Means. Fits side by side, all threads each over one thread each: "
+    note += ", ".join(f"{r:.2f}x in {crowd}" for crowd, r in busy.get("side by side", {}).items())
+    return f"{table(head, rows)}\n{note}.\n" if rows else ""
 
 
 def _pairs(facts: dict[str, str]) -> str:

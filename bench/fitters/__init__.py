@@ -1,7 +1,8 @@
 """The registry of those who make whole fits. A new one is one row here and one small class.
 
 A class offers ``__init__(data, threads)``, where it may compile (``compile_seconds`` tells how
-long), ``fit()``, which starts from fresh weights and is timed, and ``predict(x)``: scores or
+long), ``fit(seed)``, which starts from fresh weights and is timed (the seed decides the order of
+the batches), and ``predict(x)``: scores or
 labels.
 """
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.contestants.jaxjit import adam
 from bench.datasets import LR, Data
-from bench.problems import SEED, Array
+from bench.problems import Array
 
 
 class Scan:
@@ -21,19 +21,19 @@ class Scan:
         self.data = data
         self.x, self.y = jnp.asarray(data.x), jnp.asarray(data.y)
         start = time.perf_counter()
-        arguments = self._first_state(), self.x, self.y, self._orders()
+        arguments = self._first_state(), self.x, self.y, self._orders(0)
         self.compiled = jax.jit(_whole_fit(data), donate_argnums=0).lower(*arguments).compile()
         self.compile_seconds = time.perf_counter() - start
 
-    def fit(self) -> None:
-        state = self.compiled(self._first_state(), self.x, self.y, self._orders())
+    def fit(self, seed: int) -> None:
+        state = self.compiled(self._first_state(), self.x, self.y, self._orders(seed))
         self.weights = jax.block_until_ready(state)[0]
 
     def predict(self, x: Array) -> Array:
         return np.array(_scores(self.weights, jnp.asarray(x)))
 
-    def _orders(self) -> Any:
-        rng = np.random.default_rng(SEED)
+    def _orders(self, seed: int) -> Any:
+        rng = np.random.default_rng(seed)
         rows = np.arange(len(self.data.x), dtype=np.int32)
         return jnp.asarray(np.stack([rng.permutation(rows) for _ in range(self.data.task.epochs)]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fastmlp as fm
 from bench.datasets import LR, Data
-from bench.problems import SEED, Array
+from bench.problems import Array
 
 
 class FastMLP:
@@ -16,13 +16,13 @@ class FastMLP:
         fm.set_num_threads(threads)
         self.data = data
 
-    def fit(self) -> None:
+    def fit(self, seed: int) -> None:
         data = self.data
         layers: list[fm.Layer] = []
         for W, _ in data.first_weights():
             layers += [fm.ReLU()] if layers else []
             layers.append(fm.Linear(*W.shape))
-        self.net = fm.Sequential(*layers, seed=SEED)
+        self.net = fm.Sequential(*layers, seed=seed)
         linears = [layer for layer in self.net if isinstance(layer, fm.Linear)]
         for layer, (W, b) in zip(linears, data.first_weights(), strict=True):
             layer.W[...], layer.b[...] = W, b

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from bench.datasets import LR, Data
-from bench.problems import SEED, Array
+from bench.problems import Array
 
 
 class Loop:
@@ -19,8 +19,8 @@ class Loop:
         self.data = data
         self.x, self.y = torch.from_numpy(data.x), torch.from_numpy(data.y)
 
-    def fit(self) -> None:
-        torch.manual_seed(SEED)
+    def fit(self, seed: int) -> None:
+        torch.manual_seed(seed)
         task, x, y = self.data.task, self.x, self.y
         self.net = net = _network(self.data)
         optimizer = torch.optim.Adam(net.parameters(), lr=LR, fused=True)

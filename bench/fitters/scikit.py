@@ -8,7 +8,7 @@ from typing import Any
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from bench.datasets import LR, Data
-from bench.problems import SEED, Array
+from bench.problems import Array
 
 
 class Scikit:
@@ -20,12 +20,12 @@ class Scikit:
         self.data = data
         self.y = data.y.ravel()
 
-    def fit(self) -> None:
+    def fit(self, seed: int) -> None:
         task = self.data.task
         kind: Any = MLPRegressor if self.data.regression else MLPClassifier
         self.estimator = kind(
             hidden_layer_sizes=task.hidden, solver="adam", alpha=0.0, batch_size=task.batch,
-            learning_rate_init=LR, max_iter=task.epochs, random_state=SEED,
+            learning_rate_init=LR, max_iter=task.epochs, random_state=seed,
             tol=0.0, n_iter_no_change=math.inf,
         )  # fmt: skip
         self.estimator.fit(self.data.x, self.y)

@@ -1,0 +1,123 @@
+"""A busy machine: training steps while other programs work, and fits side by side.
+
+`python -m bench.busy` prints the whole as JSON; `measure_busy` runs it in a fresh process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+import fastmlp as fm
+from bench.cells import MNIST
+from bench.pool import ROOT, all_threads, pinned_environment
+from bench.problems import SEED
+
+BATCH, ROWS = 128, 1024
+# Blocks on one thread and on all take turns; means count here, as medians would hide the stalls.
+BLOCK_SECONDS, ROUNDS = 0.5, 8
+WORKERS, SIDE_ROUNDS, SIDE_SECONDS = 4, 5, 0.3
+# Fits by so many Python threads, or spawned processes, at once.
+CROWDS: dict[str, Callable[[], Executor]] = {
+    "processes": lambda: ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")),
+    "threads": lambda: ThreadPoolExecutor(WORKERS),
+}
+
+
+def measure_busy(rounds: int = ROUNDS) -> dict[str, Any]:
+    """Run this module in a fresh process, with the default number of threads."""
+    command = [sys.executable, "-m", "bench.busy", str(rounds)]
+    environment = pinned_environment(all_threads())
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    if done.returncode != 0:
+        return {"failed": (done.stderr.strip().splitlines() or ["failed"])[-1]}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def make_trainer() -> tuple[fm.Trainer, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(SEED)
+    layers: list[fm.Layer] = []
+    for fan_in, fan_out in pairwise(MNIST):
+        layers += [fm.ReLU()] if layers else []
+        layers.append(fm.Linear(fan_in, fan_out))
+    trainer = fm.Trainer(fm.Sequential(*layers, seed=SEED), fm.CrossEntropyLoss(), fm.SGD(lr=1e-3))
+    x = rng.standard_normal((ROWS, MNIST[0]), dtype=np.float32)
+    return trainer, x, rng.integers(MNIST[-1], size=ROWS)
+
+
+@contextlib.contextmanager
+def busy_processor() -> Iterator[None]:
+    """Another process keeps one processor busy."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def steps_on(counts: list[int], rounds: int) -> dict[int, float]:
+    """Mean seconds of a step for each number of threads, in interleaved blocks."""
+    trainer, x, y = make_trainer()
+    x, y = x[:BATCH], y[:BATCH]
+    seconds, steps = dict.fromkeys(counts, 0.0), dict.fromkeys(counts, 0)
+    for _ in range(rounds):
+        for count in counts:
+            with fm.threads(count):
+                start = time.perf_counter()
+                while (passed := time.perf_counter() - start) < BLOCK_SECONDS:
+                    trainer.step(x, y)
+                    steps[count] += 1
+            seconds[count] += passed
+    return {count: seconds[count] / steps[count] for count in counts}
+
+
+def fit_for(threads: int, epochs: int) -> None:
+    """One fit, in a worker of a crowd."""
+    trainer, x, y = make_trainer()
+    with fm.threads(threads):
+        trainer.fit(x, y, epochs=epochs, batch_size=BATCH, progress=False)
+
+
+def slowdown(crowd: str, rounds: int) -> float:
+    """Wall time of fits side by side on all threads each, over that on one thread each."""
+    start = time.perf_counter()
+    fit_for(1, 4)
+    epochs = max(1, round(4 * SIDE_SECONDS / (time.perf_counter() - start)))
+    ratios = []
+    with CROWDS[crowd]() as workers:
+
+        def wall(threads: int) -> float:
+            start = time.perf_counter()
+            list(workers.map(fit_for, [threads] * WORKERS, [epochs] * WORKERS))
+            return time.perf_counter() - start
+
+        wall(all_threads())  # processes start, and threads
+        for _ in range(rounds):
+            ratios.append(wall(all_threads()) / wall(1))
+    return statistics.median(ratios)
+
+
+def main(rounds: int) -> None:
+    counts = sorted({1, all_threads()})
+    with busy_processor():
+        busy = steps_on(counts, rounds)
+    print(json.dumps({
+        "step, quiet": steps_on(counts, max(1, rounds // 4)),
+        "step, one processor busy": busy,
+        "side by side": {crowd: slowdown(crowd, min(rounds, SIDE_ROUNDS)) for crowd in CROWDS},
+    }))  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
