@@ -84,20 +84,32 @@ void fm_barrier(fm_worker *self) {
     }
 }
 
-/* Seconds: shorter looks would see every interrupt, and their system call would cost something. */
-static const double look_every = 2e-3, long_region = 2e-4;
+/* Seconds. The short errands of the system are no reason to do without a thread: what counts is the share lost of many
+   milliseconds of work. Shorter looks than these would cost something, each being a system call. */
+static const double look_every = 2e-3, long_region = 2e-4, enough_seen = 8e-3, most_lost = 0.2;
 
 /* Whether the last region took so long that the next one can afford to read its threads' clocks. */
 static _Atomic int regions_are_long;
 
+/* Time in regions, and how much of it this thread was without a processor; from one region to the next. */
+static _Thread_local struct {
+    double seen, lost;
+} record;
+
 static void look(fm_worker *self, double now) {
-    const double busy = fm_thread_seconds(), passed = now - self->since;
-    if (self->busy >= 0.0 && !self->displaced && passed - (busy - self->busy) > 0.25 * passed) {
-        self->displaced = 1;
-        atomic_fetch_add(&self->team->displaced, 1);
+    const double busy = fm_thread_seconds();
+    if (self->busy >= 0.0) {
+        record.seen += now - self->since;
+        record.lost += now - self->since - (busy - self->busy);
     }
     self->since = now;
     self->busy = busy;
+    if (record.seen < enough_seen) return;
+    if (record.lost > most_lost * record.seen && !self->displaced) {
+        self->displaced = 1;
+        atomic_fetch_add(&self->team->displaced, 1);
+    }
+    record.seen = record.lost = 0.0;
 }
 
 void fm_look_around(fm_worker *self) {
