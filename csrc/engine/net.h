@@ -96,6 +96,8 @@ fm_status fm_plan_reserve(fm_plan *plan, const fm_net *net, fm_plan_kind kind, i
 void fm_plan_release(fm_plan *plan);
 /* Threads that pay for steps of `rows` rows in one region: `passes` forward-sized products and `waits` barriers each. */
 int fm_plan_threads(const fm_net *net, int64_t rows, double passes, double waits, int64_t steps);
+/* How many threads such steps may try to take; 1 where trying would cost more than it could tell. */
+int fm_plan_choices(const fm_net *net, int64_t rows, double passes);
 fm_cut fm_plan_cut(int64_t rows, int threads);
 int64_t fm_plan_predict_rows(const fm_net *net);
 

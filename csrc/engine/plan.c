@@ -33,8 +33,12 @@ static int worthwhile_threads(void) {
     return fm_crowd_limit(fewer(fm_threads(), atomic_load_explicit(&processors, memory_order_relaxed)));
 }
 
+static double microseconds_alone(const fm_net *net, int64_t rows, double passes) {
+    return passes * (double)rows * forward_flops(net) / cost.flops_per_us;
+}
+
 int fm_plan_threads(const fm_net *net, int64_t rows, double passes, double waits, int64_t steps) {
-    const double alone = passes * (double)rows * forward_flops(net) / cost.flops_per_us;
+    const double alone = microseconds_alone(net, rows, passes);
     if (atomic_load_explicit(&cost_ignored, memory_order_relaxed)) return fm_threads();
     const int most = worthwhile_threads();
     double best = alone;
@@ -44,6 +48,13 @@ int fm_plan_threads(const fm_net *net, int64_t rows, double passes, double waits
         if (us < best) best = us, threads = t;
     }
     return threads;
+}
+
+/* Very short steps are for one thread; long ones for several, wherever the processors lie. */
+int fm_plan_choices(const fm_net *net, int64_t rows, double passes) {
+    const double shortest = 5.0, longest = 3000.0, alone = microseconds_alone(net, rows, passes);
+    const int ignored = atomic_load_explicit(&cost_ignored, memory_order_relaxed);
+    return ignored || alone < shortest || alone > longest ? 1 : worthwhile_threads();
 }
 
 enum { LEAST_ROWS_A_THREAD = 8, PREDICT_BLOCK_BYTES = 1 << 18, LEAST_PREDICT_ROWS = 128, MOST_PREDICT_ROWS = 1024 };

@@ -15,6 +15,7 @@ typedef struct {
     _Atomic int stop, regroup;
     int64_t next_row;          /* of the step that comes next */
     double last_poll;          /* of the calling thread */
+    double until;              /* when another number of threads is to be tried; 0: never */
     double data_loss, penalty; /* running mean (or sum) over the steps done */
     double weight_done;        /* of the mean */
     int64_t steps, rows_done;
@@ -89,11 +90,16 @@ static void loss_of_rows(training_thread *t) {
                   t->e.row_end, plan->row_value, plan->delta[last]);
 }
 
+static int is_time_to_regroup(const training_thread *t) {
+    const double until = t->run->until;
+    return fm_should_regroup(t->e.worker) || (until > 0.0 && fm_seconds() >= until);
+}
+
 static void phase_a(training_thread *t, int64_t first) {
     const fm_trainer *trainer = t->run->trainer;
     const fm_net *net = trainer->net;
     fm_look_around(t->e.worker);
-    if (t->e.worker->index == 0 && fm_should_regroup(t->e.worker)) atomic_store(&t->run->regroup, 1);
+    if (t->e.worker->index == 0 && is_time_to_regroup(t)) atomic_store(&t->run->regroup, 1);
     take_batch(t, first);
     /* rows gathered by others are needed by a cut by columns, and their weights by the loss's scale */
     if (t->run->epoch->order != NULL && (t->e.cut == FM_CUT_COLUMNS || t->targets.weight != NULL))
@@ -256,20 +262,37 @@ static int64_t steps_from(const fm_epoch *epoch, int64_t row) {
     return (epoch->rows - row + epoch->batch - 1) / epoch->batch;
 }
 
+/* Trains on until the epoch has ended or another number of threads is due. */
+static fm_status train_on(training *run, int64_t batch) {
+    fm_trainer *trainer = run->trainer;
+    const int64_t steps_before = run->steps, left = steps_from(run->epoch, run->next_row);
+    const int choices = fm_plan_choices(trainer->net, batch, 3.0);
+    int threads = fm_plan_threads(trainer->net, batch, 3.0, 3.0, left);
+    const double start = choices > 1 ? fm_seconds() : 0.0;
+    if (choices > 1) threads = fm_pace_threads(&trainer->pace, batch, threads, choices, start);
+    if (fm_plan_reserve(&trainer->plan, trainer->net, FM_PLAN_TRAIN, batch, threads) != FM_OK) {
+        if (run->steps == 0) return FM_NO_MEMORY;
+        threads = trainer->plan.threads; /* more would be faster, but these do */
+    }
+    run->until = choices > 1 ? trainer->pace.next_change : 0.0;
+    atomic_store(&run->regroup, 0);
+    fm_parallel(threads, training_task, run);
+    if (choices > 1) {
+        const double end = fm_seconds();
+        fm_pace_note(&trainer->pace, end - start, run->steps - steps_before, end);
+    }
+    return FM_OK;
+}
+
 fm_status fm_train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int64_t *steps) {
     const int64_t batch = epoch->rows < epoch->batch ? epoch->rows : epoch->batch;
-    training run = {.trainer = trainer, .epoch = epoch, .last_poll = fm_seconds()};
+    training run = {.trainer = trainer, .epoch = epoch, .last_poll = epoch->poll == NULL ? 0.0 : fm_seconds()};
     *loss = 0.0;
     *steps = 0;
     if (batch < 1) return FM_BAD_ARGUMENT;
     while (run.next_row < epoch->rows && !atomic_load(&run.stop)) {
-        int threads = fm_plan_threads(trainer->net, batch, 3.0, 3.0, steps_from(epoch, run.next_row));
-        if (fm_plan_reserve(&trainer->plan, trainer->net, FM_PLAN_TRAIN, batch, threads) != FM_OK) {
-            if (run.steps == 0) return FM_NO_MEMORY;
-            threads = trainer->plan.threads; /* more would be faster, but these do */
-        }
-        atomic_store(&run.regroup, 0);
-        fm_parallel(threads, training_task, &run);
+        const fm_status status = train_on(&run, batch);
+        if (status != FM_OK) return status;
     }
     *steps = run.steps;
     *loss = run.data_loss + run.penalty;

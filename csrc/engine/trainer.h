@@ -3,6 +3,7 @@
 #define FM_ENGINE_TRAINER_H
 
 #include "engine/net.h"
+#include "engine/pace.h"
 
 struct fm_trainer {
     fm_net *net;
@@ -14,6 +15,7 @@ struct fm_trainer {
     double power[2];      /* hyper[0]^t, hyper[1]^t */
     int64_t t;
     fm_plan plan;
+    fm_pace pace;
 };
 
 /* The scalars of one update; every thread makes its own copy and advances it alike. */

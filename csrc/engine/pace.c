@@ -1,0 +1,44 @@
+#include "engine/pace.h"
+
+/* Seconds. A trial must outlast the waking of a thread by far; the shortest wait follows a decision that was changed. */
+static const double warm_up = 2e-3, trial_length = 5e-4, shortest_wait = 0.05, longest_wait = 2.0;
+/* An alternative must be better by this factor: what is equally fast on fewer threads is left alone. */
+static const double clearly = 0.97;
+
+static void begin(fm_pace *pace, int trial, double until) {
+    pace->trial = trial;
+    pace->seconds = pace->steps = 0.0;
+    pace->next_change = until;
+}
+
+int fm_pace_threads(fm_pace *pace, int64_t rows, int proposed, int most, double now) {
+    if (most < 2) return most;
+    if (pace->rows != rows || pace->several > most) {
+        *pace = (fm_pace){.rows = rows, .several = proposed > 1 ? proposed : 2, .choice = proposed > 1};
+        begin(pace, 0, now + warm_up);
+    }
+    const int several = pace->choice != (pace->trial == 2);
+    return several ? pace->several : 1;
+}
+
+static void decide(fm_pace *pace, double now) {
+    const double alternative = pace->seconds / pace->steps;
+    const int changes = alternative < clearly * pace->seconds_of_choice;
+    double wait = changes ? shortest_wait : 2.0 * pace->last_wait;
+    wait = wait < shortest_wait ? shortest_wait : wait > longest_wait ? longest_wait : wait;
+    pace->choice ^= changes;
+    pace->last_wait = wait;
+    begin(pace, 0, now + wait);
+}
+
+void fm_pace_note(fm_pace *pace, double seconds, int64_t steps, double now) {
+    pace->seconds += seconds;
+    pace->steps += (double)steps;
+    if (now < pace->next_change || pace->steps == 0.0) return;
+    if (pace->trial == 2) {
+        decide(pace, now);
+        return;
+    }
+    if (pace->trial == 1) pace->seconds_of_choice = pace->seconds / pace->steps;
+    begin(pace, pace->trial + 1, now + trial_length);
+}

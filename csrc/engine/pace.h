@@ -1,0 +1,27 @@
+/* How many threads steps of one size should take, found by trying.
+
+   The cost model of plan.c does not know whether two processors share a cache or sit on different dies, which decides
+   whether a second thread helps a small network or holds it up. So one thread and several take turns for a moment, the
+   better goes on, and this is repeated more and more seldom, for virtual machines move while they run. */
+#ifndef FM_ENGINE_PACE_H
+#define FM_ENGINE_PACE_H
+
+#include <stdint.h>
+
+typedef struct {
+    int64_t rows;                  /* of the steps it knows about */
+    int several;                   /* the alternative to one thread */
+    int choice;                    /* 0: one thread, 1: several */
+    int trial;                     /* 0: none; 1: the choice is being timed; 2: its alternative is */
+    double seconds, steps;         /* of what is being timed */
+    double seconds_of_choice;      /* a step's, as just timed */
+    double next_change, last_wait; /* when to end a trial or to begin the next one */
+} fm_pace;
+
+/* Threads for what comes next: `proposed` ones at first, and whenever `most` allows no choice. */
+int fm_pace_threads(fm_pace *pace, int64_t rows, int proposed, int most, double now);
+
+/* Takes note of what the chosen threads did until `now`. */
+void fm_pace_note(fm_pace *pace, double seconds, int64_t steps, double now);
+
+#endif
