@@ -1,12 +1,14 @@
 #include "engine/pace.h"
 
 /* Seconds. A trial must outlast the waking of a thread by far; the shortest wait follows a decision that was changed. */
-static const double warm_up = 2e-3, trial_length = 5e-4, shortest_wait = 0.05, longest_wait = 2.0;
+static const double warm_up = 2e-3, trial_length = 5e-4, shortest_wait = 0.05, longest_wait = 2.0, growth = 3.0;
+static const double least_steps = 4.0;
 /* An alternative must be better by this factor: what is equally fast on fewer threads is left alone. */
 static const double clearly = 0.97;
 
 static void begin(fm_pace *pace, int trial, double until) {
     pace->trial = trial;
+    pace->settling = trial != 0;
     pace->seconds = pace->steps = 0.0;
     pace->next_change = until;
 }
@@ -24,7 +26,7 @@ int fm_pace_threads(fm_pace *pace, int64_t rows, int proposed, int most, double 
 static void decide(fm_pace *pace, double now) {
     const double alternative = pace->seconds / pace->steps;
     const int changes = alternative < clearly * pace->seconds_of_choice;
-    double wait = changes ? shortest_wait : 2.0 * pace->last_wait;
+    double wait = changes ? shortest_wait : growth * pace->last_wait;
     wait = wait < shortest_wait ? shortest_wait : wait > longest_wait ? longest_wait : wait;
     pace->choice ^= changes;
     pace->last_wait = wait;
@@ -32,9 +34,14 @@ static void decide(fm_pace *pace, double now) {
 }
 
 void fm_pace_note(fm_pace *pace, double seconds, int64_t steps, double now) {
+    if (pace->settling) {
+        pace->settling = 0;
+        pace->next_change = now + trial_length;
+        return;
+    }
     pace->seconds += seconds;
     pace->steps += (double)steps;
-    if (now < pace->next_change || pace->steps == 0.0) return;
+    if (now < pace->next_change || pace->steps < least_steps) return;
     if (pace->trial == 2) {
         decide(pace, now);
         return;

@@ -13,6 +13,7 @@ typedef struct {
     int several;                   /* the alternative to one thread */
     int choice;                    /* 0: one thread, 1: several */
     int trial;                     /* 0: none; 1: the choice is being timed; 2: its alternative is */
+    int settling;                  /* caches still hold what the threads before left */
     double seconds, steps;         /* of what is being timed */
     double seconds_of_choice;      /* a step's, as just timed */
     double next_change, last_wait; /* when to end a trial or to begin the next one */

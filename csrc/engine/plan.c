@@ -52,7 +52,7 @@ int fm_plan_threads(const fm_net *net, int64_t rows, double passes, double waits
 
 /* Very short steps are for one thread; long ones for several, wherever the processors lie. */
 int fm_plan_choices(const fm_net *net, int64_t rows, double passes) {
-    const double shortest = 5.0, longest = 3000.0, alone = microseconds_alone(net, rows, passes);
+    const double shortest = 5.0, longest = 2000.0, alone = microseconds_alone(net, rows, passes);
     const int ignored = atomic_load_explicit(&cost_ignored, memory_order_relaxed);
     return ignored || alone < shortest || alone > longest ? 1 : worthwhile_threads();
 }
