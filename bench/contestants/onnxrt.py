@@ -23,8 +23,6 @@ class OnnxRuntime(Contestant):
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        # Threads that go on spinning behind a call would slow down whoever is measured next.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
         self.session = onnxruntime.InferenceSession(
             _graph(problem).SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
