@@ -12,3 +12,8 @@ static double read_clock(clockid_t clock) {
 double fm_seconds(void) { return read_clock(CLOCK_MONOTONIC); }
 
 double fm_thread_seconds(void) { return read_clock(CLOCK_THREAD_CPUTIME_ID); }
+
+void fm_sleep(double seconds) {
+    const struct timespec span = {.tv_nsec = (long)(1e9 * seconds)};
+    nanosleep(&span, NULL);
+}

@@ -4,6 +4,7 @@
 
 double fm_seconds(void); /* of the wall */
 double
-fm_thread_seconds(void); /* that the calling thread has spent on a processor: a system call, half a microsecond */
+fm_thread_seconds(void);       /* that the calling thread has spent on a processor: a system call, half a microsecond */
+void fm_sleep(double seconds); /* less than one */
 
 #endif

@@ -12,13 +12,15 @@
 #include "base/quota.h"
 
 /* A waiting thread polls this often before it offers its processor to others: long enough for the balanced case
-   (microseconds), short enough not to hold up whoever must still arrive when there are more threads than cores. */
-enum { SPINS_BEFORE_YIELD = 2000, MOST_THREADS = 1024 };
+   (microseconds), short enough not to hold up whoever must still arrive when there are more threads than cores. Where
+   that does not help, for the scheduler may give the processor straight back, it sleeps. */
+enum { SPINS_BEFORE_YIELD = 2000, SPINS_BEFORE_SLEEP = 2020, MOST_THREADS = 1024, MOST_PROCESSORS = 1024 };
 
 struct fm_team {
     _Alignas(64) _Atomic int arrived;
     _Alignas(64) _Atomic unsigned generation;
     _Alignas(64) _Atomic int displaced;
+    _Atomic uint64_t taken[MOST_PROCESSORS / 64]; /* processors that workers of this team are on */
 };
 
 static _Thread_local int thread_override;
@@ -80,7 +82,8 @@ void fm_barrier(fm_worker *self) {
     }
     for (int spins = 0; atomic_load_explicit(&team->generation, memory_order_acquire) == generation; spins++) {
         if (spins < SPINS_BEFORE_YIELD) relax();
-        else sched_yield();
+        else if (spins < SPINS_BEFORE_SLEEP) sched_yield();
+        else fm_sleep(1e-5);
     }
 }
 
@@ -122,7 +125,36 @@ int fm_should_regroup(const fm_worker *self) {
     return atomic_load_explicit(&self->team->displaced, memory_order_relaxed) > 0 || fm_crowd_is_over();
 }
 
+#if defined(__linux__)
+/* The first worker on a processor stays there; false for one that finds it taken. */
+static int take_processor(fm_team *team) {
+    const unsigned processor = (unsigned)sched_getcpu() % MOST_PROCESSORS;
+    const uint64_t bit = UINT64_C(1) << processor % 64;
+    return (atomic_fetch_or_explicit(&team->taken[processor / 64], bit, memory_order_relaxed) & bit) == 0;
+}
+
+/* The system wakes threads where they slept last or where the waker runs, and needs milliseconds to see that two of a
+   team share a processor while another one idles. Forbidding the present one for a moment moves this thread at once. */
+static void step_aside(void) {
+    cpu_set_t allowed, others;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    others = allowed;
+    CPU_CLR(sched_getcpu(), &others);
+    if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0) return;
+    sched_setaffinity(0, sizeof allowed, &allowed);
+}
+
+static void find_place(const fm_worker *self) {
+    if (take_processor(self->team) || self->index == 0) return; /* the caller's thread is not ours to move */
+    step_aside();
+    take_processor(self->team);
+}
+#else
+static void find_place(const fm_worker *self) { (void)self; }
+#endif
+
 static void work(fm_worker *self, fm_task task, void *context) {
+    if (self->index > 0) find_place(self);
     const double start = fm_seconds();
     self->since = start;
     self->busy = atomic_load_explicit(&regions_are_long, memory_order_relaxed) ? fm_thread_seconds() : -1.0;
@@ -140,6 +172,7 @@ static void work_alone(fm_task task, void *context) {
 
 static void work_together(int threads, fm_task task, void *context) {
     fm_team team = {0};
+    find_place(&(fm_worker){.team = &team});
 #pragma omp parallel num_threads(threads)
     {
         fm_worker self = {.index = omp_get_thread_num(), .count = omp_get_num_threads(), .team = &team};
