@@ -16,13 +16,17 @@ typedef struct {
     int settling;                  /* caches still hold what the threads before left */
     double seconds, steps;         /* of what is being timed */
     double seconds_of_choice;      /* a step's, as just timed */
+    double worked;                 /* seconds so far: the clock of what follows, which stands still between calls */
     double next_change, last_wait; /* when to end a trial or to begin the next one */
 } fm_pace;
 
 /* Threads for what comes next: `proposed` ones at first, and whenever `most` allows no choice. */
-int fm_pace_threads(fm_pace *pace, int64_t rows, int proposed, int most, double now);
+int fm_pace_threads(fm_pace *pace, int64_t rows, int proposed, int most);
 
-/* Takes note of what the chosen threads did until `now`. */
-void fm_pace_note(fm_pace *pace, double seconds, int64_t steps, double now);
+/* Takes note of what the chosen threads did. */
+void fm_pace_note(fm_pace *pace, double seconds, int64_t steps);
+
+/* How much longer the choice stands. */
+double fm_pace_seconds_left(const fm_pace *pace);
 
 #endif

@@ -269,18 +269,15 @@ static fm_status train_on(training *run, int64_t batch) {
     const int choices = fm_plan_choices(trainer->net, batch, 3.0);
     int threads = fm_plan_threads(trainer->net, batch, 3.0, 3.0, left);
     const double start = choices > 1 ? fm_seconds() : 0.0;
-    if (choices > 1) threads = fm_pace_threads(&trainer->pace, batch, threads, choices, start);
+    if (choices > 1) threads = fm_pace_threads(&trainer->pace, batch, threads, choices);
     if (fm_plan_reserve(&trainer->plan, trainer->net, FM_PLAN_TRAIN, batch, threads) != FM_OK) {
         if (run->steps == 0) return FM_NO_MEMORY;
         threads = trainer->plan.threads; /* more would be faster, but these do */
     }
-    run->until = choices > 1 ? trainer->pace.next_change : 0.0;
+    run->until = choices > 1 ? start + fm_pace_seconds_left(&trainer->pace) : 0.0;
     atomic_store(&run->regroup, 0);
     fm_parallel(threads, training_task, run);
-    if (choices > 1) {
-        const double end = fm_seconds();
-        fm_pace_note(&trainer->pace, end - start, run->steps - steps_before, end);
-    }
+    if (choices > 1) fm_pace_note(&trainer->pace, fm_seconds() - start, run->steps - steps_before);
     return FM_OK;
 }
 

@@ -39,17 +39,16 @@ static void check_pauses(void) {
     CHECK(fm_crowd_limit(2) == 2 && !fm_crowd_is_over(), "the limit is lifted for good");
 }
 
-/* Drives a pace through `duration` seconds of steps that take `step[0]` on one thread and `step[1]` on two, by a clock
-   of its own; returns the share of the time that was spent on the slower choice. */
-static double pace_for(fm_pace *pace, double *now, double duration, const double step[2]) {
-    const double end = *now + duration;
-    double on_slower = 0.0;
-    while (*now < end) {
-        const int threads = fm_pace_threads(pace, 32, 2, 2, *now);
+/* Drives a pace through `duration` seconds of steps that take `step[0]` on one thread and `step[1]` on two; returns the
+   share of the time that was spent on the slower choice. */
+static double pace_for(fm_pace *pace, double duration, const double step[2]) {
+    double done = 0.0, on_slower = 0.0;
+    while (done < duration) {
+        const int threads = fm_pace_threads(pace, 32, 2, 2);
         const double seconds = step[threads - 1];
         if (seconds > step[2 - threads]) on_slower += seconds;
-        *now += seconds;
-        fm_pace_note(pace, seconds, 1, *now);
+        done += seconds;
+        fm_pace_note(pace, seconds, 1);
     }
     return on_slower / duration;
 }
@@ -57,14 +56,13 @@ static double pace_for(fm_pace *pace, double *now, double duration, const double
 static void check_pace(void) {
     const double slower_together[2] = {15e-6, 45e-6}, faster_together[2] = {15e-6, 10e-6};
     fm_pace pace = {0};
-    double now = 1000.0;
-    CHECK(fm_pace_threads(&pace, 32, 1, 1, now) == 1, "no choice");
-    CHECK(pace_for(&pace, &now, 1.0, slower_together) < 0.03, "two threads that hold each other up");
-    CHECK(pace_for(&pace, &now, 30.0, slower_together) < 0.001, "trials become seldom");
-    CHECK(pace_for(&pace, &now, 5.0, faster_together) < 0.6, "the machine has changed");
-    CHECK(pace_for(&pace, &now, 30.0, faster_together) < 0.001, "and stays so");
-    CHECK(fm_pace_threads(&pace, 32, 2, 1, now) == 1, "other programs want the processors");
-    CHECK(fm_pace_threads(&pace, 8, 1, 2, now) == 1, "steps of another size begin anew");
+    CHECK(fm_pace_threads(&pace, 32, 1, 1) == 1, "no choice");
+    CHECK(pace_for(&pace, 1.0, slower_together) < 0.03, "two threads that hold each other up");
+    CHECK(pace_for(&pace, 30.0, slower_together) < 0.001, "trials become seldom");
+    CHECK(pace_for(&pace, 5.0, faster_together) < 0.6, "the machine has changed");
+    CHECK(pace_for(&pace, 30.0, faster_together) < 0.001, "and stays so");
+    CHECK(fm_pace_threads(&pace, 32, 2, 1) == 1, "other programs want the processors");
+    CHECK(fm_pace_threads(&pace, 8, 1, 2) == 1, "steps of another size begin anew");
 }
 
 enum { ROWS = 4096, WIDTH = 192, STEPS = ROWS / 64, SAMPLES = ROWS * WIDTH };
