@@ -110,10 +110,11 @@ def slowdown(crowd: str, rounds: int) -> float:
 
 def main(rounds: int) -> None:
     counts = sorted({1, all_threads()})
+    quiet = steps_on(counts, max(1, rounds // 4))
     with busy_processor():
         busy = steps_on(counts, rounds)
     print(json.dumps({
-        "step, quiet": steps_on(counts, max(1, rounds // 4)),
+        "step, quiet": quiet,
         "step, one processor busy": busy,
         "side by side": {crowd: slowdown(crowd, min(rounds, SIDE_ROUNDS)) for crowd in CROWDS},
     }))  # fmt: skip

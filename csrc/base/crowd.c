@@ -14,21 +14,18 @@ static _Atomic double until, pause_length;
 
 int fm_crowd_limit(int threads) {
     const int most = atomic_load_explicit(&limit, memory_order_relaxed);
-    if (fm_crowd_is_over()) atomic_store(&limit, 0);
-    else if (most != 0 && most < threads) return most;
+    if (most == 0 || most >= threads) return threads;
+    if (fm_seconds() < atomic_load_explicit(&until, memory_order_relaxed)) return most;
+    atomic_store(&limit, 0);
     return threads;
-}
-
-int fm_crowd_is_over(void) {
-    if (atomic_load_explicit(&limit, memory_order_relaxed) == 0) return 0;
-    return fm_seconds() >= atomic_load_explicit(&until, memory_order_relaxed);
 }
 
 void fm_crowd_report(int threads, int displaced) {
     if (displaced == 0) return;
     const double now = fm_seconds();
-    const int again = now - atomic_load(&until) < long_enough;
-    double next = again ? 2.0 * atomic_load(&pause_length) : shortest_pause;
+    const double since_trial = now - atomic_load(&until);
+    double next = since_trial > long_enough ? shortest_pause : atomic_load(&pause_length);
+    if (since_trial > 0.0 && since_trial <= long_enough) next *= 2.0; /* not for regions that end during the pause */
     next = next > longest_pause ? longest_pause : next < shortest_pause ? shortest_pause : next;
     atomic_store(&pause_length, next);
     atomic_store(&until, now + next);

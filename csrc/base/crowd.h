@@ -7,9 +7,6 @@
 /* How many of `threads` to take now. */
 int fm_crowd_limit(int threads);
 
-/* Whether a limit has run out since, so that it is time to ask for more threads. */
-int fm_crowd_is_over(void);
-
 /* Of `threads` workers, `displaced` have lost their processors. */
 void fm_crowd_report(int threads, int displaced);
 

@@ -14,7 +14,7 @@
 /* A waiting thread polls this often before it offers its processor to others: long enough for the balanced case
    (microseconds), short enough not to hold up whoever must still arrive when there are more threads than cores. Where
    that does not help, for the scheduler may give the processor straight back, it sleeps. */
-enum { SPINS_BEFORE_YIELD = 2000, SPINS_BEFORE_SLEEP = 2020, MOST_THREADS = 1024, MOST_PROCESSORS = 1024 };
+enum { SPINS_BEFORE_YIELD = 2000, YIELDS_BEFORE_SLEEP = 20, MOST_THREADS = 1024, MOST_PROCESSORS = 1024 };
 
 struct fm_team {
     _Alignas(64) _Atomic int arrived;
@@ -67,8 +67,17 @@ static void relax(void) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)
-    __asm__ volatile("yield");
+    __asm__ volatile("isb"); /* "yield" does nothing on most cores */
 #endif
+}
+
+static void wait_politely(fm_worker *self, unsigned generation) {
+    const double start = fm_seconds();
+    for (int turns = 0; atomic_load_explicit(&self->team->generation, memory_order_acquire) == generation; turns++) {
+        if (turns < YIELDS_BEFORE_SLEEP) sched_yield();
+        else fm_sleep(1e-5);
+    }
+    self->waited += fm_seconds() - start;
 }
 
 void fm_barrier(fm_worker *self) {
@@ -80,11 +89,11 @@ void fm_barrier(fm_worker *self) {
         atomic_store_explicit(&team->generation, generation + 1, memory_order_release);
         return;
     }
-    for (int spins = 0; atomic_load_explicit(&team->generation, memory_order_acquire) == generation; spins++) {
-        if (spins < SPINS_BEFORE_YIELD) relax();
-        else if (spins < SPINS_BEFORE_SLEEP) sched_yield();
-        else fm_sleep(1e-5);
+    for (int spins = 0; spins < SPINS_BEFORE_YIELD; spins++) {
+        if (atomic_load_explicit(&team->generation, memory_order_acquire) != generation) return;
+        relax();
     }
+    wait_politely(self, generation);
 }
 
 /* Seconds. The short errands of the system are no reason to do without a thread: what counts is the share lost of many
@@ -100,13 +109,14 @@ static _Thread_local struct {
 } record;
 
 static void look(fm_worker *self, double now) {
-    const double busy = fm_thread_seconds();
-    if (self->busy >= 0.0) {
-        record.seen += now - self->since;
-        record.lost += now - self->since - (busy - self->busy);
+    const double busy = fm_thread_seconds(), passed = now - self->since - self->waited;
+    if (self->busy >= 0.0 && busy > self->busy) { /* some systems' clocks of threads stand still for milliseconds */
+        record.seen += passed;
+        record.lost += passed - (busy - self->busy);
     }
     self->since = now;
     self->busy = busy;
+    self->waited = 0.0;
     if (record.seen < enough_seen) return;
     if (record.lost > most_lost * record.seen && !self->displaced) {
         self->displaced = 1;
@@ -121,8 +131,15 @@ void fm_look_around(fm_worker *self) {
     if (now - self->since > look_every) look(self, now);
 }
 
-int fm_should_regroup(const fm_worker *self) {
-    return atomic_load_explicit(&self->team->displaced, memory_order_relaxed) > 0 || fm_crowd_is_over();
+/* Threads for a region that has `own` of those at work. */
+static int available_threads(int own) {
+    const int left = fm_threads() - (atomic_load_explicit(&at_work, memory_order_relaxed) - own);
+    return fm_crowd_limit(left < 1 ? 1 : left);
+}
+
+int fm_should_regroup(const fm_worker *self, int wanted) {
+    if (atomic_load_explicit(&self->team->displaced, memory_order_relaxed) > 0) return 1;
+    return self->count < wanted && available_threads(self->count) > self->count;
 }
 
 #if defined(__linux__)
@@ -182,9 +199,9 @@ static void work_together(int threads, fm_task task, void *context) {
 }
 
 void fm_parallel(int threads, fm_task task, void *context) {
-    const int left = fm_threads() - atomic_load_explicit(&at_work, memory_order_relaxed);
+    const int most = threads <= 1 ? 1 : available_threads(0);
     const int forked = atomic_load_explicit(&is_forked_child, memory_order_relaxed);
-    const int taken = forked || left <= 1 ? 1 : threads < left ? threads : left;
+    const int taken = forked ? 1 : threads < most ? threads : most;
     atomic_fetch_add_explicit(&at_work, taken, memory_order_relaxed);
     if (taken == 1) work_alone(task, context);
     else work_together(taken, task, context);

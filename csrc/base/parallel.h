@@ -11,12 +11,13 @@ typedef struct {
     int count; /* threads that really run, which may be fewer than asked for */
     fm_team *team;
     double since, busy; /* the last look at the clocks: wall, and this thread's (-1: not read) */
+    double waited;      /* since then, for others */
     int displaced;      /* has lost its processor to someone else for a good part of the time */
 } fm_worker;
 
 typedef void (*fm_task)(void *context, fm_worker *self);
 
-/* Runs `task` on `threads` threads and returns when all are done. In a forked child it runs on the caller alone:
+/* Runs `task` on at most `threads` threads, as many as others leave, and returns when all are done. In a forked child it runs on the caller alone:
    the parent's pool does not exist there, and asking OpenMP for it would hang. */
 void fm_parallel(int threads, fm_task task, void *context);
 void fm_barrier(fm_worker *self);
@@ -24,8 +25,8 @@ void fm_barrier(fm_worker *self);
 /* To be called by each worker every now and then, such as once a step: notes whether it lost its processor. */
 void fm_look_around(fm_worker *self);
 
-/* Whether the region should end early because another number of threads would do better. */
-int fm_should_regroup(const fm_worker *self);
+/* Whether a region that would take `wanted` threads should end early: one lost its processor, or more could be had. */
+int fm_should_regroup(const fm_worker *self, int wanted);
 
 /* The part [*begin, *end) of `n` units that this worker owns, cut at multiples of `grain`. */
 void fm_share(const fm_worker *self, int64_t n, int64_t grain, int64_t *begin, int64_t *end);

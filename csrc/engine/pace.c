@@ -15,12 +15,13 @@ static void begin(fm_pace *pace, int trial, double length) {
 
 int fm_pace_threads(fm_pace *pace, int64_t rows, int proposed, int most) {
     if (most < 2) return most;
-    if (pace->rows != rows || pace->several > most) {
+    if (pace->rows != rows) {
         *pace = (fm_pace){.rows = rows, .several = proposed > 1 ? proposed : 2, .choice = proposed > 1};
         begin(pace, 0, warm_up);
     }
-    const int several = pace->choice != (pace->trial == 2);
-    return several ? pace->several : 1;
+    if (pace->trial == 0 && proposed > pace->several) pace->several = proposed;
+    if (pace->choice == (pace->trial == 2)) return 1;
+    return pace->several < most ? pace->several : most;
 }
 
 static void decide(fm_pace *pace) {

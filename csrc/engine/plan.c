@@ -1,5 +1,4 @@
 /* Plans: how much memory a pass takes and where each array lies, and how its work is cut among threads. */
-#include "base/crowd.h"
 #include "base/quota.h"
 #include "engine/net.h"
 
@@ -26,11 +25,11 @@ void fm_ignore_thread_cost(int ignore) { atomic_store(&cost_ignored, ignore); }
 
 static int fewer(int a, int b) { return a < b ? a : b; }
 
-/* More threads than processors, or than others leave us, only wait for one another. */
+/* More threads than processors only wait for one another. */
 static int worthwhile_threads(void) {
     static _Atomic int processors;
     if (atomic_load_explicit(&processors, memory_order_relaxed) == 0) atomic_store(&processors, fm_usable_cpus());
-    return fm_crowd_limit(fewer(fm_threads(), atomic_load_explicit(&processors, memory_order_relaxed)));
+    return fewer(fm_threads(), atomic_load_explicit(&processors, memory_order_relaxed));
 }
 
 static double microseconds_alone(const fm_net *net, int64_t rows, double passes) {

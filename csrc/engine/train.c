@@ -12,10 +12,11 @@
 typedef struct {
     fm_trainer *trainer;
     const fm_epoch *epoch;
-    _Atomic int stop, regroup;
+    _Atomic int stop, regroup; /* stop: 1 when it was raised in phase A, 2 in phase B */
     int64_t next_row;          /* of the step that comes next */
     double last_poll;          /* of the calling thread */
     double until;              /* when another number of threads is to be tried; 0: never */
+    int wanted, taken;         /* threads of the region */
     double data_loss, penalty; /* running mean (or sum) over the steps done */
     double weight_done;        /* of the mean */
     int64_t steps, rows_done;
@@ -27,6 +28,7 @@ typedef struct {
     fm_clock clock;
     fm_targets targets; /* of the batch */
     double scale, total_weight;
+    int phase;   /* 0: A, 1: B */
     int is_last; /* step of this region: nobody needs its transposed weights */
 } training_thread;
 
@@ -38,7 +40,8 @@ static void poll_now_and_then(void *context) {
     const double now = fm_seconds();
     if (now - t->run->last_poll < every) return;
     t->run->last_poll = now;
-    if (epoch->poll(epoch->poll_context)) atomic_store(&t->run->stop, 1);
+    if (epoch->poll(epoch->poll_context)) atomic_store(&t->run->stop, 1 + t->phase);
+    t->e.worker->waited += fm_seconds() - now; /* for the caller's locks, perhaps */
 }
 
 static void gather_rows(char *to, const void *from, const int64_t *order, int64_t begin, int64_t end, size_t bytes) {
@@ -92,7 +95,7 @@ static void loss_of_rows(training_thread *t) {
 
 static int is_time_to_regroup(const training_thread *t) {
     const double until = t->run->until;
-    return fm_should_regroup(t->e.worker) || (until > 0.0 && fm_seconds() >= until);
+    return fm_should_regroup(t->e.worker, t->run->wanted) || (until > 0.0 && fm_seconds() >= until);
 }
 
 static void phase_a(training_thread *t, int64_t first) {
@@ -200,16 +203,18 @@ static void account(const training_thread *t, losses step) {
         run->data_loss += (step.data - run->data_loss) * (t->total_weight / run->weight_done);
 }
 
-/* False when the run was stopped: all threads agree, for the flag is only raised before the barriers that are followed by
-   a look at it. */
+/* False when the run was stopped. All threads agree: what they look for behind a barrier was raised before it. A stop of
+   phase B may already be up when the slower ones look behind phase A, and is not for them yet. */
 static int one_step(training_thread *t, int64_t first, double lr) {
     training *run = t->run;
     losses step = {0.0, 0.0};
+    t->phase = 0;
     fm_exec_share(&t->e);
     t->e.step = t->e.net->step + (uint32_t)t->clock.t - (uint32_t)run->trainer->t;
     phase_a(t, first);
     fm_barrier(t->e.worker);
-    if (atomic_load(&run->stop)) return 0;
+    if (atomic_load(&run->stop) == 1) return 0;
+    t->phase = 1;
     t->is_last = t->is_last || atomic_load(&run->regroup);
     const fm_clock before = t->clock;
     t->clock = fm_clock_next(run->trainer, t->clock, lr);
@@ -251,6 +256,7 @@ static void training_task(void *context, fm_worker *self) {
     }
     fm_barrier(self); /* nobody reads the trainer's clock any more */
     if (self->index == 0) {
+        run->taken = self->count;
         run->next_row = first;
         memcpy(trainer->power, t.clock.power, sizeof trainer->power);
         trainer->net->step += (uint32_t)(t.clock.t - trainer->t);
@@ -274,10 +280,12 @@ static fm_status train_on(training *run, int64_t batch) {
         if (run->steps == 0) return FM_NO_MEMORY;
         threads = trainer->plan.threads; /* more would be faster, but these do */
     }
+    run->wanted = threads;
     run->until = choices > 1 ? start + fm_pace_seconds_left(&trainer->pace) : 0.0;
     atomic_store(&run->regroup, 0);
     fm_parallel(threads, training_task, run);
-    if (choices > 1) fm_pace_note(&trainer->pace, fm_seconds() - start, run->steps - steps_before);
+    if (choices > 1 && run->taken == threads)
+        fm_pace_note(&trainer->pace, fm_seconds() - start, run->steps - steps_before);
     return FM_OK;
 }
 

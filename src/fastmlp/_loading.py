@@ -24,7 +24,7 @@ def _load_core() -> None:
         importlib.import_module("fastmlp._core")
     finally:
         if not chosen:
-            del os.environ[_SPINS]
+            os.environ.pop(_SPINS, None)
 
 
 _load_core()
