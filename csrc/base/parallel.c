@@ -71,13 +71,17 @@ static void relax(void) {
 #endif
 }
 
+/* Sleeping is this thread's own choice; a processor that does not come back from a yield has been taken. */
 static void wait_politely(fm_worker *self, unsigned generation) {
-    const double start = fm_seconds();
     for (int turns = 0; atomic_load_explicit(&self->team->generation, memory_order_acquire) == generation; turns++) {
-        if (turns < YIELDS_BEFORE_SLEEP) sched_yield();
-        else fm_sleep(1e-5);
+        if (turns < YIELDS_BEFORE_SLEEP) {
+            sched_yield();
+            continue;
+        }
+        const double start = fm_seconds();
+        fm_sleep(1e-5);
+        self->waited += fm_seconds() - start;
     }
-    self->waited += fm_seconds() - start;
 }
 
 void fm_barrier(fm_worker *self) {
