@@ -64,16 +64,20 @@ def round_trip_seconds(isa: str) -> float | None:
     library = _compiled(isa)
     if library is None or all_threads() < 2:
         return None
-    rounds = 200_000
     turn = ctypes.c_long(0)
 
-    def bounce(side: int) -> float:
+    def bounce(rounds: int, side: int) -> float:
         start = time.perf_counter()
         library.bounce(ctypes.byref(turn), ctypes.c_long(side), ctypes.c_long(rounds))
         return (time.perf_counter() - start) / rounds
 
     with ThreadPoolExecutor(2) as pool:
-        return statistics.median(max(pool.map(bounce, [0, 1])) for _ in range(REPEATS))
+
+        def measure(rounds: int) -> float:
+            return max(pool.map(partial(bounce, rounds), [0, 1]))
+
+        rounds = max(1, int(SECONDS / measure(1000)))
+        return statistics.median(measure(rounds) for _ in range(REPEATS))
 
 
 def _best(measure: Callable[[], float]) -> float:

@@ -21,6 +21,7 @@ import fastmlp as fm
 THREADS = 2  # of a fit in this process
 WORKERS = 2
 SEEDS = range(4)
+TIMEOUT = 30.0  # seconds, for the others
 METHODS = ("fork", "spawn", "forkserver")
 
 # Large enough that a second thread pays: 8 steps, which take 10 ms on one thread of AVX-512.
@@ -78,9 +79,9 @@ together = threading.Barrier(len(SEEDS))
 
 def fit_together(seed):
     """Begin when all the others do; end when they have ended."""
-    together.wait()
+    together.wait(TIMEOUT)
     result = fit(seed)
-    together.wait()
+    together.wait(TIMEOUT)
     return result
 
 

@@ -27,7 +27,7 @@ needs_proc = pytest.mark.skipif(
 pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups here")
 
 # Set by the suite or its caller; these tests are about a process in which nobody has set them.
-UNSET = {"OMP_NUM_THREADS", "OMP_WAIT_POLICY"}
+UNSET = {"GOMP_SPINCOUNT", "OMP_NUM_THREADS", "OMP_WAIT_POLICY"}
 
 
 def report(call):

@@ -29,9 +29,17 @@ static _Atomic int is_forked_child;
 /* Workers of all regions under way: calls from several threads of the caller share what threads there may be. */
 static _Atomic int at_work;
 
+static int processors;
+
 static void mark_forked_child(void) { atomic_store(&is_forked_child, 1); }
 
-__attribute__((constructor)) static void watch_forks(void) { pthread_atfork(NULL, NULL, mark_forked_child); }
+/* What the process may use is asked when the core is loaded: later callers may have bound their own thread. */
+__attribute__((constructor)) static void look_at_process(void) {
+    pthread_atfork(NULL, NULL, mark_forked_child);
+    processors = fm_usable_cpus();
+}
+
+int fm_processors(void) { return processors; }
 
 static int bounded(long threads) { return threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : (int)threads; }
 

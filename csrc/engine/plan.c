@@ -1,5 +1,4 @@
 /* Plans: how much memory a pass takes and where each array lies, and how its work is cut among threads. */
-#include "base/quota.h"
 #include "engine/net.h"
 
 /* What waking the team, one thread's part in a barrier and one thread's arithmetic cost, measured on two x86-64 server
@@ -26,11 +25,7 @@ void fm_ignore_thread_cost(int ignore) { atomic_store(&cost_ignored, ignore); }
 static int fewer(int a, int b) { return a < b ? a : b; }
 
 /* More threads than processors only wait for one another. */
-static int worthwhile_threads(void) {
-    static _Atomic int processors;
-    if (atomic_load_explicit(&processors, memory_order_relaxed) == 0) atomic_store(&processors, fm_usable_cpus());
-    return fewer(fm_threads(), atomic_load_explicit(&processors, memory_order_relaxed));
-}
+static int worthwhile_threads(void) { return fewer(fm_threads(), fm_processors()); }
 
 static double microseconds_alone(const fm_net *net, int64_t rows, double passes) {
     return passes * (double)rows * forward_flops(net) / cost.flops_per_us;
