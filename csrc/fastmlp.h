@@ -10,15 +10,36 @@
 #include "base/status.h"
 #include "kernels/registry.h"
 
-typedef enum { FM_OP_LINEAR, FM_OP_ACTIVATION, FM_OP_SOFTMAX, FM_OP_DROPOUT } fm_op;
+typedef enum {
+    FM_OP_LINEAR,
+    FM_OP_ACTIVATION,
+    FM_OP_SOFTMAX,
+    FM_OP_DROPOUT,
+    FM_OP_MAXOUT, /* y[j] is the largest of x[j], x[j + fan_out], x[j + 2 fan_out], ... */
+    FM_OP_ADD,    /* of two sources of one width, like the next two */
+    FM_OP_MULTIPLY,
+    FM_OP_MAXIMUM,
+    FM_OP_CONCAT,
+    FM_OP_SUM,        /* of a row: fan_out is 1 */
+    FM_OP_MATMUL,     /* row by row, (shape[0], shape[1]) times (shape[1], shape[2]) */
+    FM_OP_PARAMETER,  /* no sources: a parameter as the value of every row */
+    FM_OP_LAYER_NORM, /* param: eps */
+    FM_OP_BATCH_NORM, /* param: eps, momentum */
+    FM_OP_CUSTOM      /* the caller's, see fm_net_set_custom */
+} fm_op;
+
+/* Nodes that a node reads; inputs of a network, and outputs. */
+enum { FM_MOST_SOURCES = 8, FM_MOST_ENDS = 8 };
 
 typedef struct {
     fm_op op;
-    int input; /* index of the node read, -1 for the network's input; today a chain: node i reads i - 1 */
-    int64_t fan_in, fan_out;
-    int kind;        /* row of activations.def */
-    double param[2]; /* the activation's parameters; dropout's probability first */
+    int n_sources, source[FM_MOST_SOURCES]; /* nodes before this one; -1 - k is input k of the network */
+    int64_t fan_in, fan_out;                /* fan_in: of each source; of all together for CONCAT, MATMUL and CUSTOM */
+    int kind;                               /* row of activations.def; of FM_OP_PARAMETER: 1 if penalties are for it */
+    double param[2];                        /* the activation's parameters; dropout's probability first */
     int bias;
+    int64_t shape[3];
+    int64_t n_custom;           /* parameters of FM_OP_CUSTOM */
     int64_t weight_at, bias_at; /* element offsets into the parameters, -1 where none; filled by fm_net_new */
 } fm_node;
 
@@ -26,31 +47,69 @@ typedef struct {
 
 typedef struct fm_net fm_net;
 
-fm_status fm_net_new(int64_t n_in, int n_nodes, const fm_node *nodes, fm_dtype dtype, uint64_t seed, fm_net **out);
+/* What a network reads and gives: the widths of its inputs, and its outputs as different nodes. */
+typedef struct {
+    int n_inputs, n_outputs;
+    int64_t width[FM_MOST_ENDS];
+    int output[FM_MOST_ENDS];
+    int separate; /* no fusion and no shared memory, so that fm_net_value and fm_net_delta have something to show */
+} fm_ends;
+
+fm_status fm_net_new(const fm_ends *ends, int n_nodes, const fm_node *nodes, fm_dtype dtype, uint64_t seed,
+                     fm_net **out);
 void fm_net_free(fm_net *net);
 
-int64_t fm_net_width_out(const fm_net *net);
 int64_t fm_net_parameters(const fm_net *net);
 const fm_node *fm_net_node(const fm_net *net, int index);
 void *fm_net_params(fm_net *net); /* (parameters), zero at first; the caller may write between calls */
 void *fm_net_grads(fm_net *net);
+int fm_net_pass(const fm_net *net, int node); /* nodes with one number are fused into one pass over the data */
+/* Running mean and variance of each batch norm, in the order of the nodes; no part of the parameters. */
+int64_t fm_net_state_size(const fm_net *net);
+void *fm_net_state(fm_net *net);
 uint32_t fm_net_step(const fm_net *net); /* training forwards so far: dropout's step */
 void fm_net_set_step(fm_net *net, uint32_t step);
 
 /* Asked from the calling thread every few milliseconds of long work; non-zero stops the call. */
 typedef int (*fm_poll)(void *context);
 
-/* y (rows, out) = net(x (rows, in)). Keeps nothing; any number of threads may call it at once. `poll` may be NULL;
-   FM_INTERRUPTED after it said stop. */
-fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y, fm_poll poll, void *context);
+/* Arrays of pointers have one for each input, or output: x[k] is (rows, width of input k), y[k] (rows, width of output
+   k), and so are the gradients dx[k] and dy[k]. */
+
+/* y = net(x). Keeps nothing; any number of threads may call it at once. `poll` may be NULL; FM_INTERRUPTED after it said
+   stop. */
+fm_status fm_net_predict(fm_net *net, int64_t rows, const void *const *x, void *const *y, fm_poll poll, void *context);
 fm_status fm_net_reserve(fm_net *net, int64_t rows); /* takes the memory for it, so that it cannot be lacking later */
 
 /* The same, keeping what backward needs (a copy of x, the activations). */
-fm_status fm_net_forward(fm_net *net, int64_t rows, const void *x, int training, void *y);
+fm_status fm_net_forward(fm_net *net, int64_t rows, const void *const *x, int training, void *const *y);
 int64_t fm_net_saved_rows(const fm_net *net); /* rows of the forward that awaits its backward, -1 for none */
 
-/* dx (rows, in) and the gradients, from dy (rows, out); rows as saved. With `accumulate` gradients are added to. */
-fm_status fm_net_backward(fm_net *net, int64_t rows, const void *dy, int accumulate, void *dx);
+/* dx and the gradients, from dy; rows as saved. With `accumulate` gradients are added to. */
+fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int accumulate, void *const *dx);
+
+/* Of a `separate` network, after forward: a node's value, (rows, fan_out); after backward: dL/d(value). For looking at;
+   the next call overwrites it. */
+const void *fm_net_value(const fm_net *net, int node);
+const void *fm_net_delta(const fm_net *net, int node);
+
+/* A node of the caller's at work, on the thread that called the network. All arrays are contiguous. */
+typedef struct {
+    int node;
+    int64_t rows;
+    int training, keeps;            /* keeps: a backward may follow */
+    const void *x[FM_MOST_SOURCES]; /* (rows, width) of each source */
+    void *y;                        /* (rows, fan_out): forward writes it, backward may read it */
+    const void *dy;                 /* NULL in forward */
+    void *dx[FM_MOST_SOURCES];      /* for backward to store, or add to; NULL where nobody asks */
+    int add[FM_MOST_SOURCES];
+    void *grads; /* (n_custom) */
+    int add_grads;
+} fm_custom_call;
+
+/* Non-zero: it failed, and the call that needed it returns FM_INTERRUPTED. */
+typedef int (*fm_custom)(void *context, const fm_custom_call *call);
+void fm_net_set_custom(fm_net *net, fm_custom custom, void *context);
 
 /* ---- losses ---- */
 
@@ -89,16 +148,36 @@ typedef struct {
 
 typedef struct fm_trainer fm_trainer;
 
+/* One loss for each output, with its weight in the sum. */
+typedef struct {
+    fm_loss_spec loss; /* kind -1: the caller's */
+    double weight;
+} fm_head;
+
+/* A loss of the caller's at work, like fm_custom. The batch is the rows order[0 .. rows) of the epoch's, or those from
+   `first` on where `order` is NULL. */
+typedef struct {
+    int head;
+    int64_t rows, first;
+    const int64_t *order;
+    const void *scores; /* (rows, width of the output) */
+    double value;       /* to be set */
+    void *gradient;     /* like the scores, to be filled with the gradient times the head's weight */
+} fm_custom_loss_call;
+
+typedef int (*fm_custom_loss)(void *context, fm_custom_loss_call *call);
+
 /* Borrows `net` and copies the rest. */
-fm_status fm_trainer_new(fm_net *net, const fm_loss_spec *loss, const fm_optimizer_spec *optimizer, fm_trainer **out);
+fm_status fm_trainer_new(fm_net *net, const fm_head *heads, const fm_optimizer_spec *optimizer, fm_trainer **out);
 void fm_trainer_free(fm_trainer *trainer);
+void fm_trainer_set_custom(fm_trainer *trainer, fm_custom_loss custom, void *context);
 void *fm_trainer_slot(fm_trainer *trainer, int slot); /* (parameters), NULL where the optimizer has none */
 double *fm_trainer_powers(fm_trainer *trainer);       /* (2): hyper[0]^t and hyper[1]^t */
 int64_t *fm_trainer_updates(fm_trainer *trainer);     /* t */
 
 typedef struct {
-    const void *x; /* (rows, in) */
-    fm_targets targets;
+    const void *x[FM_MOST_ENDS];
+    fm_targets targets[FM_MOST_ENDS];
     int64_t rows;
     const int64_t *order; /* (rows) permutation, or NULL for the rows as they lie */
     int64_t batch;        /* rows a step; the last step takes what is left */

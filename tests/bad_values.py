@@ -64,6 +64,7 @@ NETS = listed("a", [1], 1j, True, object(), fm.Sequential, NAN, -1.0, HUGE, np.z
 
 KINDS = {
     "size": integers(0, -1, 2**40, HUGE),
+    "pieces": integers(1, 0, -1, 2**40, HUGE),
     "count": integers(-1, 2**40, HUGE),
     "real": reals(),
     "positive": reals(0, -1e-9),
@@ -84,6 +85,8 @@ KINDS = {
     "quantiles": listed(
         0.0, 1.0, -0.5, NAN, "a", None, 1j, [], [0.5, 2.0], ["a"], [None], [True], [[0.5]]
     ),
+    "shape": listed((), (1, 2, 3), (0,), (2, -1), (1.5,), None, "a", 2**40, {}),
+    "shape or None": listed((), (1, 2, 3), (0,), (2, -1), (1.5,), "a", 2**40, {}),
     "stream": listed(3, "a", object()),
 }
 
@@ -154,6 +157,10 @@ WEIGHTS_BAD = {
 NEEDED = {
     "Linear": {"in_features": 3, "out_features": 2},
     "StepLR": {"step_size": 1},
+    "Maxout": {"pieces": 2},
+    "LayerNorm": {"features": 4},
+    "BatchNorm": {"features": 4},
+    "Parameter": {"shape": 3},
     "ExponentialLR": {"gamma": 0.5},
     "OneCycleLR": {"max_lr": 0.1},
     "QuantileLoss": {"quantiles": 0.5},

@@ -138,21 +138,21 @@ def integers(rng, shape, dtype, most=3):
 
 
 def linear(source, fan_in, fan_out, bias=True):
-    return ("linear", source, fan_in, fan_out, 0, 0.0, 0.0, bias)
+    return ("linear", (source,), fan_in, fan_out, 0, 0.0, 0.0, bias)
 
 
 def activation(source, width, name, params=()):
     p0, p1 = (*params, 0.0, 0.0)[:2]
-    return ("activation", source, width, width, ACTIVATIONS[name][0], p0, p1, False)
+    return ("activation", (source,), width, width, ACTIVATIONS[name][0], p0, p1, False)
 
 
 def plain(op, source, width, p=0.0):
     """A softmax or dropout node."""
-    return (op, source, width, width, 0, p, 0.0, False)
+    return (op, (source,), width, width, 0, p, 0.0, False)
 
 
 def make_net(n_in, nodes, dtype, seed=0):
-    return _core.Net(n_in, nodes, np.dtype(dtype).name, seed)
+    return _core.Net([n_in], nodes, [len(nodes) - 1], np.dtype(dtype).name, seed)
 
 
 def weights(net, index, fan_in, fan_out):
@@ -174,7 +174,7 @@ def parameter_choices(row):
 
 def twin_layer(layer, index, width, seed):
     """The reference's copy of a public layer."""
-    op, _, _, _, kind, p0, p1, bias = layer.node(-1, width)
+    op, _, _, _, kind, p0, p1, bias = layer.node((-1,), (width,))
     if op == "linear":
         return ref.Linear(layer.W, layer.b if bias else None)
     if op == "activation":

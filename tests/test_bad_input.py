@@ -228,14 +228,20 @@ def test_calls(world, entry, argument, label, value):
 # ---- the wrong moment ----
 
 
+# Layers that have no defaults.
+NEEDY = (fm.Linear, fm.Maxout, fm.LayerNorm, fm.BatchNorm)
+
+
 @pytest.mark.parametrize("make", [
     lambda: fm.Sequential(fm.Linear(WIDTH, CLASSES)),
     lambda: fm.Linear(WIDTH, CLASSES),
-    *(LAYERS[name] for name in LAYERS if name != "Linear"),
+    lambda: fm.LayerNorm(WIDTH),
+    lambda: fm.BatchNorm(WIDTH),
+    *(kind for kind in LAYERS.values() if kind.n_inputs == (1, 1) and kind not in NEEDY),
 ])  # fmt: skip
 def test_backward_wants_a_forward(make):
     layer = make()
-    dy = np.ones((ROWS, CLASSES if hasattr(layer, "out_features") else WIDTH))
+    dy = np.ones((ROWS, make().forward(EIGHTHS).shape[1]))
     with pytest.raises(fm.StateError, match=r"^backward: .*call forward\(x\) first"):
         layer.backward(dy)
     layer.forward(EIGHTHS)

@@ -13,6 +13,7 @@ from bad_values import KINDS, NEEDED, clear_error, subclasses
 
 import fastmlp as fm
 from fastmlp import initializers
+from fastmlp.custom_loss import CustomLoss
 from fastmlp.layers import LAYERS
 
 PARAMETERS = {
@@ -26,6 +27,7 @@ PARAMETERS = {
     **dict.fromkeys(["eta_min", "min_lr", "min_delta"], "at least 0"),
     **dict.fromkeys(["tolerance_grad", "tolerance_change"], "at least 0"),
     **dict.fromkeys(["p", "label_smoothing", "pct_start", "threshold"], "0 to 1"),
+    "pieces": "pieces",
     "factor": "below 1",
     "lr": "lr",
     "clip_norm": "positive or None",
@@ -37,16 +39,25 @@ PARAMETERS = {
     "net": "net",
     "betas": "betas",
     "quantiles": "quantiles",
+    "features": "size",
+    "shape": "shape",
+    **dict.fromkeys(["shape_a", "shape_b"], "shape or None"),
     "file": "stream",
 }
-EXCEPTIONS = {("Lp", "p"): "positive", ("RMSprop", "alpha"): "0 to 1"}
+EXCEPTIONS = {
+    ("Lp", "p"): "positive",
+    ("RMSprop", "alpha"): "0 to 1",
+    ("BatchNorm", "eps"): "positive",
+    ("LayerNorm", "eps"): "positive",
+    ("BatchNorm", "momentum"): "0 to 1",
+}
 
 
 def public_classes():
     """Every class that users construct with arguments, by name."""
     yield from LAYERS.values()
     for base in (fm.Loss, fm.Optimizer, fm.Schedule, fm.Penalty):
-        yield from subclasses(base)
+        yield from (cls for cls in subclasses(base) if cls is not CustomLoss)
     yield from initializers.NAMES.values()
     yield from (initializers.Constant, fm.EarlyStopping, fm.ProgressBar)
 

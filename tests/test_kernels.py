@@ -302,8 +302,8 @@ def hyper_choices(name):
 def updater(name, hyper, count, dtype, clip_norm=0.0):
     """A trainer whose network has ``count`` parameters, and the network."""
     net = make_net(count, [linear(-1, count, 1, bias=False)], dtype)
-    loss = (LOSSES["MSELoss"][0], (), "mean")
-    return _core.Trainer(net, loss, (OPTIMIZERS[name][0], hyper), [], clip_norm), net
+    head = (LOSSES["MSELoss"][0], (), "mean"), 1.0
+    return _core.Trainer(net, [head], (OPTIMIZERS[name][0], hyper), [], clip_norm), net
 
 
 @pytest.mark.parametrize("clip_norm", [0.0, 0.5])
@@ -361,8 +361,9 @@ def test_penalty(name, p, isa, dtype):
     twin = ref.Lp(p, lam) if name == "Lp" else ref.PENALTIES[name](lam)
     for fan_in, fan_out in [(1, 1), (3, 5), (17, 31), (257, 33)]:
         net = make_net(fan_in, [linear(-1, fan_in, fan_out)], dtype)
-        spec = (LOSSES["MSELoss"][0], (), "mean"), (OPTIMIZERS["SGD"][0], (0.0, 0.0, 0.0))
-        trainer = _core.Trainer(net, *spec, [(p, lam)], 0.0)
+        head = (LOSSES["MSELoss"][0], (), "mean"), 1.0
+        sgd = (OPTIMIZERS["SGD"][0], (0.0, 0.0, 0.0))
+        trainer = _core.Trainer(net, [head], sgd, [(p, lam)], 0.0)
         rng, (W, _, dW, db) = generator(fan_in), weights(net, 0, fan_in, fan_out)
         net.params[...] = rng.normal(size=net.params.size)
         W[::4, ::3] = 0.0

@@ -129,3 +129,18 @@ def test_missing_matplotlib_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(fm.MissingPackageError, match=r"fastmlp\[plot\]"):
         plot.figure()
+
+
+def test_the_module_needs_no_matplotlib_to_be_imported() -> None:
+    code = (
+        "import sys; sys.modules['matplotlib'] = None\n"
+        "import fastmlp as fm\n"
+        "from fastmlp import plot\n"
+        "try:\n"
+        "    plot.histograms(fm.Sequential(fm.Linear(1, 1)), [[1.0]])\n"
+        "except fm.MissingPackageError as error:\n"
+        "    assert 'fastmlp[plot]' in str(error)\n"
+        "else:\n"
+        "    raise SystemExit('drawn without matplotlib')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

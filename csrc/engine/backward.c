@@ -1,7 +1,7 @@
 /* Backward: the upstream gradient down through the stages, then the weight gradients. */
 #include <string.h>
 
-#include "engine/net.h"
+#include "engine/nodes.h"
 
 /* What the stage's activation left for its local gradient. */
 static char *saved_of(const fm_exec *e, int i) {
@@ -12,28 +12,90 @@ static char *saved_of(const fm_exec *e, int i) {
 static void local_gradient(const fm_exec *e, int i) {
     const fm_stage *s = &e->net->stages[i];
     const int64_t width = s->fan_out, first = e->row_begin * width, m = e->row_end - e->row_begin;
-    void *delta = fm_at(e, e->plan->delta[i], first);
+    const void *delta = fm_at(e, e->plan->delta[i], first);
+    void *local = fm_at(e, e->plan->local[i], first);
     int64_t begin, end;
     if (!fm_exec_columns(e, s, width, &begin, &end)) return;
     if (s->activation >= 0)
         e->kernels->backprop(s->activation, s->act_params, m, end - begin, fm_at(e, saved_of(e, i), first + begin),
-                             width, fm_at(e, delta, begin), width, fm_at(e, delta, begin), width);
+                             width, fm_at(e, delta, begin), width, fm_at(e, local, begin), width);
     else if (s->op == FM_OP_SOFTMAX)
-        e->kernels->softmax_backward(m, width, fm_at(e, e->plan->value[i], first), delta, delta);
+        e->kernels->softmax_backward(m, width, fm_at(e, e->plan->value[i], first), delta, local);
     else if (s->op == FM_OP_DROPOUT && e->training) {
         const fm_rng rng = fm_rng_make(e->net->seed, s->stream, e->step);
-        e->kernels->dropout(&rng, s->drop, first, m * width, delta, delta);
+        e->kernels->dropout(&rng, s->drop, first, m * width, delta, local);
+    } else if (local != delta) {
+        memcpy(local, delta, (size_t)(m * width) * e->net->size);
     }
 }
 
-/* Whether the product that makes delta[i] can end with stage i's own local gradient. */
-static int ends_in_product(const fm_stage *s) { return s->activation >= 0; }
+/* Where the gradient of a source goes: the stage's delta, or dx, which may be NULL for an input. */
+void *fm_gradient_of(const fm_exec *e, int source, void *const *dx) {
+    if (source >= 0) return e->plan->delta[source];
+    return dx == NULL ? NULL : dx[-1 - source];
+}
 
-/* dL/d(input of Linear stage i) = delta[i] W^T, for the stage below or as dx. */
-static void down_through_linear(const fm_exec *e, int i, void *dx) {
-    const fm_stage *s = &e->net->stages[i], *below = i > 0 ? s - 1 : NULL;
-    void *out = i > 0 ? e->plan->delta[i - 1] : dx;
-    const int fused = below != NULL && ends_in_product(below);
+static int has_local_gradient(const fm_stage *s) {
+    return s->activation >= 0 || s->op == FM_OP_SOFTMAX || s->op == FM_OP_DROPOUT;
+}
+
+static void wait_for_columns(const fm_exec *e) {
+    if (e->cut == FM_CUT_COLUMNS) fm_barrier(e->worker);
+}
+
+/* This thread's rows, columns begin .. end: `to` takes (or adds) what reaches operand `side` of stage i. */
+static void send_share(const fm_exec *e, int i, int side, fm_join kind, int64_t begin, int64_t end, int64_t at,
+                       int64_t width, void *to) {
+    const fm_stage *s = &e->net->stages[i];
+    const int64_t first = e->row_begin;
+    const int plain = kind == FM_JOIN_ADD;
+    const void *dy = has_local_gradient(s) ? e->plan->local[i] : e->plan->delta[i];
+    const fm_join_back call = {
+        .kind = kind,
+        .side = side,
+        .add = s->adds[side],
+        .m = e->row_end - first,
+        .n = end - begin,
+        .a = plain ? NULL : fm_at(e, fm_source_value(e, s->source[0]), first * width + begin),
+        .b = plain ? NULL : fm_at(e, fm_source_value(e, s->source[1]), first * width + begin),
+        .dy = fm_at(e, dy, first * s->fan_out + at + begin),
+        .ldy = s->fan_out,
+        .dx = fm_at(e, to, first * width + begin),
+        .ldx = width,
+    };
+    e->kernels->join_gradient(&call);
+}
+
+/* To one source of a stage that has several, or of one whose delta is its own: columns from `at` on of the stage's. */
+static void send_down(const fm_exec *e, int i, int side, fm_join kind, int64_t at, void *const *dx) {
+    const fm_stage *s = &e->net->stages[i];
+    const int64_t width = fm_source_width(e->net, s->source[side]);
+    void *to = fm_gradient_of(e, s->source[side], dx);
+    int64_t begin = 0, end = width;
+    if (to == NULL || e->row_begin == e->row_end) return;
+    if (e->cut == FM_CUT_COLUMNS) fm_share(e->worker, width, e->kernels->lanes, &begin, &end);
+    if (begin < end) send_share(e, i, side, kind, begin, end, at, width, to);
+}
+
+static void down_through_maxout(const fm_exec *e, int i, void *const *dx) {
+    const fm_stage *s = &e->net->stages[i];
+    const int64_t first = e->row_begin;
+    void *to = fm_gradient_of(e, s->source[0], dx);
+    int64_t begin, end;
+    if (to == NULL || !fm_exec_columns(e, s, s->fan_out, &begin, &end)) return;
+    e->kernels->maxout_gradient(e->row_end - first, end - begin, s->fan_in / s->fan_out, s->fan_out,
+                                fm_at(e, fm_source_value(e, s->source[0]), first * s->fan_in + begin), s->fan_in,
+                                fm_at(e, e->plan->delta[i], first * s->fan_out + begin), s->fan_out,
+                                fm_at(e, to, first * s->fan_in + begin), s->adds[0]);
+}
+
+/* dL/d(input of Linear stage i) = delta[i] W^T, stored in `to` or added to it. */
+static void product_down(const fm_exec *e, int i, void *to) {
+    const fm_stage *s = &e->net->stages[i], *below = s->source[0] < 0 ? NULL : &e->net->stages[s->source[0]];
+    /* Threads that do not wait for one another keep to their own rows of the shared space, whatever the stage's width. */
+    void *out =
+        s->adds[0] ? fm_at(e, e->plan->sum, e->row_begin * e->net->widest) : fm_at(e, to, e->row_begin * s->fan_in);
+    const int fused = below != NULL && below->ends_in_product;
     const int64_t first = e->row_begin;
     const fm_product space = {e->kernels, e->net->size, e->plan->pack[e->worker->index], e};
     int64_t begin = 0, end = s->fan_in;
@@ -47,54 +109,78 @@ static void down_through_linear(const fm_exec *e, int i, void *dx) {
         .a_step = 1,
         .b = fm_at(e, e->plan->wt[i], begin),
         .b_step = s->fan_in,
-        .c = fm_at(e, out, first * s->fan_in + begin),
+        .c = fm_at(e, out, begin),
         .ldc = s->fan_in,
         .finish = fused ? FM_FINISH_BACKPROP : FM_FINISH_STORE,
         .activation = fused ? below->activation : -1,
         .act_params = fused ? below->act_params : NULL,
-        .aux = fused ? fm_at(e, saved_of(e, i - 1), first * s->fan_in + begin) : NULL,
+        .aux = fused ? fm_at(e, saved_of(e, s->source[0]), first * s->fan_in + begin) : NULL,
         .ldaux = s->fan_in,
     };
     fm_multiply(&space, product);
+    if (!s->adds[0] || end <= begin || product.m == 0) return;
+    to = fm_at(e, to, first * s->fan_in + begin);
+    e->kernels->join(FM_JOIN_ADD, product.m, product.n, to, s->fan_in, product.c, s->fan_in, to, s->fan_in);
 }
 
-static void wait_for_columns(const fm_exec *e) {
-    if (e->cut == FM_CUT_COLUMNS) fm_barrier(e->worker);
+static void down_through_linear(const fm_exec *e, int i, void *const *dx) {
+    const fm_stage *s = &e->net->stages[i];
+    void *to = fm_gradient_of(e, s->source[0], dx);
+    if (to != NULL) product_down(e, i, to);
+    if (s->n_sources > 1) send_down(e, i, 1, FM_JOIN_ADD, 0, dx);
 }
 
-/* A first stage without weights works in place on its delta; dx is a copy of it. */
-static void copy_to_dx(const fm_exec *e, void *dx) {
-    const int64_t width = e->net->n_in, count = (e->row_end - e->row_begin) * width;
-    if (e->cut == FM_CUT_COLUMNS && e->worker->index != 0) return;
-    memcpy(fm_at(e, dx, e->row_begin * width), fm_at(e, e->plan->delta[0], e->row_begin * width),
-           (size_t)count * e->net->size);
+/* From delta[i], which is whole, to the sources. */
+static void down_through(const fm_exec *e, int i, void *const *dx) {
+    const fm_stage *s = &e->net->stages[i];
+    int64_t at = 0;
+    switch (s->op) {
+        case FM_OP_LINEAR: down_through_linear(e, i, dx); break;
+        case FM_OP_ACTIVATION:
+        case FM_OP_SOFTMAX:
+        case FM_OP_DROPOUT:
+            if (!s->in_place) send_down(e, i, 0, FM_JOIN_ADD, 0, dx);
+            break;
+        case FM_OP_MAXOUT: down_through_maxout(e, i, dx); break;
+        case FM_OP_ADD:
+        case FM_OP_MULTIPLY:
+        case FM_OP_MAXIMUM:
+            for (int k = 0; k < 2; k++) send_down(e, i, k, fm_join_of(s->op), 0, dx);
+            break;
+        case FM_OP_CONCAT:
+            for (int k = 0; k < s->n_sources; k++) {
+                send_down(e, i, k, FM_JOIN_ADD, at, dx);
+                at += fm_source_width(e->net, s->source[k]);
+            }
+            break;
+        default: fm_node_down(e, i, dx);
+    }
 }
 
-void fm_backward_stages(const fm_exec *e, void *dx) {
+void fm_backward_stages(const fm_exec *e, void *const *dx) {
     const fm_net *net = e->net;
-    int made_by_product = 0;
     for (int i = net->n_stages - 1; i >= 0; i--) {
         const fm_stage *s = &net->stages[i];
         fm_between_stages(e);
-        if (!made_by_product) {
+        if (has_local_gradient(s) && !s->ends_in_product) {
             if (!fm_stopped(e)) local_gradient(e, i);
             wait_for_columns(e);
         }
-        made_by_product = 0;
-        if (s->op == FM_OP_LINEAR && (i > 0 || dx != NULL)) {
-            if (!fm_stopped(e)) down_through_linear(e, i, dx);
-            wait_for_columns(e);
-            made_by_product = i > 0 && ends_in_product(&net->stages[i - 1]);
+        if (fm_is_collective(e, s)) {
+            fm_barrier(e->worker);
+            if (!fm_stopped(e)) fm_collect_backward(e, i, dx);
+            fm_barrier(e->worker);
         }
+        if (!fm_stopped(e)) down_through(e, i, dx);
+        wait_for_columns(e);
     }
-    if (dx != NULL && net->stages[0].op != FM_OP_LINEAR) copy_to_dx(e, dx);
 }
 
 void fm_backward_weights(const fm_exec *e, int i, int64_t begin, int64_t end, int add, int may_stop) {
     const fm_stage *s = &e->net->stages[i];
     const int me = e->worker->index;
     const fm_product space = {e->kernels, e->net->size, e->plan->pack[me], may_stop ? e : NULL};
-    fm_weight_gradient(&space, s, e->rows, fm_stage_input(e, i), e->plan->delta[i], begin, end, add,
+    fm_weight_gradient(&space, s, e->rows, fm_source_value(e, s->source[0]), e->plan->delta[i], begin, end, add,
                        e->plan->turned[me], fm_at(e, e->net->grads, s->weight_at));
 }
 
@@ -108,9 +194,8 @@ void fm_backward_bias(const fm_exec *e, int i, int64_t begin, int64_t end, int a
 
 typedef struct {
     fm_exec exec;
-    const void *dy;
-    void *dx;
-    int add;
+    const void *const *dy;
+    void *const *dx;
 } backward_call;
 
 static void backward_task(void *context, fm_worker *self) {
@@ -120,39 +205,44 @@ static void backward_task(void *context, fm_worker *self) {
     e.worker = self;
     e.cut = fm_plan_cut(e.rows, self->count);
     fm_exec_share(&e);
-    if (e.cut == FM_CUT_ROWS || self->index == 0)
-        memcpy(fm_at(&e, e.plan->delta[net->n_stages - 1], e.row_begin * net->n_out),
-               fm_at(&e, call->dy, e.row_begin * net->n_out),
-               (size_t)((e.row_end - e.row_begin) * net->n_out) * net->size);
+    for (int k = 0; k < net->ends.n_outputs; k++)
+        fm_copy_rows(&e, net->stages[net->output[k]].fan_out, call->dy[k], e.plan->delta[net->output[k]]);
     fm_prepare(&e, 0);
     fm_backward_stages(&e, call->dx);
     fm_barrier(self);
     for (int i = 0; i < net->n_stages; i++) {
         const fm_stage *s = &net->stages[i];
         int64_t begin, end;
-        if (s->op != FM_OP_LINEAR) continue;
+        if (s->n_weights == 0) continue;
+        if (s->op != FM_OP_LINEAR) {
+            fm_share(self, s->n_weights, e.kernels->lanes, &begin, &end);
+            fm_node_gradients(&e, i, begin, end, e.adds_gradients);
+            continue;
+        }
         fm_share_weights(&e, s, &begin, &end);
-        fm_backward_weights(&e, i, begin, end, call->add, 0);
+        fm_backward_weights(&e, i, begin, end, e.adds_gradients, 0);
         fm_share(self, s->fan_out, e.kernels->lanes, &begin, &end);
-        if (s->bias_at >= 0) fm_backward_bias(&e, i, begin, end, call->add);
+        if (s->bias_at >= 0) fm_backward_bias(&e, i, begin, end, e.adds_gradients);
     }
 }
 
-fm_status fm_net_backward(fm_net *net, int64_t rows, const void *dy, int accumulate, void *dx) {
+fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int accumulate, void *const *dx) {
     if (net->saved_rows < 0 || net->saved_rows != rows) return FM_BAD_ARGUMENT;
     int threads = fm_plan_threads(net, net->saved_rows, 2.0, 2.0, 1);
     if (threads > net->plan.threads) threads = net->plan.threads;
+    _Atomic int stop = 0;
     backward_call call = {{.net = net,
                            .kernels = fm_table(net->dtype),
                            .plan = &net->plan,
-                           .input = net->plan.batch,
                            .rows = net->saved_rows,
                            .training = net->saved_training,
-                           .step = net->saved_step},
+                           .adds_gradients = accumulate,
+                           .step = net->saved_step,
+                           .stop = &stop},
                           dy,
-                          dx,
-                          accumulate};
+                          dx};
+    fm_use_batch(&call.exec);
     fm_parallel(threads, backward_task, &call);
     net->saved_rows = -1;
-    return FM_OK;
+    return atomic_load(&stop) ? FM_INTERRUPTED : FM_OK;
 }

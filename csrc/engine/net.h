@@ -10,9 +10,15 @@
 #include "fastmlp.h"
 #include "kernels/table.h"
 
-/* One pass over the data: a Linear with the activation that follows it, or another node alone. */
+/* One pass over the data: a Linear with what follows it (an addition, an activation), or another node alone. */
 typedef struct {
     fm_op op;
+    int n_sources, source[FM_MOST_SOURCES]; /* stages before this one, -1 - k for input k; a Linear's second is added */
+    int adds[FM_MOST_SOURCES];              /* backward: others have contributed to this source's delta before */
+    int output;                             /* this stage's value is that output; -1: none */
+    int in_place;                           /* its delta is its source's too, for nobody else reads that source */
+    int ends_in_product; /* its delta is made by one product, which ends with the stage's local gradient */
+    int shown, slot; /* predict: the stage whose value this one's is (dropout's source), and the buffer it lies in */
     int64_t fan_in, fan_out;
     int64_t weight_at, bias_at;
     int activation; /* row of activations.def, -1 for none */
@@ -21,6 +27,11 @@ typedef struct {
     int dot;          /* takes the dot form */
     double drop;      /* dropout's probability */
     uint32_t stream;  /* its random stream */
+    double param[2];  /* a norm's eps, and momentum */
+    int64_t shape[3]; /* of a product of two values */
+    int64_t n_weights, state_at;
+    int takes_penalties; /* its weights do */
+    int node;            /* the first of those it was made from */
 } fm_stage;
 
 /* Memory for up to `rows` rows, one block. Entry i of a table belongs to stage i. */
@@ -28,26 +39,38 @@ typedef struct {
     int64_t rows;
     int threads;
     char *block;
-    char *batch;   /* (rows, n_in): the copied or gathered input */
-    char **value;  /* (rows, fan_out); of a predict plan: two of (rows, widest) for each thread, taken in turns */
+    char **batch;  /* (rows, width) of each input: copied or gathered */
+    char **value;  /* (rows, fan_out); of a predict plan: n_slots of (rows, widest) for each thread */
     char **slope;  /* (rows, fan_out), NULL where the stage stores none */
     char **delta;  /* (rows, fan_out): dL/dvalue, in place becoming dL/d(stage's linear output or input) */
+    char **local;  /* where the local gradient goes: into the delta itself, unless those are to be looked at */
+    char **aux;    /* numbers per row or column that a norm's backward needs, NULL for others */
     char **wt;     /* (fan_out, fan_in): the weights transposed, NULL for stages without weights */
     char **pack;   /* a thread's packing space */
     char **turned; /* a thread's (fan_out, fan_in) space for a weight gradient made transposed */
-    double *row_value, *chunk_sum; /* per row, per FM_SUM_CHUNK parameters */
-    int64_t *label;
-    char *target, *weight;
+    double **row_value, *chunk_sum; /* per row of each output, per FM_SUM_CHUNK parameters */
+    int64_t **label;                /* of each output */
+    char *sum;                      /* (rows, widest): what is to be added to a delta; NULL where nothing is */
+    char **target;                  /* of each output */
+    char *weight;
 } fm_plan;
 
 struct fm_net {
     fm_dtype dtype;
     size_t size; /* of an element */
-    int64_t n_in, n_out, n_params, widest;
-    int n_nodes, n_stages;
+    fm_ends ends;
+    int64_t n_params, widest;
+    int n_nodes, n_stages, n_slots;
     fm_node *nodes;
     fm_stage *stages;
-    void *params, *grads;
+    int *stage_of_node;
+    int output[FM_MOST_ENDS]; /* stages */
+    int sums_deltas;          /* some product's result is added to a delta */
+    void *params, *grads, *state;
+    int64_t n_state;
+    int has_custom;
+    fm_custom custom;
+    void *custom_context;
     uint64_t seed;
     uint32_t step;
     fm_plan plan;       /* of forward and backward by hand */
@@ -68,10 +91,10 @@ typedef struct fm_exec {
     const fm_kernels *kernels;
     const fm_plan *plan;
     fm_worker *worker;
-    const char *input; /* (rows, n_in) */
+    const char *input[FM_MOST_ENDS]; /* (rows, width) */
     fm_cut cut;
     int64_t rows, row_begin, row_end; /* of the batch; this thread's */
-    int training;
+    int training, keeps, adds_gradients;
     uint32_t step;
     _Atomic int *stop;                     /* non-zero: leave early, nothing will be used */
     void (*between_stages)(void *context); /* or NULL */
@@ -127,9 +150,16 @@ int fm_exec_columns(const fm_exec *e, const fm_stage *stage, int64_t width, int6
 void fm_transpose_weights(const fm_exec *e, int stage, int64_t begin, int64_t end);
 void fm_prepare(const fm_exec *e, int only_dot); /* transposed weights; ends in a barrier */
 void fm_forward_stages(const fm_exec *e);
-const void *fm_stage_input(const fm_exec *e, int stage);
-/* delta[last] holds dL/dy on entry; dx may be NULL. */
-void fm_backward_stages(const fm_exec *e, void *dx);
+int64_t fm_source_width(const fm_net *net, int source);
+const void *fm_source_value(const fm_exec *e, int source);
+void fm_copy_rows(const fm_exec *e, int64_t width, const void *from, void *to);
+void fm_use_batch(fm_exec *e); /* its input is the plan's copy */
+static inline fm_join fm_join_of(fm_op op) {
+    return op == FM_OP_ADD ? FM_JOIN_ADD : op == FM_OP_MULTIPLY ? FM_JOIN_MULTIPLY : FM_JOIN_MAXIMUM;
+}
+void *fm_gradient_of(const fm_exec *e, int source, void *const *dx);
+/* The outputs' deltas hold dL/dy on entry; dx may be NULL. */
+void fm_backward_stages(const fm_exec *e, void *const *dx);
 /* With `may_stop`, leaves early once the stop flag is up. */
 void fm_backward_weights(const fm_exec *e, int stage, int64_t begin, int64_t end, int add, int may_stop);
 void fm_backward_bias(const fm_exec *e, int stage, int64_t begin, int64_t end, int add);

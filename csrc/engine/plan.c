@@ -1,5 +1,5 @@
 /* Plans: how much memory a pass takes and where each array lies, and how its work is cut among threads. */
-#include "engine/net.h"
+#include "engine/nodes.h"
 
 /* What waking the team, one thread's part in a barrier and one thread's arithmetic cost, measured on two x86-64 server
    processors (see docs/performance-notes.md). They choose a thread count and never a result. */
@@ -12,7 +12,7 @@ static double forward_flops(const fm_net *net) {
     for (int i = 0; i < net->n_stages; i++) {
         const fm_stage *stage = &net->stages[i];
         double per_output = stage->op == FM_OP_LINEAR ? 2.0 * (double)stage->fan_in : 0.0;
-        if (stage->activation >= 0 || stage->op != FM_OP_LINEAR) per_output += 16.0;
+        if (stage->activation >= 0 || stage->n_sources > 1 || stage->op != FM_OP_LINEAR) per_output += 16.0;
         flops += per_output * (double)stage->fan_out;
     }
     return flops;
@@ -95,9 +95,9 @@ static void set(char **table, int i, void *array) {
 }
 
 /* The dot form reads transposed weights forward, every layer below which something learns reads them backward. */
-static int needs_transpose(const fm_stage *stage, fm_plan_kind kind, int is_first) {
+static int needs_transpose(const fm_stage *stage, fm_plan_kind kind) {
     if (stage->op != FM_OP_LINEAR) return 0;
-    return stage->dot || kind == FM_PLAN_FORWARD || (kind == FM_PLAN_TRAIN && !is_first);
+    return stage->dot || kind == FM_PLAN_FORWARD || (kind == FM_PLAN_TRAIN && stage->source[0] >= 0);
 }
 
 static int64_t most_turned(const fm_net *net) {
@@ -105,6 +105,7 @@ static int64_t most_turned(const fm_net *net) {
     for (int i = 0; i < net->n_stages; i++) {
         const fm_stage *stage = &net->stages[i];
         int64_t size = stage->op == FM_OP_LINEAR && stage->fan_out < 16 ? stage->fan_in * stage->fan_out : 0;
+        if (stage->op == FM_OP_MATMUL) size = fm_matmul_space(stage);
         if (size > most) most = size;
     }
     return most;
@@ -127,42 +128,60 @@ static void place_threads(fm_placer *placer, fm_plan *plan, const fm_net *net, f
 }
 
 static void place_predict(fm_placer *placer, fm_plan *plan, const fm_net *net) {
-    plan->value = place_table(placer, 2 * plan->threads);
-    for (int i = 0; i < 2 * plan->threads; i++)
-        set(plan->value, i, place(placer, rows_times(plan->rows, net->widest), net->size));
+    const int count = net->n_slots * plan->threads;
+    plan->value = place_table(placer, count);
+    for (int i = 0; i < count; i++) set(plan->value, i, place(placer, rows_times(plan->rows, net->widest), net->size));
 }
 
-/* Stages that keep their width work in place on the delta of the stage above. */
+/* A layer norm keeps a number for each row, a batch norm four for each column. */
+static void *place_aux(fm_placer *placer, const fm_plan *plan, const fm_net *net, const fm_stage *stage) {
+    if (stage->op == FM_OP_LAYER_NORM) return place(placer, plan->rows, net->size);
+    return stage->op == FM_OP_BATCH_NORM ? place(placer, 4 * stage->fan_out, net->size) : NULL;
+}
+
+/* Stages that keep their width, and are the only readers of their source, work in place on its delta. */
 static void place_saved(fm_placer *placer, fm_plan *plan, const fm_net *net) {
+    plan->batch = place_table(placer, net->ends.n_inputs);
     plan->value = place_table(placer, net->n_stages);
     plan->slope = place_table(placer, net->n_stages);
     plan->delta = place_table(placer, net->n_stages);
-    plan->batch = place(placer, rows_times(plan->rows, net->n_in), net->size);
-    char *delta = NULL;
-    for (int i = net->n_stages - 1; i >= 0; i--) {
+    plan->local = place_table(placer, net->n_stages);
+    plan->aux = place_table(placer, net->n_stages);
+    for (int k = 0; k < net->ends.n_inputs; k++)
+        set(plan->batch, k, place(placer, rows_times(plan->rows, net->ends.width[k]), net->size));
+    for (int i = 0; i < net->n_stages; i++) {
         const fm_stage *stage = &net->stages[i];
         const int64_t count = rows_times(plan->rows, stage->fan_out);
-        const int shares = i + 1 < net->n_stages && net->stages[i + 1].op != FM_OP_LINEAR;
-        if (!shares) delta = place(placer, count, net->size);
-        set(plan->delta, i, delta);
+        void *own = stage->in_place ? NULL : place(placer, count, net->size);
+        set(plan->delta, i, stage->in_place && plan->delta != NULL ? plan->delta[stage->source[0]] : own);
+        void *delta = plan->delta == NULL ? NULL : plan->delta[i];
+        set(plan->local, i, net->ends.separate ? place(placer, count, net->size) : delta);
+        set(plan->aux, i, place_aux(placer, plan, net, stage));
         set(plan->value, i, place(placer, count, net->size));
         set(plan->slope, i, stage->stores_slope ? place(placer, count, net->size) : NULL);
     }
+    plan->sum = net->sums_deltas ? place(placer, rows_times(plan->rows, net->widest), net->size) : NULL;
 }
 
 static void place_training(fm_placer *placer, fm_plan *plan, const fm_net *net) {
-    plan->row_value = place(placer, plan->rows, sizeof(double));
+    plan->row_value = (double **)place_table(placer, net->ends.n_outputs);
+    plan->label = (int64_t **)place_table(placer, net->ends.n_outputs);
+    plan->target = place_table(placer, net->ends.n_outputs);
+    for (int k = 0; k < net->ends.n_outputs; k++) {
+        const int64_t width = net->stages[net->output[k]].fan_out;
+        set((char **)plan->row_value, k, place(placer, plan->rows, sizeof(double)));
+        set((char **)plan->label, k, place(placer, plan->rows, sizeof(int64_t)));
+        set(plan->target, k, place(placer, rows_times(plan->rows, width), net->size));
+    }
     plan->chunk_sum = place(placer, net->n_params / FM_SUM_CHUNK + net->n_stages + 1, sizeof(double));
-    plan->label = place(placer, plan->rows, sizeof(int64_t));
     plan->weight = place(placer, plan->rows, net->size);
-    plan->target = place(placer, rows_times(plan->rows, net->n_out), net->size);
 }
 
 static void place_all(fm_placer *placer, fm_plan *plan, const fm_net *net, fm_plan_kind kind) {
     plan->wt = place_table(placer, net->n_stages);
     for (int i = 0; i < net->n_stages; i++) {
         const fm_stage *stage = &net->stages[i];
-        const int64_t count = needs_transpose(stage, kind, i == 0) ? stage->fan_in * stage->fan_out : -1;
+        const int64_t count = needs_transpose(stage, kind) ? stage->fan_in * stage->fan_out : -1;
         set(plan->wt, i, count < 0 ? NULL : place(placer, count, net->size));
     }
     place_threads(placer, plan, net, kind);

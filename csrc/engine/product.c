@@ -41,6 +41,7 @@ static fm_gemm part_of(const fm_gemm *g, int64_t j, int64_t columns, int64_t k0,
     part.b = at(g->b, k0 * g->b_step + j, size);
     part.c = (char *)g->c + j * (int64_t)size;
     part.aux = g->aux == NULL ? NULL : (char *)g->aux + j * (int64_t)size;
+    part.residual = g->residual == NULL || k0 + part.k < g->k ? NULL : at(g->residual, j, size);
     part.bias = g->bias == NULL ? NULL : at(g->bias, j, size);
     if (k0 > 0) part.start = FM_START_C;
     if (k0 + part.k < g->k) part.finish = FM_FINISH_STORE;
@@ -83,6 +84,7 @@ static void multiply_rows(const fm_product *space, const fm_gemm *g, int packed)
         part.a = at(g->a, i * g->a_row, space->size);
         part.c = (char *)g->c + i * g->ldc * size;
         part.aux = g->aux == NULL ? NULL : (char *)g->aux + i * g->ldaux * size;
+        part.residual = g->residual == NULL ? NULL : at(g->residual, i * g->ldresidual, space->size);
         if (packed) part = with_packed_a(space, part);
         space->kernels->gemm(&part);
     }

@@ -7,27 +7,29 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "engine/nodes.h"
 #include "engine/trainer.h"
 
 typedef struct {
     fm_trainer *trainer;
     const fm_epoch *epoch;
-    _Atomic int stop, regroup; /* stop: 1 when it was raised in phase A, 2 in phase B */
-    int64_t next_row;          /* of the step that comes next */
-    double last_poll;          /* of the calling thread */
-    double until;              /* when another number of threads is to be tried; 0: never */
-    int wanted, taken;         /* threads of the region */
-    double data_loss, penalty; /* running mean (or sum) over the steps done */
-    double weight_done;        /* of the mean */
+    _Atomic int stop, regroup;           /* stop: 1 when it was raised in phase A, 2 in phase B */
+    int64_t next_row;                    /* of the step that comes next */
+    double last_poll;                    /* of the calling thread */
+    double until;                        /* when another number of threads is to be tried; 0: never */
+    int wanted, taken;                   /* threads of the region */
+    double mean_loss, sum_loss, penalty; /* of mean and sum losses over the steps done */
+    double weight_done;                  /* of the mean */
     int64_t steps, rows_done;
+    double custom_loss[FM_MOST_ENDS]; /* of the step */
 } training;
 
 typedef struct {
     training *run;
     fm_exec e;
     fm_clock clock;
-    fm_targets targets; /* of the batch */
-    double scale, total_weight;
+    fm_targets targets[FM_MOST_ENDS]; /* of the batch */
+    double scale[FM_MOST_ENDS], total_weight;
     int phase;   /* 0: A, 1: B */
     int is_last; /* step of this region: nobody needs its transposed weights */
 } training_thread;
@@ -50,47 +52,104 @@ static void gather_rows(char *to, const void *from, const int64_t *order, int64_
         memcpy(to + i * (int64_t)bytes, (const char *)from + order[i] * (int64_t)bytes, bytes);
 }
 
-/* The batch that starts at row `first`: views of the caller's arrays, or this thread's rows copied in order. */
-static void take_batch(training_thread *t, int64_t first) {
+static const void *rows_from(const void *base, int64_t first, int64_t width, size_t size) {
+    return base == NULL ? NULL : (const char *)base + first * width * (int64_t)size;
+}
+
+/* Views of the caller's arrays. */
+static void view_batch(training_thread *t, int64_t first) {
+    const fm_epoch *epoch = t->run->epoch;
+    const fm_net *net = t->e.net;
+    for (int k = 0; k < net->ends.n_inputs; k++)
+        t->e.input[k] = rows_from(epoch->x[k], first, net->ends.width[k], net->size);
+    for (int k = 0; k < net->ends.n_outputs; k++) {
+        const fm_targets *all = &epoch->targets[k];
+        t->targets[k] = (fm_targets){
+            .label = rows_from(all->label, first, 1, sizeof *all->label),
+            .values = rows_from(all->values, first, all->cols, net->size),
+            .cols = all->cols,
+            .weight = rows_from(all->weight, first, 1, net->size),
+        };
+    }
+}
+
+/* This thread's rows, copied in order. */
+static void gather_batch(training_thread *t, int64_t first) {
     const fm_epoch *epoch = t->run->epoch;
     const fm_plan *plan = t->e.plan;
-    const fm_targets *all = &epoch->targets;
     const fm_net *net = t->e.net;
-    const size_t size = net->size, x_bytes = (size_t)net->n_in * size, y_bytes = (size_t)all->cols * size;
-    if (epoch->order == NULL) {
-        t->e.input = (const char *)epoch->x + first * (int64_t)x_bytes;
-        t->targets = (fm_targets){
-            .label = all->label == NULL ? NULL : all->label + first,
-            .values = all->values == NULL ? NULL : (const char *)all->values + first * (int64_t)y_bytes,
-            .cols = all->cols,
-            .weight = all->weight == NULL ? NULL : (const char *)all->weight + first * (int64_t)size,
-        };
-        return;
-    }
     const int64_t *order = epoch->order + first;
+    const size_t size = net->size;
     int64_t begin, end;
     fm_share(t->e.worker, t->e.rows, t->e.kernels->tile_rows, &begin, &end);
-    gather_rows(plan->batch, epoch->x, order, begin, end, x_bytes);
-    gather_rows((char *)plan->label, all->label, order, begin, end, sizeof(int64_t));
-    gather_rows(plan->target, all->values, order, begin, end, y_bytes);
-    gather_rows(plan->weight, all->weight, order, begin, end, size);
-    t->e.input = plan->batch;
-    t->targets = (fm_targets){
-        .label = all->label == NULL ? NULL : plan->label,
-        .values = all->values == NULL ? NULL : plan->target,
-        .cols = all->cols,
-        .weight = all->weight == NULL ? NULL : plan->weight,
-    };
+    for (int k = 0; k < net->ends.n_inputs; k++)
+        gather_rows(plan->batch[k], epoch->x[k], order, begin, end, (size_t)net->ends.width[k] * size);
+    gather_rows(plan->weight, epoch->targets[0].weight, order, begin, end, size);
+    for (int k = 0; k < net->ends.n_outputs; k++) {
+        const fm_targets *all = &epoch->targets[k];
+        gather_rows((char *)plan->label[k], all->label, order, begin, end, sizeof *all->label);
+        gather_rows(plan->target[k], all->values, order, begin, end, (size_t)all->cols * size);
+        t->targets[k] = (fm_targets){
+            .label = all->label == NULL ? NULL : plan->label[k],
+            .values = all->values == NULL ? NULL : plan->target[k],
+            .cols = all->cols,
+            .weight = all->weight == NULL ? NULL : plan->weight,
+        };
+    }
+    fm_use_batch(&t->e);
+}
+
+static void take_batch(training_thread *t, int64_t first) {
+    if (t->run->epoch->order == NULL) view_batch(t, first);
+    else gather_batch(t, first);
+}
+
+/* The caller's own losses, on the calling thread, when all scores are there. */
+static void custom_losses(training_thread *t, int64_t first) {
+    const fm_trainer *trainer = t->run->trainer;
+    const fm_net *net = trainer->net;
+    const int64_t *order = t->run->epoch->order;
+    fm_barrier(t->e.worker);
+    for (int k = 0; k < net->ends.n_outputs && t->e.worker->index == 0; k++) {
+        if (trainer->heads[k].loss.kind != -1 || fm_stopped(&t->e)) continue;
+        fm_custom_loss_call call = {.head = k,
+                                    .rows = t->e.rows,
+                                    .first = first,
+                                    .order = order == NULL ? NULL : order + first,
+                                    .scores = t->e.plan->value[net->output[k]],
+                                    .gradient = t->e.plan->delta[net->output[k]]};
+        const double start = fm_seconds();
+        if (trainer->custom(trainer->custom_context, &call)) atomic_store(&t->run->stop, 1);
+        t->e.worker->waited += fm_seconds() - start;
+        t->run->custom_loss[k] = trainer->heads[k].weight * call.value;
+    }
+    fm_barrier(t->e.worker);
 }
 
 static void loss_of_rows(training_thread *t) {
     const fm_trainer *trainer = t->run->trainer;
     const fm_net *net = trainer->net;
-    const int last = net->n_stages - 1;
     const fm_plan *plan = t->e.plan;
     if (t->e.cut == FM_CUT_COLUMNS && t->e.worker->index != 0) return;
-    fm_loss_range(&trainer->loss, net->dtype, net->n_out, plan->value[last], &t->targets, t->scale, t->e.row_begin,
-                  t->e.row_end, plan->row_value, plan->delta[last]);
+    for (int k = 0; k < net->ends.n_outputs; k++) {
+        const int stage = net->output[k];
+        if (trainer->heads[k].loss.kind == -1) continue;
+        fm_loss_range(&trainer->heads[k].loss, net->dtype, net->stages[stage].fan_out, plan->value[stage],
+                      &t->targets[k], t->scale[k], t->e.row_begin, t->e.row_end, plan->row_value[k],
+                      plan->delta[stage]);
+    }
+}
+
+static void scale_losses(training_thread *t) {
+    const fm_trainer *trainer = t->run->trainer;
+    const fm_net *net = trainer->net;
+    t->total_weight = fm_total_weight(net->dtype, t->e.rows, t->targets[0].weight);
+    for (int k = 0; k < net->ends.n_outputs; k++)
+        t->scale[k] =
+            trainer->heads[k].loss.kind == -1
+                ? 0.0
+                : trainer->heads[k].weight *
+                      fm_loss_scale(&trainer->heads[k].loss, net->stages[net->output[k]].fan_out, t->total_weight);
 }
 
 static int is_time_to_regroup(const training_thread *t) {
@@ -99,21 +158,19 @@ static int is_time_to_regroup(const training_thread *t) {
 }
 
 static void phase_a(training_thread *t, int64_t first) {
-    const fm_trainer *trainer = t->run->trainer;
-    const fm_net *net = trainer->net;
     fm_look_around(t->e.worker);
     if (t->e.worker->index == 0 && is_time_to_regroup(t)) atomic_store(&t->run->regroup, 1);
     take_batch(t, first);
     /* rows gathered by others are needed by a cut by columns, and their weights by the loss's scale */
-    if (t->run->epoch->order != NULL && (t->e.cut == FM_CUT_COLUMNS || t->targets.weight != NULL))
+    if (t->run->epoch->order != NULL && (t->e.cut == FM_CUT_COLUMNS || t->targets[0].weight != NULL))
         fm_barrier(t->e.worker);
-    t->total_weight = fm_total_weight(net->dtype, t->e.rows, t->targets.weight);
-    t->scale = fm_loss_scale(&trainer->loss, net->n_out, t->total_weight);
+    scale_losses(t);
     fm_forward_stages(&t->e);
     loss_of_rows(t);
+    if (t->run->trainer->has_custom) custom_losses(t, first);
     if (t->e.cut == FM_CUT_COLUMNS) fm_barrier(t->e.worker);
     fm_backward_stages(&t->e, NULL);
-    fm_penalty_chunks(trainer, t->e.worker, t->e.plan->chunk_sum);
+    fm_penalty_chunks(t->run->trainer, t->e.worker, t->e.plan->chunk_sum);
 }
 
 /* Whether gradients are all made before the first update: clipping needs it, and so does a step so long that a stop must
@@ -129,10 +186,25 @@ static void finish_range(training_thread *t, int64_t begin, int64_t end, int is_
     if (update) fm_update_range(trainer, &t->clock, begin, end);
 }
 
+/* Of a norm, a parameter as a value, or a node of the caller's, who has made its gradients before. */
+static void node_gradients(training_thread *t, int i, int update) {
+    const fm_stage *s = &t->e.net->stages[i];
+    int64_t begin, end;
+    fm_share(t->e.worker, s->n_weights, t->e.kernels->lanes, &begin, &end);
+    if (begin >= end) return;
+    fm_node_gradients(&t->e, i, begin, end, 0);
+    finish_range(t, s->weight_at + begin, s->weight_at + end, s->takes_penalties, update);
+    if (s->bias_at >= 0) finish_range(t, s->bias_at + begin, s->bias_at + end, 0, update);
+}
+
 static void stage_gradients(training_thread *t, int i, int update) {
     const fm_stage *s = &t->e.net->stages[i];
     int64_t begin, end;
-    if (s->op != FM_OP_LINEAR) return;
+    if (s->n_weights == 0) return;
+    if (s->op != FM_OP_LINEAR) {
+        node_gradients(t, i, update);
+        return;
+    }
     fm_share_weights(&t->e, s, &begin, &end);
     if (begin < end) {
         fm_backward_weights(&t->e, i, begin, end, 0, !update);
@@ -182,13 +254,21 @@ static int64_t penalty_chunk_count(const fm_trainer *trainer) {
 
 /* The step's losses, before its update. */
 typedef struct {
-    double data, penalty;
+    double mean, sum, penalty; /* of mean losses, of sum losses */
 } losses;
 
 static losses losses_of(const training_thread *t) {
     const fm_plan *plan = t->e.plan;
-    return (losses){t->scale * fm_table(FM_F64)->sum(t->e.rows, plan->row_value),
-                    fm_chunks_total(plan->chunk_sum, penalty_chunk_count(t->run->trainer))};
+    const fm_trainer *trainer = t->run->trainer;
+    losses step = {.penalty = fm_chunks_total(plan->chunk_sum, penalty_chunk_count(trainer))};
+    for (int k = 0; k < trainer->net->ends.n_outputs; k++) {
+        const double value = trainer->heads[k].loss.kind == -1
+                                 ? t->run->custom_loss[k]
+                                 : t->scale[k] * fm_table(FM_F64)->sum(t->e.rows, plan->row_value[k]);
+        if (trainer->heads[k].loss.mean) step.mean += value;
+        else step.sum += value;
+    }
+    return step;
 }
 
 /* Running means, so that the loss of one step is exactly itself. */
@@ -198,16 +278,15 @@ static void account(const training_thread *t, losses step) {
     run->rows_done += t->e.rows;
     run->penalty += (step.penalty - run->penalty) * ((double)t->e.rows / (double)run->rows_done);
     run->weight_done += t->total_weight;
-    if (!run->trainer->loss.mean) run->data_loss += step.data;
-    else if (run->weight_done != 0.0)
-        run->data_loss += (step.data - run->data_loss) * (t->total_weight / run->weight_done);
+    run->sum_loss += step.sum;
+    if (run->weight_done != 0.0) run->mean_loss += (step.mean - run->mean_loss) * (t->total_weight / run->weight_done);
 }
 
 /* False when the run was stopped. All threads agree: what they look for behind a barrier was raised before it. A stop of
    phase B may already be up when the slower ones look behind phase A, and is not for them yet. */
 static int one_step(training_thread *t, int64_t first, double lr) {
     training *run = t->run;
-    losses step = {0.0, 0.0};
+    losses step = {0.0, 0.0, 0.0};
     t->phase = 0;
     fm_exec_share(&t->e);
     t->e.step = t->e.net->step + (uint32_t)t->clock.t - (uint32_t)run->trainer->t;
@@ -223,6 +302,7 @@ static int one_step(training_thread *t, int64_t first, double lr) {
         t->clock = before;
         return 0;
     }
+    fm_keep_moments(&t->e);
     if (t->e.worker->index == 0) account(t, step);
     return 1;
 }
@@ -238,6 +318,7 @@ static void training_task(void *context, fm_worker *self) {
               .plan = &trainer->plan,
               .worker = self,
               .training = 1,
+              .keeps = 1,
               .stop = &run->stop},
         .clock = {.t = trainer->t, .power = {trainer->power[0], trainer->power[1]}},
     };
@@ -300,6 +381,6 @@ fm_status fm_train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int
         if (status != FM_OK) return status;
     }
     *steps = run.steps;
-    *loss = run.data_loss + run.penalty;
+    *loss = run.mean_loss + run.sum_loss + run.penalty;
     return atomic_load(&run.stop) ? FM_INTERRUPTED : FM_OK;
 }

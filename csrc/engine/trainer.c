@@ -15,11 +15,22 @@ static int keeps_slot(const fm_optimizer_spec *spec, int slot) {
     return slot < row->slots && (row->need[slot] < 0 || spec->hyper[row->need[slot]] != 0.0);
 }
 
-static int allocate(fm_trainer *trainer, const fm_loss_spec *loss, const fm_optimizer_spec *optimizer) {
+static int copy_losses(fm_trainer *trainer, const fm_head *heads) {
+    for (int k = 0; k < trainer->net->ends.n_outputs; k++) {
+        const fm_loss_spec *loss = &heads[k].loss;
+        trainer->loss_params[k] = copy_of(loss->params, loss->n_params, sizeof *loss->params);
+        if (trainer->loss_params[k] == NULL) return 0;
+        trainer->heads[k] = heads[k];
+        trainer->heads[k].loss.params = trainer->loss_params[k];
+        trainer->has_custom |= heads[k].loss.kind == -1;
+    }
+    return 1;
+}
+
+static int allocate(fm_trainer *trainer, const fm_head *heads, const fm_optimizer_spec *optimizer) {
     const fm_net *net = trainer->net;
-    trainer->loss_params = copy_of(loss->params, loss->n_params, sizeof *loss->params);
     trainer->penalties = copy_of(optimizer->penalties, optimizer->n_penalties, sizeof *optimizer->penalties);
-    int complete = trainer->loss_params != NULL && trainer->penalties != NULL;
+    int complete = copy_losses(trainer, heads) && trainer->penalties != NULL;
     for (int i = 0; i < FM_SLOTS; i++) {
         if (!keeps_slot(optimizer, i)) continue;
         trainer->slot[i] = fm_alloc_zeroed(net->n_params, net->size);
@@ -28,17 +39,18 @@ static int allocate(fm_trainer *trainer, const fm_loss_spec *loss, const fm_opti
     return complete;
 }
 
-fm_status fm_trainer_new(fm_net *net, const fm_loss_spec *loss, const fm_optimizer_spec *optimizer, fm_trainer **out) {
+fm_status fm_trainer_new(fm_net *net, const fm_head *heads, const fm_optimizer_spec *optimizer, fm_trainer **out) {
     *out = NULL;
-    if (fm_loss_at(loss->kind) == NULL || fm_optimizer_at(optimizer->kind) == NULL) return FM_BAD_ARGUMENT;
+    if (fm_optimizer_at(optimizer->kind) == NULL) return FM_BAD_ARGUMENT;
+    for (int k = 0; k < net->ends.n_outputs; k++)
+        if (heads[k].loss.kind != -1 && fm_loss_at(heads[k].loss.kind) == NULL) return FM_BAD_ARGUMENT;
     fm_trainer *trainer = fm_alloc_zeroed(1, sizeof *trainer);
     if (trainer == NULL) return FM_NO_MEMORY;
-    *trainer = (fm_trainer){.net = net, .loss = *loss, .optimizer = *optimizer, .power = {1.0, 1.0}};
-    if (!allocate(trainer, loss, optimizer)) {
+    *trainer = (fm_trainer){.net = net, .optimizer = *optimizer, .power = {1.0, 1.0}};
+    if (!allocate(trainer, heads, optimizer)) {
         fm_trainer_free(trainer);
         return FM_NO_MEMORY;
     }
-    trainer->loss.params = trainer->loss_params;
     trainer->optimizer.penalties = trainer->penalties;
     *out = trainer;
     return FM_OK;
@@ -48,9 +60,14 @@ void fm_trainer_free(fm_trainer *trainer) {
     if (trainer == NULL) return;
     fm_plan_release(&trainer->plan);
     for (int i = 0; i < FM_SLOTS; i++) fm_free(trainer->slot[i]);
-    fm_free(trainer->loss_params);
+    for (int k = 0; k < FM_MOST_ENDS; k++) fm_free(trainer->loss_params[k]);
     fm_free(trainer->penalties);
     fm_free(trainer);
+}
+
+void fm_trainer_set_custom(fm_trainer *trainer, fm_custom_loss custom, void *context) {
+    trainer->custom = custom;
+    trainer->custom_context = context;
 }
 
 void *fm_trainer_slot(fm_trainer *trainer, int slot) { return trainer->slot[slot]; }
@@ -92,7 +109,6 @@ void fm_trainer_add_penalty_gradient(fm_trainer *trainer) {
     const fm_net *net = trainer->net;
     for (int i = 0; i < net->n_stages; i++) {
         const fm_stage *s = &net->stages[i];
-        if (s->op == FM_OP_LINEAR)
-            fm_penalty_gradient_range(trainer, s->weight_at, s->weight_at + s->fan_in * s->fan_out);
+        if (s->takes_penalties) fm_penalty_gradient_range(trainer, s->weight_at, s->weight_at + s->n_weights);
     }
 }

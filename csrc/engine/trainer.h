@@ -7,9 +7,12 @@
 
 struct fm_trainer {
     fm_net *net;
-    fm_loss_spec loss;
+    fm_head heads[FM_MOST_ENDS]; /* one for each output */
     fm_optimizer_spec optimizer;
-    double *loss_params;
+    double *loss_params[FM_MOST_ENDS];
+    int has_custom; /* losses */
+    fm_custom_loss custom;
+    void *custom_context;
     fm_penalty *penalties;
     void *slot[FM_SLOTS]; /* like the parameters; NULL where the optimizer keeps none */
     double power[2];      /* hyper[0]^t, hyper[1]^t */

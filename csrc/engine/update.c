@@ -77,8 +77,8 @@ int64_t fm_penalty_chunks(const fm_trainer *trainer, const fm_worker *self, doub
     if (trainer->optimizer.n_penalties == 0) return 0;
     for (int i = 0; i < net->n_stages; i++) {
         const fm_stage *s = &net->stages[i];
-        if (s->op == FM_OP_LINEAR)
-            count += sum_chunks(trainer, self, penalty_of, s->weight_at, s->fan_in * s->fan_out, count, chunk_sum);
+        if (s->takes_penalties)
+            count += sum_chunks(trainer, self, penalty_of, s->weight_at, s->n_weights, count, chunk_sum);
     }
     return count;
 }

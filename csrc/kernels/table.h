@@ -43,7 +43,37 @@ typedef struct {
     const double *act_params;
     void *aux; /* (m, n) */
     int64_t ldaux;
+    const void *residual; /* (m, n) added to the chains before the activation, or NULL */
+    int64_t ldresidual;
 } fm_gemm;
+
+typedef enum { FM_JOIN_ADD, FM_JOIN_MULTIPLY, FM_JOIN_MAXIMUM } fm_join;
+
+/* Columns of a batch and their moments; all matrices are (m, n) with rows ld apart. `rows` are those of the whole batch. */
+typedef struct {
+    int64_t m, n, ld, rows;
+    double eps;
+    const void *mean, *variance, *gain, *shift; /* (n) */
+    const void *x;
+    void *y, *normal; /* normal: (x - mean) / sqrt(variance + eps), or NULL if nobody needs it */
+    const void *dy, *dy_sum,
+        *dy_normal_sum; /* the sums (n) of dy and dy * normal over the rows; NULL: constant moments */
+    void *dx;
+    int add;
+} fm_batch_norm;
+
+/* dx (m, n), rows ldx apart as are those of the operands a and b, takes its share of dy: stored or added. */
+typedef struct {
+    fm_join kind;
+    int side; /* 0: dx belongs to a, 1: to b */
+    int add;
+    int64_t m, n;
+    const void *a, *b; /* unread, and may be NULL, for FM_JOIN_ADD */
+    const void *dy;
+    int64_t ldy;
+    void *dx;
+    int64_t ldx;
+} fm_join_back;
 
 /* Loss of m rows of n scores and its gradient. Exactly one of label (class ids) and target (m, target_cols) is set. */
 typedef struct {
@@ -98,10 +128,35 @@ typedef struct {
                      int64_t ldy, void *slope, int64_t lds);
     void (*backprop)(int kind, const double *params, int64_t m, int64_t n, const void *saved, int64_t lds,
                      const void *dy, int64_t ldy, void *dz, int64_t ldz);
+    /* c = a + b, a * b, or the larger (the first of equal ones) */
+    void (*join)(fm_join kind, int64_t m, int64_t n, const void *a, int64_t lda, const void *b, int64_t ldb, void *c,
+                 int64_t ldc);
+    void (*join_gradient)(const fm_join_back *);
+    /* y[j] = the largest x[j + p * step] of `pieces`, the first of equal ones; n columns of y */
+    void (*maxout)(int64_t m, int64_t n, int64_t pieces, int64_t step, const void *x, int64_t ldx, void *y,
+                   int64_t ldy);
+    void (*maxout_gradient)(int64_t m, int64_t n, int64_t pieces, int64_t step, const void *x, int64_t ldx,
+                            const void *dy, int64_t ldy, void *dx, int add);
     void (*softmax)(int64_t m, int64_t n, const void *z, int64_t ldz, void *y, int64_t ldy);
     void (*softmax_backward)(int64_t m, int64_t n, const void *y, const void *dy, void *dz); /* contiguous */
     /* y = x * mask / (1 - p) for elements first .. first + n of the mask's numbering */
     void (*dropout)(const fm_rng *rng, double p, int64_t first, int64_t n, const void *x, void *y);
+
+    /* y[r] = the lane sum of x[r][:], contiguous; its gradient: dx[r][:] (+)= dy[r] */
+    void (*row_sums)(int64_t m, int64_t n, const void *x, void *y);
+    void (*row_sums_gradient)(int64_t m, int64_t n, const void *dy, void *dx, int add);
+    /* Contiguous rows; normal (m, n) and scale (m) are kept for the gradient, NULL where there will be none. */
+    void (*layer_norm)(int64_t m, int64_t n, double eps, const void *x, const void *gain, const void *shift, void *y,
+                       void *normal, void *scale);
+    void (*layer_norm_gradient)(int64_t m, int64_t n, const void *normal, const void *scale, const void *gain,
+                                const void *dy, void *dx, int add);
+    void (*column_moments)(int64_t m, int64_t n, const void *x, int64_t ldx, void *mean, void *variance);
+    void (*column_dots)(int64_t m, int64_t n, const void *x, int64_t ldx, const void *y, int64_t ldy, void *out,
+                        int add);
+    void (*batch_norm)(const fm_batch_norm *);
+    void (*batch_norm_gradient)(const fm_batch_norm *);
+    void (*running_moments)(int64_t n, int64_t rows, double momentum, const void *mean, const void *variance,
+                            void *running_mean, void *running_variance);
 
     void (*loss)(const fm_loss_rows *);
     void (*update)(const fm_update_rows *);

@@ -28,9 +28,30 @@ from fastmlp.errors import (
     StateError,
 )
 from fastmlp.gradcheck import gradcheck
+from fastmlp.graph import Graph
 from fastmlp.history import FitState, History
 from fastmlp.layers import ACTIVATIONS as _ACTIVATIONS
-from fastmlp.layers import Dropout, Layer, Linear, Softmax
+from fastmlp.layers import (
+    Add,
+    BatchNorm,
+    Concat,
+    Copy,
+    Custom,
+    Dropout,
+    Input,
+    Layer,
+    LayerNorm,
+    Linear,
+    MatMul,
+    Maximum,
+    Maxout,
+    Multiply,
+    Parameter,
+    Softmax,
+    Square,
+    Sum,
+    Symbol,
+)
 from fastmlp.lbfgs import LBFGS
 from fastmlp.losses import (
     BCEWithLogitsLoss,
@@ -43,7 +64,7 @@ from fastmlp.losses import (
     PoissonNLLLoss,
     QuantileLoss,
 )
-from fastmlp.network import Sequential
+from fastmlp.network import Network
 from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from fastmlp.penalties import L1, L2, Lp, Penalty
 from fastmlp.schedules import (
@@ -55,6 +76,7 @@ from fastmlp.schedules import (
     Schedule,
     StepLR,
 )
+from fastmlp.sequential import Sequential
 from fastmlp.threads import get_num_threads, set_num_threads, threads
 from fastmlp.training import Trainer, fit
 
@@ -72,30 +94,43 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Add",
     "ArgumentError",
     "ArgumentTypeError",
     "BCEWithLogitsLoss",
+    "BatchNorm",
+    "Concat",
     "ConstantLR",
+    "Copy",
     "CosineLR",
     "CrossEntropyLoss",
+    "Custom",
     "Dropout",
     "EarlyStopping",
     "ExponentialLR",
     "FastMLPError",
     "FitState",
+    "Graph",
     "History",
     "HuberLoss",
+    "Input",
     "L1Loss",
     "Layer",
+    "LayerNorm",
     "Linear",
     "Loss",
     "Lp",
     "MSELoss",
+    "MatMul",
+    "Maximum",
+    "Maxout",
     "MissingPackageError",
     "MultiMarginLoss",
+    "Multiply",
     "OneCycleLR",
     "Optimizer",
     "OutOfMemoryError",
+    "Parameter",
     "Penalty",
     "PoissonNLLLoss",
     "ProgressBar",
@@ -105,8 +140,11 @@ __all__ = [
     "Schedule",
     "Sequential",
     "Softmax",
+    "Square",
     "StateError",
     "StepLR",
+    "Sum",
+    "Symbol",
     "Trainer",
     "fit",
     "get_num_threads",
@@ -120,7 +158,7 @@ __all__ = [
 __all__ += list(_ACTIVATIONS)
 
 
-def load(path: str | PathLike[str]) -> Sequential:
+def load(path: str | PathLike[str]) -> Network:
     """Read a network that ``net.save(path)`` wrote.
 
     Parameters

@@ -20,6 +20,17 @@ cdef extern from "fastmlp.h" nogil:
         FM_OP_ACTIVATION
         FM_OP_SOFTMAX
         FM_OP_DROPOUT
+        FM_OP_MAXOUT
+        FM_OP_ADD
+        FM_OP_MULTIPLY
+        FM_OP_MAXIMUM
+        FM_OP_CONCAT
+        FM_OP_SUM
+        FM_OP_MATMUL
+        FM_OP_PARAMETER
+        FM_OP_LAYER_NORM
+        FM_OP_BATCH_NORM
+        FM_OP_CUSTOM
 
     ctypedef enum fm_target:
         FM_TARGET_CLASS
@@ -57,35 +68,71 @@ cdef extern from "fastmlp.h" nogil:
 
     ctypedef struct fm_node:
         fm_op op
-        int input
+        int n_sources
+        int source[8]
         int64_t fan_in
         int64_t fan_out
         int kind
         double param[2]
         int bias
+        int64_t shape[3]
+        int64_t n_custom
         int64_t weight_at
         int64_t bias_at
 
     ctypedef struct fm_net:
         pass
 
-    fm_status fm_net_new(int64_t n_in, int n_nodes, const fm_node *nodes, fm_dtype dtype,
+    enum: FM_MOST_SOURCES
+    enum: FM_MOST_ENDS
+
+    ctypedef struct fm_ends:
+        int n_inputs
+        int n_outputs
+        int64_t width[8]
+        int output[8]
+        int separate
+
+    fm_status fm_net_new(const fm_ends *ends, int n_nodes, const fm_node *nodes, fm_dtype dtype,
                          uint64_t seed, fm_net **out)
     void fm_net_free(fm_net *net)
-    int64_t fm_net_width_out(const fm_net *net)
     int64_t fm_net_parameters(const fm_net *net)
     const fm_node *fm_net_node(const fm_net *net, int index)
     void *fm_net_params(fm_net *net)
     void *fm_net_grads(fm_net *net)
+    int fm_net_pass(const fm_net *net, int node)
+    int64_t fm_net_state_size(const fm_net *net)
+    void *fm_net_state(fm_net *net)
     uint32_t fm_net_step(const fm_net *net)
     void fm_net_set_step(fm_net *net, uint32_t step)
     ctypedef int (*fm_poll)(void *context) noexcept nogil
-    fm_status fm_net_predict(fm_net *net, int64_t rows, const void *x, void *y, fm_poll poll,
-                             void *context)
+    fm_status fm_net_predict(fm_net *net, int64_t rows, const void *const *x, void *const *y,
+                             fm_poll poll, void *context)
     fm_status fm_net_reserve(fm_net *net, int64_t rows)
-    fm_status fm_net_forward(fm_net *net, int64_t rows, const void *x, int training, void *y)
+    fm_status fm_net_forward(fm_net *net, int64_t rows, const void *const *x, int training,
+                             void *const *y)
     int64_t fm_net_saved_rows(const fm_net *net)
-    fm_status fm_net_backward(fm_net *net, int64_t rows, const void *dy, int accumulate, void *dx)
+    fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int accumulate,
+                              void *const *dx)
+
+    const void *fm_net_value(const fm_net *net, int node)
+    const void *fm_net_delta(const fm_net *net, int node)
+
+    ctypedef struct fm_custom_call:
+        int node
+        int64_t rows
+        int training
+        int keeps
+        const void *x[8]
+        void *y
+        const void *dy
+        void *dx[8]
+        int add[8]
+        void *grads
+        int add_grads
+
+    ctypedef int (*fm_custom)(void *context, const fm_custom_call *call) noexcept nogil
+    void fm_net_set_custom(fm_net *net, fm_custom custom, void *context)
 
     ctypedef struct fm_loss_spec:
         int kind
@@ -114,19 +161,35 @@ cdef extern from "fastmlp.h" nogil:
         int n_penalties
         const fm_penalty *penalties
 
+    ctypedef struct fm_head:
+        fm_loss_spec loss
+        double weight
+
+    ctypedef struct fm_custom_loss_call:
+        int head
+        int64_t rows
+        int64_t first
+        const int64_t *order
+        const void *scores
+        double value
+        void *gradient
+
+    ctypedef int (*fm_custom_loss)(void *context, fm_custom_loss_call *call) noexcept nogil
+
     ctypedef struct fm_trainer:
         pass
 
-    fm_status fm_trainer_new(fm_net *net, const fm_loss_spec *loss,
+    fm_status fm_trainer_new(fm_net *net, const fm_head *heads,
                              const fm_optimizer_spec *optimizer, fm_trainer **out)
     void fm_trainer_free(fm_trainer *trainer)
+    void fm_trainer_set_custom(fm_trainer *trainer, fm_custom_loss custom, void *context)
     void *fm_trainer_slot(fm_trainer *trainer, int slot)
     double *fm_trainer_powers(fm_trainer *trainer)
     int64_t *fm_trainer_updates(fm_trainer *trainer)
 
     ctypedef struct fm_epoch:
-        const void *x
-        fm_targets targets
+        const void *x[8]
+        fm_targets targets[8]
         int64_t rows
         const int64_t *order
         int64_t batch

@@ -1,11 +1,15 @@
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 _Array = np.ndarray[Any, np.dtype[Any]]
 
-# (op, input, fan_in, fan_out, kind, p0, p1, bias)
-Node = tuple[str, int, int, int, int, float, float, bool]
+# (op, sources, fan_in, fan_out, kind, p0, p1, bias); source -1 - k is input k; the longer ones end
+# with the three sizes of a matrix product, or with the object that runs a node of the caller's.
+_Plain = tuple[str, tuple[int, ...], int, int, int, float, float, bool]
+_More = tuple[str, tuple[int, ...], int, int, int, float, float, bool, Any]
+Node = _Plain | _More
+_Arrays = TypeVar("_Arrays", _Array, list[_Array])
 
 def config() -> dict[str, Any]: ...
 def activations() -> list[dict[str, Any]]: ...
@@ -33,17 +37,32 @@ def loss_forward(
 class Net:
     params: _Array
     grads: _Array
+    state: _Array
     offsets: list[tuple[int, int]]
+    state_offsets: list[int]
+    widths_in: list[int]
+    widths_out: list[int]
     n_in: int
     n_out: int
     dtype: np.dtype[Any]
     step_count: int
     saved_rows: int
-    def __init__(self, n_in: int, nodes: list[Node], dtype: str, seed: int) -> None: ...
-    def predict(self, x: _Array, out: _Array | None) -> _Array: ...
+    def __init__(
+        self,
+        widths: list[int],
+        nodes: list[Node],
+        outputs: list[int],
+        dtype: str,
+        seed: int,
+        separate: bool = False,
+    ) -> None: ...
+    def passes(self) -> list[int]: ...
+    def value(self, node: int) -> _Array: ...
+    def delta(self, node: int) -> _Array: ...
+    def predict(self, x: _Arrays, out: _Arrays | None) -> _Arrays: ...
     def reserve(self, rows: int) -> None: ...
-    def forward(self, x: _Array, training: bool) -> _Array: ...
-    def backward(self, dy: _Array, accumulate: bool) -> _Array: ...
+    def forward(self, x: _Arrays, training: bool) -> _Arrays: ...
+    def backward(self, dy: _Arrays, accumulate: bool) -> _Arrays: ...
 
 class Predictor:
     def _bind_core(self, core: Net) -> None: ...
@@ -63,19 +82,19 @@ class Trainer:
     def __init__(
         self,
         net: Net,
-        loss: tuple[int, tuple[float, ...], str],
+        heads: list[tuple[Any, float]],
         optimizer: tuple[int, tuple[float, ...]],
         penalties: list[tuple[float, float]],
         clip_norm: float,
     ) -> None: ...
-    def step(self, x: _Array, target: _Array, sample_weight: _Array | None) -> float: ...
+    def step(self, x: _Arrays, target: _Arrays, sample_weight: _Array | None) -> float: ...
     def update(self) -> None: ...
     def penalty(self) -> float: ...
     def add_penalty_gradient(self) -> None: ...
     def epoch(
         self,
-        x: _Array,
-        target: _Array,
+        x: _Arrays,
+        target: _Arrays,
         sample_weight: _Array | None,
         order: _Array | None,
         batch_size: int,

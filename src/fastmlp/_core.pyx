@@ -6,6 +6,7 @@ aligned and of matching shapes: `fastmlp.validation` sees to that. Predictor and
 recognise arrays that already are, and pass everything else to it (docs/decisions/ready-arrays.md).
 """
 import os
+from threading import get_ident
 
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
@@ -30,6 +31,17 @@ _OPS = {
     "activation": FM_OP_ACTIVATION,
     "softmax": FM_OP_SOFTMAX,
     "dropout": FM_OP_DROPOUT,
+    "maxout": FM_OP_MAXOUT,
+    "add": FM_OP_ADD,
+    "multiply": FM_OP_MULTIPLY,
+    "maximum": FM_OP_MAXIMUM,
+    "concat": FM_OP_CONCAT,
+    "sum": FM_OP_SUM,
+    "matmul": FM_OP_MATMUL,
+    "parameter": FM_OP_PARAMETER,
+    "layer_norm": FM_OP_LAYER_NORM,
+    "batch_norm": FM_OP_BATCH_NORM,
+    "custom": FM_OP_CUSTOM,
 }
 _TARGETS = {FM_TARGET_CLASS: "class", FM_TARGET_REAL: "real", FM_TARGET_QUANTILE: "quantile"}
 
@@ -81,6 +93,29 @@ cdef object empty(int64_t rows, int64_t cols, int typenum):
     shape[0] = rows
     shape[1] = cols
     return cnp.PyArray_EMPTY(2, shape, typenum, 0)
+
+
+cdef object matrix_at(const void *start, int64_t rows, int64_t cols, int typenum):
+    """An array over memory that outlives it; not to be given away."""
+    cdef cnp.npy_intp shape[2]
+    shape[0] = rows
+    shape[1] = cols
+    return cnp.PyArray_SimpleNewFromData(2, shape, typenum, <void *>start)
+
+
+cdef int64_t rows_of(object arrays):
+    """Rows of an array, or of the first one of a list."""
+    return cnp.PyArray_DIM(<cnp.ndarray>(arrays[0] if isinstance(arrays, list) else arrays), 0)
+
+
+cdef int point_at(void **to, object arrays) except -1:
+    """Where an array, or each of a list, lies."""
+    if not isinstance(arrays, list):
+        to[0] = data(arrays)
+        return 0
+    for i, array in enumerate(<list>arrays):
+        to[i] = data(array)
+    return 0
 
 
 # ---- registries ----
@@ -235,6 +270,89 @@ cdef int poll_signals(void *context) noexcept with gil:
     return 0
 
 
+# ---- nodes and losses of the caller's ----
+
+cdef class _Runners:
+    """Python objects that the core calls, and what they raised, by thread."""
+    cdef dict run
+    cdef dict errors
+    cdef int typenum
+
+    def __init__(self, run, int typenum):
+        self.run = run
+        self.errors = {}
+        self.typenum = typenum
+
+    cdef int raise_error(self) except -1:
+        """Raise what a runner has raised in this thread."""
+        error = self.errors.pop(get_ident(), None)
+        if error is not None:
+            raise error
+        return 0
+
+
+cdef int put(object to, object value, bint add) except -1:
+    if add:
+        to += value
+    else:
+        to[...] = value
+    return 0
+
+
+cdef object run_forward(_Runners runners, const fm_custom_call *call):
+    runner = runners.run[call.node]
+    widths, rows = runner.widths, call.rows
+    x = [matrix_at(call.x[k], rows, w, runners.typenum).copy() for k, w in enumerate(widths)]
+    put(matrix_at(call.y, rows, runner.width, runners.typenum), runner.forward(x, call.keeps), 0)
+
+
+cdef object run_backward(_Runners runners, const fm_custom_call *call):
+    runner = runners.run[call.node]
+    dx, grads = runner.backward(
+        matrix_at(call.dy, call.rows, runner.width, runners.typenum).copy()
+    )
+    for k, width in enumerate(runner.widths):
+        if call.dx[k] != NULL:
+            put(matrix_at(call.dx[k], call.rows, width, runners.typenum), dx[k], call.add[k])
+    if grads is not None:
+        put(matrix_at(call.grads, 1, runner.n_parameters, runners.typenum), grads, call.add_grads)
+
+
+cdef int run_custom(void *context, const fm_custom_call *call) noexcept with gil:
+    runners = <_Runners>context
+    try:
+        if call.dy == NULL:
+            run_forward(runners, call)
+        else:
+            run_backward(runners, call)
+    except BaseException as error:
+        runners.errors[get_ident()] = error
+        return 1
+    return 0
+
+
+cdef object run_loss(_Runners runners, fm_custom_loss_call *call):
+    runner = runners.run[call.head]
+    cdef cnp.npy_intp rows = call.rows
+    if call.order == NULL:
+        chosen = slice(call.first, call.first + call.rows)
+    else:
+        chosen = cnp.PyArray_SimpleNewFromData(1, &rows, cnp.NPY_INT64, <void *>call.order).copy()
+    scores = matrix_at(call.scores, rows, runner.width, runners.typenum).copy()
+    call.value, gradient = runner.run(scores, chosen)
+    matrix_at(call.gradient, rows, runner.width, runners.typenum)[...] = gradient
+
+
+cdef int run_custom_loss(void *context, fm_custom_loss_call *call) noexcept with gil:
+    runners = <_Runners>context
+    try:
+        run_loss(runners, call)
+    except BaseException as error:
+        runners.errors[get_ident()] = error
+        return 1
+    return 0
+
+
 # ---- networks ----
 
 cdef class _NetHandle:
@@ -255,36 +373,72 @@ cdef class Net:
     cdef fm_net *net
     cdef int typenum
     cdef bint busy
-    cdef readonly object params, grads, dtype
-    cdef readonly list offsets
+    cdef int64_t kept_rows
+    cdef _Runners runners  # not of the handle: arrays over its memory would keep them alive
+    cdef list widths
+    cdef readonly object params, grads, state, dtype
+    cdef readonly list offsets, state_offsets, widths_in, widths_out
     cdef readonly int64_t n_in, n_out
 
-    def __init__(self, int64_t n_in, list nodes, str dtype, uint64_t seed):
+    def __init__(self, list widths, list nodes, list outputs, str dtype, uint64_t seed,
+                 bint separate=False):
+        """`separate`: values and gradients of all nodes are kept, for `value` and `delta`."""
+        cdef fm_ends ends
         cdef cnp.ndarray packed = np.zeros(len(nodes) * sizeof(fm_node), np.uint8)
         cdef fm_node *node = <fm_node *>cnp.PyArray_DATA(packed)
-        for i, (op, source, fan_in, fan_out, kind, p0, p1, bias) in enumerate(nodes):
+        ends.separate = separate
+        ends.n_inputs, ends.n_outputs = len(widths), len(outputs)
+        if not 0 < len(widths) <= FM_MOST_ENDS or not 0 < len(outputs) <= FM_MOST_ENDS:
+            raise ArgumentError(f"got {len(widths)} inputs and {len(outputs)} outputs; "
+                                f"want 1 to {FM_MOST_ENDS} of each")
+        for i, width in enumerate(widths):
+            ends.width[i] = width
+        for i, output in enumerate(outputs):
+            ends.output[i] = output
+        run = {}
+        for i, (op, sources, fan_in, fan_out, kind, p0, p1, bias, *more) in enumerate(nodes):
             node[i].op = _OPS[op]
-            node[i].input = source
+            node[i].n_sources = len(sources)
+            for k, source in enumerate(sources[:FM_MOST_SOURCES]):
+                node[i].source[k] = source
             node[i].fan_in = fan_in
             node[i].fan_out = fan_out
             node[i].kind = kind
             node[i].param[0] = p0
             node[i].param[1] = p1
             node[i].bias = bias
+            if op == "matmul":
+                for k, size in enumerate(more[0]):
+                    node[i].shape[k] = size
+            if op == "custom":
+                run[i] = more[0]
+                node[i].n_custom = more[0].n_parameters
         self.handle = _NetHandle()
-        check(fm_net_new(n_in, len(nodes), node, dtype_of(dtype), seed, &self.handle.net))
+        check(fm_net_new(&ends, len(nodes), node, dtype_of(dtype), seed, &self.handle.net))
         self.net = self.handle.net
         self.typenum = cnp.NPY_FLOAT32 if dtype == "float32" else cnp.NPY_FLOAT64
         self.dtype = np.dtype(dtype)
-        self.n_in = n_in
-        self.n_out = fm_net_width_out(self.net)
+        self.widths_in = list(widths)
+        self.widths_out = [fm_net_node(self.net, i).fan_out for i in outputs]
+        self.n_in, self.n_out = self.widths_in[0], self.widths_out[0]
         self.offsets = [
             (fm_net_node(self.net, i).weight_at, fm_net_node(self.net, i).bias_at)
             for i in range(len(nodes))
         ]
+        if run:
+            self.runners = _Runners(run, self.typenum)
+            fm_net_set_custom(self.net, run_custom, <void *>self.runners)
+        self.widths = [node[i].fan_out for i in range(len(nodes))]
+        self.state_offsets = [0] * len(nodes)
+        at = 0
+        for i, given in enumerate(nodes):
+            self.state_offsets[i] = at
+            at += 2 * node[i].fan_out if given[0] == "batch_norm" else 0
         count = fm_net_parameters(self.net)
         self.params = view(self.handle, fm_net_params(self.net), count, self.typenum)
         self.grads = view(self.handle, fm_net_grads(self.net), count, self.typenum)
+        self.state = view(self.handle, fm_net_state(self.net), fm_net_state_size(self.net),
+                          self.typenum)
 
     @property
     def step_count(self):
@@ -300,6 +454,26 @@ cdef class Net:
         """Rows of the forward pass that awaits its backward, -1 when there is none."""
         return fm_net_saved_rows(self.net)
 
+    def passes(self):
+        """For each node the number of its pass over the data; fused nodes have one number."""
+        return [fm_net_pass(self.net, node) for node in range(len(self.widths))]
+
+    def value(self, int node):
+        """What a node of a `separate` network gave in the last forward: (rows, width), a copy."""
+        return self.entry(fm_net_value(self.net, node), node)
+
+    def delta(self, int node):
+        """dL/d(value), after a backward."""
+        return self.entry(fm_net_delta(self.net, node), node)
+
+    cdef object entry(self, const void *start, int node):
+        return matrix_at(start, self.kept_rows, self.widths[node], self.typenum).copy()
+
+    cdef int check(self, fm_status status) except -1:
+        if status == FM_INTERRUPTED and self.runners is not None:
+            return self.runners.raise_error()
+        return check(status)
+
     cdef int enter(self) except -1:
         if self.busy:
             raise StateError("this network is in use by another thread: forward, backward and "
@@ -307,23 +481,33 @@ cdef class Net:
         self.busy = True
         return 0
 
+    cdef object made(self, object given, list widths, int64_t rows):
+        """Empty arrays of these widths: a list where `given` is one, else the only one."""
+        if not isinstance(given, list):
+            return empty(rows, self.n_out if widths is self.widths_out else self.n_in, self.typenum)
+        return [empty(rows, width, self.typenum) for width in widths]
+
     cpdef object predict(self, object x, object out):
-        cdef int64_t rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
+        """From one array to one array, or from a list to a list."""
+        cdef int64_t rows = rows_of(x)
         cdef _Signals signals = None
-        y = empty(rows, self.n_out, self.typenum) if out is None else out
-        cdef void *from_x = data(x)
-        cdef void *to_y = data(y)
+        y = self.made(x, self.widths_out, rows) if out is None else out
+        cdef void *from_x[8]
+        cdef void *to_y[8]
         cdef void *context = NULL
         cdef fm_poll poll = NULL
         cdef fm_status status
+        point_at(from_x, x)
+        point_at(to_y, y)
         if rows > MANY_ROWS:
             signals = _Signals()
             poll, context = poll_signals, <void *>signals
         with nogil:
-            status = fm_net_predict(self.net, rows, from_x, to_y, poll, context)
-        if status == FM_INTERRUPTED:
+            status = fm_net_predict(self.net, rows, <const void *const *>from_x, to_y, poll,
+                                    context)
+        if status == FM_INTERRUPTED and signals is not None and signals.error is not None:
             raise signals.error
-        check(status)
+        self.check(status)
         return y
 
     def reserve(self, int64_t rows):
@@ -331,32 +515,40 @@ cdef class Net:
         check(fm_net_reserve(self.net, rows))
 
     def forward(self, x, bint training):
-        cdef int64_t rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
-        y = empty(rows, self.n_out, self.typenum)
-        cdef void *from_x = data(x)
-        cdef void *to_y = data(y)
+        """From one array to one array, or from a list to a list."""
+        cdef int64_t rows = rows_of(x)
+        y = self.made(x, self.widths_out, rows)
+        cdef void *from_x[8]
+        cdef void *to_y[8]
         cdef fm_status status
+        point_at(from_x, x)
+        point_at(to_y, y)
         self.enter()
         with nogil:
-            status = fm_net_forward(self.net, rows, from_x, training, to_y)
+            status = fm_net_forward(self.net, rows, <const void *const *>from_x, training, to_y)
         self.busy = False
-        check(status)
+        self.check(status)
+        self.kept_rows = rows
         return y
 
     def backward(self, dy, bint accumulate):
-        cdef int64_t rows = cnp.PyArray_DIM(<cnp.ndarray>dy, 0)
-        dx = empty(rows, self.n_in, self.typenum)
-        cdef void *from_dy = data(dy)
-        cdef void *to_dx = data(dx)
+        """From one array to one array, or from a list to a list."""
+        cdef int64_t rows = rows_of(dy)
+        dx = self.made(dy, self.widths_in, rows)
+        cdef void *from_dy[8]
+        cdef void *to_dx[8]
         cdef fm_status status
+        point_at(from_dy, dy)
+        point_at(to_dx, dx)
         self.enter()
         if fm_net_saved_rows(self.net) != rows:
             self.busy = False
             raise StateError("backward: another call has used this network since the forward pass")
         with nogil:
-            status = fm_net_backward(self.net, rows, from_dy, accumulate, to_dx)
+            status = fm_net_backward(self.net, rows, <const void *const *>from_dy, accumulate,
+                                     to_dx)
         self.busy = False
-        check(status)
+        self.check(status)
         return dx
 
 
@@ -366,9 +558,11 @@ cdef class Predictor:
     A subclass binds its core network and defines `_predict_checked(x, out)` for everything else.
     """
     cdef Net bound
+    cdef bint has_one_end
 
     def _bind_core(self, Net core):
         self.bound = core
+        self.has_one_end = len(core.widths_in) == 1 and len(core.widths_out) == 1
 
     cdef bint takes_output(self, object x, object out) noexcept:
         cdef Net net = self.bound
@@ -411,7 +605,8 @@ cdef class Predictor:
         cdef Net net = self.bound
         if net is None:
             raise StateError("predict: this network's __init__ has not run")
-        if (is_ready(x, net.typenum, 2) and cnp.PyArray_DIM(<cnp.ndarray>x, 1) == net.n_in
+        if (self.has_one_end and is_ready(x, net.typenum, 2)
+                and cnp.PyArray_DIM(<cnp.ndarray>x, 1) == net.n_in
                 and (out is None or self.takes_output(x, out))):
             return net.predict(x, out)
         return self._predict_checked(x, out)
@@ -433,6 +628,18 @@ cdef fm_targets targets_of(object target, object sample_weight):
         targets.values = cnp.PyArray_DATA(array)
         targets.cols = cnp.PyArray_DIM(array, 1) if cnp.PyArray_NDIM(array) == 2 else 1
     return targets
+
+
+cdef int fill_epoch(fm_epoch *epoch, object x, object target, object sample_weight) except -1:
+    """Inputs and targets: one array each, or lists."""
+    point_at(<void **>epoch.x, x)
+    epoch.rows = rows_of(x)
+    if not isinstance(target, list):
+        epoch.targets[0] = targets_of(target, sample_weight)
+        return 0
+    for i, one in enumerate(<list>target):
+        epoch.targets[i] = targets_of(one, sample_weight)
+    return 0
 
 
 cdef class _LossSpec:
@@ -480,15 +687,18 @@ cdef class Trainer:
     """A network, a loss and an optimizer with its state: whole steps and epochs in C."""
     cdef _TrainerHandle handle
     cdef fm_trainer *trainer
-    cdef _LossSpec loss
+    cdef list losses
+    cdef _Runners runners
     cdef readonly Net net
     cdef readonly list state
     cdef readonly object powers
     cdef public double lr
     cdef readonly int64_t steps_done
 
-    def __init__(self, Net net, tuple loss, tuple optimizer, list penalties, double clip_norm):
+    def __init__(self, Net net, list heads, tuple optimizer, list penalties, double clip_norm):
+        """`heads`: for each output its loss's description and its weight."""
         cdef fm_optimizer_spec spec
+        cdef fm_head head[8]
         pairs = np.array(penalties, np.float64)  # (exponent, lambda) each
         kind, hyper = optimizer
         spec.kind = kind
@@ -498,11 +708,20 @@ cdef class Trainer:
         spec.n_penalties = len(penalties)
         spec.penalties = <const fm_penalty *>data(pairs)
         self.net = net
-        self.loss = _LossSpec(*loss)
+        # A loss of the caller's own comes as an object, not as a description.
+        custom = {i: loss for i, (loss, _) in enumerate(heads) if not isinstance(loss, tuple)}
+        none = (-1, (), "mean")
+        self.losses = [_LossSpec(*(none if i in custom else loss))
+                       for i, (loss, _) in enumerate(heads)]
+        for i, (_, weight) in enumerate(heads):
+            head[i].loss = (<_LossSpec>self.losses[i]).spec
+            head[i].weight = weight
         self.handle = _TrainerHandle()
         self.handle.net = net.handle
-        check(fm_trainer_new(net.net, &self.loss.spec, &spec, &self.handle.trainer))
+        check(fm_trainer_new(net.net, head, &spec, &self.handle.trainer))
         self.trainer = self.handle.trainer
+        self.runners = _Runners(custom, net.typenum)
+        fm_trainer_set_custom(self.trainer, run_custom_loss, <void *>self.runners)
         self.lr = 1e-3
         slots = [
             view(self.handle, fm_trainer_slot(self.trainer, i), net.params.size, net.typenum)
@@ -527,16 +746,19 @@ cdef class Trainer:
         with nogil:
             status = fm_train(self.trainer, epoch, &value, &self.steps_done)
         self.net.busy = False
-        if status != FM_INTERRUPTED:
+        if status == FM_INTERRUPTED:  # by a loss, by a node, or by the poll function
+            self.runners.raise_error()
+            if self.net.runners is not None:
+                self.net.runners.raise_error()
+        else:
             check(status)
         return value
 
     cpdef double step(self, object x, object target, object sample_weight) except? -1.0:
         """One step on one batch; returns the loss with penalties, before the update."""
         cdef fm_epoch epoch
-        epoch.x = data(x)
-        epoch.targets = targets_of(target, sample_weight)
-        epoch.rows = epoch.batch = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
+        fill_epoch(&epoch, x, target, sample_weight)
+        epoch.batch = epoch.rows
         epoch.order = NULL
         epoch.lr = &self.lr
         epoch.poll = NULL
@@ -547,9 +769,7 @@ cdef class Trainer:
         """All batches once; a signal's exception is raised after the last finished step."""
         cdef fm_epoch epoch
         cdef _Signals signals = _Signals()
-        epoch.x = data(x)
-        epoch.targets = targets_of(target, sample_weight)
-        epoch.rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
+        fill_epoch(&epoch, x, target, sample_weight)
         epoch.order = <const int64_t *>data(order)
         epoch.batch = batch_size
         epoch.lr = <const double *>data(lrs)

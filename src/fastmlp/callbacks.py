@@ -63,6 +63,7 @@ class EarlyStopping(Described):
         self._best_epoch: int | None = None
         self._waited = 0
         self._params: Array | None = None
+        self._state: Array | None = None
 
     def on_fit_start(self, state: FitState) -> None:
         """Forget the last fit."""
@@ -81,7 +82,7 @@ class EarlyStopping(Described):
         if value < self._best - self.min_delta or (self._best_epoch is None and value == value):
             self._best, self._best_epoch = value, state.epoch
             if self.restore_best:
-                self._params = state.net.params.copy()
+                self._params, self._state = state.net.params.copy(), state.net.state.copy()
         self._waited = 0 if self._best_epoch == state.epoch else self._waited + 1
         if self._waited >= max(self.patience, 1):
             state.stop()
@@ -91,8 +92,8 @@ class EarlyStopping(Described):
         if self._best_epoch is not None:
             state.history.best_epoch = self._best_epoch
         if self._params is not None and state.error is None:
-            state.net.params[...] = self._params
-        self._params = None
+            state.net.params[...], state.net.state[...] = self._params, self._state
+        self._params = self._state = None
 
 
 class ProgressBar:

@@ -29,16 +29,21 @@ _SPLIT_STREAM = 0xFFFFFFFE
 
 
 class Data(NamedTuple):
-    """Checked rows, targets and weights."""
+    """Checked rows of each input, targets of each output, and the rows' weights."""
 
-    x: Array
-    target: Array
+    x: list[Array]
+    target: list[Array]
     weights: Array | None
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+        return len(self.x[0])
 
     def take(self, index: Array) -> Data:
         """Return some of the rows."""
         weights = None if self.weights is None else self.weights[index]
-        return Data(self.x[index], self.target[index], weights)
+        return Data([x[index] for x in self.x], [y[index] for y in self.target], weights)
 
 
 class Run:
@@ -69,8 +74,8 @@ class Run:
         self.batch_size = self._rows_of_a_step(batch_size)
         if self.held_out is not None:
             # A lack of memory shows before the first update, not after the first epoch.
-            trainer.net.core_net().reserve(len(self.held_out.x))
-        history = History(trainer.loss.score_name)
+            trainer.net.core_net().reserve(self.held_out.rows)
+        history = History(trainer.score_name)
         self.state = FitState(trainer, history, self.epochs, self.held_out is not None)
 
     def run(self) -> None:
@@ -89,7 +94,7 @@ class Run:
             self._tell("on_fit_end")
 
     def _run_epochs(self) -> None:
-        rows = len(self.data.x)
+        rows = self.data.rows
         steps = -(-rows // self.batch_size)
         if self.schedule is not None:
             self.schedule.start()
@@ -163,7 +168,7 @@ class Run:
             raise errors[0]
 
     def _rows_of_a_step(self, batch_size: int | None) -> int:
-        rows = len(self.data.x)
+        rows = self.data.rows
         full = isinstance(self.trainer.optimizer, LBFGS)
         if batch_size is None:
             return rows if full else min(_BATCH_SIZE, rows)
@@ -193,7 +198,7 @@ class Run:
         return self._split_off(data, fraction)
 
     def _split_off(self, data: Data, fraction: float) -> tuple[Data, Data]:
-        rows = len(data.x)
+        rows = data.rows
         held = math.ceil(fraction * rows)
         if held >= rows:
             raise ArgumentError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fastmlp.network import Sequential
+    from fastmlp.network import Network
     from fastmlp.training import Trainer
 
 _COLUMNS = ("loss", "val_loss", "val_score", "lr", "seconds")
@@ -111,7 +111,7 @@ class FitState:
         self.stopped = False
 
     @property
-    def net(self) -> Sequential:
+    def net(self) -> Network:
         """The network; its parameters may be read and written between epochs."""
         return self.trainer.net
 

@@ -1,77 +1,61 @@
-"""Networks: layers composed into one plan over one flat array of parameters."""
+"""What all networks have: one plan of layers over one flat array of parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any
 
 from fastmlp import _core, validation
-from fastmlp.errors import ArgumentError, ArgumentTypeError
-from fastmlp.layers import LAYERS, Layer
-from fastmlp.layers.engine import Engine
+from fastmlp.errors import ArgumentError
+from fastmlp.layers import LAYERS, Custom, Layer
+from fastmlp.layers.engine import Ends, Engine
 from fastmlp.validation import Array
 
 
-class Sequential(_core.Predictor):
-    """A chain of layers: each reads the output of the one before.
+class Network(_core.Predictor):
+    """Base of ``Sequential`` and ``Graph``."""
 
-    Parameters
-    ----------
-    *layers : Layer
-        At least one, or one list of them. Layers that already have weights keep them (cast to
-        ``dtype``); the others are initialised from ``seed``.
-    dtype : {"float32", "float64"}, default "float32"
-        Of parameters, inputs and outputs; other input is converted.
-    seed : int, optional
-        Determines first weights, dropout masks and (by default) the shuffling of ``fit``. Drawn
-        from the system's entropy if None, and kept in ``net.seed``.
-    in_features : int, optional
-        Width of the input; needed only where the first layer has none of its own.
+    _layers: tuple[Layer, ...]
+    _engine: Engine
+    _seed: int
 
-    Attributes
-    ----------
-    params, grads : ndarray, shape (n_parameters,)
-        All parameters and their gradients: ``W`` row-major, then ``b``, layer by layer. The
-        layers' ``W``, ``b``, ``dW``, ``db`` are views of them; writing takes effect at the next
-        call.
-
-    Raises
-    ------
-    ArgumentError
-        If widths do not fit, or a layer is used twice.
-    ArgumentTypeError
-        If something is not a layer.
-
-    Examples
-    --------
-    >>> import fastmlp as fm
-    >>> net = fm.Sequential(fm.Linear(4, 8), fm.ReLU(), fm.Linear(8, 3), seed=0)
-    >>> net.predict([[5.1, 3.5, 1.4, 0.2]]).shape
-    (1, 3)
-    >>> net[0]
-    Linear(in_features=4, out_features=8)
-    """
-
-    def __init__(
-        self,
-        *layers: Any,
-        dtype: Any = "float32",
-        seed: int | None = None,
-        in_features: int | None = None,
-    ) -> None:
-        self._layers = _check_layers(layers)
+    def _setup(self, layers: tuple[Layer, ...], dtype: Any, seed: int | None) -> None:
+        """Plan the layers and give each its place; the last thing of a constructor."""
+        self._layers = layers
         self._seed = validation.seed(seed)
-        widths = _widths(self._layers, in_features)
-        self._engine = Engine(
-            widths[0],
-            [layer.node(i - 1, widths[i]) for i, layer in enumerate(self._layers)],
-            validation.float_dtype(dtype),
-            self._seed,
-        )
+        self._engine, places = self._plan(validation.float_dtype(dtype))
         self._bind_core(self._engine.core)
-        for i, layer in enumerate(self._layers):
-            layer.join(self, self._engine, i, self._seed, _init_for(self._layers[i + 1 :]))
+        for position, (layer, (first, count)) in enumerate(zip(layers, places, strict=True)):
+            init = _init_for(self._following(position)) if layer.n_parameters else "xavier"
+            layer.join(self, self._engine, first, self._seed, init, count)
+
+    def _plan(self, dtype: Any) -> tuple[Engine, list[tuple[int, int]]]:
+        """Return the planned core, and each layer's first node and their number."""
+        raise NotImplementedError
+
+    def _following(self, position: int) -> tuple[Layer, ...]:
+        """Return the layers behind one, for the initialisation of its weights."""
+        raise NotImplementedError
+
+    def describe(self) -> dict[str, Any]:
+        """Return the architecture as a JSON-able dict, without the parameters.
+
+        Raises
+        ------
+        ArgumentError
+            If it has nodes of the caller's own.
+        """
+        return self._described(lambda layer: layer.describe())
+
+    def _described(self, describe: Callable[[Layer], Any]) -> dict[str, Any]:
+        raise NotImplementedError
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any]) -> Any:
+        """Make a network, with first weights from its seed, from what ``describe`` returned."""
+        raise NotImplementedError
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -95,6 +79,11 @@ class Sequential(_core.Predictor):
     def grads(self) -> Array:
         """All gradients, one flat array in the order of ``params``."""
         return self._engine.core.grads
+
+    @property
+    def state(self) -> Array:
+        """Running means and variances of all ``BatchNorm``, one flat array; empty without any."""
+        return self._engine.core.state
 
     @property
     def dtype(self) -> Any:
@@ -130,11 +119,37 @@ class Sequential(_core.Predictor):
     def step_count(self, value: int) -> None:
         self._engine.core.step_count = validation.integer(value, "step_count", 0, 2**32 - 1)
 
+    def outputs_named(self) -> Ends:
+        """Return how values for the outputs are given, for the trainer."""
+        return self._engine.outputs
+
+    def matrices(self, x: Any) -> list[Array]:
+        """Check and convert rows for each input."""
+        return self._engine.matrices(x)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """What the inputs are called."""
+        return self._engine.inputs.names
+
+    def layer_names(self) -> list[str]:
+        """Return what the layers are called, in their order: by default their places."""
+        return [str(position) for position in range(len(self._layers))]
+
+    def parameter_slices(self) -> dict[str, slice]:
+        """Return where each parameter array lies in ``params``: ``"0.W"``, ``"0.b"``, ..."""
+        found = {}
+        for name, layer in zip(self.layer_names(), self._layers, strict=True):
+            for key, array in layer.parameters().items():
+                at = (array.ctypes.data - self.params.ctypes.data) // self.params.itemsize
+                found[f"{name}.{key}"] = slice(at, at + array.size)
+        return found
+
     def core_net(self) -> _core.Net:
         """Return the compiled core's network, for the optimizers and the trainer."""
         return self._engine.core
 
-    def forward(self, x: Any, training: bool = False) -> Array:
+    def forward(self, x: Any, training: bool = False, keep: bool = False) -> Any:
         """Compute the output and save what ``backward`` needs.
 
         Parameters
@@ -142,7 +157,10 @@ class Sequential(_core.Predictor):
         x : array_like, shape (N, in_features) or (in_features,)
             Any real dtype and memory layout; ``N`` may be 0.
         training : bool
-            Whether dropout is active.
+            Whether dropout is active and batch norms look at the batch.
+        keep : bool
+            Whether every layer's ``output``, and its ``grad`` after ``backward``, can be looked at.
+            This runs without fusion: the same values, more memory and time.
 
         Returns
         -------
@@ -160,9 +178,13 @@ class Sequential(_core.Predictor):
         >>> net.forward([[1.0, 2.0]]).tolist()
         [[0.5]]
         """
-        return self._engine.forward(x, training)
+        return self._engine.forward(x, training, keep)
 
-    def backward(self, dy: Any, accumulate: bool = False) -> Array:
+    def kept(self, node: int) -> tuple[Array | None, Array | None]:
+        """Return value and gradient of a node of the core, if the last passes kept them."""
+        return self._engine.value(node), self._engine.delta(node)
+
+    def backward(self, dy: Any, accumulate: bool = False) -> Any:
         """Backpropagate; fill ``grads`` and return the gradient with respect to ``x``.
 
         Parameters
@@ -193,7 +215,7 @@ class Sequential(_core.Predictor):
         """
         return self._engine.backward(dy, accumulate)
 
-    def _predict_checked(self, x: Any, out: Any) -> Array:
+    def _predict_checked(self, x: Any, out: Any) -> Any:
         return self._engine.predict(x, out)
 
     def zero_grad(self) -> None:
@@ -214,44 +236,7 @@ class Sequential(_core.Predictor):
 
         io.save(self, path, metadata=metadata)
 
-    def describe(self) -> dict[str, Any]:
-        """Return the architecture as a JSON-able dict, without the parameters.
-
-        Examples
-        --------
-        >>> import fastmlp as fm
-        >>> net = fm.Sequential(fm.Linear(4, 2), seed=7)
-        >>> fm.Sequential.from_description(net.describe()).seed
-        7
-        """
-        return {
-            "type": "Sequential",
-            "dtype": self.dtype.name,
-            "seed": self._seed,
-            "in_features": self.in_features,
-            "layers": [layer.describe() for layer in self._layers],
-        }
-
-    @classmethod
-    def from_description(cls, description: Mapping[str, Any]) -> Sequential:
-        """Make a network, with first weights from its seed, from what ``describe`` returned.
-
-        Raises
-        ------
-        ArgumentError, ArgumentTypeError
-            If the description is not one of ours.
-        """
-        if not isinstance(description, Mapping) or description.get("type") != "Sequential":
-            raise ArgumentError("description: want the dict that Sequential.describe() returns")
-        fields = {"type", "dtype", "seed", "in_features", "layers"}
-        if set(description) != fields or not isinstance(description["layers"], list):
-            raise ArgumentError(
-                f"description: got fields {sorted(description)}; want {sorted(fields)}"
-            )
-        options = {name: description[name] for name in ("dtype", "seed", "in_features")}
-        return cls([_layer_from(layer) for layer in description["layers"]], **options)
-
-    def copy(self, dtype: Any = None) -> Sequential:
+    def copy(self, dtype: Any = None) -> Any:
         """Return an independent network with the same parameters, in another dtype if given.
 
         Examples
@@ -261,96 +246,41 @@ class Sequential(_core.Predictor):
         >>> net.copy(dtype="float64").params.dtype.name
         'float64'
         """
-        description = self.describe()
+        description = self._described(_copied)
         if dtype is not None:
             description["dtype"] = validation.float_dtype(dtype).name
-        return _restore(description, self.params, self.grads, self.step_count)
+        return _restore(type(self), description, self._numbers())
 
-    def summary(self) -> str:
-        """Return a table of the layers, their output widths and numbers of parameters.
-
-        Examples
-        --------
-        >>> import fastmlp as fm
-        >>> print(fm.Sequential(fm.Linear(4, 2), fm.Tanh()).summary())
-        layer                                  output  parameters
-        Linear(in_features=4, out_features=2)       2          10
-        Tanh()                                      2           0
-        total                                                  10
-        """
-        widths = _widths(self._layers, self.in_features)[1:]
-        rows = [("layer", "output", "parameters")]
-        for layer, width in zip(self._layers, widths, strict=True):
-            rows.append((repr(layer), str(width), f"{layer.n_parameters:,}"))
-        rows.append(("total", "", f"{self.n_parameters:,}"))
-        first, second, third = (max(map(len, column)) for column in zip(*rows, strict=True))
-        return "\n".join(f"{a:<{first}}  {b:>{second}}  {c:>{third}}" for a, b, c in rows)
-
-    def __getitem__(self, index: int) -> Layer:
-        return self._layers[index]
-
-    def __len__(self) -> int:
-        return len(self._layers)
-
-    def __iter__(self) -> Iterator[Layer]:
-        return iter(self._layers)
-
-    def __repr__(self) -> str:
-        lines = "".join(f"  ({i}): {layer!r}\n" for i, layer in enumerate(self._layers))
-        return f"Sequential(\n{lines})"
-
-    def __copy__(self) -> Sequential:
+    def __copy__(self) -> Any:
         return self.copy()
 
     def __reduce__(self) -> Any:
-        return _restore, (self.describe(), self.params.copy(), self.grads.copy(), self.step_count)
+        return _restore, (type(self), self._described(_own), self._numbers())
+
+    def _numbers(self) -> dict[str, Any]:
+        """Copies of what changes."""
+        arrays = {"params": self.params, "grads": self.grads, "state": self.state}
+        return {name: array.copy() for name, array in arrays.items()} | {
+            "step_count": self.step_count
+        }
 
 
 def _restore(
-    description: Mapping[str, Any], params: Array, grads: Array, step_count: int
-) -> Sequential:
-    net = Sequential.from_description(description)
-    net.params[...] = params
-    net.grads[...] = grads
-    net.step_count = step_count
+    kind: type[Network], description: Mapping[str, Any], numbers: Mapping[str, Any]
+) -> Network:
+    net: Network = kind.from_description(description)
+    for name in ("params", "grads", "state"):
+        getattr(net, name)[...] = numbers[name]
+    net.step_count = numbers["step_count"]
     return net
 
 
-def _check_layers(layers: tuple[Any, ...]) -> tuple[Layer, ...]:
-    if len(layers) == 1 and isinstance(layers[0], (list, tuple)):
-        layers = tuple(layers[0])
-    if not layers:
-        raise ArgumentError("layers: got none; want at least one")
-    for i, layer in enumerate(layers):
-        if not isinstance(layer, Layer):
-            hint = "; write it with parentheses" if isinstance(layer, type) else ""
-            raise ArgumentTypeError(f"layer {i}: got {layer!r}; want a layer{hint}")
-        if any(layer is other for other in layers[:i]):
-            raise ArgumentError(f"layer {i}: {layer!r} appears twice; make another one")
-        if layer.belongs():
-            raise ArgumentError(
-                f"layer {i}: {layer!r} belongs to another network; use copy.deepcopy(layer)"
-            )
-    return layers
+def _copied(layer: Layer) -> Any:
+    return copy.deepcopy(layer) if isinstance(layer, Custom) else layer.describe()
 
 
-def _widths(layers: tuple[Layer, ...], in_features: int | None) -> list[int]:
-    """Widths before the first layer and after each."""
-    own: int | None = getattr(layers[0], "in_features", None)
-    if in_features is None and own is None:
-        raise ArgumentError(
-            f"layer 0: {layers[0]!r} has no input width of its own; "
-            "put a Linear first or give Sequential(..., in_features=)"
-        )
-    first = own if in_features is None else in_features
-    widths = [validation.size(first, "in_features")]
-    for i, layer in enumerate(layers):
-        try:
-            widths.append(layer.width_after(widths[-1]))
-        except ArgumentError as error:
-            before = "the input" if i == 0 else f"layer {i - 1}"
-            raise ArgumentError(f"layer {i}, {layer!r}: {error} (the width of {before})") from None
-    return widths
+def _own(layer: Layer) -> Any:
+    return layer if isinstance(layer, Custom) else layer.describe()
 
 
 def _init_for(following: tuple[Layer, ...]) -> str:
@@ -359,11 +289,16 @@ def _init_for(following: tuple[Layer, ...]) -> str:
     return next((word for word in words if word is not None), "xavier")
 
 
-def _layer_from(description: Any) -> Layer:
+def layer_from(description: Any) -> Layer:
+    """Make a layer from its description; ArgumentError if it is not one of ours."""
+    if isinstance(description, Custom):
+        return description
     arguments = dict(description) if isinstance(description, Mapping) else {}
     name = arguments.pop("type", None)
-    if name not in LAYERS:
+    if not isinstance(name, str) or name not in LAYERS:
         raise ArgumentError(f"layer: got type {name!r}; want one of {', '.join(LAYERS)}")
+    if {"dtype", "seed"} & arguments.keys():
+        raise ArgumentError(f"layer: got a dtype or seed for {name}; want those of its network")
     try:
         return LAYERS[name](**arguments)
     except TypeError as error:

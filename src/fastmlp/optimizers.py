@@ -20,7 +20,7 @@ _ROWS: Mapping[str, tuple[int, Any]] = {
     row["name"]: (kind, row) for kind, row in enumerate(_core.optimizers())
 }
 # By hand the loss is the caller's; the core's trainer wants one all the same.
-_ANY_LOSS = (0, tuple(default for _, default in _core.losses()[0]["params"]), "mean")
+_ANY_HEAD = ((0, tuple(default for _, default in _core.losses()[0]["params"]), "mean"), 1.0)
 
 
 class Optimizer(Described):
@@ -118,7 +118,9 @@ class FirstOrder(Optimizer):
     def _updater(self) -> _core.Trainer:
         if self._core is None:
             net = self._bound_net().core_net()
-            self._core = _core.Trainer(net, _ANY_LOSS, self.core_spec(), [], self.clip_norm or 0.0)
+            self._core = _core.Trainer(
+                net, [_ANY_HEAD] * len(net.widths_out), self.core_spec(), [], self.clip_norm or 0.0
+            )
             self._core.lr = self._rate
         return self._core
 

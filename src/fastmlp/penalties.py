@@ -13,7 +13,7 @@ from fastmlp.described import Described
 from fastmlp.errors import ArgumentTypeError
 
 # Penalties do not depend on these two; the core's trainer wants one of each.
-_ANY_LOSS = (0, tuple(default for _, default in _core.losses()[0]["params"]), "mean")
+_ANY_HEAD = ((0, tuple(default for _, default in _core.losses()[0]["params"]), "mean"), 1.0)
 _ANY_OPTIMIZER = (0, tuple(default for _, default in _core.optimizers()[0]["hyper"]))
 
 
@@ -38,7 +38,7 @@ class Penalty(Described):
         self._core(net).add_penalty_gradient()
 
     def _core(self, net: Any) -> _core.Trainer:
-        return _core.Trainer(net.core_net(), _ANY_LOSS, _ANY_OPTIMIZER, [self.core_spec()], 0.0)
+        return _core.Trainer(net.core_net(), [_ANY_HEAD], _ANY_OPTIMIZER, [self.core_spec()], 0.0)
 
 
 class L2(Penalty):

@@ -13,8 +13,8 @@ from fastmlp.errors import ArgumentError, ArgumentTypeError
 from fastmlp.fitting import Data, Run
 from fastmlp.history import History
 from fastmlp.lbfgs import LBFGS
-from fastmlp.losses import Loss
-from fastmlp.network import Sequential
+from fastmlp.network import Network
+from fastmlp.objective import Objective
 from fastmlp.optimizers import Adam, FirstOrder, Optimizer, core_state, load_core_state
 from fastmlp.penalties import as_list
 from fastmlp.schedules import Schedule
@@ -51,24 +51,35 @@ class Trainer(_core.Stepper):
     """
 
     def __init__(
-        self, net: Sequential, loss: Loss, optimizer: Optimizer | None = None, penalty: Any = None
+        self,
+        net: Network,
+        loss: Any,
+        optimizer: Optimizer | None = None,
+        penalty: Any = None,
+        loss_weights: Any = None,
     ) -> None:
-        self.net = _checked(net, "net", Sequential, "a Sequential")
-        self.loss = _checked(loss, "loss", Loss, "a loss, such as fm.CrossEntropyLoss()")
+        self.net = _checked(net, "net", Network, "a Sequential or a Graph")
+        self.loss = loss
+        self._objective = Objective(net, loss, loss_weights)
         self.optimizer = _checked_optimizer(Adam() if optimizer is None else optimizer)
         self.penalties = as_list(penalty)
         self.epochs_done = 0
-        self.history = History(loss.score_name)
+        self.history = History(self._objective.score_name)
         self._core = _core.Trainer(
             net.core_net(),
-            loss.core_spec(),
+            self._objective.heads(),
             self.optimizer.core_spec(),
             [one.core_spec() for one in self.penalties],
             getattr(self.optimizer, "clip_norm", None) or 0.0,
         )
         self._core.lr = self.optimizer.lr
         one_call = not isinstance(self.optimizer, LBFGS)
-        self._bind_core(self._core, loss.unchecked_target if one_call else "")
+        self._bind_core(self._core, self._objective.unchecked_target() if one_call else "")
+
+    @property
+    def score_name(self) -> str:
+        """The measure that is reported on validation data."""
+        return self._objective.score_name
 
     @property
     def lr(self) -> float:
@@ -83,7 +94,8 @@ class Trainer(_core.Stepper):
         data = self.checked_data(x, y, sample_weight)
         if isinstance(self.optimizer, LBFGS):
             return self.minimize(data, self.optimizer.max_iter, lambda loss: None)
-        return self._core.step(*data)
+        target = self._objective.core_targets(data.target, data.weights)
+        return self._core.step(data.x, target, data.weights)
 
     def fit(
         self,
@@ -117,12 +129,13 @@ class Trainer(_core.Stepper):
     def evaluate(self, data: Data) -> tuple[float, float]:
         """Return loss (without penalties) and score of the network's predictions."""
         scores = self.net.core_net().predict(data.x, None)
-        value, _ = _core.loss_forward(*self.loss.core_spec(), scores, data.target, data.weights)
-        return value, self.loss.core_score(scores, data.target, data.weights)
+        value, _ = self._objective.value(scores, data.target, data.weights)
+        return value, self._objective.score(scores, data.target, data.weights)
 
     def epoch(self, data: Data, order: Array | None, batch_size: int, rates: Array) -> float:
         """Make one epoch's steps in one call of the core; return the mean loss."""
-        return self._core.epoch(*data, order, batch_size, rates)
+        target = self._objective.core_targets(data.target, data.weights)
+        return self._core.epoch(data.x, target, data.weights, order, batch_size, rates)
 
     def minimize(self, data: Data, iterations: int, heard: Callable[[float], None]) -> float:
         """Run L-BFGS on all of ``data``; ``heard(loss)`` follows each iteration.
@@ -134,30 +147,29 @@ class Trainer(_core.Stepper):
         net = self.net.core_net()
         count = net.step_count
         values: list[float] = []
-        accepted = net.params.astype(np.float64)
+        accepted, moments = net.params.astype(np.float64), net.state.copy()
 
         def objective(flat: Array) -> tuple[float, Array]:
-            net.params[...] = flat
+            net.params[...], net.state[...] = flat, moments
             # Every evaluation sees the same dropout masks, or the line search could not work.
             net.step_count = count
             scores = net.forward(data.x, True)
-            value, gradient = _core.loss_forward(
-                *self.loss.core_spec(), scores, data.target, data.weights
-            )
+            value, gradient = self._objective.value(scores, data.target, data.weights)
             net.backward(gradient, False)
             self._core.add_penalty_gradient()
             values.append(value + self._core.penalty())
             return values[-1], net.grads.astype(np.float64)
 
         def after_iteration(flat: Array, value: float) -> None:
-            accepted[...] = flat
+            # The line search has ended here, so this evaluation's moments are the ones that count.
+            accepted[...], moments[...] = flat, net.state
             net.params[...] = flat
             heard(value)
 
         try:
             self.optimizer.minimize(objective, accepted.copy(), iterations, after_iteration)
         finally:
-            net.params[...] = accepted
+            net.params[...], net.state[...] = accepted, moments
         return values[0]
 
     def state_dict(self) -> dict[str, Any]:
@@ -196,25 +208,27 @@ class Trainer(_core.Stepper):
 
     def checked_data(self, x: Any, y: Any, sample_weight: Any, check_finite: bool = False) -> Data:
         """Check and convert rows, targets and weights for this network and loss."""
-        net = self.net.core_net()
-        rows = check.matrix(x, "x", net.dtype, net.n_in)
-        count = rows.shape[0]
+        inputs = self.net.matrices(x)
+        count = len(inputs[0])
         if count == 0:
             raise ArgumentError("x: got 0 rows; want at least one")
-        target = self.loss.target(y, count, net.n_out, net.dtype)
-        weights = check.sample_weights(sample_weight, count, net.dtype)
+        targets = self._objective.targets(y, count)
+        weights = check.sample_weights(sample_weight, count, self.net.dtype)
         if check.flag(check_finite, "check_finite"):
-            for array, name in ((rows, "x"), (target, "y"), (weights, "sample_weight")):
+            named = [(array, "x") for array in inputs]
+            # A loss of the caller's may take other things than numbers.
+            named += [(array, "y") for array in targets if array.dtype.kind in "fiu"]
+            for array, name in (*named, (weights, "sample_weight")):
                 check.finite(array, name)
-        return Data(rows, target, weights)
+        return Data(inputs, targets, weights)
 
 
 def fit(
-    net: Sequential,
+    net: Network,
     x: Any,
     y: Any,
     *,
-    loss: Loss,
+    loss: Any,
     optimizer: Optimizer | None = None,
     epochs: int = 10,
     batch_size: int | None = None,
@@ -226,19 +240,21 @@ def fit(
     progress: bool | None = None,
     schedule: Schedule | None = None,
     penalty: Any = None,
+    loss_weights: Any = None,
     check_finite: bool = True,
 ) -> History:
     """Train a network: the loop over epochs and batches, each epoch in one call of the core.
 
     Parameters
     ----------
-    net : Sequential
+    net : Sequential or Graph
         Trained in place.
     x : array_like, shape (N, in_features)
-        At least one row.
+        At least one row; of each input, by name, where there are several.
     y : array_like
-        Targets, as ``loss`` takes them.
-    loss : Loss
+        Targets, as ``loss`` takes them; of each output, by name, where there are several.
+    loss : Loss, or dict of str to Loss
+        Of each output, by name, where there are several; then the first one's score is reported.
     optimizer : Optimizer, optional
         ``Adam()`` by default.
     epochs : int, default 10
@@ -261,6 +277,8 @@ def fit(
     schedule : Schedule, optional
         Learning rates from the optimizer's ``lr``, which itself stays as it is.
     penalty : Penalty or list of Penalty, optional
+    loss_weights : dict of str to float, optional
+        By which the losses of several outputs count in the sum; 1 each by default.
     check_finite : bool, default True
         Whether NaN and infinity in the data are an error.
 
@@ -292,7 +310,7 @@ def fit(
     >>> history.loss[-1] < 1e-3
     True
     """
-    trainer = Trainer(net, loss, optimizer, penalty)
+    trainer = Trainer(net, loss, optimizer, penalty, loss_weights)
     return trainer.fit(x, y, epochs=epochs, batch_size=batch_size, validation=validation,
                        sample_weight=sample_weight, callbacks=callbacks, shuffle=shuffle,
                        seed=seed, progress=progress, schedule=schedule,

@@ -265,6 +265,15 @@ def choice(value: Any, name: str, options: Sequence[str]) -> str:
     return str(value)
 
 
+def name(value: Any, argument: str) -> str:
+    """A name: text that is not empty."""
+    if not isinstance(value, str):
+        raise ArgumentTypeError(f"{argument}: got {value!r} for a name; want text")
+    if not value.strip():
+        raise ArgumentError(f"{argument}: got {value!r} for a name; want text that is not empty")
+    return value
+
+
 def flag(value: Any, name: str) -> bool:
     """A boolean."""
     if not isinstance(value, (bool, np.bool_)):

@@ -109,8 +109,8 @@ static void check_isa(const fm_kernels *k, void *pack) {
         for (int64_t n = 0; n <= SWEEP; n++)
             for (int64_t depth = 0; depth <= SWEEP; depth += depth < 5 ? 1 : 7)
                 for (int transposed = 0; transposed < 2; transposed++) check_product(k, pack, m, n, depth, transposed);
-    const int64_t large[][3] = {{64, 192, 700},   {130, 1024, 129}, {301, 257, 513}, {97, 1031, 300},
-                                {65, 200, 1024}, {515, 300, 1100}, {3, 250, 2100}, {70, 2100, 130}};
+    const int64_t large[][3] = {{64, 192, 700},  {130, 1024, 129}, {301, 257, 513}, {97, 1031, 300},
+                                {65, 200, 1024}, {515, 300, 1100}, {3, 250, 2100},  {70, 2100, 130}};
     for (size_t i = 0; i < sizeof large / sizeof *large; i++)
         for (int transposed = 0; transposed < 2; transposed++)
             check_product(k, pack, large[i][0], large[i][1], large[i][2], transposed);

@@ -74,12 +74,14 @@ typedef struct {
 } result;
 
 static void make(int64_t width, double clip_norm, fm_net **net, fm_trainer **trainer) {
-    const fm_node node = {.op = FM_OP_LINEAR, .input = -1, .fan_in = width, .fan_out = width, .bias = 1};
-    const fm_loss_spec loss = {.kind = 1, .mean = 1};
+    const fm_node node = {
+        .op = FM_OP_LINEAR, .n_sources = 1, .source = {-1}, .fan_in = width, .fan_out = width, .bias = 1};
+    const fm_ends ends = {.n_inputs = 1, .width = {width}, .n_outputs = 1, .output = {0}};
+    const fm_head head = {.loss = {.kind = 1, .mean = 1}, .weight = 1.0};
     const fm_penalty penalty = {.p = 2.0, .lam = 1e-4};
     const fm_optimizer_spec optimizer = {.kind = 0, .clip_norm = clip_norm, .n_penalties = 1, .penalties = &penalty};
-    if (fm_net_new(width, 1, &node, FM_F32, 1, net) != FM_OK) abort();
-    if (fm_trainer_new(*net, &loss, &optimizer, trainer) != FM_OK) abort();
+    if (fm_net_new(&ends, 1, &node, FM_F32, 1, net) != FM_OK) abort();
+    if (fm_trainer_new(*net, &head, &optimizer, trainer) != FM_OK) abort();
 }
 
 /* One epoch that lasts longer than the shortest pause, from the same start each time. */
@@ -89,7 +91,8 @@ static void train(const float *x, result *out) {
     fm_trainer *trainer;
     for (int i = 0; i < STEPS; i++) rates[i] = 0.05;
     make(WIDTH, 0.0, &net, &trainer);
-    const fm_epoch epoch = {.x = x, .targets = {.values = x, .cols = WIDTH}, .rows = ROWS, .batch = 64, .lr = rates};
+    const fm_epoch epoch = {
+        .x = {x}, .targets = {{.values = x, .cols = WIDTH}}, .rows = ROWS, .batch = 64, .lr = rates};
     CHECK(fm_train(trainer, &epoch, &out->loss, &out->steps) == FM_OK, "training");
     memcpy(out->params, fm_net_params(net), sizeof out->params);
     fm_trainer_free(trainer);
@@ -117,6 +120,27 @@ static int stop_now(void *context) {
     return 1;
 }
 
+static int stop_later(void *context) { return ++*(int *)context % 2; }
+
+/* A prediction of some blocks by more threads than it has rows to share may be stopped behind any block: it must end. */
+static void check_stopped_predictions(void) {
+    enum { RUNS = 200, PREDICTED = 500 };
+    static float x[PREDICTED * 1024], y[PREDICTED * 1024];
+    const fm_node node = {
+        .op = FM_OP_LINEAR, .n_sources = 1, .source = {-1}, .fan_in = 1024, .fan_out = 1024, .bias = 1};
+    const fm_ends ends = {.n_inputs = 1, .width = {1024}, .n_outputs = 1, .output = {0}};
+    const void *const xs[] = {x};
+    void *const ys[] = {y};
+    fm_net *net;
+    int calls = 0, stopped = 0;
+    if (fm_net_new(&ends, 1, &node, FM_F32, 1, &net) != FM_OK) abort();
+    fm_set_process_threads(64);
+    for (int run = 0; run < RUNS; run++)
+        stopped += fm_net_predict(net, PREDICTED, xs, ys, stop_later, &calls) == FM_INTERRUPTED;
+    CHECK(stopped > 0, "no prediction was stopped");
+    fm_net_free(net);
+}
+
 /* A stop may be raised in any part of a step, while the other threads are still leaving the barrier before it: each of
    these runs must end. With clipping, gradients and updates are apart, and both hear of stops. */
 static void check_stops(void) {
@@ -132,8 +156,8 @@ static void check_stops(void) {
     for (int i = 0; i < 256 * WIDTH; i++) x[i] = (float)(i % 97) / 97.0f;
     make(60, 1.0, &net, &trainer);
     fm_set_process_threads(4);
-    const fm_epoch epoch = {.x = x,
-                            .targets = {.values = x, .cols = 60},
+    const fm_epoch epoch = {.x = {x},
+                            .targets = {{.values = x, .cols = 60}},
                             .rows = EPOCH,
                             .order = order,
                             .batch = 64,
@@ -151,6 +175,7 @@ int main(void) {
     check_pauses();
     check_pace();
     check_bits();
+    check_stopped_predictions();
     check_stops();
     return report();
 }

@@ -41,12 +41,17 @@ static fm_net *build(const run *r) {
     int n = 0;
     for (int i = 0; r->widths[i + 1] != 0; i++) {
         const int hidden = r->widths[i + 2] != 0;
-        nodes[n] = (fm_node){
-            .op = FM_OP_LINEAR, .input = n - 1, .fan_in = r->widths[i], .fan_out = r->widths[i + 1], .bias = 1};
+        nodes[n] = (fm_node){.op = FM_OP_LINEAR,
+                             .n_sources = 1,
+                             .source = {n - 1},
+                             .fan_in = r->widths[i],
+                             .fan_out = r->widths[i + 1],
+                             .bias = 1};
         n++;
         if (!hidden) continue;
         nodes[n] = (fm_node){.op = FM_OP_ACTIVATION,
-                             .input = n - 1,
+                             .n_sources = 1,
+                             .source = {n - 1},
                              .fan_in = r->widths[i + 1],
                              .fan_out = r->widths[i + 1],
                              .kind = find(r->activation, fm_activation_count(), activation_name),
@@ -54,15 +59,23 @@ static fm_net *build(const run *r) {
         n++;
         if (r->drop == 0.0) continue;
         nodes[n] = (fm_node){.op = FM_OP_DROPOUT,
-                             .input = n - 1,
+                             .n_sources = 1,
+                             .source = {n - 1},
                              .fan_in = r->widths[i + 1],
                              .fan_out = r->widths[i + 1],
                              .param = {r->drop, 0.0}};
         n++;
     }
     fm_net *net = NULL;
-    CHECK(fm_net_new(r->widths[0], n, nodes, r->dtype, 42, &net) == FM_OK, "%s", r->name);
+    const fm_ends ends = {.n_inputs = 1, .width = {r->widths[0]}, .n_outputs = 1, .output = {n - 1}};
+    CHECK(fm_net_new(&ends, n, nodes, r->dtype, 42, &net) == FM_OK, "%s", r->name);
     return net;
+}
+
+static int last_node(const run *r) {
+    int n = 0;
+    for (int i = 0; r->widths[i + 1] != 0; i++) n += r->widths[i + 2] == 0 ? 1 : r->drop == 0.0 ? 2 : 3;
+    return n - 1;
 }
 
 static void *random_reals(fm_dtype dtype, int64_t n, uint32_t stream, double scale) {
@@ -84,14 +97,14 @@ static uint64_t mix(uint64_t hash, const void *bytes, size_t n) {
 
 static uint64_t train(const run *r, fm_net *net) {
     const size_t size = r->dtype == FM_F32 ? 4 : 8;
-    const int64_t out = fm_net_width_out(net), parameters = fm_net_parameters(net);
+    const int64_t out = fm_net_node(net, last_node(r))->fan_out, parameters = fm_net_parameters(net);
     void *start = random_reals(r->dtype, parameters, 1, 0.15),
          *x = random_reals(r->dtype, r->rows * r->widths[0], 2, 1.0);
     void *target = random_reals(r->dtype, r->rows * out, 3, 0.3), *y = calloc((size_t)(r->rows * out), size);
     int64_t *label = malloc((size_t)r->rows * sizeof *label), *order = malloc((size_t)r->rows * sizeof *order);
     const int loss_kind = find(r->loss, fm_loss_count(), loss_name);
     const double params[2] = {strcmp(r->loss, "MultiMarginLoss") == 0 || strcmp(r->loss, "HuberLoss") == 0, 0.0};
-    const fm_loss_spec loss = {loss_kind, 1, 1, params};
+    const fm_head head = {{loss_kind, 1, 1, params}, 1.0};
     const fm_penalty penalty = {2.0, r->lam};
     fm_optimizer_spec optimizer = {.kind = find(r->optimizer, fm_optimizer_count(), optimizer_name),
                                    .hyper = {0.9, 0.99, 1e-8},
@@ -102,7 +115,7 @@ static uint64_t train(const run *r, fm_net *net) {
     fm_trainer *trainer = NULL;
     memcpy(fm_net_params(net), start, (size_t)parameters * size);
     for (int64_t i = 0; i < r->rows; i++) label[i] = i * 7 % out;
-    CHECK(fm_trainer_new(net, &loss, &optimizer, &trainer) == FM_OK, "%s", r->name);
+    CHECK(fm_trainer_new(net, &head, &optimizer, &trainer) == FM_OK, "%s", r->name);
     for (uint32_t epoch = 0; epoch < 3; epoch++) {
         double lr[64], value;
         int64_t steps;
@@ -110,22 +123,24 @@ static uint64_t train(const run *r, fm_net *net) {
         fm_permutation(5, epoch, r->rows, order);
         const int classes = fm_loss_at(loss_kind)->target == FM_TARGET_CLASS;
         const fm_epoch run_epoch = {
-            .x = x,
+            .x = {x},
             .rows = r->rows,
             .order = order,
             .batch = r->batch,
             .lr = lr,
-            .targets = {.label = classes ? label : NULL, .values = classes ? NULL : target, .cols = out}};
+            .targets = {{.label = classes ? label : NULL, .values = classes ? NULL : target, .cols = out}}};
         CHECK(fm_train(trainer, &run_epoch, &value, &steps) == FM_OK, "%s", r->name);
         CHECK(steps == (r->rows + r->batch - 1) / r->batch, "%s: %ld steps", r->name, (long)steps);
         hash = mix(hash, &value, sizeof value);
     }
-    CHECK(fm_net_predict(net, r->rows, x, y, NULL, NULL) == FM_OK, "%s", r->name);
+    const void *const xs[] = {x};
+    void *const ys[] = {y};
+    CHECK(fm_net_predict(net, r->rows, xs, ys, NULL, NULL) == FM_OK, "%s", r->name);
     hash = mix(mix(hash, y, (size_t)(r->rows * out) * size), fm_net_params(net), (size_t)parameters * size);
     void *by_hand = calloc((size_t)(r->rows * out), size), *dx = calloc((size_t)(r->rows * r->widths[0]), size);
-    CHECK(fm_net_forward(net, r->rows, x, 0, by_hand) == FM_OK, "%s", r->name);
+    CHECK(fm_net_forward(net, r->rows, xs, 0, &by_hand) == FM_OK, "%s", r->name);
     CHECK(memcmp(by_hand, y, (size_t)(r->rows * out) * size) == 0, "%s: forward and predict differ", r->name);
-    CHECK(fm_net_backward(net, r->rows, by_hand, 0, dx) == FM_OK, "%s", r->name);
+    CHECK(fm_net_backward(net, r->rows, (const void *const *)&by_hand, 0, &dx) == FM_OK, "%s", r->name);
     hash = mix(mix(hash, dx, (size_t)(r->rows * r->widths[0]) * size), fm_net_grads(net), (size_t)parameters * size);
     fm_trainer_free(trainer);
     free(start), free(x), free(target), free(y), free(label), free(order), free(by_hand), free(dx);

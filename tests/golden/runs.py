@@ -29,7 +29,7 @@ DATA_STREAM = 2**31
 class Run(NamedTuple):
     """What is trained, on how many rows, with what."""
 
-    layers: Callable[[], list[fm.Layer]]
+    layers: Callable[[], list[fm.Layer] | fm.Graph]
     rows: int
     batch_size: int
     loss: fm.Loss
@@ -54,6 +54,19 @@ def every_activation() -> list[fm.Layer]:
     linears = [fm.Linear(17, 17) for _ in layers]
     pairs = [layer for pair in zip(linears, layers, strict=True) for layer in pair]
     return [*pairs, fm.Linear(17, 5)]
+
+
+def every_join() -> fm.Graph:
+    """Residual, dense and split paths; products of values; a parameter that every row reads."""
+    x = fm.Input(21)
+    h = fm.Copy()(fm.GELU()(fm.Linear(21, 24)(x)))
+    h = fm.ReLU()(fm.Linear(24, 24)(h) + h)
+    h = fm.LayerNorm(24)(h + fm.Parameter(24))
+    a, b = fm.BatchNorm(24)(fm.Linear(24, 24)(h)), fm.Maxout(2)(fm.Linear(24, 48)(h))
+    both = fm.Concat()(fm.Maximum()(a, b), a * b, x)
+    matrix = fm.MatMul()(fm.Parameter(4, 12), fm.Linear(69, 12)(both))
+    energy = fm.Sum()(fm.Square()(fm.Tanh()(matrix)))
+    return fm.Graph(x, fm.Linear(70, 5)(fm.Concat()(both, energy)), seed=12345)
 
 
 RUNS = {
@@ -83,6 +96,8 @@ RUNS = {
     "counts": Run(
         lambda: dense(8, 257, 3, between=fm.Softplus), 64, 64,
         fm.PoissonNLLLoss(reduction="sum"), fm.Adam(lr=1e-3), weighted=True, epochs=5),
+    "every join and norm": Run(
+        every_join, 130, 60, fm.MSELoss(), fm.Adam(lr=1e-2), (fm.L2(1e-4),)),
 }  # fmt: skip
 
 
@@ -91,13 +106,15 @@ def uniform(shape: tuple[int, ...], number: int) -> Any:
     return draws.reshape(shape)
 
 
-def network(run: Run, dtype: str) -> fm.Sequential:
+def network(run: Run, dtype: str) -> fm.Sequential | fm.Graph:
     layers = run.layers()
+    if isinstance(layers, fm.Graph):
+        return layers.copy(dtype=dtype)
     widths = [layer.in_features for layer in layers if isinstance(layer, fm.Linear)]
     return fm.Sequential(*layers, dtype=dtype, seed=12345, in_features=widths[0])
 
 
-def data(run: Run, net: fm.Sequential) -> tuple[Any, Any, Any]:
+def data(run: Run, net: fm.Network) -> tuple[Any, Any, Any]:
     """Inputs, targets and weights."""
     x = 2.0 * uniform((run.rows, net.in_features), 0) - 1.0
     y = uniform((run.rows, net.out_features), 1)
@@ -120,7 +137,7 @@ def initial(name: str, dtype: str) -> str:
     return digest(network(RUNS[name], dtype).params)
 
 
-def fitted(name: str, dtype: str) -> tuple[fm.Sequential, fm.History]:
+def fitted(name: str, dtype: str) -> tuple[fm.Sequential | fm.Graph, fm.History]:
     run = RUNS[name]
     net = network(run, dtype)
     x, y, weight = data(run, net)

@@ -17,9 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.errors import ArgumentError, ArgumentTypeError, FastMLPError
+from fastmlp.graph import Graph
 from fastmlp.io import safetensors
 from fastmlp.io.safetensors import DTYPE_NAMES, Header, Malformed
-from fastmlp.network import Sequential
+from fastmlp.layers.parametric import ParametricLayer
+from fastmlp.network import Network
+from fastmlp.sequential import Sequential
 
 RESERVED_KEY = "fastmlp"
 FORMAT_VERSION = 1
@@ -48,7 +51,7 @@ class ModelFile:
 
 
 def save(
-    net: Sequential, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None
+    net: Network, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None
 ) -> None:
     """Write `net` to one safetensors file, atomically.
 
@@ -85,7 +88,7 @@ def save(
     safetensors.write(path, _parameters(net), fields)
 
 
-def load(path: str | os.PathLike[str]) -> Sequential:
+def load(path: str | os.PathLike[str]) -> Network:
     """Read a network that `save` wrote.
 
     Parameters
@@ -191,13 +194,13 @@ def _checked(metadata: Mapping[str, str]) -> dict[str, str]:
     return dict(metadata)
 
 
-def _parameters(net: Sequential) -> dict[str, NDArray[Any]]:
+def _parameters(net: Network) -> dict[str, NDArray[Any]]:
     """Views of the network's parameters by their name in a model file."""
     return {
         f"{index}.{name}": array
         for index, layer in enumerate(net.layers)
-        for name in ("W", "b")
-        if (array := getattr(layer, name, None)) is not None
+        if isinstance(layer, ParametricLayer)
+        for name, array in layer.values().items()
     }
 
 
@@ -217,6 +220,9 @@ def _network_description(header: Header) -> dict[str, Any]:
 def _check_widths(description: dict[str, Any], header: Header) -> None:
     """Hold each described width against the stored tensor, before memory is taken for it."""
     layers = description.get("layers")
+    nodes = description.get("nodes")
+    if isinstance(nodes, list):
+        layers = [node[1] if isinstance(node, list) and len(node) == 3 else None for node in nodes]
     for index, layer in enumerate(layers if isinstance(layers, list) else []):
         if isinstance(layer, dict) and "out_features" in layer:
             widths = (layer.get("in_features"), layer["out_features"])
@@ -225,9 +231,10 @@ def _check_widths(description: dict[str, Any], header: Header) -> None:
                 raise Malformed(f"layer {index} of widths {widths!r:.80} has no such tensor")
 
 
-def _build(description: dict[str, Any]) -> Sequential:
+def _build(description: dict[str, Any]) -> Network:
+    kind = Graph if description.get("type") == "Graph" else Sequential
     try:
-        return Sequential.from_description(description)
+        return kind.from_description(description)
     except (
         FastMLPError,
         ArithmeticError,

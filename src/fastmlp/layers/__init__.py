@@ -4,20 +4,53 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fastmlp.layers import products
 from fastmlp.layers.activations import ACTIVATIONS
 from fastmlp.layers.base import Layer
+from fastmlp.layers.custom import Custom
 from fastmlp.layers.dropout import Dropout
+from fastmlp.layers.joins import Add, Concat, Copy, Maximum, Multiply
 from fastmlp.layers.linear import Linear
+from fastmlp.layers.maxout import Maxout
+from fastmlp.layers.norm import BatchNorm, LayerNorm
+from fastmlp.layers.products import MatMul, Square, Sum
 from fastmlp.layers.softmax import Softmax
+from fastmlp.layers.symbol import Input, Parameter, Symbol
 
 LAYERS: Mapping[str, type[Layer]] = {
     "Linear": Linear,
     **ACTIVATIONS,
     "Softmax": Softmax,
     "Dropout": Dropout,
+    "Maxout": Maxout,
+    **{kind.__name__: kind for kind in (LayerNorm, BatchNorm, products.Parameter)},
+    **{kind.__name__: kind for kind in (Add, Multiply, Maximum, Concat, Copy)},
+    **{kind.__name__: kind for kind in (MatMul, Square, Sum)},
 }
 
 globals().update(ACTIVATIONS)
 
-__all__ = ["ACTIVATIONS", "LAYERS", "Dropout", "Layer", "Linear", "Softmax"]
+__all__ = [
+    "ACTIVATIONS",
+    "LAYERS",
+    "Add",
+    "BatchNorm",
+    "Concat",
+    "Copy",
+    "Custom",
+    "Dropout",
+    "Input",
+    "Layer",
+    "LayerNorm",
+    "Linear",
+    "MatMul",
+    "Maximum",
+    "Maxout",
+    "Multiply",
+    "Parameter",
+    "Softmax",
+    "Square",
+    "Sum",
+    "Symbol",
+]
 __all__ += list(ACTIVATIONS)

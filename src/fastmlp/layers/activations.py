@@ -29,9 +29,9 @@ class Activation(WidthlessLayer):
         pairs = zip(self._names, values, strict=True)
         self._parameters = tuple(validation.real(value, name) for name, value in pairs)
 
-    def node(self, source: int, width: int) -> _core.Node:
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
         p0, p1 = (*self._parameters, 0.0, 0.0)[:2]
-        return ("activation", source, width, width, self._kind, p0, p1, False)
+        return ("activation", sources, widths[0], widths[0], self._kind, p0, p1, False)
 
 
 class GELU(Activation):

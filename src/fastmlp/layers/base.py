@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,6 +12,7 @@ from fastmlp import _core, validation
 from fastmlp.described import Described
 from fastmlp.errors import ArgumentError
 from fastmlp.layers.engine import Engine
+from fastmlp.layers.symbol import Symbol
 from fastmlp.validation import Array
 
 
@@ -23,6 +25,8 @@ class Layer(Described):
 
     # What suits the weights of a Linear before this layer; None: the layer after this one decides.
     init_before: ClassVar[str | None] = "xavier"
+    # How many values it reads, at least and at most.
+    n_inputs: ClassVar[tuple[int, int]] = (1, 1)
     n_parameters: int = 0
 
     if TYPE_CHECKING:
@@ -34,6 +38,7 @@ class Layer(Described):
         self._seed = None if seed is None else validation.seed(seed)
         self._engine: Engine | None = None
         self._network: weakref.ref[Any] | None = None
+        self._last_node = 0
 
     def forward(self, x: Any, training: bool = False) -> Array:
         """Compute the output of this layer alone and save what ``backward`` needs.
@@ -49,7 +54,8 @@ class Layer(Described):
         ndarray, shape (N, out) or (out,)
         """
         rows, engine = self._ready(x)
-        return engine.forward(rows, training)
+        y: Array = engine.forward(rows, training)
+        return y
 
     def backward(self, dy: Any, accumulate: bool = False) -> Array:
         """Turn the upstream gradient into the downstream one; fill the parameters' gradients.
@@ -70,23 +76,67 @@ class Layer(Described):
         StateError
             Before a forward pass, or a second time after one.
         """
-        return self._planned().backward(dy, accumulate)
+        dx: Array = self._planned().backward(dy, accumulate)
+        return dx
 
-    def node(self, source: int, width: int) -> _core.Node:
-        """Return the core's description of this layer, reading node ``source`` of ``width``."""
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
+        """Return the core's description of this layer, reading nodes of these widths."""
         raise NotImplementedError
 
-    def width_after(self, width: int) -> int:
-        """Return the output width for an input width; raise ArgumentError if it does not fit."""
-        return width
+    def nodes(
+        self, sources: tuple[int, ...], widths: tuple[int, ...], first: int
+    ) -> list[_core.Node]:
+        """Return all nodes of this layer, the first of them at index ``first``."""
+        return [self.node(sources, widths)]
+
+    def width_after(self, *widths: int) -> int:
+        """Return the output width for input widths; raise ArgumentError if they do not fit."""
+        return widths[0]
+
+    def shape_after(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+        """Return what a row of the output holds, for what rows of the inputs hold."""
+        width = self.width_after(*(math.prod(shape) for shape in shapes))
+        return shapes[0] if shapes and math.prod(shapes[0]) == width else (width,)
+
+    @property
+    def output(self) -> Array | None:
+        """What this layer gave in its network's last ``forward(..., keep=True)``, (N, out)."""
+        net = None if self._network is None else self._network()
+        return None if net is None else net.kept(self._last_node)[0]
+
+    @property
+    def grad(self) -> Array | None:
+        """Gradient of the loss with respect to ``output``, after ``backward``; its ``delta``."""
+        net = None if self._network is None else self._network()
+        return None if net is None else net.kept(self._last_node)[1]
+
+    def __call__(self, *sources: Any) -> Any:
+        """Put this layer behind symbols of a graph: see ``Graph``.
+
+        Returns
+        -------
+        Symbol
+        """
+        return Symbol.of(self, sources)
+
+    def parameters(self) -> dict[str, Array]:
+        """Return views of what training adjusts, by name."""
+        return {}
+
+    def shares(self, other: Layer) -> bool:
+        """Whether both are one thing, which can have one place only."""
+        return self is other
 
     def belongs(self) -> bool:
         """Whether a living network holds this layer."""
         return self._network is not None and self._network() is not None
 
-    def join(self, network: Any, engine: Engine, index: int, seed: int, init: str) -> None:
-        """Enter ``network`` as its node ``index``; ``init`` suits the layers that follow."""
+    def join(
+        self, network: Any, engine: Engine, index: int, seed: int, init: str, n_nodes: int = 1
+    ) -> None:
+        """Enter ``network`` as its nodes from ``index`` on; ``init`` suits what follows."""
         self._network = weakref.ref(network)
+        self._last_node = index + n_nodes - 1
         self._engine = None
 
     def _ready(self, x: Any) -> tuple[Any, Engine]:
@@ -129,7 +179,7 @@ class WidthlessLayer(Layer):
             return old
         if self._seed is None:
             self._seed = validation.seed(None)
-        engine = Engine(width, [self.node(-1, width)], dtype, self._seed)
+        engine = Engine((width,), [self.node((-1,), (width,))], dtype, self._seed)
         if old is not None:
             engine.core.step_count = old.core.step_count
         self._engine = engine

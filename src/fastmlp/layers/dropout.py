@@ -46,5 +46,5 @@ class Dropout(WidthlessLayer):
         """Probability of zeroing; fixed, since plans have it built in."""
         return self._p
 
-    def node(self, source: int, width: int) -> _core.Node:
-        return ("dropout", source, width, width, 0, self._p, 0.0, False)
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
+        return ("dropout", sources, widths[0], widths[0], 0, self._p, 0.0, False)

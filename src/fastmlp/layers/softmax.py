@@ -24,5 +24,5 @@ class Softmax(WidthlessLayer):
     [[0.5, 0.5]]
     """
 
-    def node(self, source: int, width: int) -> _core.Node:
-        return ("softmax", source, width, width, 0, 0.0, 0.0, False)
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
+        return ("softmax", sources, widths[0], widths[0], 0, 0.0, 0.0, False)

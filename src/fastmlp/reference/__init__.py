@@ -10,6 +10,8 @@ file                 family
 ===================  ===========================================================================
 ``activations.py``   non-linearities ``f`` and their derivatives ``df``
 ``layers.py``        ``forward`` and ``backward`` of the layers, and chains of them
+``joins.py``         those of layers that read several values
+``norms.py``         layers that bring rows or columns to mean 0 and variance 1
 ``losses.py``        losses and their gradients, with sample weights
 ``penalties.py``     L2, L1, Lp on the weights
 ``optimizers.py``    update rules on one flat array; clipping
@@ -33,7 +35,19 @@ from __future__ import annotations
 
 from .activations import ACTIVATIONS, ActivationRow
 from .arrays import Array
-from .layers import Activation, Dropout, Layer, Linear, Sequential, Softmax, assign, flatten
+from .joins import Add, Concat, Join, MatMul, Maximum, Maxout, Multiply
+from .layers import (
+    Activation,
+    Dropout,
+    Layer,
+    Linear,
+    Sequential,
+    Softmax,
+    Square,
+    Sum,
+    assign,
+    flatten,
+)
 from .losses import (
     LOSSES,
     BCEWithLogitsLoss,
@@ -48,6 +62,7 @@ from .losses import (
     log_softmax,
     one_hot,
 )
+from .norms import BatchNorm, LayerNorm
 from .optimizers import (
     OPTIMIZERS,
     SGD,
@@ -83,18 +98,27 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Add",
     "Array",
     "BCEWithLogitsLoss",
+    "BatchNorm",
+    "Concat",
     "CrossEntropyLoss",
     "Dropout",
     "HuberLoss",
+    "Join",
     "L1Loss",
     "Layer",
+    "LayerNorm",
     "Linear",
     "Loss",
     "Lp",
     "MSELoss",
+    "MatMul",
+    "Maximum",
+    "Maxout",
     "MultiMarginLoss",
+    "Multiply",
     "Optimizer",
     "Penalty",
     "PoissonNLLLoss",
@@ -102,6 +126,8 @@ __all__ = [
     "RMSprop",
     "Sequential",
     "Softmax",
+    "Square",
+    "Sum",
     "Trainer",
     "assign",
     "central_difference",

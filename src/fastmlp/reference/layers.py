@@ -172,6 +172,40 @@ class Dropout(Layer):
         return as_float(dy) * self.factor
 
 
+class Sum(Layer):
+    """``y = x_1 + x_2 + ...`` of each row, one column; backward: ``dy`` to each.
+
+    Examples
+    --------
+    >>> Sum().forward([[1.0, 2.0, 3.0]])
+    array([[6.]])
+    """
+
+    def forward(self, x: ArrayLike, training: bool = False) -> Array:
+        self.x = as_float(x)
+        return as_float(self.x.sum(axis=1, keepdims=True))
+
+    def backward(self, dy: ArrayLike) -> Array:
+        return as_float(dy) * np.ones_like(self.x)
+
+
+class Square(Layer):
+    """``y = x^2`` element by element; backward: ``dx = 2 x dy``.
+
+    Examples
+    --------
+    >>> Square().forward([[-3.0, 2.0]])
+    array([[9., 4.]])
+    """
+
+    def forward(self, x: ArrayLike, training: bool = False) -> Array:
+        self.x = as_float(x)
+        return as_float(self.x**2)
+
+    def backward(self, dy: ArrayLike) -> Array:
+        return as_float(2.0 * self.x * as_float(dy))
+
+
 class Sequential(Layer):
     """A chain of layers; backward walks it in reverse.
 

@@ -1,0 +1,294 @@
+"""Nodes that the caller writes, in Python."""
+
+from __future__ import annotations
+
+import copy
+import math
+import weakref
+from typing import Any
+
+import numpy as np
+
+from fastmlp import _core, validation
+from fastmlp.errors import ArgumentError, ArgumentTypeError, StateError
+from fastmlp.layers.base import Layer
+from fastmlp.layers.engine import Engine
+from fastmlp.layers.joins import Join
+from fastmlp.losses import Loss
+from fastmlp.validation import Array
+
+# Who has an object, by the object's id.
+_OWNERS: dict[int, weakref.ref[Custom]] = {}
+
+
+class Custom(Join):
+    """A node of your own: any object with ``forward(*inputs)`` and ``backward(upstream)``.
+
+    ``forward`` gets arrays ``(N, width)`` and returns one; ``backward`` gets the gradient with
+    respect to that and returns one gradient for each input (the array itself, where there is one
+    input). An object may have ``parameters``, a dict of float arrays that training is to adjust:
+    ``backward`` then leaves their gradients in its dict ``gradients``, and a network puts views of
+    its own flat array in place of the arrays. The engine runs what lies between such nodes.
+
+    Parameters
+    ----------
+    node : object
+    out_features : int, optional
+        Width of what ``forward`` returns; by default the node's ``out_features``, if it has one,
+        else the width of the first input.
+    name : str, optional
+        What errors call it; the class of ``node`` by default.
+
+    Notes
+    -----
+    Layers, lists of nodes and ``Sequential`` take such objects as they are. They are called with
+    the whole batch, by the thread that called the network. ``predict`` calls ``forward`` of a
+    shallow copy (``copy.copy``), so that it does not disturb what the object saved for
+    ``backward``. A model file cannot hold them, and an object can be in one network only.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> class Cube:
+    ...     def forward(self, x):
+    ...         self.x = x
+    ...         return x**3
+    ...     def backward(self, upstream):
+    ...         return upstream * 3 * self.x**2
+    >>> net = fm.Sequential(fm.Linear(1, 1, init=fm.initializers.Constant(2.0)), Cube())
+    >>> net.forward([[1.0]]).tolist(), net.backward([[1.0]]).tolist()
+    ([[8.0]], [[24.0]])
+    """
+
+    n_inputs = (1, 8)
+
+    def __init__(
+        self,
+        node: Any,
+        out_features: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(dtype, seed)
+        if not is_custom(node):
+            raise ArgumentTypeError(
+                f"node: got {node!r}; want an object with forward(*inputs) and backward(upstream)"
+            )
+        self.custom = node
+        self.name = type(node).__name__ if name is None else validation.name(name, "name")
+        given = getattr(node, "out_features", None) if out_features is None else out_features
+        self.out_features = None if given is None else validation.size(given, "out_features")
+        self._shapes = {key: value.shape for key, value in self._arrays("parameters").items()}
+        self._places: dict[str, Array] = {}
+        self._runner: Runner | None = None
+        self._alone: tuple[list[bool], np.dtype[Any]] = ([], validation.FLOAT32)
+
+    @property
+    def n_parameters(self) -> int:  # type: ignore[override]
+        """How many numbers training adjusts."""
+        return sum(math.prod(shape) for shape in self._shapes.values())
+
+    def width_after(self, *widths: int) -> int:
+        return self.out_features or widths[0]
+
+    def forward(self, *inputs: Any, training: bool = False) -> Array:
+        """Call the object's ``forward``, with arrays of one float type; check what it returns.
+
+        Parameters
+        ----------
+        *inputs : array_like, shape (N, features) or (features,)
+
+        Returns
+        -------
+        ndarray, shape (N, out) or (out,)
+        """
+        rows, dtype = self._arrays_alike(inputs)
+        self._alone = [one.ndim == 1 for one in rows], dtype
+        tables = [np.atleast_2d(one) for one in rows]
+        if len({len(table) for table in tables}) > 1:
+            shapes = ", ".join(str(one.shape) for one in rows)
+            raise ArgumentError(f"inputs: got shapes {shapes}; want as many rows of each")
+        widths = tuple(table.shape[1] for table in tables)
+        runner = self._runner = Runner(self, widths, self.width_after(*widths))
+        y = runner.forward(tables, True).astype(dtype)
+        return y[0] if self._alone[0][0] else y
+
+    def backward(self, dy: Any, accumulate: bool = False) -> Any:
+        """Call the object's ``backward``; its gradients are in its dict ``gradients``.
+
+        Returns
+        -------
+        ndarray, or tuple of ndarray
+            One gradient for each input.
+
+        Raises
+        ------
+        StateError
+            Before a forward pass.
+        """
+        if self._runner is None:
+            raise StateError("backward: no forward pass has been made; call forward(x) first")
+        single, dtype = self._alone
+        upstream = np.atleast_2d(validation.real_array(dy, "dy", dtype))
+        before = {key: array.copy() for key, array in self._arrays("gradients").items()}
+        found, _ = self._runner.backward(upstream)
+        if accumulate:
+            for key, array in before.items():
+                self.custom.gradients[key] = self.custom.gradients[key] + array
+        dx = [np.asarray(one, dtype) for one in found]
+        given = tuple(one[0] if alone else one for one, alone in zip(dx, single, strict=True))
+        return given if len(given) > 1 else given[0]
+
+    def nodes(
+        self, sources: tuple[int, ...], widths: tuple[int, ...], first: int
+    ) -> list[_core.Node]:
+        width = self.width_after(*widths)
+        runner = Runner(self, widths, width)
+        return [("custom", sources, sum(widths), width, 0, 0.0, 0.0, False, runner)]
+
+    def join(
+        self, network: Any, engine: Engine, index: int, seed: int, init: str, n_nodes: int = 1
+    ) -> None:
+        super().join(network, engine, index, seed, init, n_nodes)
+        _OWNERS[id(self.custom)] = weakref.ref(self)
+        at = engine.core.offsets[index][0]
+        arrays = self._arrays("parameters")
+        for key, shape in self._shapes.items():
+            size = math.prod(shape)
+            place = engine.core.params[at : at + size].reshape(shape)
+            place[...] = arrays[key]
+            self.custom.parameters[key] = self._places[key] = place
+            at += size
+
+    def shares(self, other: Layer) -> bool:
+        return self is other or (isinstance(other, Custom) and self.custom is other.custom)
+
+    def belongs(self) -> bool:
+        reference = _OWNERS.get(id(self.custom))
+        owner = None if reference is None else reference()
+        if owner is None or owner is self or owner.custom is not self.custom:
+            return super().belongs()
+        return super().belongs() or Layer.belongs(owner)
+
+    def parameters(self) -> dict[str, Array]:
+        return {key: self.custom.parameters[key] for key in self._shapes}
+
+    def check_parameters(self) -> None:
+        """Raise if the node's arrays are no longer those of its network."""
+        held = self._arrays("parameters") if self._places else {}
+        for key, place in self._places.items():
+            if held.get(key) is not place:
+                raise ArgumentError(
+                    f"{self.name}.parameters[{key!r}]: was replaced, so training does not reach "
+                    "it; write into the array"
+                )
+
+    def gradients(self, dtype: np.dtype[Any]) -> Array | None:
+        """Return what the node's backward left for its parameters, as one row."""
+        if not self._shapes:
+            return None
+        found = getattr(self.custom, "gradients", None)
+        flat = []
+        for key, shape in self._shapes.items():
+            name = f"{self.name}.gradients[{key!r}]"
+            if not isinstance(found, dict) or key not in found:
+                raise ArgumentError(f"{name}: got none; want shape {shape}")
+            array = validation.numeric(found[key], name)
+            if array.shape != shape:
+                raise ArgumentError(f"{name}: got shape {array.shape}; want {shape}")
+            flat.append(array.ravel())
+        return np.concatenate(flat).astype(dtype)[np.newaxis]
+
+    def describe(self) -> dict[str, Any]:
+        raise ArgumentError(
+            f"{self.name}: nodes of your own cannot be described in a file; save net.params instead"
+        )
+
+    def __repr__(self) -> str:
+        return f"Custom({self.name})"
+
+    def __reduce__(self) -> Any:
+        dtype = None if self._dtype is None else self._dtype.name
+        return _rebuild, (self.custom, self.out_features, self.name, dtype, self._seed)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Custom:
+        node = copy.deepcopy(self.custom, memo)
+        return Custom(node, self.out_features, self.name, self._dtype, self._seed)
+
+    def _arrays(self, attribute: str) -> dict[str, Array]:
+        found = getattr(self.custom, attribute, None)
+        known: dict[str, Any] = {} if found is None else found
+        if not isinstance(known, dict):
+            raise ArgumentTypeError(
+                f"{self.name}.{attribute}: got {type(found).__name__}; want a dict of arrays"
+            )
+        for key, array in known.items():
+            if not isinstance(array, np.ndarray) or array.dtype.kind != "f":
+                got = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+                raise ArgumentTypeError(
+                    f"{self.name}.{attribute}[{key!r}]: got {got}; want an array of floats"
+                )
+        return known
+
+
+class Runner:
+    """What the core calls: checks what the node returns."""
+
+    __slots__ = ("_layer", "width", "widths")
+
+    def __init__(self, layer: Custom, widths: tuple[int, ...], width: int) -> None:
+        self._layer, self.widths, self.width = layer, widths, width
+
+    @property
+    def n_parameters(self) -> int:
+        """Of the node."""
+        return self._layer.n_parameters
+
+    def forward(self, inputs: list[Array], keeps: bool) -> Array:
+        """The node's output, (N, width). Where nothing is to be kept a copy of the node runs."""
+        layer, rows = self._layer, inputs[0].shape[0]
+        layer.check_parameters()
+        node = layer.custom if keeps else copy.copy(layer.custom)
+        y = node.forward(*inputs)
+        return _matrix(y, f"{layer.name}.forward", (rows, self.width))
+
+    def backward(self, upstream: Array) -> tuple[list[Array], Array | None]:
+        """The gradients of the inputs, and of the parameters in one row."""
+        name, rows = f"{self._layer.name}.backward", upstream.shape[0]
+        returned = self._layer.custom.backward(upstream)
+        # A list may also be the one gradient, as rows.
+        several = isinstance(returned, tuple) or (
+            isinstance(returned, list) and len(self.widths) > 1
+        )
+        parts = list(returned) if several else [returned]
+        if len(parts) != len(self.widths):
+            raise ArgumentError(f"{name}: got {len(parts)} gradients; want {len(self.widths)}")
+        dx = [
+            _matrix(part, f"{name}, gradient {k}", (rows, width))
+            for k, (part, width) in enumerate(zip(parts, self.widths, strict=True))
+        ]
+        return dx, self._layer.gradients(upstream.dtype)
+
+
+def is_custom(node: Any) -> bool:
+    """Whether an object can be a node: it has forward and backward, and is none of ours."""
+    return not isinstance(node, (type, Layer, Loss, _core.Predictor)) and all(
+        callable(getattr(node, name, None)) for name in ("forward", "backward")
+    )
+
+
+def layered(node: Any) -> Any:
+    """Return a layer for an object that can be a node, anything else as it is."""
+    return Custom(node) if is_custom(node) else node
+
+
+def _rebuild(node: Any, out_features: int | None, name: str, dtype: Any, seed: Any) -> Custom:
+    return Custom(node, out_features, name, dtype, seed)
+
+
+def _matrix(value: Any, name: str, shape: tuple[int, int]) -> Array:
+    array = validation.numeric(value, name)
+    if array.shape != shape:
+        raise ArgumentError(f"{name}: got shape {array.shape}; want {shape}")
+    return array

@@ -1,0 +1,192 @@
+"""Layers of several inputs: sums, products, maxima, values side by side; and a copy."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastmlp import _core, validation
+from fastmlp.errors import ArgumentError
+from fastmlp.layers.base import Layer, WidthlessLayer
+from fastmlp.layers.engine import Engine
+from fastmlp.validation import Array
+
+_MOST = 8  # inputs of one node of the core
+
+
+class Join(Layer):
+    """Base of the layers that make one value of several. Alone, they take and give arrays."""
+
+    n_inputs = (2, _MOST)
+    _op: ClassVar[str]
+
+    def forward(self, *inputs: Any, training: bool = False) -> Array:
+        """Compute the output of this layer alone and save what ``backward`` needs.
+
+        Parameters
+        ----------
+        *inputs : array_like, shape (N, features) or (features,)
+            Two or more, all of as many rows.
+
+        Returns
+        -------
+        ndarray, shape (N, out) or (out,)
+        """
+        rows, dtype = self._arrays_alike(inputs)
+        widths = tuple(one.shape[-1] if one.ndim else 1 for one in rows)
+        y: Array = self._engine_of(widths, dtype).forward(rows, training)
+        return y
+
+    def backward(  # type: ignore[override]
+        self, dy: Any, accumulate: bool = False
+    ) -> tuple[Array, ...]:
+        """Turn the upstream gradient into one downstream gradient for each input.
+
+        Raises
+        ------
+        StateError
+            Before a forward pass, or a second time after one.
+        """
+        engine = self._engine or self._engine_of((1, 1), validation.FLOAT32)
+        return tuple(engine.backward(dy, accumulate).values())
+
+    def _arrays_alike(self, inputs: tuple[Any, ...]) -> tuple[list[Array], np.dtype[Any]]:
+        """The inputs as arrays of one float type."""
+        least, most = self.n_inputs
+        if not least <= len(inputs) <= most:
+            raise ArgumentError(f"inputs: got {len(inputs)}; want {least} to {most}")
+        kinds = [validation.natural_dtype(one, f"input {k}") for k, one in enumerate(inputs)]
+        dtype = self._dtype or np.result_type(*kinds)
+        rows = [validation.real_array(one, f"input {k}", dtype) for k, one in enumerate(inputs)]
+        return rows, dtype
+
+    def _engine_of(self, widths: tuple[int, ...], dtype: np.dtype[Any]) -> Engine:
+        old = self._engine
+        if old is not None and tuple(old.core.widths_in) == widths and old.dtype == dtype:
+            return old
+        self.width_after(*widths)
+        nodes = self.nodes(tuple(-1 - k for k in range(len(widths))), widths, 0)
+        names = [f"input {k}" for k in range(len(widths))]
+        self._engine = Engine(widths, nodes, dtype, 0, inputs_named=names)
+        return self._engine
+
+    def nodes(
+        self, sources: tuple[int, ...], widths: tuple[int, ...], first: int
+    ) -> list[_core.Node]:
+        """Return the core's nodes of this layer, the first of them at index ``first``."""
+        found: list[_core.Node] = []
+        left = sources[0]
+        for source in sources[1:]:
+            found.append((self._op, (left, source), widths[0], widths[0], 0, 0.0, 0.0, False))
+            left = first + len(found) - 1
+        return found
+
+    def width_after(self, *widths: int) -> int:
+        if len(set(widths)) > 1:
+            raise ArgumentError(
+                f"got inputs of widths {', '.join(map(str, widths))}; want one width"
+            )
+        return widths[0]
+
+
+class Add(Join):
+    """Sum of the inputs: ``y = a + b + ...``, from left to right.
+
+    Local gradients: every input gets ``dy``.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> add = fm.Add()
+    >>> add.forward([[1.0, 2.0]], [[3.0, 4.0]]).tolist()
+    [[4.0, 6.0]]
+    >>> [dx.tolist() for dx in add.backward([[1.0, 1.0]])]
+    [[[1.0, 1.0]], [[1.0, 1.0]]]
+    """
+
+    _op = "add"
+
+
+class Multiply(Join):
+    """Product of the inputs, element by element: ``y = a * b * ...``, from left to right.
+
+    Local gradients: each input gets ``dy`` times the others.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> product = fm.Multiply()
+    >>> product.forward([[3.0]], [[-4.0]]).tolist()
+    [[-12.0]]
+    >>> [dx.tolist() for dx in product.backward([[1.0]])]
+    [[[-4.0]], [[3.0]]]
+    """
+
+    _op = "multiply"
+
+
+class Maximum(Join):
+    """The largest of the inputs, element by element.
+
+    Local gradients: the largest input gets ``dy``, the others 0. Of equal ones the first gets all.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> largest = fm.Maximum()
+    >>> largest.forward([[1.0, 5.0, 2.0]], [[3.0, 4.0, 2.0]]).tolist()
+    [[3.0, 5.0, 2.0]]
+    >>> [dx.tolist() for dx in largest.backward([[1.0, 1.0, 1.0]])]
+    [[[0.0, 1.0, 1.0]], [[1.0, 0.0, 0.0]]]
+    """
+
+    _op = "maximum"
+
+
+class Concat(Join):
+    """The inputs side by side: columns of the first, then of the second, ...
+
+    Local gradients: each input gets its columns of ``dy``.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.Concat().forward([[1.0]], [[2.0, 3.0]]).tolist()
+    [[1.0, 2.0, 3.0]]
+    """
+
+    _op = "concat"
+
+    def nodes(
+        self, sources: tuple[int, ...], widths: tuple[int, ...], first: int
+    ) -> list[_core.Node]:
+        total = sum(widths)
+        return [("concat", sources, total, total, 0, 0.0, 0.0, False)]
+
+    def width_after(self, *widths: int) -> int:
+        return sum(widths)
+
+
+class Copy(WidthlessLayer):
+    """The input itself; in a graph, a name for a value that several layers read.
+
+    Local gradient: the sum of what its readers send back. Layers of a graph may share a value
+    without it.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> x = fm.Input(2)
+    >>> both = fm.Copy()(x)
+    >>> net = fm.Graph(x, both + both)
+    >>> _ = net.forward([[1.0, 2.0]])
+    >>> net.backward([[1.0, 1.0]]).tolist()
+    [[2.0, 2.0]]
+    """
+
+    init_before = None
+
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
+        kind = next(k for k, row in enumerate(_core.activations()) if row["name"] == "Identity")
+        return ("activation", sources, widths[0], widths[0], kind, 0.0, 0.0, False)

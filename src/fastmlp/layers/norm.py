@@ -1,0 +1,166 @@
+"""Normalisation of rows and of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastmlp import _core, validation
+from fastmlp.errors import ArgumentError
+from fastmlp.layers.parametric import ParameterView, ParametricLayer
+from fastmlp.validation import Array
+
+
+class _Norm(ParametricLayer):
+    """What both have: a factor and a summand for each feature."""
+
+    init_before = None
+    _weight, _bias = "gamma", "beta"
+
+    gamma = ParameterView("Factors, shape (features,); 1 at first.")
+    beta = ParameterView("Summands, shape (features,); 0 at first.")
+    dgamma = ParameterView("Gradient with respect to ``gamma``.", fixed=True)
+    dbeta = ParameterView("Gradient with respect to ``beta``.", fixed=True)
+
+    def __init__(self, features: int, eps: float, dtype: Any, seed: int | None) -> None:
+        super().__init__(dtype, seed)
+        self.features = validation.size(features, "features")
+        # In float32 a smaller one would be 0, or lose digits.
+        self._eps = validation.real(eps, "eps", float(np.finfo(np.float32).tiny))
+
+    @property
+    def in_features(self) -> int:
+        """Width of the input, and of the output."""
+        return self.features
+
+    @property
+    def eps(self) -> float:
+        """Added to the variance; fixed, since plans have it built in."""
+        return self._eps
+
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        return {"gamma": (self.features,), "beta": (self.features,)}
+
+    def widths_alone(self) -> tuple[int, ...]:
+        return (self.features,)
+
+    def width_after(self, *widths: int) -> int:
+        if widths[0] != self.features:
+            raise ArgumentError(f"features: got {self.features}; want {widths[0]}")
+        return self.features
+
+    def initialise(self, views: Mapping[str, Array], seed: int, index: int, init: str) -> None:
+        views["gamma"][...] = 1.0
+        views["beta"][...] = 0.0
+
+
+class LayerNorm(_Norm):
+    """Each row brought to mean 0 and variance 1, then scaled: ``y = gamma * x_hat + beta``.
+
+    ``x_hat = (x - mean) / sqrt(var + eps)`` with the row's own mean and (biased) variance (Ba,
+    Kiros and Hinton, "Layer normalization", 2016). Input and output have the same shape,
+    ``(N, features)`` or ``(features,)``.
+
+    Local gradients: with ``u = dy * gamma``,
+    ``dx = (u - mean(u) - x_hat * mean(u * x_hat)) / sqrt(var + eps)``, means over the row;
+    ``dgamma = sum(dy * x_hat)`` and ``dbeta = sum(dy)`` over the rows.
+
+    Parameters
+    ----------
+    features : int
+        Width of the input.
+    eps : float, default 1e-5
+        At least the smallest normal float32, 1.2e-38.
+    dtype : {"float32", "float64"}, optional
+        Used while the layer is alone; float32 by default.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> norm = fm.LayerNorm(3, dtype="float64")
+    >>> norm.forward([[1.0, 2.0, 3.0]]).round(3).tolist()
+    [[-1.225, 0.0, 1.225]]
+    >>> norm.backward([[1.0, 1.0, 1.0]]).round(3).tolist()
+    [[0.0, 0.0, 0.0]]
+    """
+
+    def __init__(
+        self, features: int, eps: float = 1e-5, dtype: Any = None, seed: int | None = None
+    ) -> None:
+        super().__init__(features, eps, dtype, seed)
+
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
+        return ("layer_norm", sources, widths[0], widths[0], 0, self._eps, 0.0, True)
+
+
+class BatchNorm(_Norm):
+    """Each feature brought to mean 0 and variance 1 over the batch: ``y = gamma * x_hat + beta``.
+
+    ``x_hat = (x - mean) / sqrt(var + eps)``: in training with the batch's mean and (biased)
+    variance, otherwise with the running ones (Ioffe and Szegedy, "Batch normalization", 2015).
+    A training pass moves these, ``running += momentum * (batch - running)``, where the batch's
+    variance is the unbiased one. Input and output have the same shape, ``(N, features)`` or
+    ``(features,)``.
+
+    Local gradients, in training:
+    ``dx = gamma / sqrt(var + eps) * (dy - mean(dy) - x_hat * mean(dy * x_hat))``, means over the
+    batch; otherwise ``dx = gamma / sqrt(var + eps) * dy``. ``dgamma = sum(dy * x_hat)``,
+    ``dbeta = sum(dy)``.
+
+    Parameters
+    ----------
+    features : int
+        Width of the input.
+    eps : float, default 1e-5
+        Above 0.
+    momentum : float, default 0.1
+        From 0 to 1: how much a batch counts.
+    dtype : {"float32", "float64"}, optional
+        Used while the layer is alone; float32 by default.
+
+    Attributes
+    ----------
+    running_mean, running_var : ndarray, shape (features,)
+        Views; 0 and 1 at first. No part of ``net.params``; saved and copied with the network.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> norm = fm.BatchNorm(1, dtype="float64")
+    >>> norm.forward([[1.0], [3.0]], training=True).round(3).tolist()
+    [[-1.0], [1.0]]
+    >>> norm.running_mean.round(3).tolist(), norm.running_var.round(3).tolist()
+    ([0.2], [1.1])
+    """
+
+    _state = ("running_mean", "running_var")
+
+    running_mean = ParameterView("Mean of the batches so far, shape (features,).")
+    running_var = ParameterView("Variance of the batches so far, shape (features,).")
+
+    def __init__(
+        self,
+        features: int,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        dtype: Any = None,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(features, eps, dtype, seed)
+        self._momentum = validation.real(momentum, "momentum", 0.0, 1.0)
+
+    @property
+    def momentum(self) -> float:
+        """How much a batch counts; fixed, since plans have it built in."""
+        return self._momentum
+
+    def initialise(self, views: Mapping[str, Array], seed: int, index: int, init: str) -> None:
+        super().initialise(views, seed, index, init)
+        views["running_mean"][...] = 0.0
+        views["running_var"][...] = 1.0
+
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
+        width = widths[0]
+        return ("batch_norm", sources, width, width, 0, self._eps, self._momentum, True)

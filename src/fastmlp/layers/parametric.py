@@ -1,0 +1,173 @@
+"""Layers with parameters: views of a network's flat arrays, or of those of a plan of their own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from fastmlp import _core, validation
+from fastmlp.errors import ArgumentError
+from fastmlp.layers.base import Layer
+from fastmlp.layers.engine import Engine
+from fastmlp.validation import Array
+
+
+class ParametricLayer(Layer):
+    """Base of the layers that learn.
+
+    Parameters are attributes named by ``shapes()``; each one's gradient has a ``d`` before its
+    name. All are views, so writing into them takes effect at the next call.
+    """
+
+    # What the core calls weights and bias.
+    _weight: ClassVar[str] = "W"
+    _bias: ClassVar[str] = "b"
+    # Numbers that forward passes change and training does not: running means and the like.
+    _state: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, dtype: Any = None, seed: int | None = None) -> None:
+        super().__init__(dtype, seed)
+        self._views: dict[str, Array] | None = None
+
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Return the shapes of the parameters by name."""
+        raise NotImplementedError
+
+    def initialise(self, views: Mapping[str, Array], seed: int, index: int, init: str) -> None:
+        """Fill the parameters with first values."""
+        raise NotImplementedError
+
+    def widths_alone(self) -> tuple[int, ...]:
+        """Return the widths of the inputs of this layer alone."""
+        raise NotImplementedError
+
+    @property
+    def n_parameters(self) -> int:  # type: ignore[override]
+        """How many numbers training adjusts."""
+        return sum(math.prod(shape) for shape in self.shapes().values())
+
+    def parameters(self) -> dict[str, Array]:
+        views = self._parameters()
+        return {name: views[name] for name in self.shapes()}
+
+    def values(self) -> dict[str, Array]:
+        """Return views of the parameters, and of running numbers, by name."""
+        views = self._parameters()
+        return {name: views[name] for name in (*self.shapes(), *self._state)}
+
+    def core_net(self) -> _core.Net:
+        """Return the compiled core's network of this layer alone, for the optimizers."""
+        if self._in_network():
+            raise ArgumentError("net: got a layer that belongs to a network; give the network")
+        return self._planned().core
+
+    def join(
+        self, network: Any, engine: Engine, index: int, seed: int, init: str, n_nodes: int = 1
+    ) -> None:
+        old = self._views
+        super().join(network, engine, index, seed, init, n_nodes)
+        self._dtype = engine.dtype
+        self._views = self._views_of(engine, index)
+        if old is None:
+            self.initialise(self._views, seed, index, init)
+        else:
+            _copy_all(old, self._views, (*self.shapes(), *self._state))
+
+    def backward(self, dy: Any, accumulate: bool = False) -> Array:
+        engine = self._planned()
+        if not self._in_network():
+            own_dx: Array = engine.backward(dy, accumulate)
+            return own_dx
+        dx: Array = engine.backward(dy, False)
+        views, own = self._parameters(), self._views_of(engine, 0)
+        _copy_all(own, views, [f"d{name}" for name in self.shapes()], accumulate)
+        return dx
+
+    def forward(self, x: Any, training: bool = False) -> Array:
+        y = super().forward(x, training)
+        if self._state and self._in_network():
+            _copy_all(self._views_of(self._planned(), 0), self._parameters(), self._state)
+        return y
+
+    def _ready(self, x: Any) -> tuple[Any, Engine]:
+        engine = self._planned()
+        if self._in_network():
+            # The network holds the parameters; the plan of one node works on a copy.
+            names = (*self.shapes(), *self._state)
+            _copy_all(self._parameters(), self._views_of(engine, 0), names)
+        return x, engine
+
+    def _planned(self) -> Engine:
+        if self._engine is None:
+            self._parameters()
+        if self._engine is None:
+            self._engine = self._plan()
+        return self._engine
+
+    def _plan(self) -> Engine:
+        dtype, widths = self._dtype or validation.FLOAT32, self.widths_alone()
+        sources = tuple(-1 - k for k in range(len(widths)))
+        return Engine(widths, [self.node(sources, widths)], dtype, self._seed or 0)
+
+    def _in_network(self) -> bool:
+        return self._network is not None
+
+    def _parameters(self) -> dict[str, Array]:
+        if self._views is None:
+            if self._seed is None:
+                self._seed = validation.seed(None)
+            self._engine = self._plan()
+            self._views = self._views_of(self._engine, 0)
+            self.initialise(self._views, self._seed, 0, "xavier")
+        return self._views
+
+    def _views_of(self, engine: Engine, index: int) -> dict[str, Array]:
+        core, found = engine.core, {}
+        places = dict(zip((self._weight, self._bias), core.offsets[index], strict=True))
+        for name, shape in self.shapes().items():
+            part = slice(places[name], places[name] + math.prod(shape))
+            found[name] = core.params[part].reshape(shape)
+            found[f"d{name}"] = core.grads[part].reshape(shape)
+        at, size = core.state_offsets[index], self.shapes()[self._weight]
+        for name in self._state:
+            found[name] = core.state[at : at + math.prod(size)]
+            at += math.prod(size)
+        return found
+
+    def _values(self) -> dict[str, Array]:
+        if self._views is None:
+            return {}
+        return {name: value.copy() for name, value in self.values().items()}
+
+
+class ParameterView:
+    """A descriptor: one array of a ParametricLayer, by its own name. Setting copies into it."""
+
+    def __init__(self, doc: str, fixed: bool = False, missing: str = "") -> None:
+        self.__doc__ = doc
+        self._fixed, self._missing = fixed, missing
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, layer: Any, owner: type | None = None) -> Any:
+        return self if layer is None else layer._parameters().get(self._name)
+
+    def __set__(self, layer: Any, value: Any) -> None:
+        if self._fixed:
+            raise AttributeError(f"{self._name} is what backward left; it cannot be set")
+        target = layer._parameters().get(self._name)
+        if target is None:
+            raise ArgumentError(f"{self._name}: {self._missing}")
+        array = validation.real_array(value, self._name, target.dtype)
+        if array.shape != target.shape:
+            raise ArgumentError(f"{self._name}: got shape {array.shape}; want {target.shape}")
+        target[...] = array
+
+
+def _copy_all(
+    source: Mapping[str, Array], target: Mapping[str, Array], names: Any, accumulate: bool = False
+) -> None:
+    for name in names:
+        target[name][...] = target[name] + source[name] if accumulate else source[name]

@@ -1,0 +1,31 @@
+"""Pictures of training, networks and predictions, by Matplotlib (extra ``plot`` or ``cli``).
+
+Each function draws into the `Axes` it is given, or into a new `Figure` that belongs to no window:
+nothing here imports pyplot, chooses a backend or shows anything. Save with
+``ax.figure.savefig("picture.png")``.
+"""
+
+from fastmlp.plot.base import BLUE, GREY, ORANGE, figure
+from fastmlp.plot.boundary import decision_boundary
+from fastmlp.plot.curves import LOG_SCALE_RATIO, LossHistory, loss_curves
+from fastmlp.plot.histograms import histograms
+from fastmlp.plot.predictions import (
+    MAX_CELLS_WITH_COUNTS,
+    confusion_matrix,
+    predicted_against_true,
+)
+
+__all__ = [
+    "BLUE",
+    "GREY",
+    "LOG_SCALE_RATIO",
+    "MAX_CELLS_WITH_COUNTS",
+    "ORANGE",
+    "LossHistory",
+    "confusion_matrix",
+    "decision_boundary",
+    "figure",
+    "histograms",
+    "loss_curves",
+    "predicted_against_true",
+]

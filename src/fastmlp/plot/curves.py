@@ -1,0 +1,97 @@
+"""Losses by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.errors import ArgumentError
+from fastmlp.plot.base import BLUE, GREY, ORANGE, clear_spines, figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+LOG_SCALE_RATIO = 30.0  # losses that span more than this are illegible on a linear axis
+
+
+class LossHistory(Protocol):
+    """What `loss_curves` reads of a `History`: one loss per epoch."""
+
+    @property
+    def loss(self) -> Sequence[float]: ...
+
+    @property
+    def val_loss(self) -> Sequence[float]: ...
+
+
+def loss_curves(history: LossHistory, ax: Axes | None = None) -> Axes:
+    """Draw the training and validation loss of each epoch, and mark the best epoch.
+
+    Parameters
+    ----------
+    history : History
+        What `fastmlp.fit` returned, or any object with the sequences `loss` and `val_loss` (one
+        number per epoch, in the loss's own unit; `val_loss` may be empty). The epoch marked is its
+        `best_epoch` (index from 0) where it has one, else that of the least loss.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes drawn into. The loss is on a logarithmic scale when it spans more than a factor 30.
+
+    Raises
+    ------
+    ArgumentError
+        `history` holds no epoch.
+    MissingPackageError
+        Matplotlib is not installed.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> history = SimpleNamespace(loss=[1.0, 0.5, 0.2], val_loss=[1.1, 0.6, 0.7])
+    >>> loss_curves(history).get_xlabel()
+    'epoch'
+    """
+    loss = np.asarray(history.loss, dtype=np.float64)
+    val_loss = np.asarray(history.val_loss, dtype=np.float64)
+    if loss.size == 0:
+        raise ArgumentError("history holds no epoch: expected the result of a fit of 1 or more")
+    ax = figure().subplots() if ax is None else ax
+    for values, colour, label in ((loss, BLUE, "training"), (val_loss, ORANGE, "validation")):
+        if values.size:
+            # One epoch alone would be a line without length.
+            marker = "o" if values.size == 1 else ""
+            epochs = np.arange(1, values.size + 1)
+            ax.plot(epochs, values, color=colour, marker=marker, linewidth=1.8, label=label)
+    _mark_best(ax, val_loss if val_loss.size else loss, getattr(history, "best_epoch", None))
+    _scale_losses(ax, np.concatenate([loss, val_loss]))
+    ax.set(xlabel="epoch", ylabel="loss", title="Loss per epoch")
+    ax.set_xlim(left=0.5 if loss.size < 10 else 0)
+    ax.locator_params(axis="x", integer=True)
+    ax.grid(alpha=0.25, linewidth=0.6)
+    clear_spines(ax)
+    ax.legend(framealpha=0.9, edgecolor="none")
+    return ax
+
+
+def _mark_best(ax: Axes, losses: NDArray[np.float64], best: int | None) -> None:
+    if not np.isfinite(losses).any():
+        return
+    best = int(np.nanargmin(losses)) if best is None else best
+    label = f"best: epoch {best + 1}, loss {losses[best]:.3g}"
+    ax.axvline(best + 1, color=GREY, linestyle=":", linewidth=1.2)
+    ax.plot(best + 1, losses[best], "o", color=GREY, markersize=7, label=label, zorder=3)
+
+
+def _scale_losses(ax: Axes, losses: NDArray[np.float64]) -> None:
+    finite = losses[np.isfinite(losses)]
+    if finite.size and finite.min() > 0 and finite.max() > LOG_SCALE_RATIO * finite.min():
+        ax.set_yscale("log")
+    elif finite.size and finite.min() >= 0:
+        ax.set_ylim(bottom=0)
