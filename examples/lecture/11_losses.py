@@ -1,0 +1,105 @@
+"""Losses: SVM, softmax, squared error; and the penalty lambda * sum(W^2).
+
+The lecture, for scores s and the right class y:
+
+    SVM      sum over j != y of max(0, s_j - s_y + 1)
+    softmax  -log(exp(s_y) / sum_j exp(s_j))
+    squared  sum_j (s_j - t_j)^2, with t_j = 1 for the right class and 0 for the others
+    total    mean over the rows + lambda * sum(W^2)
+
+Their gradients are compared with central differences, and the same network is trained with each
+of them and the penalty: only the line that makes the loss changes. The lecture's question what the
+loss of a fresh network with tiny weights should be is answered by scores that are all equal.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import fastmlp as fm
+
+# The lecture's scores of a cat, a car and a frog (rows) for the classes cat, car, frog.
+SCORES = np.array([[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, -3.1]])
+LABELS = np.array([0, 1, 2])
+LAMBDA = 0.01
+
+
+class Squared:
+    """A loss of our own is any object with forward(scores, y) and backward()."""
+
+    def forward(self, scores, y):
+        self.difference = scores - np.eye(scores.shape[1])[y]
+        return np.sum(self.difference**2) / len(y)
+
+    def backward(self):
+        return 2 * self.difference / len(self.difference)
+
+
+LOSSES = {"SVM": fm.MultiMarginLoss, "softmax": fm.CrossEntropyLoss, "squared": Squared}
+
+
+def losses_of_the_animals(name):
+    """One loss for each of the three pictures."""
+    return [LOSSES[name]().forward(SCORES[[i]], LABELS[[i]]) for i in range(3)]
+
+
+def loss_of_equal_scores(name, classes):
+    """What to expect of the first step, before anything is learnt."""
+    return LOSSES[name]().forward(np.zeros((1, classes)), [0])
+
+
+def points(n=300):
+    """Three classes of points, each around its own corner of a triangle."""
+    rng = np.random.default_rng(0)
+    y = rng.integers(3, size=n)
+    corners = np.array([[0.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
+    return corners[y] + 0.5 * rng.standard_normal((n, 2)), y
+
+
+def network():
+    return fm.Sequential(fm.Linear(2, 16), fm.Tanh(), fm.Linear(16, 3), dtype="float64", seed=0)
+
+
+def gradient_error(loss):
+    """The largest relative error of the loss's gradients, against central differences."""
+    return fm.gradcheck(network(), loss, *points(20))
+
+
+def penalty_gradients():
+    """Of the first weights: what lambda * sum(W^2) adds to dW, and the formula 2 lambda W."""
+    net = network()
+    fm.L2(LAMBDA).backward(net)
+    return net[0].dW, 2 * LAMBDA * net[0].W
+
+
+def train(loss):
+    """The history of the total, and the share of the points that end in their class."""
+    net, (x, y) = network(), points()
+    trainer = fm.Trainer(net, loss=loss, optimizer=fm.Adam(lr=0.01), penalty=fm.L2(LAMBDA))
+    history = trainer.fit(x, y, epochs=60, batch_size=32, seed=0, progress=False)
+    return history.loss, np.mean(net.predict(x).argmax(axis=1) == y)
+
+
+def main(folder="."):
+    ax = fm.plot.figure().subplots()
+    for name, loss in LOSSES.items():
+        cat, car, frog = losses_of_the_animals(name)
+        mean = (cat + car + frog) / 3
+        print(f"{name}: cat {cat:.2f}, car {car:.2f}, frog {frog:.2f}, mean {mean:.2f}")
+        print(f"    10 classes of equal scores: {loss_of_equal_scores(name, 10):.3f}")
+        print(f"    gradient check: relative error {gradient_error(loss()):.1e}")
+        totals, share = train(loss())
+        print(f"    after training: total {totals[-1]:.3f}, {share:.1%} right")
+        ax.plot(totals, label=name)
+    print("With C classes a fresh net should start at C - 1 (SVM) or log C (softmax).")
+    ours, formula = penalty_gradients()
+    print(f"penalty: its gradient differs from 2 lambda W by {np.abs(ours - formula).max():.1e}")
+    ax.set(xlabel="epoch", ylabel="mean loss + penalty", title="The same network, three losses")
+    ax.set_ylim(bottom=0)
+    ax.legend(frameon=False)
+    ax.figure.savefig(Path(folder) / "11_losses.png")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])

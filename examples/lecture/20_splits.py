@@ -1,0 +1,87 @@
+"""Measuring on points that training has not seen: scikit-learn's splitters around fm.fit.
+
+    train / validation / test   settings are chosen on validation; test is looked at once
+    k-fold                      every point is tested once, in k fits
+    leave-one-out               the same with as many folds as there are points
+    random sampling             a new random test set each time; points may come up twice
+
+A splitter gives indices of rows, so it needs no adapter: fit on x[train], score on x[test].
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import load_iris
+from sklearn.model_selection import KFold, LeaveOneOut, ShuffleSplit, train_test_split
+
+import fastmlp as fm
+
+LAMBDAS = (0.0, 0.01, 0.1, 1.0)
+
+
+def accuracy(x, y, train, test, lam=0.01):
+    """Share of the test rows that a network trained on the training rows gets right."""
+    mean, std = x[train].mean(axis=0), x[train].std(axis=0)  # of the training rows only
+    z = (x - mean) / std
+    net = fm.Sequential(fm.Linear(4, 16), fm.ReLU(), fm.Linear(16, 3), seed=0)
+    fm.fit(net, z[train], y[train], loss=fm.CrossEntropyLoss(), optimizer=fm.Adam(lr=0.01),
+           penalty=fm.L2(lam), epochs=60, batch_size=32, progress=False)  # fmt: skip
+    return float(np.mean(net.predict(z[test]).argmax(axis=1) == y[test]))
+
+
+def three_way(x, y):
+    """The validation accuracy of each lambda, the best lambda, and its test accuracy."""
+    rows = np.arange(len(x))
+    rest, test = train_test_split(rows, test_size=0.2, stratify=y, random_state=0)
+    train, validation = train_test_split(rest, test_size=0.25, stratify=y[rest], random_state=0)
+    tried = {lam: accuracy(x, y, train, validation, lam) for lam in LAMBDAS}
+    best = max(tried, key=tried.get)
+    return tried, best, accuracy(x, y, rest, test, best)
+
+
+def scores(x, y, splitter):
+    """The accuracy of each of the splitter's splits."""
+    return np.array([accuracy(x, y, train, test) for train, test in splitter.split(x)])
+
+
+def splitters():
+    return {
+        "5-fold": KFold(5, shuffle=True, random_state=0),
+        "leave-one-out": LeaveOneOut(),
+        "random sampling": ShuffleSplit(20, test_size=0.2, random_state=0),
+    }
+
+
+def draw(path):
+    """Which of 20 rows each split tests."""
+    axes = fm.plot.figure(10, 3.8).subplots(1, 3)
+    for ax, (name, splitter) in zip(axes, splitters().items(), strict=True):
+        tested = np.zeros((splitter.get_n_splits(np.zeros(20)), 20))
+        for k, (_, test) in enumerate(splitter.split(np.zeros(20))):
+            tested[k, test] = 1
+        ax.pcolormesh(tested, cmap="Blues", vmin=0, vmax=1.3, edgecolors="white", linewidth=1)
+        ax.set(title=name, xlabel="row", ylabel="split")
+        ax.set(xticks=[0, 5, 10, 15, 20], yticks=[0, len(tested)])
+        ax.invert_yaxis()
+    axes[0].figure.suptitle("Test rows (dark) of each split of 20 rows")
+    axes[0].figure.savefig(path, dpi=90)
+
+
+def main(folder="."):
+    x, y = load_iris(return_X_y=True)
+    tried, best, tested = three_way(x, y)
+    print("train / validation / test, 60 / 20 / 20 %")
+    for lam, value in tried.items():
+        print(f"  lambda {lam:<6g} validation {value:6.1%}")
+    print(f"  chosen: lambda {best:g}; fitted again on 80 %, test {tested:.1%}\n")
+    print("                     fits     mean   std of the fits")
+    for name, splitter in splitters().items():
+        found = scores(x, y, splitter)
+        print(f"{name:<18}{len(found):7d}  {found.mean():7.1%}   {found.std():10.1%}")
+    print("\nLeave-one-out scores are 0 or 1, so their spread says nothing about the network.")
+    draw(Path(folder) / "20_splits.png")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])

@@ -1,0 +1,89 @@
+"""SGD with and without momentum on an ill-conditioned bowl, f(w) = (w1**2 + 50 w2**2) / 2.
+
+    SGD        w <- w - lr * g
+    momentum   v <- mu * v + g,   w <- w - lr * v
+
+The steep direction (curvature 50) allows no learning rate above 2 / 50; at such a rate the flat one
+(curvature 1) creeps, by a factor 1 - lr a step. Momentum remembers: steps along the valley point
+the same way and add up, to 1 / (1 - mu) times as far; those across it alternate and largely cancel.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import fastmlp as fm
+
+CURVATURE = np.array([1.0, 50.0])
+START = np.array([-10.0, 1.5])
+LR = 0.035
+
+
+def bowl():
+    """The graph of f: its input is half the curvatures, its parameter is the point w."""
+    curvature, w = fm.Input(2, "half_curvature"), fm.Parameter(2, name="w")
+    net = fm.Graph(curvature, fm.Sum()(curvature * fm.Square()(w)), dtype="float64")
+    net["w"].W = START
+    return net
+
+
+def descend(momentum, steps, lr=LR):
+    """The points on the way, (steps + 1, 2), and f at each."""
+    net = bowl()
+    optimizer = fm.SGD(net, lr=lr, momentum=momentum)
+    points, values = [], []
+    for _ in range(steps + 1):
+        points.append(net["w"].W.copy())
+        values.append(float(net.forward(CURVATURE / 2)[0]))
+        net.backward([1.0])
+        optimizer.step()
+    return np.array(points), np.array(values)
+
+
+def by_formula(momentum, steps, lr=LR):
+    """The same points, by the two lines above."""
+    w, v, points = START.copy(), np.zeros(2), [START]
+    for _ in range(steps):
+        v = momentum * v + CURVATURE * w
+        w = w - lr * v
+        points.append(w)
+    return np.array(points)
+
+
+def steps_until(values, goal=1e-6):
+    """How many steps until f is below the goal."""
+    return int(np.argmax(values < goal))
+
+
+def draw(ways, path):
+    left, right = fm.plot.figure(10, 4.2).subplots(1, 2, width_ratios=[1.4, 1])
+    a, b = np.meshgrid(np.linspace(-11, 4, 200), np.linspace(-2, 2, 200))
+    left.contour(a, b, (a**2 + 50 * b**2) / 2, levels=12, colors=fm.plot.GREY, linewidths=0.5)
+    for (momentum, (points, values)), colour in zip(
+        ways.items(), (fm.plot.BLUE, fm.plot.ORANGE), strict=True
+    ):
+        label = f"momentum {momentum}" if momentum else "SGD"
+        left.plot(*points[:40].T, "o-", markersize=3, linewidth=1, color=colour, label=label)
+        right.semilogy(values, color=colour, label=label)
+    left.plot(0, 0, "*", markersize=12, color="black")
+    left.set(xlabel="$w_1$ (curvature 1)", ylabel="$w_2$ (curvature 50)", title="First 40 steps")
+    right.set(xlabel="step", ylabel="f(w)", title="Height above the bottom", ylim=(1e-12, None))
+    right.grid(alpha=0.25)
+    left.legend()
+    left.figure.savefig(path, dpi=100)
+
+
+def main(folder="."):
+    ways = {momentum: descend(momentum, 400) for momentum in (0.0, 0.8)}
+    print(f"learning rate {LR}, from w = {START.tolist()}, f = {ways[0.0][1][0]:.2f}\n")
+    print("momentum   f after 20 steps   after 100   steps until f < 1e-6   from the formula")
+    for momentum, (points, values) in ways.items():
+        difference = abs(points - by_formula(momentum, 400)).max()
+        print(f"{momentum:8.1f}   {values[20]:16.2e}   {values[100]:9.1e}   "
+              f"{steps_until(values):20d}   {difference:16.0e}")  # fmt: skip
+    draw(ways, Path(folder) / "22_momentum.png")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:2])
