@@ -99,6 +99,13 @@ def test_duplicates(name, duplicate):
     assert np.array_equal(twin.forward(*inputs), expected)
 
 
+@pytest.mark.parametrize("name", [*LAYERS, "Custom"])
+def test_docstrings_give_an_example_and_the_local_gradient(name):
+    text = getattr(fm, name).__doc__
+    assert ">>> import fastmlp as fm" in text
+    assert "ocal gradient" in text or name in ("Dropout", "Parameter", "Custom")
+
+
 @pytest.mark.parametrize("name", list(ACTIVATIONS))
 def test_docstring_says_how_it_is_used(name):
     text = ACTIVATIONS[name].__doc__

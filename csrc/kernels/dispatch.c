@@ -61,8 +61,8 @@ const char *fm_isa_in_use(void) { return in_use()->name; }
 const fm_kernels *fm_table(fm_dtype dtype) { return in_use()->tables[dtype]; }
 
 static const fm_activation_row activation_rows[] = {
-#define FM_ACTIVATION(id, name, saves, n_params, params, formula, init, tol32, tol64) \
-    {#name, params, formula, init, FM_SAVES_##saves, {tol32, tol64}},
+#define FM_ACTIVATION(id, name, saves, n_params, params, formula, slope, init, tol32, tol64) \
+    {#name, params, formula, slope, init, FM_SAVES_##saves, {tol32, tol64}},
 #include "kernels/activations.def"
 #undef FM_ACTIVATION
 };

@@ -8,7 +8,7 @@ enum { FM_ACTIVATION_PARAMS = 2, FM_HYPERS = 6, FM_SLOTS = 2 };
 typedef enum { FM_SAVES_OUTPUT, FM_SAVES_SLOPE } fm_saves;
 
 typedef struct {
-    const char *name, *params, *formula, *init;
+    const char *name, *params, *formula, *slope, *init;
     fm_saves saves;
     double tolerance[2]; /* relative, against the float64 reference, for float32 and float64 */
 } fm_activation_row;

@@ -45,6 +45,7 @@ cdef extern from "fastmlp.h" nogil:
         const char *name
         const char *params
         const char *formula
+        const char *slope
         const char *init
         double tolerance[2]
 

@@ -135,6 +135,7 @@ def activations():
             "name": row.name.decode(),
             "params": _defaults(row.params),
             "formula": row.formula.decode(),
+            "slope": row.slope.decode(),
             "init": row.init.decode(),
             "tolerance": (row.tolerance[0], row.tolerance[1]),
         })

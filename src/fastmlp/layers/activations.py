@@ -37,8 +37,9 @@ class Activation(WidthlessLayer):
 class GELU(Activation):
     """Gaussian error linear unit (Hendrycks and Gimpel, 2016): ``y = x * Phi(x)``.
 
-    ``Phi`` is the standard normal distribution function. Input and output have the same shape,
-    ``(N, features)`` or ``(features,)``.
+    ``Phi`` is the standard normal distribution function and ``phi`` its density; local gradient
+    ``Phi(x) + x * phi(x)``. Input and output have the same shape, ``(N, features)`` or
+    ``(features,)``.
 
     Parameters
     ----------
@@ -70,7 +71,7 @@ class GELU(Activation):
 _DOC = """{name} activation: ``f(z) = {formula}``, element by element.
 
 Input and output have the same shape, ``(N, features)`` or ``(features,)``.
-``backward`` multiplies by the local gradient ``f'(z)``{gradient}.
+Local gradient, by which ``backward`` multiplies: ``f'(z) = {slope}``.
 
 Parameters
 ----------
@@ -90,11 +91,8 @@ Examples
 
 def _document(row: Mapping[str, Any]) -> str:
     lines = [f"{name} : float, default {default:g}\n" for name, default in row["params"]]
-    derivative = row.get("derivative")
-    gradient = f" = ``{derivative}``" if derivative else ""
-    return _DOC.format(
-        name=row["name"], formula=row["formula"], gradient=gradient, parameters="".join(lines)
-    )
+    words = {name: row[name] for name in ("name", "formula", "slope")}
+    return _DOC.format(**words, parameters="".join(lines))
 
 
 def _constructor(row: Mapping[str, Any]) -> Any:
