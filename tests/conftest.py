@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +12,10 @@ import pytest
 
 # Read when OpenMP is loaded: teams that outnumber the processors must not wait by spinning.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# Who starts the suite in the background of a shell has it ignore interrupts, which some tests send.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Tests import harness.py and golden/ by name, wherever pytest is started from.
 sys.path.insert(0, str(Path(__file__).parent))
