@@ -124,11 +124,11 @@ static int stop_later(void *context) { return ++*(int *)context % 2; }
 
 /* A prediction of some blocks by more threads than it has rows to share may be stopped behind any block: it must end. */
 static void check_stopped_predictions(void) {
-    enum { RUNS = 200, PREDICTED = 500 };
-    static float x[PREDICTED * 1024], y[PREDICTED * 1024];
+    enum { RUNS = 200, PREDICTED = 500, NARROW = 64 };
+    static float x[PREDICTED * NARROW], y[PREDICTED * NARROW];
     const fm_node node = {
-        .op = FM_OP_LINEAR, .n_sources = 1, .source = {-1}, .fan_in = 1024, .fan_out = 1024, .bias = 1};
-    const fm_ends ends = {.n_inputs = 1, .width = {1024}, .n_outputs = 1, .output = {0}};
+        .op = FM_OP_LINEAR, .n_sources = 1, .source = {-1}, .fan_in = NARROW, .fan_out = NARROW, .bias = 1};
+    const fm_ends ends = {.n_inputs = 1, .width = {NARROW}, .n_outputs = 1, .output = {0}};
     const void *const xs[] = {x};
     void *const ys[] = {y};
     fm_net *net;
