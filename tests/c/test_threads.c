@@ -124,7 +124,7 @@ static int stop_later(void *context) { return ++*(int *)context % 2; }
 
 /* A prediction of some blocks by more threads than it has rows to share may be stopped behind any block: it must end. */
 static void check_stopped_predictions(void) {
-    enum { RUNS = 200, PREDICTED = 500, NARROW = 64 };
+    enum { RUNS = 40, PREDICTED = 500, NARROW = 256 };
     static float x[PREDICTED * NARROW], y[PREDICTED * NARROW];
     const fm_node node = {
         .op = FM_OP_LINEAR, .n_sources = 1, .source = {-1}, .fan_in = NARROW, .fan_out = NARROW, .bias = 1};
