@@ -64,6 +64,7 @@ NETS = listed("a", [1], 1j, True, object(), fm.Sequential, NAN, -1.0, HUGE, np.z
 
 KINDS = {
     "size": integers(0, -1, 2**40, HUGE),
+    "size or None": integers(0, -1, 2**40, HUGE, none=True),
     "pieces": integers(1, 0, -1, 2**40, HUGE),
     "count": integers(-1, 2**40, HUGE),
     "real": reals(),

@@ -78,7 +78,7 @@ ALONE = "reference"
 FRONT = {"__init__", "__main__"}
 
 # Steps upwards inside a function, for convenience: the module is loaded by whoever asks for it.
-LATE_STEPS_UP = {("network", "io"), ("graph", "drawing"), ("__init__", "io")}
+LATE_STEPS_UP = {("network", "io"), ("callbacks", "io"), ("graph", "drawing"), ("__init__", "io")}
 # `config` reads the version, which the package sets before it imports anything.
 READS_VERSION = {"config"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -20,8 +19,11 @@ from fastmlp.io import read_metadata
 pytest.importorskip("click")
 pytest.importorskip("sklearn")
 pytest.importorskip("matplotlib")
+pytest.importorskip("pandas")
 
-from fastmlp.cli.datasets import BUILT_IN, split
+from fastmlp.cli.datasets import BUILT_IN
+from fastmlp.cli.model_file import TableModel
+from fastmlp.cli.splits import Preparation, hold_out
 
 QUICK = ["--no-progress", "--hidden", "16", "--epochs", "3"]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -70,6 +72,8 @@ def test_train_digits_as_the_readme_does(capsys: pytest.CaptureFixture[str]) -> 
         "loss",
         "validation",
         "accuracy",
+        "time",
+        "left",
     ]
     assert lines[1].split()[0] == "1"
     accuracy = float(captured.out.split("test accuracy")[1].split()[0])
@@ -85,12 +89,9 @@ def test_train_digits_as_the_readme_does(capsys: pytest.CaptureFixture[str]) -> 
 
 def test_the_model_file_suffices_for_predictions() -> None:
     assert main(["train", "digits", "--no-progress", "--epochs", "20", "--seed", "5"]) == 0
-    net, metadata = fm.load("digits.safetensors"), read_metadata("digits.safetensors")
-    scaling = json.loads(metadata["input_scaling"])
-    table = BUILT_IN["digits"]()
-    x = (table.x - scaling["mean"]) / scaling["scale"]
-    assert (net.predict(x).argmax(axis=1) == table.y).mean() > 0.95
-    assert json.loads(metadata["classes"]) == [str(i) for i in range(10)]
+    model, table = TableModel.load("digits.safetensors"), BUILT_IN["digits"]()
+    assert (model.predict(table.frame).argmax(axis=1) == table.y).mean() > 0.95
+    assert model.description.classes == [str(i) for i in range(10)]
 
 
 @pytest.mark.parametrize("data", ["wine", "breast_cancer", "iris", "diabetes"])
@@ -197,7 +198,7 @@ def test_info_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("arguments", [["info"], ["info", "m.safetensors"]])
 def test_info_needs_numpy_alone(arguments: list[str]) -> None:
     fm.Sequential(fm.Linear(4, 3), seed=1).save("m.safetensors")
-    names = ["click", "rich", "tqdm", "sklearn", "matplotlib", "scipy"]
+    names = ["click", "rich", "tqdm", "pandas", "sklearn", "matplotlib", "scipy"]
     result = run_without(names, arguments)
     assert (result.returncode, result.stderr) == (0, "")
     assert ("isa" if len(arguments) == 1 else "in_features=4") in result.stdout
@@ -209,7 +210,7 @@ def test_bare_errors() -> None:
     assert result.stderr == "Error: missing.safetensors: No such file or directory\n"
 
 
-@pytest.mark.parametrize("missing", ["click", "tqdm", "sklearn", "matplotlib"])
+@pytest.mark.parametrize("missing", ["click", "tqdm", "pandas", "sklearn", "matplotlib"])
 def test_missing_extra_is_named(missing: str) -> None:
     result = run_without([missing], ["train", "iris"])
     assert result.returncode == 2
@@ -239,21 +240,21 @@ def test_interrupt_writes_nothing() -> None:
 
 def test_split_is_stratified_and_scaled_by_the_training_part() -> None:
     table = BUILT_IN["wine"]()
-    data = split(table, seed=1, dtype="float64")
-    sizes = [len(part.y) for part in (data.train, data.validation, data.test)]
-    assert sum(sizes) == len(table.y)
-    assert sizes[1] == sizes[2]
-    np.testing.assert_allclose(data.train.x.mean(axis=0), 0, atol=1e-12)
-    np.testing.assert_allclose(data.train.x.std(axis=0), 1)
-    shares = [np.bincount(part.y) / len(part.y) for part in (data.train, data.test)]
+    parts = hold_out(table, seed=1)
+    assert sum(map(len, parts)) == len(table.y)
+    assert len(parts[1]) == len(parts[2])
+    train, _, test = (Preparation.fit(table, parts[0]).part(rows, "float64") for rows in parts)
+    np.testing.assert_allclose(train.x.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(train.x.std(axis=0), 1)
+    shares = [np.bincount(part.y) / len(part.y) for part in (train, test)]
     np.testing.assert_allclose(shares[0], shares[1], atol=0.05)
 
 
 def test_regression_target_is_restored() -> None:
     table = BUILT_IN["diabetes"]()
-    data = split(table, seed=0, dtype="float64")
-    assert data.target is not None
-    restored = np.concatenate(
-        [data.target.undo(part.y)[:, 0] for part in (data.train, data.validation, data.test)]
-    )
-    np.testing.assert_allclose(np.sort(restored), np.sort(table.y))
+    rows = np.arange(len(table.y))
+    preparation = Preparation.fit(table, rows[:300])
+    assert preparation.target is not None
+    scaled = preparation.part(rows, "float64").y
+    np.testing.assert_allclose(scaled[:300].mean(), 0, atol=1e-12)
+    np.testing.assert_allclose(preparation.target.undo(scaled)[:, 0], table.y)

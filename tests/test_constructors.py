@@ -40,6 +40,7 @@ PARAMETERS = {
     "betas": "betas",
     "quantiles": "quantiles",
     "features": "size",
+    "max_eval": "size or None",
     "shape": "shape",
     **dict.fromkeys(["shape_a", "shape_b"], "shape or None"),
     "file": "stream",

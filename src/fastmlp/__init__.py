@@ -17,7 +17,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 from fastmlp import _loading, initializers  # noqa: F401  (_loading first: it loads the core)
-from fastmlp.callbacks import EarlyStopping, ProgressBar
+from fastmlp.callbacks import Checkpoint, EarlyStopping, ProgressBar
 from fastmlp.config import show_config
 from fastmlp.errors import (
     ArgumentError,
@@ -99,6 +99,7 @@ __all__ = [
     "ArgumentTypeError",
     "BCEWithLogitsLoss",
     "BatchNorm",
+    "Checkpoint",
     "Concat",
     "ConstantLR",
     "Copy",

@@ -1,18 +1,23 @@
 """What runs between the epochs of a fit: any object with ``on_epoch_end(state)``.
 
-It may also have ``on_fit_start(state)`` and ``on_fit_end(state)``; the latter runs however the fit
-ends, with ``state.error`` the exception that ended it or None.
+It may also have ``on_fit_start(state)``; ``on_fit_ready(state)``, when all have started;
+``on_epoch_done(state)``, when all have heard of an epoch; ``on_fit_end(state)``, however the fit
+ends, with ``state.error`` the exception that ended it or None. One with ``state_dict()`` and
+``load_state_dict(state)`` is part of checkpoints.
 """
 
 from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Mapping
+from os import PathLike, fspath
+from os.path import exists
 from typing import TYPE_CHECKING, Any, TextIO
 
 from fastmlp import validation
 from fastmlp.described import Described
-from fastmlp.errors import ArgumentError, ArgumentTypeError
+from fastmlp.errors import ArgumentError, ArgumentTypeError, FastMLPError
 from fastmlp.validation import Array
 
 if TYPE_CHECKING:
@@ -87,6 +92,17 @@ class EarlyStopping(Described):
         if self._waited >= max(self.patience, 1):
             state.stop()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what it has seen, for checkpoints."""
+        names = ("_best", "_best_epoch", "_waited", "_params", "_state")
+        return {name: getattr(self, name) for name in names}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what ``state_dict`` returned."""
+        if set(state) != set(self.state_dict()):
+            raise ArgumentError(f"state: got {sorted(state)}; want {sorted(self.state_dict())}")
+        vars(self).update(state)
+
     def on_fit_end(self, state: FitState) -> None:
         """Put back the best parameters."""
         if self._best_epoch is not None:
@@ -94,6 +110,125 @@ class EarlyStopping(Described):
         if self._params is not None and state.error is None:
             state.net.params[...], state.net.state[...] = self._params, self._state
         self._params = self._state = None
+
+
+class Checkpoint(Described):
+    """Save the fit between epochs, so that it can go on after it was ended.
+
+    The file holds the network, the optimizer's state, the schedule, the history and the other
+    callbacks; orders of rows and dropout masks follow from seeds and counts, which it holds too. A
+    fit that goes on gives bit for bit what it would have given without the break. ``fm.load`` reads
+    the network from the file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Written atomically: the file is the old one or the new one.
+    every : int, default 1
+        Epochs between two saves; the last epoch is always saved.
+    resume : bool, default False
+        Whether to go on from the file where it exists. ``epochs`` is then the number of epochs of
+        both fits together.
+
+    Raises
+    ------
+    ArgumentError
+        If the file is of another network or optimizer.
+    ModelFileError
+        If it is no checkpoint.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import fastmlp as fm
+    >>> def train(epochs, path):
+    ...     net = fm.Sequential(fm.Linear(1, 4), fm.Tanh(), fm.Linear(4, 1), seed=0)
+    ...     fm.fit(net, [[0.0], [1.0], [2.0]], [0, 1, 4], loss=fm.MSELoss(), epochs=epochs,
+    ...            batch_size=2, callbacks=[fm.Checkpoint(path, resume=True)], progress=False)
+    ...     return net.params
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = train(3, f"{folder}/a.safetensors")
+    ...     same = train(8, f"{folder}/a.safetensors") == train(8, f"{folder}/b.safetensors")
+    >>> bool(same.all())
+    True
+    """
+
+    def __init__(self, path: str | PathLike[str], every: int = 1, resume: bool = False) -> None:
+        if not isinstance(path, (str, PathLike)) or not fspath(path):
+            raise ArgumentTypeError(f"path: got {path!r}; want a path")
+        self.path = path
+        self.every = validation.size(every, "every")
+        self.resume = validation.flag(resume, "resume")
+
+    def on_fit_start(self, state: FitState) -> None:
+        """Refuse what cannot be saved."""
+        if not hasattr(state.trainer.optimizer, "load_state_dict"):
+            name = type(state.trainer.optimizer).__name__
+            raise ArgumentError(f"Checkpoint: {name} keeps a state of its own, which is not saved")
+
+    def on_fit_ready(self, state: FitState) -> None:
+        """Go on from the file."""
+        if not self.resume or not exists(self.path):
+            return
+        from fastmlp.io import checkpoint
+
+        before = state.net.params.copy(), state.net.state.copy()
+        trainer = state.trainer.state_dict()
+        try:
+            saved = checkpoint.restore(self.path, state.net)
+            state.trainer.load_state_dict(saved["trainer"])
+            self._restore(state, saved)
+        except BaseException as error:
+            state.net.params[...], state.net.state[...] = before
+            state.trainer.load_state_dict(trainer)
+            if isinstance(error, FastMLPError) or not isinstance(error, Exception):
+                raise
+            raise ArgumentError(
+                f"path: {fspath(self.path)} does not fit this fit ({error})"
+            ) from error
+
+    def on_epoch_end(self, state: FitState) -> None:
+        """Wait until all others have heard of the epoch."""
+
+    def on_epoch_done(self, state: FitState) -> None:
+        """Save."""
+        last = state.stopped or state.epoch + 1 >= state.epochs
+        if last or (state.epoch + 1) % self.every == 0:
+            self._save(state)
+
+    def _save(self, state: FitState) -> None:
+        from fastmlp.io import checkpoint
+
+        schedule = state.schedule
+        checkpoint.save(self.path, state.net, {
+            "trainer": state.trainer.state_dict(),
+            "epoch": state.epoch,
+            "stopped": state.stopped,
+            "history": state.history.to_dict(),
+            "schedule": None if schedule is None else schedule.state_dict(),
+            "callbacks": [hook.state_dict() for hook in self._others(state)],
+        })  # fmt: skip
+
+    def _restore(self, state: FitState, saved: Mapping[str, Any]) -> None:
+        others = self._others(state)
+        if len(saved["callbacks"]) != len(others) or (saved["schedule"] is None) != (
+            state.schedule is None
+        ):
+            raise ArgumentError(
+                f"path: {fspath(self.path)} has another schedule or other callbacks than this fit"
+            )
+        epoch, history = saved["epoch"], saved["history"]
+        if type(epoch) is not int or epoch != len(history["loss"]) - 1:
+            raise ArgumentError(f"path: {fspath(self.path)} has epoch {epoch!r} of its history")
+        for hook, known in zip(others, saved["callbacks"], strict=True):
+            hook.load_state_dict(known)
+        if state.schedule is not None:
+            state.schedule.load_state_dict(saved["schedule"])
+        state.history.load(history)
+        state.epoch, state.stopped = epoch, bool(saved["stopped"])
+
+    def _others(self, state: FitState) -> list[Any]:
+        return [hook for hook in state.callbacks if hasattr(hook, "load_state_dict")]
 
 
 class ProgressBar:

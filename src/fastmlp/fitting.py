@@ -77,11 +77,15 @@ class Run:
             trainer.net.core_net().reserve(self.held_out.rows)
         history = History(trainer.score_name)
         self.state = FitState(trainer, history, self.epochs, self.held_out is not None)
+        self.state.callbacks, self.state.schedule = self.hooks, self.schedule
 
     def run(self) -> None:
         """Run the epochs, then ``on_fit_end`` however they ended."""
         try:
             self._tell("on_fit_start")
+            if self.schedule is not None:
+                self.schedule.start()
+            self._tell("on_fit_ready")
             if isinstance(self.trainer.optimizer, LBFGS):
                 self._run_lbfgs()
             else:
@@ -96,9 +100,9 @@ class Run:
     def _run_epochs(self) -> None:
         rows = self.data.rows
         steps = -(-rows // self.batch_size)
-        if self.schedule is not None:
-            self.schedule.start()
-        for epoch in range(self.epochs):
+        for epoch in range(self.state.epoch + 1, self.epochs):
+            if self.state.stopped:
+                break
             start = time.perf_counter()
             rates = self._rates(epoch, steps)
             order = None
@@ -106,8 +110,6 @@ class Run:
                 order = _core.permutation(rows, self.seed, self.trainer.epochs_done)
             loss = self.trainer.epoch(self.data, order, self.batch_size, rates)
             self._end_epoch(loss, float(rates[-1]), start)
-            if self.state.stopped:
-                break
 
     def _run_lbfgs(self) -> None:
         start = time.perf_counter()
@@ -138,6 +140,7 @@ class Run:
         if self.schedule is not None:
             self.schedule.observe(loss if state.val_loss is None else state.val_loss)
         self._tell("on_epoch_end")
+        self._tell("on_epoch_done")
 
     def _rates(self, epoch: int, steps: int) -> Array:
         lr = self.trainer.lr

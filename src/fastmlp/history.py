@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from fastmlp.errors import ArgumentError
 
 if TYPE_CHECKING:
     from fastmlp.network import Network
@@ -60,6 +63,17 @@ class History:
     def best_epoch(self, epoch: int) -> None:
         self._best_epoch = epoch
 
+    def load(self, columns: Mapping[str, Any]) -> None:
+        """Take back the lists of another history, from its ``to_dict()``."""
+        rows = len(columns["loss"])
+        for name in _COLUMNS:
+            values = columns[name]
+            whole = isinstance(values, list) and all(type(value) is float for value in values)
+            if not whole or len(values) not in ((0, rows) if name.startswith("val") else (rows,)):
+                raise ArgumentError(f"history: got {values!r:.60} for {name}; want {rows} numbers")
+        for name in _COLUMNS:
+            getattr(self, name)[:] = columns[name]
+
     def to_dict(self) -> dict[str, Any]:
         """Return the lists, ``best_epoch`` and ``score_name`` as a JSON-able dict."""
         lists = {name: list(getattr(self, name)) for name in _COLUMNS}
@@ -91,6 +105,9 @@ class FitState:
     val_loss, val_score : float or None
         None without validation.
     has_validation : bool
+    callbacks : list
+        All callbacks of this fit.
+    schedule : Schedule or None
     error : BaseException or None
         In ``on_fit_end``: what ended the fit early, if it was an exception.
     """
@@ -107,6 +124,8 @@ class FitState:
         self.lr = trainer.lr
         self.val_loss: float | None = None
         self.val_score: float | None = None
+        self.callbacks: list[Any] = []
+        self.schedule: Any = None
         self.error: BaseException | None = None
         self.stopped = False
 

@@ -24,6 +24,9 @@ class LBFGS(Optimizer):
         Iterations in one ``Trainer.step``.
     history_size : int, default 10
         How many past steps shape the next one.
+    max_eval : int, optional
+        Evaluations of loss and gradient, all of the line searches' together; 21 for each iteration
+        by default.
     tolerance_grad : float, default 1e-7
         Stop when no gradient element is larger.
     tolerance_change : float, default 1e-9
@@ -48,10 +51,12 @@ class LBFGS(Optimizer):
         history_size: int = 10,
         tolerance_grad: float = 1e-7,
         tolerance_change: float = 1e-9,
+        max_eval: int | None = None,
     ) -> None:
         self.max_iter = validation.size(max_iter, "max_iter")
         self.history_size = validation.size(history_size, "history_size")
         self.tolerance_grad = validation.real(tolerance_grad, "tolerance_grad", 0.0)
+        self.max_eval = None if max_eval is None else validation.size(max_eval, "max_eval")
         self.tolerance_change = validation.real(tolerance_change, "tolerance_change", 0.0)
 
     @property
@@ -87,7 +92,7 @@ class LBFGS(Optimizer):
         # A line search takes at most 20 evaluations: the iterations are what ends the run.
         options = {
             "maxiter": iterations,
-            "maxfun": 21 * iterations,
+            "maxfun": self.max_eval or 21 * iterations,
             "maxcor": self.history_size,
             "gtol": self.tolerance_grad,
             "ftol": self.tolerance_change,

@@ -7,12 +7,14 @@ epochs, ``OneCycleLR`` at each step; formulas are PyTorch's.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from fastmlp import validation
 from fastmlp.described import Described
+from fastmlp.errors import ArgumentError
 from fastmlp.validation import Array
 
 
@@ -21,6 +23,17 @@ class Schedule(Described):
 
     def start(self) -> None:
         """Forget the past: called when a fit begins."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what ``observe`` has changed, for checkpoints."""
+        return {name: value for name, value in vars(self).items() if name.startswith("_")}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what ``state_dict`` returned."""
+        numbers = all(type(value) in (int, float) for value in state.values())
+        if set(state) != set(self.state_dict()) or not numbers:
+            raise ArgumentError(f"state: got {state!r:.80}; want {sorted(self.state_dict())}")
+        vars(self).update(state)
 
     def rates(self, lr: float, epoch: int, epochs: int, steps: int) -> Array:
         """Return the learning rates of the steps of one epoch.

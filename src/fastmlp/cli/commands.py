@@ -10,12 +10,22 @@ import click
 
 from fastmlp.cli import INSTALL_HINT
 from fastmlp.cli.info import describe_build, describe_model
+from fastmlp.cli.reading import FORMATS, is_table
+from fastmlp.cli.settings import (
+    DROPOUT,
+    LARGEST_BATCH,
+    ROWS_OF_A_CYCLE,
+    Hyperparameters,
+    Settings,
+)
 from fastmlp.cli.tables import error_line, print_table
-from fastmlp.errors import FastMLPError
+from fastmlp.errors import FastMLPError, MissingPackageError
 
 DATA_SETS = ("digits", "wine", "breast_cancer", "iris", "diabetes")
-EXTRA_PACKAGES = ("rich", "tqdm", "matplotlib", "sklearn", "threadpoolctl")
+EXTRA_PACKAGES = ("rich", "tqdm", "matplotlib", "pandas", "sklearn", "threadpoolctl")
 DEBUG = "fastmlp.debug"
+DEFAULTS = Hyperparameters()
+SMALL, LARGE = DEFAULTS.plan(1), DEFAULTS.plan(ROWS_OF_A_CYCLE)
 
 
 class MissingPackage(click.ClickException):
@@ -42,10 +52,29 @@ def _as_click_error(error: Exception) -> click.ClickException:
     package = (error.name or "").partition(".")[0] if isinstance(error, ImportError) else ""
     if package in EXTRA_PACKAGES:
         return MissingPackage(f"this command needs {package}: {INSTALL_HINT}")
+    if isinstance(error, MissingPackageError):
+        return MissingPackage(error_line(error))
     if isinstance(error, (FastMLPError, OSError, MemoryError)):
         return click.ClickException(error_line(error))
     message = f"{type(error).__name__}: {error_line(error)} (--debug shows where)"
     return click.ClickException(message)
+
+
+def _check_table(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Refuse what by its name is no table."""
+    if not is_table(value):
+        message = f"{value!r} is no table, whose name would end in {FORMATS}."
+        raise click.BadParameter(message, ctx, param)
+    return value
+
+
+def _check_data(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    """Refuse what is neither a table nor a data set that ships with scikit-learn."""
+    if value not in DATA_SETS and not is_table(value):
+        known = ", ".join(DATA_SETS)
+        message = f"{value!r} is neither a data set ({known}) nor a file {FORMATS}."
+        raise click.BadParameter(message, ctx, param)
+    return value
 
 
 def _parse_widths(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
@@ -89,44 +118,66 @@ def info(model: Path | None) -> None:
 
 
 @cli.command(context_settings={"show_default": True})
-@click.argument("data", type=click.Choice(DATA_SETS))
+@click.argument("data", callback=_check_data)
+@click.option(
+    "--target",
+    metavar="COLUMN",
+    help="Column of the file to predict.  [default: the one called target, label, class or y]",
+)
+@click.option(
+    "--task",
+    type=click.Choice(["classification", "regression"]),
+    help="[default: classification for text, truth values and few different whole numbers]",
+)
+@click.option(
+    "--cv",
+    type=click.IntRange(min=2),
+    metavar="K",
+    help="Test by K-fold cross-validation, then train on all rows.",
+)
 @click.option(
     "--hidden",
     metavar="WIDTHS",
     callback=_parse_widths,
-    default="256,128",
+    default=",".join(map(str, DEFAULTS.hidden)),
     help="Widths of the hidden layers; '' for a linear model.",
 )
-@click.option("--activation", default="relu", help="Activation of the hidden layers.")
+@click.option("--activation", default=DEFAULTS.activation, help="Activation of the hidden layers.")
 @click.option(
     "--dropout",
     type=click.FloatRange(0, 1, max_open=True),
-    default=0.3,
-    help="Share of hidden units to drop in each training step.",
+    help="Share of hidden units to drop in each training step.  "
+    f"[default: {DROPOUT['classification']}; {DROPOUT['regression']} for a regression]",
 )
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
-    default=100,
-    help="Most epochs; training stops earlier once the validation loss no longer falls.",
+    help=f"Most epochs; training stops earlier where validation no longer gets better.  "
+    f"[default: {SMALL.epochs}; {LARGE.epochs} for {ROWS_OF_A_CYCLE:,} rows or more]",
 )
 @click.option(
-    "--batch-size", type=click.IntRange(min=1), default=32, help="Rows per training step."
+    "--batch-size",
+    type=click.IntRange(min=1),
+    help=f"Rows per training step.  [default: {SMALL.batch_size}; {LARGE.batch_size} to "
+    f"{LARGEST_BATCH} for {ROWS_OF_A_CYCLE:,} rows or more]",
 )
 @click.option(
     "--lr",
     type=click.FloatRange(min=0, min_open=True),
-    default=1e-3,
-    help="Learning rate of Adam.",
+    help=f"Learning rate of Adam.  [default: {SMALL.lr}; for {ROWS_OF_A_CYCLE:,} rows or more a "
+    f"cycle up to {LARGE.lr} and down to 0]",
 )
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
-    default=0,
+    default=DEFAULTS.seed,
     help="Seed of the split, the weights, the batches and the dropout.",
 )
 @click.option(
-    "--dtype", type=click.Choice(["float32", "float64"]), default="float32", help="Precision."
+    "--dtype",
+    type=click.Choice(["float32", "float64"]),
+    default=DEFAULTS.dtype,
+    help="Precision.",
 )
 @click.option(
     "--threads", type=click.IntRange(min=1), help="Threads to use.  [default: all there are]"
@@ -139,19 +190,70 @@ def info(model: Path | None) -> None:
     type=click.Path(path_type=Path),
     help="Model file to write; the picture goes beside it.  [default: DATA.safetensors]",
 )
+@click.option(
+    "--checkpoint",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Save the training after each epoch, and go on from FILE where it exists.",
+)
 @debug_option
 def train(**options: Any) -> None:
-    """Train a network on a data set that ships with scikit-learn, and test it.
+    """Train a network on the table DATA, and test it.
 
-    The rows are split 70/15/15 into training, validation and test. Writes the model and a picture:
-    the loss curves beside the confusion matrix (or, for the regression diabetes, beside the
+    DATA is a CSV, TSV (also .gz) or Parquet file, or one of the data sets that ship with
+    scikit-learn: digits, wine, breast_cancer, iris, diabetes.
+
+    Numbers are standardised, missing ones replaced by the median. Text becomes one input for each
+    frequent level, one for missing text and one for all levels that are rare or new. Columns that
+    cannot help (constant, empty, identifiers) are left out.
+
+    The rows are split 70/15/15 into training, validation and test, or by --cv. Writes the model
+    and a picture: the loss curves beside the confusion matrix (of a regression, beside the
     predictions against the true values).
+
+    \b
+    Examples:
+      fastmlp train digits
+      fastmlp train houses.csv --target price --hidden 512,256 --output houses.safetensors
+      fastmlp predict houses.safetensors new.csv --out prices.csv
     """
+    _check_train_options(options)
     # Imported here because scikit-learn and Matplotlib take a second, which --help should not.
-    from fastmlp.cli.train import Settings
     from fastmlp.cli.train import train as run_training
 
-    run_training(Settings(**options))
+    run_training(Settings(**options, is_file=options["data"] not in DATA_SETS))
+
+
+def _check_train_options(options: dict[str, Any]) -> None:
+    if options["data"] in DATA_SETS and (options["target"] is not None or options["task"]):
+        raise click.UsageError(f"{options['data']} has a target and a task of its own.")
+    if options["cv"] is not None and options["checkpoint"] is not None:
+        raise click.UsageError("--checkpoint saves one training, and --cv makes several.")
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("data", callback=_check_table)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, allow_dash=True),
+    default=Path("-"),
+    help="CSV file to write.  [default: standard output]",
+)
+@debug_option
+def predict(model: Path, data: str, out: Path) -> None:
+    """Predict the rows of the table DATA with the file MODEL that `fastmlp train` wrote.
+
+    DATA is a CSV, TSV (also .gz) or Parquet file. Its columns are found by name: those of the
+    training must be there, others are ignored.
+
+    Writes CSV, a line for each row: the column prediction, and for classes one column
+    probability_NAME for each.
+    """
+    # Imported here because pandas takes a second, which --help should not.
+    from fastmlp.cli.predict import predict as run_prediction
+
+    run_prediction(model, Path(data), out)
 
 
 @cli.command(context_settings={"show_default": True})

@@ -1,80 +1,53 @@
-"""Tables to learn from: loaded, split, and scaled by what the training part alone tells."""
+"""Tables to learn from: a target, the columns it is predicted from, and what kind of task it is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+import pandas as pd
+from numpy.typing import NDArray
 from sklearn import datasets
-from sklearn.model_selection import train_test_split
+
+from fastmlp.cli.encoder import quoted
+from fastmlp.cli.reading import TableError, read_table, stem
+from fastmlp.cli.values import MISSING, kind_of, level_text, levels_of, numbers_of
 
 Array = NDArray[Any]
 Task = Literal["classification", "regression"]
 
-HOLD_OUT = 0.15  # share of the rows for validation, and again for the test
 DIGITS_MAXIMUM = 16.0  # brightest pixel; one scale for all pixels keeps the image's contrast
+FEWEST_ROWS = 20
+MOST_NUMBERED_CLASSES = 20  # different whole numbers, for a target to be detected as classes
+FEWEST_PER_CLASS = 5  # rows, on average, for the same
+USUAL_TARGETS = ("target", "label", "class", "y")
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows to learn from: `x` (N, features); `y` (N,) holds class indices or real targets."""
+    """Rows to learn from: `frame` (N, columns); `y` (N,) holds class indices or real targets."""
 
     name: str
-    x: Array
+    frame: pd.DataFrame
     y: Array
-    features: list[str]
+    target_name: str
     classes: list[str]  # names of the classes 0, 1, ...; empty for a regression
-    pixel_maximum: float | None = None  # known range of the inputs, instead of standardising
+    maximum: float | None = None  # known range of the inputs, instead of standardising
+    notes: tuple[str, ...] = ()  # what was done to the file's rows, a line each
 
     @property
     def task(self) -> Task:
         return "classification" if self.classes else "regression"
 
 
-@dataclass(frozen=True)
-class Scaling:
-    """The map v -> (v - mean) / scale, column by column."""
-
-    mean: Array
-    scale: Array
-
-    def apply(self, values: Array) -> Array:
-        return (values - self.mean) / self.scale
-
-    def undo(self, values: Array) -> Array:
-        return values * self.scale + self.mean
-
-    def describe(self) -> dict[str, list[float]]:
-        return {"mean": self.mean.tolist(), "scale": self.scale.tolist()}
-
-
-@dataclass(frozen=True)
-class Part:
-    """Scaled rows, as the network takes them: `x` (n, features), `y` (n,) or (n, 1)."""
-
-    x: Array
-    y: Array
-
-
-@dataclass(frozen=True)
-class Split:
-    """A table in three parts, with the scalings that its training part gave."""
-
-    table: Table
-    train: Part
-    validation: Part
-    test: Part
-    inputs: Scaling
-    target: Scaling | None
-
-
-def _load(name: str, loader: Callable[[], Any], pixel_maximum: float | None = None) -> Table:
+def _load(name: str, loader: Callable[[], Any], maximum: float | None = None) -> Table:
     bunch = loader()
     classes = [str(label) for label in bunch.get("target_names", [])]
-    return Table(name, bunch.data, bunch.target, list(bunch.feature_names), classes, pixel_maximum)
+    frame = pd.DataFrame(bunch.data, columns=[str(name) for name in bunch.feature_names])
+    return Table(name, frame, bunch.target, "target", classes, maximum)
 
 
 BUILT_IN: dict[str, Callable[[], Table]] = {
@@ -86,40 +59,90 @@ BUILT_IN: dict[str, Callable[[], Table]] = {
 }
 
 
-def split(table: Table, seed: int, dtype: DTypeLike) -> Split:
-    """Split 70/15/15, classes in equal shares, and scale with the training part's statistics."""
-    train, validation, test = _split_rows(table, seed)
-    inputs = _input_scaling(table, train)
-    target = None if table.classes else _standardising(table.y[train, None])
-
-    def part(rows: Array) -> Part:
-        y = table.y[rows] if target is None else target.apply(table.y[rows, None]).astype(dtype)
-        return Part(np.ascontiguousarray(inputs.apply(table.x[rows]), dtype=dtype), y)
-
-    return Split(table, part(train), part(validation), part(test), inputs, target)
+def load_table(path: Path, target: str | None, task: Task | None) -> Table:
+    """Read a table from a file and prepare its target; see `table_from_frame`."""
+    return table_from_frame(read_table(path), target, task, stem(path))
 
 
-def _split_rows(table: Table, seed: int) -> tuple[Array, Array, Array]:
-    def halve(rows: Array, size: float) -> list[Array]:
-        strata = table.y[rows] if table.classes else None
-        pair: list[Array] = train_test_split(
-            rows, test_size=size, stratify=strata, random_state=seed
+def table_from_frame(
+    frame: pd.DataFrame, target: str | None, task: Task | None, name: str
+) -> Table:
+    """Take a column as the target.
+
+    Text, truth values and few different whole numbers are classes, other numbers a regression,
+    unless `task` says otherwise. Rows without a target are left out.
+
+    Raises
+    ------
+    TableError
+        The target is not there, is constant, or does not fit the task; or rows are too few.
+    """
+    target = _target_name(frame, target)
+    column = frame[target]
+    y, classes = _prepared_target(column, task)
+    kept = y >= 0 if classes else ~np.isnan(y)
+    if kept.sum() < FEWEST_ROWS:
+        raise TableError(
+            f"{kept.sum()} rows with a target are too few: at least {FEWEST_ROWS} are needed"
         )
-        return pair
-
-    train, rest = halve(np.arange(len(table.y)), 2 * HOLD_OUT)
-    validation, test = halve(rest, 0.5)
-    return train, validation, test
-
-
-def _input_scaling(table: Table, train: Array) -> Scaling:
-    if table.pixel_maximum is None:
-        return _standardising(table.x[train])
-    columns = table.x.shape[1]
-    return Scaling(np.zeros(columns), np.full(columns, table.pixel_maximum))
+    left_out = len(y) - int(kept.sum())
+    notes = (f"rows without a target, left out: {left_out:,}",) if left_out else ()
+    rows = frame.drop(columns=target)[kept].reset_index(drop=True)
+    return Table(name, rows, y[kept], target, classes, notes=notes)
 
 
-def _standardising(columns: Array) -> Scaling:
-    deviation = columns.std(axis=0)
-    # A constant column carries nothing: divide by 1 rather than by 0.
-    return Scaling(columns.mean(axis=0), np.where(deviation > 0, deviation, 1.0))
+def _target_name(frame: pd.DataFrame, target: str | None) -> str:
+    names = list(frame.columns)
+    if target is None:
+        usual = [name for name in names if name.lower() in USUAL_TARGETS]
+        if len(usual) == 1:
+            return str(usual[0])
+        raise TableError(f"which column is the target? Give --target one of {quoted(names)}")
+    if target not in names:
+        raise TableError(f"there is no column {target!r} to predict, only {quoted(names)}")
+    return target
+
+
+def _prepared_target(column: pd.Series[Any], task: Task | None) -> tuple[Array, list[str]]:
+    """Class indices, -1 where missing, and the classes' names; or numbers, NaN where missing."""
+    numeric = kind_of(column) == "numeric"
+    if not numeric and task == "regression":
+        raise TableError(f"target {column.name!r} is not numeric: it suits no regression")
+    if not numeric:
+        return _classes_of_texts(column)
+    values = numbers_of(column)
+    distinct = np.unique(values[~np.isnan(values)])
+    if len(distinct) == 1:
+        raise TableError(
+            f"target {column.name!r} is constant: {level_text(distinct[0])} throughout"
+        )
+    if task == "regression" or (task is None and not _are_classes(distinct, len(values))):
+        return values, []
+    _check_class_count(column, len(distinct))
+    y = np.where(np.isnan(values), -1, np.searchsorted(distinct, values))
+    return y, [level_text(value) for value in distinct]
+
+
+def _classes_of_texts(column: pd.Series[Any]) -> tuple[Array, list[str]]:
+    texts = levels_of(column)
+    present = texts != MISSING
+    classes = sorted(set(texts[present]))
+    if len(classes) == 1:
+        raise TableError(f"target {column.name!r} has one class only: {classes[0]!r}")
+    _check_class_count(column, len(classes))
+    index = {text: i for i, text in enumerate(classes)}
+    return np.array([index.get(text, -1) for text in texts], dtype=np.int64), classes
+
+
+def _are_classes(distinct: Array, rows: int) -> bool:
+    whole = bool((distinct == np.floor(distinct)).all())
+    few = len(distinct) <= min(MOST_NUMBERED_CLASSES, rows / FEWEST_PER_CLASS)
+    return whole and few
+
+
+def _check_class_count(column: pd.Series[Any], count: int) -> None:
+    if count > max(2, len(column) // 2):
+        raise TableError(
+            f"target {column.name!r} has {count} different values in {len(column)} rows: "
+            "those are no classes"
+        )

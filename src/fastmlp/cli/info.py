@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.cli.model_file import KEY, TableDescription
 from fastmlp.cli.tables import Row
 from fastmlp.config import show_config
 from fastmlp.io import inspect
+from fastmlp.io.safetensors import naming
 
 MAX_VALUE_LENGTH = 56  # with the names, what fits a terminal of 80 columns
+MOST_COLUMNS = 24  # of a table that are shown
 
 
 def describe_build() -> tuple[str, list[Row]]:
@@ -31,8 +34,28 @@ def describe_model(path: str) -> tuple[str, list[Row]]:
         rows.append((f"layer {index}", _layer_text(layer)))
     parameters = sum(int(np.prod(shape, dtype=np.uint64)) for shape in model.shapes.values())
     rows += [("parameters", f"{parameters:,}"), ("file size", f"{model.size:,} bytes")]
-    rows += [(key, _text(value)) for key, value in sorted(model.metadata.items())]
+    others = {key: value for key, value in model.metadata.items() if key != KEY}
+    rows += [(key, _text(value)) for key, value in sorted(others.items())]
+    if KEY in model.metadata:
+        with naming(path):
+            rows += _table_rows(TableDescription.from_json(model.metadata[KEY]))
     return path, rows
+
+
+def _table_rows(table: TableDescription) -> list[Row]:
+    """The target, each column and how it is encoded, and the columns left out."""
+    kind = f"classes {', '.join(table.classes)}" if table.classes else "numbers"
+    rows = [("target", _text(f"{table.target_name}: {kind}"))]
+    if table.target is not None:
+        mean, scale = table.target.mean, table.target.scale
+        rows.append(("target scaling", f"mean {mean:.4g}, deviation {scale:.4g}"))
+    columns = table.encoder.columns
+    rows.append(("columns", f"{len(columns)}, {table.encoder.width} inputs"))
+    rows += [(f"  {c.name:.24}", _text(c)) for c in columns[:MOST_COLUMNS]]
+    if len(columns) > MOST_COLUMNS:
+        rows.append(("  ...", f"and {len(columns) - MOST_COLUMNS} more"))
+    left_out = [f"{name} ({why})" for name, why in table.encoder.left_out.items()]
+    return [*rows, ("left out", _text(left_out))] if left_out else rows
 
 
 def _layer_text(layer: Any) -> str:

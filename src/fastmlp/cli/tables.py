@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TextIO
 
 Row = tuple[str, str]
 
@@ -25,6 +26,12 @@ def print_table(title: str, rows: Sequence[Row]) -> None:
     for name, value in shown:
         table.add_row(Text(name), Text(value))
     Console(highlight=False).print(table)
+
+
+def print_lines(lines: Sequence[str], file: TextIO | None = None) -> None:
+    """Print lines of text from files, shown and never interpreted."""
+    for line in lines:
+        print(_printable(line), file=file)
 
 
 def column_lines(

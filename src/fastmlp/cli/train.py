@@ -2,113 +2,71 @@
 
 from __future__ import annotations
 
-import errno
 import io
-import json
-import os
-import time
+import shutil
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
-from tqdm import tqdm
 
 import fastmlp as fm
-from fastmlp import _core, plot
-from fastmlp.cli.datasets import BUILT_IN, Split, split
-from fastmlp.cli.tables import Row, print_table
+from fastmlp import plot
+from fastmlp.cli import scores
+from fastmlp.cli.datasets import BUILT_IN, Table, load_table
+from fastmlp.cli.encoder import Encoder
+from fastmlp.cli.paths import check_folder
+from fastmlp.cli.runs import Run, run_cross_validation, run_hold_out
+from fastmlp.cli.settings import Settings
+from fastmlp.cli.tables import column_lines, print_lines, print_table
 from fastmlp.errors import ArgumentError
 from fastmlp.io import write_atomically
 
-PATIENCE = 20  # epochs without a better validation loss before training stops
 DOTS_PER_INCH = 150
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The options of `fastmlp train`, as parsed."""
-
-    data: str
-    hidden: tuple[int, ...]
-    activation: str
-    dropout: float
-    epochs: int
-    batch_size: int
-    lr: float
-    seed: int
-    dtype: str
-    threads: int | None
-    progress: bool
-    output: Path | None
-
-    @property
-    def model_path(self) -> Path:
-        return self.output or Path(f"{self.data}.safetensors")
-
-    @property
-    def picture_path(self) -> Path:
-        return self.model_path.with_suffix(".png")
-
-
-@dataclass(frozen=True)
-class Result:
-    """A trained network with its history, its test predictions and the seconds it took."""
-
-    net: fm.Sequential
-    history: fm.History
-    true: NDArray[Any]
-    predicted: NDArray[Any]
-    seconds: float
-
-
-class EpochLines:
-    """Callback: a line per epoch, and a progress bar below the lines when stderr is a terminal."""
-
-    def __init__(self, epochs: int, score_name: str) -> None:
-        self._bar = tqdm(total=epochs, desc="training", unit="epoch", leave=False, disable=None)
-        self._bar.write(f"epoch  train loss  validation loss  validation {score_name}")
-        self._score_width = len(f"validation {score_name}")
-
-    def on_epoch_end(self, state: Any) -> None:
-        score = f"{state.val_score:.4f}".rjust(self._score_width)
-        self._bar.write(
-            f"{state.epoch + 1:5d}  {state.loss:10.4f}  {state.val_loss:15.4f}  {score}"
-        )
-        self._bar.update()
-
-    def close(self) -> None:
-        self._bar.close()
+PIPED = 120  # columns where there is no terminal
 
 
 def train(settings: Settings) -> None:
-    """Train on a built-in data set; write the model file and the picture; print a table."""
+    """Train on a table; write the model file and the picture; print scores."""
     _check_outputs(settings)
-    data = split(BUILT_IN[settings.data](), settings.seed, settings.dtype)
+    table = _table(settings)
     threads = nullcontext() if settings.threads is None else fm.threads(settings.threads)
     with threads:
-        result = _fit(settings, data)
+        if settings.cv is None:
+            run = run_hold_out(settings, table)
+        else:
+            run = run_cross_validation(settings, table, settings.cv)
         used = fm.get_num_threads()
-    rows = _scores(data, result)
-    result.net.save(settings.model_path, _metadata(data, rows))
-    write_atomically(settings.picture_path, [_picture(data, result, rows[0])])
-    print_table(f"{settings.data}: {data.table.task}", [
-        *rows,
-        ("training time", f"{result.seconds:.2f} s, {used} thread{'s' * (used > 1)}"),
-        ("epochs", _epochs(result.history)),
-        ("parameters", f"{result.net.params.size:,}"),
+    more = {"data": table.name, "task": table.task, **dict(run.summary)}
+    run.model.save(settings.model_path, more)
+    write_atomically(settings.picture_path, [_picture(table, run)])
+    _print_scores(table, run)
+    print_table(f"{table.name}: {table.task}", [
+        *run.summary,
+        ("training time", f"{run.seconds:.2f} s, {used} thread{'s' * (used > 1)}"),
+        ("epochs", run.epochs),
+        ("parameters", f"{run.model.net.params.size:,}"),
         ("model", str(settings.model_path)),
         ("picture", str(settings.picture_path)),
     ])  # fmt: skip
 
 
-def _epochs(history: fm.History) -> str:
-    if history.best_epoch is None:
-        return f"{len(history)} (no epoch had a finite loss)"
-    return f"{len(history)} (kept the weights of epoch {history.best_epoch + 1})"
+def _table(settings: Settings) -> Table:
+    if not settings.is_file:
+        return BUILT_IN[settings.data]()
+    table = load_table(Path(settings.data), settings.target, settings.task)
+    # Of all rows, to tell what is in the file; what is trained on is encoded by its own rows.
+    encoder = Encoder().fit(table.frame)
+    print_lines([_what_it_is(table), *table.notes, *encoder.notes(table.frame)])
+    if encoder.left_out:
+        names = [f"{name} ({why})" for name, why in encoder.left_out.items()]
+        print_lines([f"columns left out: {', '.join(names)}"])
+    return table
+
+
+def _what_it_is(table: Table) -> str:
+    rows, columns = table.frame.shape
+    what = f"{len(table.classes)} classes" if table.classes else "numbers"
+    return f"{rows:,} rows, {columns} columns; {table.target_name} ({what}): {table.task}"
 
 
 def _check_outputs(settings: Settings) -> None:
@@ -117,115 +75,39 @@ def _check_outputs(settings: Settings) -> None:
         raise ArgumentError(f"output {settings.model_path} must not name a directory")
     if settings.model_path == settings.picture_path:
         raise ArgumentError(f"output {settings.model_path} must not end in .png: the picture does")
-    folder = settings.model_path.absolute().parent
-    if not folder.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "no such directory", str(folder))
-    if not os.access(folder, os.W_OK):
-        raise PermissionError(errno.EACCES, "directory is not writable", str(folder))
+    if settings.checkpoint == settings.model_path:
+        raise ArgumentError(f"checkpoint {settings.checkpoint} must not be the model file too")
+    check_folder(settings.model_path)
+    if settings.checkpoint is not None:
+        check_folder(settings.checkpoint)
 
 
-def _fit(settings: Settings, data: Split) -> Result:
-    net = _network(settings, data)
-    loss = fm.CrossEntropyLoss() if data.table.classes else fm.MSELoss()
-    callbacks: list[Any] = [fm.EarlyStopping(patience=PATIENCE)]
-    lines = (
-        EpochLines(settings.epochs, "accuracy" if data.table.classes else "R2")
-        if settings.progress
-        else None
-    )
-    start = time.perf_counter()
-    try:
-        history = fm.fit(
-            net,
-            data.train.x,
-            data.train.y,
-            loss=loss,
-            optimizer=fm.Adam(lr=settings.lr),
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            validation=(data.validation.x, data.validation.y),
-            callbacks=[*callbacks, lines] if lines else callbacks,
-            seed=settings.seed,
-            progress=False,
-        )
-    finally:
-        if lines:
-            lines.close()
-    seconds = time.perf_counter() - start
-    true, predicted = _predictions(net, data)
-    return Result(net, history, true, predicted, seconds)
+def _print_scores(table: Table, run: Run) -> None:
+    rows = [(name, scores.cells(values)) for name, values in run.score_rows]
+    width = shutil.get_terminal_size((PIPED, 24)).columns
+    print("", *column_lines(scores.NAMES[table.task], rows, width), sep="\n")
 
 
-def _network(settings: Settings, data: Split) -> fm.Sequential:
-    activation = _find_activation(settings.activation)
-    layers: list[Any] = []
-    width = data.train.x.shape[1]
-    for hidden in settings.hidden:
-        layers += [fm.Linear(width, hidden), activation()]
-        if settings.dropout:
-            layers.append(fm.Dropout(settings.dropout))
-        width = hidden
-    layers.append(fm.Linear(width, len(data.table.classes) or 1))
-    return fm.Sequential(*layers, dtype=settings.dtype, seed=settings.seed)
-
-
-def _find_activation(name: str) -> Any:
-    """Find an activation by its class name in any case, ``leaky_relu`` or ``LeakyReLU``."""
-    known = {row["name"].lower(): row["name"] for row in _core.activations()}
-    key = name.lower().replace("_", "").replace("-", "")
-    if key not in known:
-        raise ArgumentError(f"activation {name!r} is unknown, expected one of {', '.join(known)}")
-    return getattr(fm, known[key])
-
-
-def _predictions(net: fm.Sequential, data: Split) -> tuple[NDArray[Any], NDArray[Any]]:
-    """True and predicted classes, or values in the target's own unit, of the test part."""
-    scores, true = net.predict(data.test.x), data.test.y
-    if data.target is None:
-        return true, scores.argmax(axis=1)
-    return data.target.undo(true)[:, 0], data.target.undo(scores.astype(np.float64))[:, 0]
-
-
-def _scores(data: Split, result: Result) -> list[Row]:
-    true, predicted = result.true, result.predicted
-    if data.table.classes:
-        right = int((true == predicted).sum())
-        return [("test accuracy", f"{100 * right / true.size:.2f} % ({right} of {true.size})")]
-    squares = np.square(true - predicted)
-    r2 = 1 - squares.sum() / np.square(true - true.mean()).sum()
-    return [("test R2", f"{r2:.4f}"), ("test RMSE", f"{np.sqrt(squares.mean()):.4g}")]
-
-
-def _metadata(data: Split, scores: list[Row]) -> dict[str, str]:
-    """What a later prediction needs to take raw rows and to name its answers."""
-    table = data.table
-    return {
-        "data": table.name,
-        "task": table.task,
-        "features": json.dumps(table.features),
-        "classes": json.dumps(table.classes),
-        "input_scaling": json.dumps(data.inputs.describe()),
-        "target_scaling": json.dumps(data.target.describe() if data.target else None),
-        **dict(scores),
-    }
-
-
-def _picture(data: Split, result: Result, score: Row) -> bytes:
+def _picture(table: Table, run: Run) -> bytes:
     """Loss curves beside the confusion matrix or the predictions, as the bytes of a PNG."""
-    figure = plot.figure(11.0, 4.8)
+    # Room for the counts of many classes, up to as many as are written.
+    height = min(max(4.8, 2.0 + 0.28 * len(table.classes)), 10.5)
+    figure = plot.figure(height * 11.0 / 4.8, height)
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    plot.loss_curves(result.history, ax=left)
-    _draw_predictions(data, result, right)
-    unit = "cross-entropy (nats)" if data.table.classes else "mean squared error (target scaled)"
+    plot.loss_curves(run.history, ax=left)
+    _draw_predictions(table, run, right)
+    unit = "cross-entropy (nats)" if table.classes else "mean squared error (target scaled)"
     left.set_ylabel(unit)
-    figure.suptitle(f"{data.table.name}: {score[0]} {score[1]}", fontweight="bold")
+    name, value = run.summary[0]
+    figure.suptitle(f"{table.name}: {name} {value}", fontweight="bold")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
     return buffer.getvalue()
 
 
-def _draw_predictions(data: Split, result: Result, ax: Axes) -> None:
-    if data.table.classes:
-        plot.confusion_matrix(result.true, result.predicted, labels=data.table.classes, ax=ax)
+def _draw_predictions(table: Table, run: Run, ax: Axes) -> None:
+    if table.classes:
+        predicted = run.outputs.argmax(axis=1)
+        plot.confusion_matrix(run.true, predicted, labels=table.classes, ax=ax)
     else:
-        plot.predicted_against_true(result.true, result.predicted, ax=ax)
+        plot.predicted_against_true(run.true, run.outputs, ax=ax)

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import BufferedReader
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from fastmlp.network import Network
 from fastmlp.sequential import Sequential
 
 RESERVED_KEY = "fastmlp"
+RESERVED_KEYS = {RESERVED_KEY, "fastmlp.fit"}
 FORMAT_VERSION = 1
 
 
@@ -83,9 +85,13 @@ def save(
     >>> same
     True
     """
+    safetensors.write(path, tensors_of(net), {**own_fields(net), **_checked(metadata or {})})
+
+
+def own_fields(net: Network) -> dict[str, str]:
+    """Return the metadata that describes a network."""
     own = {"format": FORMAT_VERSION, "network": net.describe()}
-    fields = {RESERVED_KEY: json.dumps(own, allow_nan=False), **_checked(metadata or {})}
-    safetensors.write(path, _parameters(net), fields)
+    return {RESERVED_KEY: json.dumps(own, allow_nan=False)}
 
 
 def load(path: str | os.PathLike[str]) -> Network:
@@ -118,14 +124,19 @@ def load(path: str | os.PathLike[str]) -> Network:
     (10,)
     """
     with safetensors.naming(path), safetensors.open_tensors(path) as (file, header):
-        description = _network_description(header)
-        _check_widths(description, header)
-        net = _build(description)
-        parameters = _parameters(net)
-        _check_tensors(parameters, header)
-        for name, array in parameters.items():
-            safetensors.read_into(file, header, name, array)
-        return net
+        return read(file, header)
+
+
+def read(file: BufferedReader, header: Header) -> Network:
+    """Build the network of an open file whose header has been read."""
+    description = _network_description(header)
+    _check_widths(description, header)
+    net = _build(description)
+    parameters = tensors_of(net)
+    _check_tensors(parameters, header)
+    for name, array in parameters.items():
+        safetensors.read_into(file, header, name, array)
+    return net
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -175,7 +186,7 @@ def inspect(path: str | os.PathLike[str]) -> ModelFile:
             size=os.fstat(file.fileno()).st_size,
             network=_network_description(header),
             shapes={name: entry.shape for name, entry in header.tensors.items()},
-            metadata={k: v for k, v in header.metadata.items() if k != RESERVED_KEY},
+            metadata={k: v for k, v in header.metadata.items() if k not in RESERVED_KEYS},
         )
 
 
@@ -189,12 +200,12 @@ def _checked(metadata: Mapping[str, str]) -> dict[str, str]:
             (key + value).encode()
         except UnicodeEncodeError as error:
             raise ArgumentError(f"metadata {key!r:.40} is not valid Unicode: {error}") from None
-    if RESERVED_KEY in metadata:
-        raise ArgumentError(f"metadata key {RESERVED_KEY!r} is reserved for the network itself")
+    for key in RESERVED_KEYS & metadata.keys():
+        raise ArgumentError(f"metadata key {key!r} is reserved for the network itself")
     return dict(metadata)
 
 
-def _parameters(net: Network) -> dict[str, NDArray[Any]]:
+def tensors_of(net: Network) -> dict[str, NDArray[Any]]:
     """Views of the network's parameters by their name in a model file."""
     return {
         f"{index}.{name}": array
@@ -248,7 +259,9 @@ def _build(description: dict[str, Any]) -> Network:
 
 def _check_tensors(parameters: dict[str, NDArray[Any]], header: Header) -> None:
     expected = {name: (a.dtype, a.shape) for name, a in parameters.items()}
-    for name in expected.keys() ^ header.tensors.keys():
+    # A checkpoint has the arrays of its fit beside those of its network.
+    others = {name for name in header.tensors if name.startswith("fit/")}
+    for name in expected.keys() ^ (header.tensors.keys() - others):
         problem = "lacks" if name in expected else "has the unexpected"
         raise Malformed(f"it {problem} tensor {name!r}")
     for name, (dtype, shape) in expected.items():

@@ -1,0 +1,122 @@
+"""fastmlp's defaults for tables beside scikit-learn, on the same rows and the same inputs.
+
+    python examples/tabular.py TABLE --target COLUMN [--task TASK] [--seeds N] [--cpu-time]
+
+Prints a Markdown table: the score on test rows (accuracy, or R2 of a regression) and the seconds of
+the fit, mean and standard deviation over the seeds; with --cpu-time those of the processor, which
+other work on the machine hardly changes. A seed splits the rows and begins every model.
+All models get the rows as fastmlp's encoder makes them from the training part, standardised;
+regression targets are standardised for all. fastmlp stops by a validation part that it takes out of
+its training rows, so that no model sees more rows than another.
+"""
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import accuracy_score, r2_score
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+
+from fastmlp.cli.datasets import load_table
+from fastmlp.cli.learning import fit_network
+from fastmlp.cli.settings import Hyperparameters
+from fastmlp.cli.splits import HOLD_OUT, Part, Preparation, split_off
+
+TEST = 0.25
+
+
+def fit_fastmlp(table, rows, part, seed):
+    """The command line's defaults; returns a function that predicts."""
+    _, validation = split_off(table, rows, HOLD_OUT, seed)
+    held = np.isin(rows, validation)
+    parts = [Part(part.x[chosen], part.y[chosen]) for chosen in (~held, held)]
+    options = Hyperparameters(seed=seed)
+    plan = options.plan(len(parts[0].y))
+    net, _ = fit_network(options, plan, len(table.classes), *parts)
+    return lambda x: decided(net.predict(x), table)
+
+
+def decided(scores, table):
+    """Classes or numbers from a network's output."""
+    return scores.argmax(axis=1) if table.classes else scores[:, 0]
+
+
+def scikit(make):
+    """A fit of one of scikit-learn's estimators."""
+
+    def fit(table, rows, part, seed):
+        return make(seed).fit(part.x, part.y.ravel()).predict
+
+    return fit
+
+
+CLASSIFIERS = {
+    "fastmlp (defaults)": fit_fastmlp,
+    "MLPClassifier": scikit(lambda seed: MLPClassifier(random_state=seed)),
+    "HistGradientBoosting": scikit(lambda seed: HistGradientBoostingClassifier(random_state=seed)),
+    "LogisticRegression": scikit(lambda seed: LogisticRegression(max_iter=1000)),
+}
+REGRESSORS = {
+    "fastmlp (defaults)": fit_fastmlp,
+    "MLPRegressor": scikit(lambda seed: MLPRegressor(random_state=seed)),
+    "HistGradientBoosting": scikit(lambda seed: HistGradientBoostingRegressor(random_state=seed)),
+    "Ridge": scikit(lambda seed: Ridge()),
+}
+
+
+def measure(table, seed, clock=time.perf_counter):
+    """(score, seconds) of each model on one split."""
+    rows, test = split_off(table, np.arange(len(table.y)), TEST, seed)
+    preparation = Preparation.fit(table, rows)
+    # float32 for all: scikit-learn's networks keep it, and are faster with it.
+    part, held = (preparation.part(r, "float32") for r in (rows, test))
+    score = accuracy_score if table.classes else r2_score
+    found = {}
+    for name, fit in (CLASSIFIERS if table.classes else REGRESSORS).items():
+        start = clock()
+        predict = fit(table, rows, part, seed)
+        seconds = clock() - start
+        found[name] = score(held.y.ravel(), predict(held.x)), seconds
+    return found
+
+
+def markdown(table, results):
+    """Lines of a table: mean and standard deviation of score and seconds by model."""
+    what = "accuracy" if table.classes else "R2"
+    yield f"| {table.name} | test {what} | fit, seconds |"
+    yield "| --- | ---: | ---: |"
+    for name in results[0]:
+        scores, seconds = np.array([result[name] for result in results]).T
+        yield f"| {name} | {spread(scores, 4)} | {spread(seconds, 2)} |"
+
+
+def spread(values, digits):
+    """Mean and standard deviation."""
+    deviation = values.std(ddof=1) if len(values) > 1 else 0.0
+    return f"{values.mean():.{digits}f} ± {deviation:.{digits}f}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("table", type=Path)
+    parser.add_argument("--target")
+    parser.add_argument("--task", choices=["classification", "regression"])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--cpu-time", action="store_true")
+    options = parser.parse_args()
+    clock = time.process_time if options.cpu_time else time.perf_counter
+    table = load_table(options.table, options.target, options.task)
+    with warnings.catch_warnings():
+        # scikit-learn's default of 200 epochs is what is compared.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        results = [measure(table, seed, clock) for seed in range(options.seeds)]
+    print(*markdown(table, results), sep="\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,257 @@
+"""What classifier and regressor share: parameters, the training loop, what is left behind."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from fastmlp.layers import Layer, Linear
+from fastmlp.losses import Loss
+from fastmlp.sklearn import _rows
+from fastmlp.sklearn._fit import Fit
+from fastmlp.sklearn._network import ACTIVATION_NAMES, hidden_sizes, make_network
+from fastmlp.threads import threads
+from fastmlp.validation import Array
+
+# Below this many rows time does not matter, and "auto" takes the more exact type.
+FEW_ROWS = 1000
+
+
+class BaseMLP(BaseEstimator):  # type: ignore[misc]
+    """Base of ``MLPClassifier`` and ``MLPRegressor``."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(set(ACTIVATION_NAMES)), Layer],
+        "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [
+            Interval(Integral, 1, None, closed="left"),
+            Options(Real, {np.inf}),
+        ],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "callbacks": [None, list, tuple],
+        "n_threads": [None, Interval(Integral, 1, None, closed="left")],
+        "dtype": [StrOptions({"auto", "float32", "float64"})],
+        "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
+        "time_budget": [None, Interval(Real, 0, None, closed="neither")],
+        "progress": ["boolean"],
+    }
+    loss: Any
+    _net: Any
+
+    @property
+    def coefs_(self) -> list[Array]:
+        """Weights of each layer, (n_inputs, n_outputs): views."""
+        return [layer.W for layer in self._linears()]
+
+    @property
+    def intercepts_(self) -> list[Array]:
+        """Biases of each layer: views."""
+        return [layer.b for layer in self._linears()]
+
+    @property
+    def network_(self) -> Any:
+        """The trained ``Sequential``, whose outputs are scores: logits, or a mean's link."""
+        return self._fitted_net()
+
+    def _linears(self) -> list[Any]:
+        return [layer for layer in self._fitted_net().layers if isinstance(layer, Linear)]
+
+    def _fitted_net(self) -> Any:
+        net = vars(self).get("_net")
+        if net is None:
+            raise AttributeError("not fitted yet")
+        return net
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_net" in vars(self)
+
+    def _check_solver(self) -> bool:
+        if self.solver == "lbfgs":
+            raise AttributeError(
+                "partial_fit is only available for stochastic optimizers. "
+                f"{self.solver} is not stochastic."
+            )
+        return True
+
+    # ---- what the two define ----
+
+    def _checked_targets(self, y: Any, first: bool, incremental: bool) -> Any:
+        raise NotImplementedError
+
+    def _begin_partly(self, y: Any, classes: Any) -> None:
+        """Before a pass of ``partial_fit``."""
+
+    def _encoded(self, y: Any, dtype: Any) -> tuple[Array, int]:
+        """Targets as the loss takes them, and the width of the network's output."""
+        raise NotImplementedError
+
+    def _make_loss(self, width: int) -> tuple[Loss, float]:
+        """The loss and its weight, by which it is scikit-learn's."""
+        raise NotImplementedError
+
+    def _loss_offset(self, y: Any, weights: Array | None) -> float:
+        """What scikit-learn adds to the loss, whatever the weights."""
+        return 0.0
+
+    def _score_of(self, scores: Array, y: Any, weights: Array | None) -> float:
+        raise NotImplementedError
+
+    def _balanced(self, y: Any, weights: Array | None) -> Array | None:
+        """Weights with those of the classes."""
+        return weights
+
+    # ---- fit ----
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, held_out: tuple[Any, Any, Any],
+        incremental: bool, classes: Any = None,
+    ) -> Any:  # fmt: skip
+        before = dict(vars(self))
+        try:
+            if incremental:
+                self._begin_partly(y, classes)
+            with ExitStack() as stack:
+                if self.n_threads is not None:
+                    stack.enter_context(threads(int(self.n_threads)))
+                self._train(X, y, sample_weight, held_out, incremental)
+        except BaseException:
+            # Nothing of a fit that failed is left.
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        return self
+
+    def _train(
+        self, X: Any, y: Any, sample_weight: Any, held_out: tuple[Any, Any, Any],
+        incremental: bool,
+    ) -> None:  # fmt: skip
+        hidden = hidden_sizes(self.hidden_layer_sizes)
+        first = not hasattr(self, "_net") or not (self.warm_start or incremental)
+        given = (held_out[0] is None) + (held_out[1] is None)
+        if given == 1:
+            raise ValueError("X_val and y_val go together: one of them is None")
+        X, y = self._checked(X, y, first, incremental)
+        dtype = self._float_type(X.shape[0])
+        weights = None
+        if sample_weight is not None:
+            weights = _check_sample_weight(sample_weight, X, dtype=dtype)
+        random = check_random_state(self.random_state)
+        _, width = self._encoded(y[:1], dtype)
+        if first:
+            widths = [X.shape[1], *hidden, width]
+            net = make_network(widths, self.activation, self.dropout, dtype, random)
+            self.n_iter_, self.t_ = 0, 0
+        else:
+            net = self._net.copy()
+            dtype = net.dtype
+            self._check_widths([X.shape[1], *hidden, width])
+        self.n_layers_, self.n_outputs_ = len(hidden) + 2, width
+        X, y, weights, held = self._held_out(X, y, weights, held_out, incremental, random)
+        weights = self._balanced(y, weights)
+        fit = Fit(self, net, X, y, weights, held, dtype, random, first, incremental)
+        fit.run()
+        if not np.isfinite(net.params).all():
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                "values and need to be preprocessed."
+            )
+        self._net = net
+
+    def _check_widths(self, wanted: list[int]) -> None:
+        """The network that goes on must be the one that the parameters and y ask for."""
+        known = [weights.shape[0] for weights in self.coefs_] + [self.coefs_[-1].shape[1]]
+        if known != wanted:
+            raise ValueError(
+                f"this fit goes on with a network of widths {known}, but hidden_layer_sizes, X and "
+                f"y ask for {wanted}"
+            )
+
+    def _checked(self, X: Any, y: Any, first: bool, incremental: bool) -> tuple[Any, Any]:
+        X, y = validate_data(
+            self, X, y, accept_sparse=["csr", "csc"], multi_output=True,
+            y_numeric=self._y_numeric, dtype=(np.float64, np.float32), reset=first,
+        )  # fmt: skip
+        return X, self._checked_targets(y, first, incremental)
+
+    def _float_type(self, rows: int) -> np.dtype[Any]:
+        exact = self.solver == "lbfgs" or rows < FEW_ROWS
+        auto = "float64" if exact else "float32"
+        return np.dtype(auto if self.dtype == "auto" else self.dtype)
+
+    def _held_out(
+        self, X: Any, y: Any, weights: Any, given: tuple[Any, Any, Any], incremental: bool,
+        random: Any,
+    ) -> tuple[Any, Any, Any, Any]:  # fmt: skip
+        """Rows to train on, and (X, y, weights) to validate on: given, or split off, or None."""
+        if given[0] is not None:
+            xv, yv = self._checked(given[0], given[1], False, True)
+            wv = None if given[2] is None else _check_sample_weight(given[2], xv)
+            return X, y, weights, (xv, yv, wv)
+        if not self.early_stopping or self.solver == "lbfgs":
+            return X, y, weights, None
+        if incremental:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True without a validation set: give "
+                "X_val and y_val"
+            )
+        stratify = y if self._stratifies(y) else None
+        parts = train_test_split(
+            X, y, *([] if weights is None else [weights]), random_state=random,
+            test_size=self.validation_fraction, stratify=stratify,
+        )  # fmt: skip
+        if parts[1].shape[0] < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of "
+                "your dataset."
+            )
+        w, wv = (None, None) if weights is None else parts[4:6]
+        return parts[0], parts[2], w, (parts[1], parts[3], wv)
+
+    def _stratifies(self, y: Any) -> bool:
+        return False
+
+    _y_numeric = False
+
+    # ---- afterwards ----
+
+    def _scores(self, X: Any) -> Array:
+        """The network's outputs for checked rows, in its float type."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        with ExitStack() as stack:
+            if self.n_threads is not None:
+                stack.enter_context(threads(int(self.n_threads)))
+            return _rows.scores(self._net, X)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

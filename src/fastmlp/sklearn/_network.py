@@ -1,0 +1,107 @@
+"""What the estimators' parameters mean: a network, its first weights, an optimizer, a loss."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+
+from fastmlp.layers import ACTIVATIONS, Dropout, Layer, Linear
+from fastmlp.lbfgs import LBFGS
+from fastmlp.optimizers import SGD, Adam, Optimizer
+from fastmlp.sequential import Sequential
+
+# scikit-learn's names, then ours in its manner.
+ACTIVATION_NAMES: Mapping[str, str] = {
+    "identity": "Identity",
+    "logistic": "Sigmoid",
+    "tanh": "Tanh",
+    "relu": "ReLU",
+    "leaky_relu": "LeakyReLU",
+    "elu": "ELU",
+    "selu": "SELU",
+    "gelu": "GELU",
+    "silu": "SiLU",
+    "mish": "Mish",
+    "softplus": "Softplus",
+}
+
+
+def hidden_sizes(value: Any) -> list[int]:
+    """The widths of the hidden layers: one number or some."""
+    sizes = list(value) if hasattr(value, "__iter__") else [value]
+    if any(isinstance(s, bool) or not isinstance(s, Integral) or s <= 0 for s in sizes):
+        raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+    return [int(size) for size in sizes]
+
+
+def make_network(
+    widths: Sequence[int], activation: str | Layer, dropout: float, dtype: Any, random: Any
+) -> Sequential:
+    """A chain with scikit-learn's first weights, drawn from ``random`` in its order.
+
+    Uniform within ``sqrt(6 / (fan_in + fan_out))``, weights and biases (Glorot and Bengio, 2010);
+    with 2 instead of 6 for the logistic activation.
+    """
+    factor, values = 2.0 if activation == "logistic" else 6.0, []
+    for fan_in, fan_out in pairwise(widths):
+        bound = np.sqrt(factor / (fan_in + fan_out))
+        values.append(random.uniform(-bound, bound, (fan_in, fan_out)))
+        values.append(random.uniform(-bound, bound, fan_out))
+    layers: list[Layer] = []
+    for fan_in, fan_out in pairwise(widths):
+        layers.append(Linear(fan_in, fan_out, init="zeros"))
+        layers.append(_activation(activation))
+        layers += [Dropout(dropout)] if dropout > 0 else []
+    del layers[-1 if dropout == 0 else -2 :]
+    seed = int(random.randint(2**31 - 1)) if dropout > 0 else 0
+    net = Sequential(layers, dtype=dtype, seed=seed)
+    net.params = np.concatenate([value.ravel() for value in values])
+    return net
+
+
+def _activation(activation: str | Layer) -> Layer:
+    if isinstance(activation, Layer):
+        return copy.deepcopy(activation)
+    return ACTIVATIONS[ACTIVATION_NAMES[activation]]()
+
+
+def make_optimizer(estimator: Any) -> Optimizer:
+    """The solver with its parameters."""
+    e = estimator
+    clip = {"clip_norm": e.clip_norm}
+    if e.solver == "adam":
+        betas = (e.beta_1, e.beta_2)
+        return Adam(lr=e.learning_rate_init, betas=betas, eps=e.epsilon, **clip)
+    if e.solver == "sgd":
+        nesterov = bool(e.nesterovs_momentum) and e.momentum > 0
+        return SGD(lr=e.learning_rate_init, momentum=e.momentum, nesterov=nesterov, **clip)
+    return LBFGS(
+        max_iter=e.max_iter, tolerance_grad=e.tol, tolerance_change=2.220446049250313e-09,
+        max_eval=e.max_fun)  # fmt: skip
+
+
+class Rate:
+    """The learning rate from epoch to epoch: scikit-learn's schedules of ``sgd``."""
+
+    def __init__(self, estimator: Any, rate: float | None = None) -> None:
+        e = estimator
+        self.kind = e.learning_rate if e.solver == "sgd" else "constant"
+        self.first, self.power = e.learning_rate_init, e.power_t
+        self.now = self.first if rate is None else rate
+
+    def end_epoch(self, seen: int) -> None:
+        """Adjust to the rows seen so far."""
+        if self.kind == "invscaling":
+            self.now = self.first / (seen + 1) ** self.power
+
+    def goes_on(self) -> bool:
+        """Whether a smaller rate may help where training has stalled; it is then set."""
+        if self.kind != "adaptive" or self.now <= 1e-6:
+            return False
+        self.now /= 5.0
+        return True

@@ -1,0 +1,60 @@
+"""When training has gone on for long enough: scikit-learn's rules."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastmlp.validation import Array
+
+
+@dataclass
+class Progress:
+    """Losses and scores so far, and for how many epochs they have not become better.
+
+    Without a validation set to stop by, the training loss has to fall by more than ``tol``; with
+    one, the validation score has to rise by at least ``tol``.
+    """
+
+    by_score: bool
+    tol: float
+    patience: float
+    losses: list[float] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    val_losses: list[float] = field(default_factory=list)
+    best_loss: float = math.inf
+    best_score: float = -math.inf
+    best_params: Array | None = None
+    waited: int = 0
+
+    def add(self, loss: float, held_out: tuple[float, float] | None, net: Any) -> None:
+        """Enter an epoch: its loss, and loss and score on the validation set."""
+        self.losses.append(loss)
+        if held_out is not None:
+            self.val_losses.append(held_out[0])
+            self.scores.append(held_out[1])
+        if self.by_score:
+            self._compare_scores(net)
+        else:
+            self.waited = self.waited + 1 if loss > self.best_loss - self.tol else 0
+            self.best_loss = min(self.best_loss, loss)
+
+    def _compare_scores(self, net: Any) -> None:
+        score = self.scores[-1]
+        self.waited = self.waited + 1 if score < self.best_score + self.tol else 0
+        if score > self.best_score:
+            self.best_score, self.best_params = score, net.params.copy()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether patience has run out."""
+        return self.waited > self.patience
+
+    def message(self) -> str:
+        """Say so."""
+        what = "Validation score" if self.by_score else "Training loss"
+        return (
+            f"{what} did not improve more than tol={self.tol:f} for {self.patience} consecutive "
+            "epochs."
+        )
