@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from fastmlp import _core
@@ -255,12 +255,6 @@ class Graph(Network):
         if name not in self.nodes:
             raise ArgumentError(f"node: got {name!r}; want one of {', '.join(self.nodes)}")
         return self.nodes[name]
-
-    def __len__(self) -> int:
-        return len(self._layers)
-
-    def __iter__(self) -> Iterator[Layer]:
-        return iter(self._layers)
 
     def __repr__(self) -> str:
         lines = "".join(

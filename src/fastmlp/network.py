@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from typing import Any
 
@@ -250,6 +250,12 @@ class Network(_core.Predictor):
         if dtype is not None:
             description["dtype"] = validation.float_dtype(dtype).name
         return _restore(type(self), description, self._numbers())
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self._layers)
 
     def __copy__(self) -> Any:
         return self.copy()

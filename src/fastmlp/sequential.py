@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastmlp import validation
@@ -130,12 +130,6 @@ class Sequential(Network):
 
     def __getitem__(self, index: int) -> Layer:
         return self._layers[index]
-
-    def __len__(self) -> int:
-        return len(self._layers)
-
-    def __iter__(self) -> Iterator[Layer]:
-        return iter(self._layers)
 
     def __repr__(self) -> str:
         lines = "".join(f"  ({i}): {layer!r}\n" for i, layer in enumerate(self._layers))
