@@ -179,10 +179,12 @@ typedef struct {
     const void *x[FM_MOST_ENDS];
     fm_targets targets[FM_MOST_ENDS];
     int64_t rows;
-    const int64_t *order; /* (rows) permutation, or NULL for the rows as they lie */
-    int64_t batch;        /* rows a step; the last step takes what is left */
-    const double *lr;     /* one a step */
-    fm_poll poll;         /* or NULL */
+    const int64_t *order;  /* (rows) permutation, or NULL for the rows as they lie */
+    int64_t batch;         /* rows a step; the last step takes what is left */
+    const double *lr;      /* one a step */
+    const double *penalty; /* (steps) by which the penalties count in each step, or NULL: 1 */
+    double *losses;        /* (steps, 2) takes each step's loss and its penalties, or NULL */
+    fm_poll poll;          /* or NULL */
     void *poll_context;
 } fm_epoch;
 
@@ -192,10 +194,11 @@ typedef struct {
    network is as the last finished step left it. FM_NO_MEMORY before the first step only. */
 fm_status fm_train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int64_t *steps);
 
-/* By hand: an update from the network's gradients; the penalties' value, and their gradient added to the network's. */
+/* By hand: an update from the network's gradients; the penalties' value, and their gradient, times `factor`, added to
+   the network's. */
 fm_status fm_trainer_update(fm_trainer *trainer, double lr);
 fm_status fm_trainer_penalty(const fm_trainer *trainer, double *value);
-void fm_trainer_add_penalty_gradient(fm_trainer *trainer);
+void fm_trainer_add_penalty_gradient(fm_trainer *trainer, double factor);
 
 /* ---- the process ---- */
 

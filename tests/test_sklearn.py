@@ -65,8 +65,8 @@ def test_training_is_that_of_scikit_learn(problem, solver):
     # Adam's epsilon is added behind the bias correction here, as in the paper, and before it there.
     options["epsilon"] = 1e-14
     options |= SOLVERS[solver]
-    # Batches of one size: scikit-learn's penalty weighs more in a smaller last one.
-    X, y = X[:100], y[:100]
+    # The last batch is smaller, and its penalty weighs more.
+    X, y = X[:110], y[:110]
     own, other = ours(dtype="float64", **options).fit(X, y), theirs(**options).fit(X, y)
     if options.get("solver") == "lbfgs":
         assert own.loss_ == pytest.approx(other.loss_, rel=1e-4)
@@ -101,17 +101,24 @@ def test_early_stopping_is_that_of_scikit_learn(data):
     assert len(own.validation_loss_curve_) == own.n_iter_
 
 
-def test_sample_weights_are_those_of_scikit_learn():
-    weight = np.random.default_rng(0).uniform(0.5, 1.5, len(IRIS[0]))
-    options = {"random_state": 0, "max_iter": 10, "batch_size": 150, "alpha": 0.0}
-    own = MLPClassifier(dtype="float64", **options).fit(*IRIS, sample_weight=weight)
-    other = TheirClassifier(**options).fit(*IRIS, sample_weight=weight)
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+@pytest.mark.parametrize("problem", PROBLEMS)
+def test_sample_weights_are_those_of_scikit_learn(problem, solver):
+    ours, theirs, (X, y), options = PROBLEMS[problem]
+    weight = np.random.default_rng(0).uniform(0.5, 1.5, len(X)) * (np.arange(len(X)) % 7 > 0)
+    options = {"random_state": 0, "max_iter": 10, "batch_size": 40, "alpha": 0.5, **options,
+               "solver": solver, "epsilon": 1e-14}  # fmt: skip
+    own = ours(dtype="float64", **options).fit(X, y, sample_weight=weight)
+    other = theirs(**options).fit(X, y, sample_weight=weight)
     np.testing.assert_allclose(own.loss_curve_, other.loss_curve_, rtol=2e-6)
+    np.testing.assert_allclose(own.coefs_[1], other.coefs_[1], atol=1e-6)
 
 
 def test_several_outputs():
-    options = {"random_state": 0, "max_iter": 30, "batch_size": 442}
+    options = {"random_state": 0, "max_iter": 30, "batch_size": 100, "epsilon": 1e-14}
     own = MLPRegressor(dtype="float64", **options).fit(*TWO_OUTPUTS)
     other = TheirRegressor(**options).fit(*TWO_OUTPUTS)
     np.testing.assert_allclose(own.coefs_[1], other.coefs_[1], atol=1e-5)
+    np.testing.assert_allclose(own.loss_curve_, other.loss_curve_, rtol=2e-6)
+    assert own.best_loss_ == pytest.approx(other.best_loss_)
     assert own.predict(TWO_OUTPUTS[0]).shape == TWO_OUTPUTS[1].shape

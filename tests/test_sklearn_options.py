@@ -1,8 +1,7 @@
-"""The estimators beyond scikit-learn's results: options, sparse tables, failures, and its tools."""
+"""The estimators beyond scikit-learn's results: options, sparse tables, failures."""
 
 from __future__ import annotations
 
-import pickle
 import warnings
 
 import numpy as np
@@ -14,13 +13,9 @@ from scipy import sparse  # noqa: E402
 from sklearn.base import clone  # noqa: E402
 from sklearn.calibration import CalibratedClassifierCV  # noqa: E402
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
-from sklearn.inspection import permutation_importance  # noqa: E402
-from sklearn.model_selection import GridSearchCV, cross_val_score  # noqa: E402
 from sklearn.neural_network import MLPClassifier as TheirClassifier  # noqa: E402
 from sklearn.neural_network import MLPRegressor as TheirRegressor  # noqa: E402
-from sklearn.pipeline import make_pipeline  # noqa: E402
-from sklearn.preprocessing import StandardScaler  # noqa: E402
-from tables import BINARY, DIABETES, IRIS, MULTILABEL, NAMES  # noqa: E402
+from tables import BINARY, DIABETES, IRIS, MULTILABEL  # noqa: E402
 
 import fastmlp as fm  # noqa: E402
 from fastmlp.sklearn import MLPClassifier, MLPRegressor  # noqa: E402
@@ -29,8 +24,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning"),
     pytest.mark.filterwarnings("ignore:.*lbfgs failed to converge"),
 ]
-
-# ---- beyond it ----
 
 
 @pytest.mark.parametrize("kind", [sparse.csr_matrix, sparse.csc_matrix, sparse.csr_array])
@@ -48,6 +41,27 @@ def test_sparse_tables_give_what_dense_ones_do(kind, monkeypatch):
     assert (found.predict(kind(X)) == dense.predict(X)).all()
     early = MLPClassifier(early_stopping=True, **options).fit(kind(X), IRIS[1])
     assert len(early.validation_scores_) == early.n_iter_
+
+
+@pytest.mark.parametrize("options", [
+    {"batch_size": 150}, {"batch_size": 70}, {"solver": "lbfgs"},
+    {"batch_size": 150, "clip_norm": 0.1}])  # fmt: skip
+def test_large_batches_of_sparse_tables_are_never_dense_at_once(options, monkeypatch):
+    from fastmlp.sklearn import _rows
+
+    monkeypatch.setattr(_rows, "_PART", 200)
+    X = np.where(np.abs(IRIS[0]) > 0.5, IRIS[0], 0.0)
+    weight = np.random.default_rng(0).uniform(0.5, 1.5, len(X))
+    model = MLPClassifier(random_state=0, max_iter=12, alpha=0.1, dtype="float64", **options)
+    dense = clone(model).fit(X, IRIS[1], sample_weight=weight)
+    made = []
+    toarray = sparse.csr_matrix.toarray
+    monkeypatch.setattr(sparse.csr_matrix, "toarray", lambda x: made.append(x.shape) or toarray(x))
+    found = clone(model).fit(sparse.csr_matrix(X), IRIS[1], sample_weight=weight)
+    assert 0 < max(rows for rows, _ in made) <= 50
+    np.testing.assert_allclose(found.loss_curve_, dense.loss_curve_, rtol=1e-9)
+    for a, b in zip(dense.coefs_, found.coefs_, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize("options", [
@@ -132,18 +146,61 @@ def test_partial_fit_after_fit_goes_on_like_scikit_learn():
     np.testing.assert_allclose(own.loss_curve_, other.loss_curve_, rtol=2e-6)
 
 
-@pytest.mark.parametrize("options", [
-    {"callbacks": [3]}, {"clip_norm": 1.0}, {"progress": True}])  # fmt: skip
-def test_lbfgs_refuses_what_it_cannot_do(options):
-    model = MLPRegressor(solver="lbfgs", max_iter=3, random_state=0)
-    with pytest.raises(ValueError, match="lbfgs"):
-        clone(model).set_params(**options).fit(*DIABETES)
-    with pytest.raises(ValueError, match="lbfgs"):
-        model.fit(*DIABETES, X_val=DIABETES[0], y_val=DIABETES[1])
-    with pytest.raises(ValueError, match="Checkpoint"):
-        MLPRegressor(callbacks=[fm.Checkpoint("c")]).fit(*DIABETES)
-    model.set_params(solver="adam").fit(*DIABETES)
+REFUSED = [
+    (MLPRegressor(solver="lbfgs", clip_norm=1.0), DIABETES, {}, "lbfgs"),
+    (MLPRegressor(callbacks=[fm.Checkpoint("c")]), DIABETES, {}, "Checkpoint"),
+    (MLPClassifier(label_smoothing=0.1, loss="hinge"), IRIS, {}, "label_smoothing"),
+    (MLPClassifier(label_smoothing=0.1, loss=fm.CrossEntropyLoss()), IRIS, {}, "label_smoothing"),
+    (MLPClassifier(activation=fm.Dropout(0.5)), IRIS, {}, "activation"),
+    (MLPClassifier(activation=fm.Linear(4, 4)), IRIS, {}, "activation"),
+    (MLPClassifier(class_weight={0: 2.0}), MULTILABEL, {}, "class_weight"),
+    (MLPClassifier(), IRIS, {"sample_weight_val": np.ones(150)}, "X_val"),
+    (MLPClassifier(dtype="float32"), (IRIS[0] * 1e39, IRIS[1]), {}, "too large"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "data", "options", "message"), REFUSED)
+def test_what_cannot_be_done_is_refused(model, data, options, message):
+    with pytest.raises(ValueError, match=message):
+        model.fit(*data, **options)
+    assert not hasattr(model, "coefs_")
+
+
+def test_predictions_of_rows_too_large_for_the_type_are_refused():
+    model = MLPClassifier(dtype="float32", max_iter=3, random_state=0).fit(*IRIS)
+    for rows in (IRIS[0] * 1e39, sparse.csr_matrix(IRIS[0] * 1e39)):
+        with pytest.raises(ValueError, match="too large for dtype"):
+            model.predict(rows)
+    exact = MLPClassifier(dtype="float64", max_iter=3, random_state=0).fit(*IRIS)
+    assert set(exact.predict(IRIS[0] * 1e39)) <= {0, 1, 2}
+
+
+def test_lbfgs_tells_callbacks_and_validates():
+    X, y = DIABETES
+    seen = Remember()
+    model = MLPRegressor(solver="lbfgs", max_iter=12, random_state=0, callbacks=[seen])
+    model.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    assert seen.heard == ["on_fit_start", "on_fit_ready", *["on_epoch_end"] * 12, "on_fit_end"]
+    assert seen.losses == model.loss_curve_
+    assert len(model.validation_scores_) == len(model.validation_loss_curve_) == 12
+    assert model.validation_scores_[-1] == pytest.approx(model.score(X[1::2], y[1::2]))
+    model.set_params(early_stopping=True, n_iter_no_change=3, max_iter=500, callbacks=None)
+    model.fit(X[::2], y[::2], X_val=X[1::2], y_val=y[1::2])
+    assert model.n_iter_ < 500
+    assert model.score(X[1::2], y[1::2]) == pytest.approx(model.best_validation_score_)
+
+
+def test_lbfgs_leaves_nothing_of_other_solvers():
+    model = MLPRegressor(max_iter=5, random_state=0).fit(*DIABETES)
     assert not hasattr(model.set_params(solver="lbfgs").fit(*DIABETES), "best_loss_")
+
+
+@pytest.mark.parametrize("limit", [{"max_iter": 3}, {"max_fun": 5}])
+def test_lbfgs_says_that_it_has_not_converged(limit):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ConvergenceWarning, match="lbfgs failed to converge"):
+            MLPRegressor(solver="lbfgs", random_state=0, **limit).fit(*DIABETES)
 
 
 def test_a_given_validation_set_stops_training():
@@ -169,6 +226,7 @@ def test_partial_fit_stops_by_a_given_validation_set():
         if model.should_stop_:
             break
     assert 3 < len(model.validation_scores_) < 200
+    assert model.score(X[1::2], y[1::2]) == pytest.approx(model.best_validation_score_)
 
 
 def test_partial_fit_goes_on_like_scikit_learn():
@@ -190,6 +248,29 @@ def test_warm_start_goes_on_like_scikit_learn():
         own.fit(X, y)
         other.fit(X, y)
     np.testing.assert_allclose(own.loss_curve_, other.loss_curve_, rtol=2e-6)
+
+
+class Remember:
+    """Remembers what it heard, and stops the fit in its seventh epoch if it is to."""
+
+    def __init__(self, stops=False):
+        self.stops, self.losses, self.rates, self.heard = stops, [], [], []
+
+    def __getattr__(self, name):
+        if not name.startswith("on_"):
+            raise AttributeError(name)
+        return lambda state: self.heard.append(name)
+
+    def on_epoch_end(self, state):
+        self.heard.append("on_epoch_end")
+        self.losses.append(state.loss)
+        self.rates.append(state.lr)
+        assert self in state.callbacks
+        if self.stops and state.epoch == 6:
+            state.stop()
+
+    def on_epoch_done(self, state):
+        assert self.heard[-1] == "on_epoch_end"
 
 
 class Interrupts:
@@ -224,21 +305,44 @@ def test_a_time_budget_ends_training():
 
 
 def test_callbacks_and_what_they_see():
-    class Remember:
-        def __init__(self):
-            self.losses = []
-
-        def on_epoch_end(self, state):
-            self.losses.append(state.loss)
-            if state.epoch == 6:
-                state.stop()
-
-    seen = Remember()
+    seen = Remember(stops=True)
     model = MLPRegressor(callbacks=[seen], random_state=0).fit(*DIABETES)
     assert model.loss_curve_ == seen.losses
     assert model.n_iter_ == 7
-    with pytest.raises(TypeError, match="on_epoch_end"):
-        MLPRegressor(callbacks=[3]).fit(*DIABETES)
+    assert seen.heard == ["on_fit_start", "on_fit_ready", *["on_epoch_end"] * 7, "on_fit_end"]
+    for solver in ("adam", "lbfgs"):
+        with pytest.raises(TypeError, match="on_epoch_end"):
+            MLPRegressor(callbacks=[3], solver=solver).fit(*DIABETES)
+
+
+def test_all_callbacks_hear_of_the_end_whatever_one_raises():
+    class Fails:
+        def on_epoch_end(self, state):
+            raise RuntimeError("no")
+
+        on_fit_end = on_epoch_end
+
+    seen = Remember()
+    with pytest.raises(RuntimeError, match="no"):
+        MLPRegressor(callbacks=[Fails(), seen]).fit(*DIABETES)
+    assert seen.heard[-1] == "on_fit_end"
+
+
+@pytest.mark.parametrize("schedule", ["constant", "invscaling", "adaptive"])
+def test_callbacks_may_set_the_rate(schedule):
+    class Halves:
+        def on_epoch_end(self, state):
+            if state.epoch == 2:
+                state.trainer.lr /= 2
+
+    options = {"solver": "sgd", "learning_rate": schedule, "max_iter": 6, "random_state": 0,
+               "power_t": 0.1}  # fmt: skip
+    usual, halved = Remember(), Remember()
+    MLPClassifier(callbacks=[usual], **options).fit(*IRIS)
+    MLPClassifier(callbacks=[halved, Halves()], **options).fit(*IRIS)
+    assert halved.rates[:3] == usual.rates[:3]
+    assert halved.rates[3:] == pytest.approx([rate / 2 for rate in usual.rates[3:]])
+    assert halved.losses[-1] != usual.losses[-1]
 
 
 def test_it_warns_when_it_has_not_converged():
@@ -246,61 +350,3 @@ def test_it_warns_when_it_has_not_converged():
         warnings.simplefilter("error")
         with pytest.raises(ConvergenceWarning, match="Maximum iterations"):
             MLPClassifier(max_iter=2, random_state=0).fit(*IRIS)
-
-
-# ---- among scikit-learn's tools ----
-
-
-def test_pickles_predict_the_same():
-    model = MLPClassifier(random_state=0, max_iter=20).fit(*NAMES)
-    twin = pickle.loads(pickle.dumps(model))
-    assert (twin.predict_proba(IRIS[0]) == model.predict_proba(IRIS[0])).all()
-    assert (twin.classes_ == model.classes_).all()
-    twin.partial_fit(*NAMES)
-
-
-def test_searches_pipelines_and_calibration():
-    model = make_pipeline(StandardScaler(), MLPClassifier(max_iter=30, random_state=0))
-    assert cross_val_score(model, *IRIS, cv=3, n_jobs=2).min() > 0.6
-    search = GridSearchCV(model, {"mlpclassifier__alpha": [1e-4, 1e-2]}, cv=3).fit(*IRIS)
-    assert search.best_score_ > 0.8
-    calibrated = CalibratedClassifierCV(MLPClassifier(max_iter=30, random_state=0), cv=3)
-    assert calibrated.fit(*IRIS).score(*IRIS) > 0.8
-    fitted = MLPClassifier(max_iter=60, random_state=0).fit(*IRIS)
-    importance = permutation_importance(fitted, *IRIS, n_repeats=3, random_state=0)
-    assert importance.importances_mean.max() > 0.05
-
-
-def test_frames_keep_their_names():
-    pandas = pytest.importorskip("pandas")
-    names = [f"column {k}" for k in range(4)]
-    frame = pandas.DataFrame(IRIS[0], columns=names)
-    model = MLPClassifier(max_iter=10, random_state=0).fit(frame, pandas.Series(NAMES[1]))
-    assert list(model.feature_names_in_) == names
-    assert set(model.predict(frame)) <= set(NAMES[1])
-    with pytest.raises(ValueError, match="feature names"):
-        model.predict(frame.rename(columns={"column 0": "other"}))
-
-
-def test_frames_of_polars():
-    polars = pytest.importorskip("polars")
-    frame = polars.DataFrame(IRIS[0], schema=list("abcd"))
-    model = MLPClassifier(max_iter=10, random_state=0).fit(frame, polars.Series(IRIS[1]))
-    assert list(model.feature_names_in_) == list("abcd")
-    assert set(model.predict(frame)) <= {0, 1, 2}
-
-
-def test_weights_are_routed():
-    with sklearn.config_context(enable_metadata_routing=True):
-        model = MLPClassifier(max_iter=10, random_state=0).set_fit_request(sample_weight=True)
-        scaler = StandardScaler().set_fit_request(sample_weight=False)
-        pipe = make_pipeline(scaler, model)
-        pipe.fit(*IRIS, sample_weight=np.ones(len(IRIS[0])))
-
-
-def test_weights_may_be_written():
-    model = MLPRegressor(hidden_layer_sizes=(3,), max_iter=5, random_state=0).fit(*DIABETES)
-    model.coefs_[1][...] = 0.0
-    model.intercepts_[1][...] = 2.0
-    assert (model.predict(DIABETES[0]) == 2.0).all()
-    assert isinstance(model.network_, fm.Sequential)

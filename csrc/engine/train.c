@@ -30,8 +30,9 @@ typedef struct {
     fm_clock clock;
     fm_targets targets[FM_MOST_ENDS]; /* of the batch */
     double scale[FM_MOST_ENDS], total_weight;
-    int phase;   /* 0: A, 1: B */
-    int is_last; /* step of this region: nobody needs its transposed weights */
+    double penalty; /* by which penalties count in the step */
+    int phase;      /* 0: A, 1: B */
+    int is_last;    /* step of this region: nobody needs its transposed weights */
 } training_thread;
 
 /* Only the calling thread may run the caller's function; the others learn of it through the flag. */
@@ -182,7 +183,7 @@ static int updates_come_last(const training_thread *t) {
 
 static void finish_range(training_thread *t, int64_t begin, int64_t end, int is_weight, int update) {
     const fm_trainer *trainer = t->run->trainer;
-    if (is_weight) fm_penalty_gradient_range(trainer, begin, end);
+    if (is_weight) fm_penalty_gradient_range(trainer, t->penalty, begin, end);
     if (update) fm_update_range(trainer, &t->clock, begin, end);
 }
 
@@ -260,7 +261,7 @@ typedef struct {
 static losses losses_of(const training_thread *t) {
     const fm_plan *plan = t->e.plan;
     const fm_trainer *trainer = t->run->trainer;
-    losses step = {.penalty = fm_chunks_total(plan->chunk_sum, penalty_chunk_count(trainer))};
+    losses step = {.penalty = t->penalty * fm_chunks_total(plan->chunk_sum, penalty_chunk_count(trainer))};
     for (int k = 0; k < trainer->net->ends.n_outputs; k++) {
         const double value = trainer->heads[k].loss.kind == -1
                                  ? t->run->custom_loss[k]
@@ -272,8 +273,12 @@ static losses losses_of(const training_thread *t) {
 }
 
 /* Running means, so that the loss of one step is exactly itself. */
-static void account(const training_thread *t, losses step) {
+static void account(const training_thread *t, losses step, int64_t number) {
     training *run = t->run;
+    if (run->epoch->losses != NULL) {
+        run->epoch->losses[2 * number] = step.mean + step.sum;
+        run->epoch->losses[2 * number + 1] = step.penalty;
+    }
     run->steps++;
     run->rows_done += t->e.rows;
     run->penalty += (step.penalty - run->penalty) * ((double)t->e.rows / (double)run->rows_done);
@@ -284,10 +289,12 @@ static void account(const training_thread *t, losses step) {
 
 /* False when the run was stopped. All threads agree: what they look for behind a barrier was raised before it. A stop of
    phase B may already be up when the slower ones look behind phase A, and is not for them yet. */
-static int one_step(training_thread *t, int64_t first, double lr) {
+static int one_step(training_thread *t, int64_t first) {
     training *run = t->run;
+    const int64_t number = first / run->epoch->batch;
     losses step = {0.0, 0.0, 0.0};
     t->phase = 0;
+    t->penalty = run->epoch->penalty == NULL ? 1.0 : run->epoch->penalty[number];
     fm_exec_share(&t->e);
     t->e.step = t->e.net->step + (uint32_t)t->clock.t - (uint32_t)run->trainer->t;
     phase_a(t, first);
@@ -296,14 +303,14 @@ static int one_step(training_thread *t, int64_t first, double lr) {
     t->phase = 1;
     t->is_last = t->is_last || atomic_load(&run->regroup);
     const fm_clock before = t->clock;
-    t->clock = fm_clock_next(run->trainer, t->clock, lr);
+    t->clock = fm_clock_next(run->trainer, t->clock, run->epoch->lr[number]);
     if (t->e.worker->index == 0) step = losses_of(t);
     if (!phase_b(t)) {
         t->clock = before;
         return 0;
     }
     fm_keep_moments(&t->e);
-    if (t->e.worker->index == 0) account(t, step);
+    if (t->e.worker->index == 0) account(t, step, number);
     return 1;
 }
 
@@ -332,7 +339,7 @@ static void training_task(void *context, fm_worker *self) {
         t.e.rows = epoch->rows - first < epoch->batch ? epoch->rows - first : epoch->batch;
         t.e.cut = fm_plan_cut(t.e.rows, self->count);
         t.is_last = first + epoch->batch >= epoch->rows;
-        if (!one_step(&t, first, epoch->lr[first / epoch->batch])) break;
+        if (!one_step(&t, first)) break;
         first += epoch->batch;
     }
     fm_barrier(self); /* nobody reads the trainer's clock any more */

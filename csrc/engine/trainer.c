@@ -105,10 +105,10 @@ fm_status fm_trainer_penalty(const fm_trainer *trainer, double *value) {
     return FM_OK;
 }
 
-void fm_trainer_add_penalty_gradient(fm_trainer *trainer) {
+void fm_trainer_add_penalty_gradient(fm_trainer *trainer, double factor) {
     const fm_net *net = trainer->net;
     for (int i = 0; i < net->n_stages; i++) {
         const fm_stage *s = &net->stages[i];
-        if (s->takes_penalties) fm_penalty_gradient_range(trainer, s->weight_at, s->weight_at + s->n_weights);
+        if (s->takes_penalties) fm_penalty_gradient_range(trainer, factor, s->weight_at, s->weight_at + s->n_weights);
     }
 }

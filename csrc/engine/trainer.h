@@ -31,7 +31,7 @@ fm_clock fm_clock_next(const fm_trainer *trainer, fm_clock clock, double lr);
 
 /* ---- update.c: everything below works on parameters begin .. end of the flat array ---- */
 void fm_update_range(const fm_trainer *trainer, const fm_clock *clock, int64_t begin, int64_t end);
-void fm_penalty_gradient_range(const fm_trainer *trainer, int64_t begin, int64_t end);
+void fm_penalty_gradient_range(const fm_trainer *trainer, double factor, int64_t begin, int64_t end);
 /* This worker's share of the chunk sums, and their total over `count` chunks. */
 int64_t fm_penalty_chunks(const fm_trainer *trainer, const fm_worker *self, double *chunk_sum);
 int64_t fm_square_chunks(const fm_trainer *trainer, const fm_worker *self, double *chunk_sum);

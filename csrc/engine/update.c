@@ -33,12 +33,12 @@ void fm_update_range(const fm_trainer *trainer, const fm_clock *clock, int64_t b
     fm_table(net->dtype)->update(&call);
 }
 
-void fm_penalty_gradient_range(const fm_trainer *trainer, int64_t begin, int64_t end) {
+void fm_penalty_gradient_range(const fm_trainer *trainer, double factor, int64_t begin, int64_t end) {
     const fm_net *net = trainer->net;
     for (int i = 0; i < trainer->optimizer.n_penalties; i++) {
         const fm_penalty *penalty = &trainer->penalties[i];
         fm_table(net->dtype)
-            ->penalty_gradient(penalty->p, penalty->lam, end - begin, element(net, net->params, begin),
+            ->penalty_gradient(penalty->p, factor * penalty->lam, end - begin, element(net, net->params, begin),
                                element(net, net->grads, begin));
     }
 }

@@ -195,13 +195,15 @@ cdef extern from "fastmlp.h" nogil:
         const int64_t *order
         int64_t batch
         const double *lr
+        const double *penalty
+        double *losses
         fm_poll poll
         void *poll_context
 
     fm_status fm_train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int64_t *steps)
     fm_status fm_trainer_update(fm_trainer *trainer, double lr)
     fm_status fm_trainer_penalty(const fm_trainer *trainer, double *value)
-    void fm_trainer_add_penalty_gradient(fm_trainer *trainer)
+    void fm_trainer_add_penalty_gradient(fm_trainer *trainer, double factor)
 
     int fm_isa_count()
     const char *fm_isa_name(int index)

@@ -632,7 +632,9 @@ cdef fm_targets targets_of(object target, object sample_weight):
 
 
 cdef int fill_epoch(fm_epoch *epoch, object x, object target, object sample_weight) except -1:
-    """Inputs and targets: one array each, or lists."""
+    """Inputs and targets: one array each, or lists; penalties count fully."""
+    epoch.penalty = NULL
+    epoch.losses = NULL
     point_at(<void **>epoch.x, x)
     epoch.rows = rows_of(x)
     if not isinstance(target, list):
@@ -766,14 +768,21 @@ cdef class Trainer:
         epoch.poll_context = NULL
         return self.train(&epoch)
 
-    def epoch(self, x, target, sample_weight, order, int64_t batch_size, lrs):
-        """All batches once; a signal's exception is raised after the last finished step."""
+    def epoch(self, x, target, sample_weight, order, int64_t batch_size, lrs,
+              penalties=None, losses=None):
+        """All batches once; a signal's exception is raised after the last finished step.
+
+        `penalties` (steps) are factors of the penalties; `losses` (steps, 2) takes each step's
+        loss and its penalties.
+        """
         cdef fm_epoch epoch
         cdef _Signals signals = _Signals()
         fill_epoch(&epoch, x, target, sample_weight)
         epoch.order = <const int64_t *>data(order)
         epoch.batch = batch_size
         epoch.lr = <const double *>data(lrs)
+        epoch.penalty = <const double *>data(penalties)
+        epoch.losses = <double *>data(losses)
         epoch.poll = poll_signals
         epoch.poll_context = <void *>signals
         value = self.train(&epoch)
@@ -794,9 +803,9 @@ cdef class Trainer:
         check(fm_trainer_penalty(self.trainer, &value))
         return value
 
-    def add_penalty_gradient(self):
-        """Add the penalties' gradient to the network's."""
-        fm_trainer_add_penalty_gradient(self.trainer)
+    def add_penalty_gradient(self, double factor=1.0):
+        """Add the penalties' gradient, times `factor`, to the network's."""
+        fm_trainer_add_penalty_gradient(self.trainer, factor)
 
 
 cdef bint labels_fit(cnp.ndarray labels, int64_t classes) noexcept:

@@ -6,7 +6,8 @@ import math
 import sys
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -45,6 +46,47 @@ class Data(NamedTuple):
         weights = None if self.weights is None else self.weights[index]
         return Data([x[index] for x in self.x], [y[index] for y in self.target], weights)
 
+    def parts(self) -> Iterator[tuple[float, Data]]:
+        """All rows, and the share of the loss that they have."""
+        yield 1.0, self
+
+
+class Hooks:
+    """The callbacks of one fit, and how they hear of it."""
+
+    def __init__(self, callbacks: list[Any], state: FitState) -> None:
+        self._callbacks, self._state = callbacks, state
+        state.callbacks = callbacks
+
+    def tell(self, hook: str) -> None:
+        """Call every callback's hook; at the end of the fit all of them, whatever one raises."""
+        errors = []
+        for callback in self._callbacks:
+            method = getattr(callback, hook, None)
+            if method is None:
+                continue
+            try:
+                method(self._state)
+            except BaseException as error:
+                if hook != "on_fit_end":
+                    raise
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """From ``on_fit_start`` to ``on_fit_end``, which follows however the fit ends."""
+        try:
+            self.tell("on_fit_start")
+            yield
+        except BaseException as error:
+            self._state.error = error
+            error.history = self._state.history  # type: ignore[attr-defined]
+            raise
+        finally:
+            self.tell("on_fit_end")
+
 
 class Run:
     """One fit of a trainer, all its arguments checked at construction."""
@@ -69,7 +111,7 @@ class Run:
         self.shuffle = check.flag(shuffle, "shuffle")
         self.seed = trainer.net.seed if seed is None else check.seed(seed)
         self.schedule = _checked_schedule(schedule, trainer)
-        self.hooks = _checked_callbacks(callbacks, progress)
+        hooks = checked_callbacks(callbacks, progress)
         self.data, self.held_out = self._split(data, validation, check_finite)
         self.batch_size = self._rows_of_a_step(batch_size)
         if self.held_out is not None:
@@ -77,25 +119,19 @@ class Run:
             trainer.net.core_net().reserve(self.held_out.rows)
         history = History(trainer.score_name)
         self.state = FitState(trainer, history, self.epochs, self.held_out is not None)
-        self.state.callbacks, self.state.schedule = self.hooks, self.schedule
+        self.state.schedule = self.schedule
+        self.hooks = Hooks(hooks, self.state)
 
     def run(self) -> None:
         """Run the epochs, then ``on_fit_end`` however they ended."""
-        try:
-            self._tell("on_fit_start")
+        with self.hooks.listening():
             if self.schedule is not None:
                 self.schedule.start()
-            self._tell("on_fit_ready")
+            self.hooks.tell("on_fit_ready")
             if isinstance(self.trainer.optimizer, LBFGS):
                 self._run_lbfgs()
             else:
                 self._run_epochs()
-        except BaseException as error:
-            self.state.error = error
-            error.history = self.state.history  # type: ignore[attr-defined]
-            raise
-        finally:
-            self._tell("on_fit_end")
 
     def _run_epochs(self) -> None:
         rows = self.data.rows
@@ -139,8 +175,8 @@ class Run:
         state.record(loss, lr, held_out, time.perf_counter() - start)
         if self.schedule is not None:
             self.schedule.observe(loss if state.val_loss is None else state.val_loss)
-        self._tell("on_epoch_end")
-        self._tell("on_epoch_done")
+        self.hooks.tell("on_epoch_end")
+        self.hooks.tell("on_epoch_done")
 
     def _rates(self, epoch: int, steps: int) -> Array:
         lr = self.trainer.lr
@@ -153,22 +189,6 @@ class Run:
                 f"schedule: {self.schedule!r} gave {rates!r}; want {steps} finite rates >= 0"
             )
         return rates
-
-    def _tell(self, hook: str) -> None:
-        """Call every callback's hook; at the end of the fit all of them, whatever one raises."""
-        errors = []
-        for callback in self.hooks:
-            method = getattr(callback, hook, None)
-            if method is None:
-                continue
-            try:
-                method(self.state)
-            except BaseException as error:
-                if hook != "on_fit_end":
-                    raise
-                errors.append(error)
-        if errors:
-            raise errors[0]
 
     def _rows_of_a_step(self, batch_size: int | None) -> int:
         rows = self.data.rows
@@ -222,7 +242,8 @@ def _checked_schedule(schedule: Any, trainer: Trainer) -> Schedule | None:
     return schedule
 
 
-def _checked_callbacks(callbacks: Any, progress: bool | None) -> list[Any]:
+def checked_callbacks(callbacks: Any, progress: bool | None) -> list[Any]:
+    """Return the callbacks as a list, with a progress bar where one is wanted."""
     found = [] if callbacks is None else callbacks
     if not isinstance(found, Iterable):
         raise ArgumentTypeError(f"callbacks: got {callbacks!r}; want a list of callbacks")

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastmlp import _core, validation
 from fastmlp.errors import MissingPackageError
 from fastmlp.optimizers import Optimizer
 from fastmlp.validation import Array
+
+
+class Ended(NamedTuple):
+    """How a minimisation ended: by itself, or at a limit that ``message`` names."""
+
+    converged: bool
+    message: str
 
 
 class LBFGS(Optimizer):
@@ -74,7 +81,7 @@ class LBFGS(Optimizer):
         start: Array,
         iterations: int,
         heard: Callable[[Array, float], None],
-    ) -> None:
+    ) -> Ended:
         """Run ``iterations`` on ``objective(flat) -> (value, gradient)``, float64.
 
         ``heard(flat, value)`` follows each iteration, and may raise StopIteration.
@@ -97,4 +104,7 @@ class LBFGS(Optimizer):
             "gtol": self.tolerance_grad,
             "ftol": self.tolerance_change,
         }
-        minimize(objective, start, jac=True, method="L-BFGS-B", callback=callback, options=options)
+        found = minimize(
+            objective, start, jac=True, method="L-BFGS-B", callback=callback, options=options
+        )
+        return Ended(found.status == 0, str(found.message))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from fastmlp import validation as check
 from fastmlp.errors import ArgumentError, ArgumentTypeError
 from fastmlp.fitting import Data, Run
 from fastmlp.history import History
-from fastmlp.lbfgs import LBFGS
+from fastmlp.lbfgs import LBFGS, Ended
 from fastmlp.network import Network
 from fastmlp.objective import Objective
 from fastmlp.optimizers import Adam, FirstOrder, Optimizer, core_state, load_core_state
@@ -21,6 +21,13 @@ from fastmlp.schedules import Schedule
 from fastmlp.validation import Array
 
 _T = TypeVar("_T")
+
+
+class Parts(Protocol):
+    """Rows that come part by part, such as ``Data``."""
+
+    def parts(self) -> Iterator[tuple[float, Data]]:
+        """Each part with its share of the mean loss."""
 
 
 class Trainer(_core.Stepper):
@@ -93,7 +100,9 @@ class Trainer(_core.Stepper):
     def _step_checked(self, x: Any, y: Any, sample_weight: Any) -> float:
         data = self.checked_data(x, y, sample_weight)
         if isinstance(self.optimizer, LBFGS):
-            return self.minimize(data, self.optimizer.max_iter, lambda loss: None)
+            losses: list[float] = []
+            self.minimize(data, self.optimizer.max_iter, lambda loss: None, losses)
+            return losses[0]
         target = self._objective.core_targets(data.target, data.weights)
         return self._core.step(data.x, target, data.weights)
 
@@ -132,32 +141,68 @@ class Trainer(_core.Stepper):
         value, _ = self._objective.value(scores, data.target, data.weights)
         return value, self._objective.score(scores, data.target, data.weights)
 
-    def epoch(self, data: Data, order: Array | None, batch_size: int, rates: Array) -> float:
-        """Make one epoch's steps in one call of the core; return the mean loss."""
-        target = self._objective.core_targets(data.target, data.weights)
-        return self._core.epoch(data.x, target, data.weights, order, batch_size, rates)
+    def epoch(
+        self, data: Data, order: Array | None, batch_size: int, rates: Array,
+        penalties: Array | None = None, losses: Array | None = None,
+    ) -> float:  # fmt: skip
+        """Make one epoch's steps in one call of the core; return the mean loss.
 
-    def minimize(self, data: Data, iterations: int, heard: Callable[[float], None]) -> float:
+        ``rates`` and ``penalties``, factors of the penalties, are float64, one of each step;
+        ``losses`` (steps, 2) takes each step's loss and its penalties.
+        """
+        target = self._objective.core_targets(data.target, data.weights)
+        return self._core.epoch(
+            data.x, target, data.weights, order, batch_size, rates, penalties, losses
+        )
+
+    def step_in_parts(self, data: Parts, lr: float, penalty: float) -> tuple[float, float]:
+        """Make a step on rows that come part by part; return loss and penalties before it."""
+        count = self.net.step_count
+        value = self._gradient(data, penalty)
+        penalties = penalty * self._core.penalty()
+        self._core.lr, before = lr, self._core.lr
+        try:
+            self._core.update()
+        finally:
+            self._core.lr = before
+        self.net.step_count = count + 1
+        return value, penalties
+
+    def _gradient(self, data: Parts, penalty: float = 1.0) -> float:
+        """Put the gradient of loss and penalties where the network has it; return the loss."""
+        net = self.net.core_net()
+        count, value, gradient = net.step_count, 0.0, np.zeros(net.params.size)
+        for share, part in data.parts():
+            # Every part, and every evaluation of a line search, has the same dropout masks.
+            net.step_count = count
+            scores = net.forward(part.x, True)
+            loss, slopes = self._objective.value(scores, part.target, part.weights)
+            net.backward([share * slope for slope in slopes], False)
+            value += share * loss
+            gradient += net.grads
+        net.grads[...] = gradient
+        self._core.add_penalty_gradient(penalty)
+        return value
+
+    def minimize(
+        self, data: Parts, iterations: int, heard: Callable[[float], None],
+        losses: list[float] | None = None,
+    ) -> Ended:  # fmt: skip
         """Run L-BFGS on all of ``data``; ``heard(loss)`` follows each iteration.
 
-        Returns the loss before the first iteration. However it ends, the network has the
-        parameters of the last finished iteration.
+        ``losses`` takes the loss of each evaluation, the first one before the first iteration.
+        However it ends, the network has the parameters of the last finished iteration.
         """
         assert isinstance(self.optimizer, LBFGS)
         net = self.net.core_net()
         count = net.step_count
-        values: list[float] = []
+        values = [] if losses is None else losses
         accepted, moments = net.params.astype(np.float64), net.state.copy()
 
         def objective(flat: Array) -> tuple[float, Array]:
             net.params[...], net.state[...] = flat, moments
-            # Every evaluation sees the same dropout masks, or the line search could not work.
             net.step_count = count
-            scores = net.forward(data.x, True)
-            value, gradient = self._objective.value(scores, data.target, data.weights)
-            net.backward(gradient, False)
-            self._core.add_penalty_gradient()
-            values.append(value + self._core.penalty())
+            values.append(self._gradient(data) + self._core.penalty())
             return values[-1], net.grads.astype(np.float64)
 
         def after_iteration(flat: Array, value: float) -> None:
@@ -167,10 +212,9 @@ class Trainer(_core.Stepper):
             heard(value)
 
         try:
-            self.optimizer.minimize(objective, accepted.copy(), iterations, after_iteration)
+            return self.optimizer.minimize(objective, accepted.copy(), iterations, after_iteration)
         finally:
             net.params[...], net.state[...] = accepted, moments
-        return values[0]
 
     def state_dict(self) -> dict[str, Any]:
         """Return copies of all that training depends on besides the network's parameters.

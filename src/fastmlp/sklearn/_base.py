@@ -13,10 +13,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from fastmlp.layers import Layer, Linear
+from fastmlp.layers import Linear
+from fastmlp.layers.activations import Activation
 from fastmlp.losses import Loss
 from fastmlp.sklearn import _rows
-from fastmlp.sklearn._fit import Fit
+from fastmlp.sklearn._epochs import EpochFit
+from fastmlp.sklearn._lbfgs import LbfgsFit
 from fastmlp.sklearn._network import ACTIVATION_NAMES, hidden_sizes, make_network
 from fastmlp.threads import threads
 from fastmlp.validation import Array
@@ -30,7 +32,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(set(ACTIVATION_NAMES)), Layer],
+        "activation": [StrOptions(set(ACTIVATION_NAMES)), Activation],
         "solver": [StrOptions({"lbfgs", "sgd", "adam"})],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -69,20 +71,21 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     @property
     def coefs_(self) -> list[Array]:
         """Weights of each layer, (n_inputs, n_outputs): views."""
-        return [layer.W for layer in self._linears()]
+        return [layer.W for layer in self._linears(self._fitted_net())]
 
     @property
     def intercepts_(self) -> list[Array]:
         """Biases of each layer: views."""
-        return [layer.b for layer in self._linears()]
+        return [layer.b for layer in self._linears(self._fitted_net())]
 
     @property
     def network_(self) -> Any:
         """The trained ``Sequential``, whose outputs are scores: logits, or a mean's link."""
         return self._fitted_net()
 
-    def _linears(self) -> list[Any]:
-        return [layer for layer in self._fitted_net().layers if isinstance(layer, Linear)]
+    @staticmethod
+    def _linears(net: Any) -> list[Any]:
+        return [layer for layer in net.layers if isinstance(layer, Linear)]
 
     def _fitted_net(self) -> Any:
         net = vars(self).get("_net")
@@ -117,9 +120,13 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         """The loss and its weight, by which it is scikit-learn's."""
         raise NotImplementedError
 
-    def _loss_offset(self, y: Any, weights: Array | None) -> float:
-        """What scikit-learn adds to the loss, whatever the weights."""
-        return 0.0
+    def _loss_offsets(self, y: Any) -> Array | None:
+        """What scikit-learn adds to the loss of each row, whatever the network."""
+        return None
+
+    def _loss_share(self, width: int) -> float:
+        """By which the minimised loss is multiplied where scikit-learn reports it."""
+        return 1.0
 
     def _score_of(self, scores: Array, y: Any, weights: Array | None) -> float:
         raise NotImplementedError
@@ -158,6 +165,8 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         given = (held_out[0] is None) + (held_out[1] is None)
         if given == 1:
             raise ValueError("X_val and y_val go together: one of them is None")
+        if held_out[2] is not None and held_out[0] is None:
+            raise ValueError("sample_weight_val: got weights without X_val; want both, or None")
         X, y = self._checked(X, y, first, incremental)
         dtype = self._float_type(X.shape[0])
         weights = None
@@ -176,8 +185,11 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         self.n_layers_, self.n_outputs_ = len(hidden) + 2, width
         X, y, weights, held = self._held_out(X, y, weights, held_out, incremental, random)
         weights = self._balanced(y, weights)
-        fit = Fit(self, net, X, y, weights, held, dtype, random, first, incremental)
-        fit.run()
+        if self.solver == "lbfgs":
+            LbfgsFit(self, net, X, y, weights, held, random).run()
+        else:
+            old = None if first else dict(vars(self))
+            EpochFit(self, net, X, y, weights, held, random, old, incremental).run()
         if not np.isfinite(net.params).all():
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large "

@@ -42,10 +42,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
 random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, \
 validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         As in scikit-learn, except that ``epsilon`` is added behind Adam's bias correction (as in
-        the paper), and that a smaller last batch is not penalised more.
+        the paper).
     loss : {"log_loss", "hinge"} or Loss, default "log_loss"
         "hinge" is the multiclass SVM's; it has no probabilities.
-    class_weight : dict, "balanced" or None, default None
+    class_weight : dict, list of dict, "balanced" or None, default None
+        Of several labels at once: a dict for each, of 0 and 1.
     label_smoothing : float, default 0
         Of "log_loss".
     dropout : float, default 0
@@ -88,7 +89,7 @@ feature_names_in_
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
         "loss": [StrOptions({"log_loss", "hinge"}), Loss],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
         "label_smoothing": [Interval(Real, 0, 1, closed="both")],
     }
 
@@ -300,6 +301,11 @@ feature_names_in_
         return ones * (1 - smooth) + smooth / 2, ones.shape[1]
 
     def _make_loss(self, width: int) -> tuple[Loss, float]:
+        if self.label_smoothing and self.loss != "log_loss":
+            raise ValueError(
+                f"label_smoothing: got {self.label_smoothing} with loss={self.loss!r}; it is for "
+                "'log_loss', want 0"
+            )
         if isinstance(self.loss, Loss):
             wanted = BCEWithLogitsLoss if self.out_activation_ == "logistic" else CrossEntropyLoss
             if not isinstance(self.loss, (wanted, MultiMarginLoss)):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.layers import ACTIVATIONS, Dropout, Layer, Linear
+from fastmlp.layers.activations import Activation
 from fastmlp.lbfgs import LBFGS
 from fastmlp.optimizers import SGD, Adam, Optimizer
 from fastmlp.sequential import Sequential
@@ -40,7 +41,7 @@ def hidden_sizes(value: Any) -> list[int]:
 
 
 def make_network(
-    widths: Sequence[int], activation: str | Layer, dropout: float, dtype: Any, random: Any
+    widths: Sequence[int], activation: str | Activation, dropout: float, dtype: Any, random: Any
 ) -> Sequential:
     """A chain with scikit-learn's first weights, drawn from ``random`` in its order.
 
@@ -64,8 +65,8 @@ def make_network(
     return net
 
 
-def _activation(activation: str | Layer) -> Layer:
-    if isinstance(activation, Layer):
+def _activation(activation: str | Activation) -> Layer:
+    if isinstance(activation, Activation):
         return copy.deepcopy(activation)
     return ACTIVATIONS[ACTIVATION_NAMES[activation]]()
 
@@ -93,6 +94,12 @@ class Rate:
         self.kind = e.learning_rate if e.solver == "sgd" else "constant"
         self.first, self.power = e.learning_rate_init, e.power_t
         self.now = self.first if rate is None else rate
+
+    def heed(self, rate: float) -> None:
+        """Go on from the rate that a callback may have set."""
+        if rate != self.now:
+            self.first = self.first * (rate / self.now) if self.now > 0.0 else rate
+            self.now = rate
 
     def end_epoch(self, seen: int) -> None:
         """Adjust to the rows seen so far."""

@@ -48,7 +48,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
 random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, \
 validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         As in scikit-learn, except that ``epsilon`` is added behind Adam's bias correction (as in
-        the paper), and that a smaller last batch is not penalised more.
+        the paper).
     dropout : float, default 0
         Behind each hidden layer.
     callbacks : list, optional
@@ -70,8 +70,8 @@ validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
     coefs_, intercepts_, n_iter_, loss_, loss_curve_, best_loss_, validation_scores_, \
 best_validation_score_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_, \
 feature_names_in_
-        As in scikit-learn. Of several outputs ``loss_curve_`` has the sum of half the squared
-        errors, which is what is minimised.
+        As in scikit-learn. Of several outputs the sum of the losses is minimised, and their mean
+        stands in ``loss_curve_``.
     validation_loss_curve_ : list of float, or None
         Loss on the validation set after each epoch.
     network_ : Sequential
@@ -238,11 +238,16 @@ feature_names_in_
         }
         return made[self.loss]
 
-    def _loss_offset(self, y: Any, weights: Array | None) -> float:
+    def _loss_offsets(self, y: Any) -> Array | None:
         if self.loss != "poisson":
-            return 0.0
+            return None
         table = np.asarray(y, np.float64).reshape(len(y), -1)
-        return float(np.average(xlogy(table, table) - table, axis=0, weights=weights).sum())
+        found: Array = (xlogy(table, table) - table).sum(axis=1)
+        return found
+
+    def _loss_share(self, width: int) -> float:
+        # scikit-learn minimises the sum of the outputs' losses, and reports their mean.
+        return 1.0 if self.loss == "poisson" or isinstance(self.loss, Loss) else 1.0 / width
 
     def _score_of(self, scores: Array, y: Any, weights: Array | None) -> float:
         found = self._values(scores)

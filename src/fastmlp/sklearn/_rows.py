@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,50 +16,117 @@ from fastmlp.validation import Array
 _PART = 1 << 20
 
 
-def take(x: Any, rows: Any, dtype: np.dtype[Any]) -> Array:
-    """Some rows, dense, contiguous, in one float type."""
-    part = x[rows]
-    dense = part.toarray() if sparse.issparse(part) else part
-    return np.ascontiguousarray(dense, dtype)
+def convert(x: Any, dtype: np.dtype[Any]) -> Any:
+    """A table in one float type; a sparse one stays sparse, in rows.
+
+    Raises
+    ------
+    ValueError
+        If a number is too large for the type.
+    """
+    with np.errstate(over="ignore"):
+        table = x.tocsr().astype(dtype) if sparse.issparse(x) else np.ascontiguousarray(x, dtype)
+    numbers = table.data if sparse.issparse(table) else table
+    if x.dtype.itemsize > dtype.itemsize and not np.isfinite(numbers).all():
+        raise ValueError(
+            f"X contains infinity or a value too large for dtype('{dtype}'): scale it, or give "
+            "dtype='float64'"
+        )
+    return table
 
 
-def ready(x: Any, dtype: np.dtype[Any]) -> Any:
-    """A table for training: rows that can be taken quickly; a sparse one stays sparse."""
-    return x.tocsr() if sparse.issparse(x) else np.ascontiguousarray(x, dtype)
-
-
-def rows_of_a_part(columns: int, batch: int) -> int:
-    """Rows to take at a time: whole batches."""
-    return max(1, _PART // max(columns, 1) // batch) * batch
-
-
-def epoch(
-    trainer: Trainer, x: Any, y: Array, weights: Array | None, order: Array | None,
-    batch: int, lr: float,
-) -> float:  # fmt: skip
-    """One pass over the rows in this order; the mean loss, by rows."""
-    if not sparse.issparse(x):
-        rates = np.full(-(-len(x) // batch), lr)
-        return trainer.epoch(Data([x], [y], weights), order, batch, rates)
-    total, part = 0.0, rows_of_a_part(x.shape[1], batch)
-    for first in range(0, x.shape[0], part):
-        rows: Any = slice(first, first + part)
-        rows = rows if order is None else order[rows]
-        dense, target = take(x, rows, trainer.net.dtype), np.ascontiguousarray(y[rows])
-        data = Data([dense], [target], None if weights is None else weights[rows])
-        rates = np.full(-(-len(dense) // batch), lr)
-        total += len(dense) * trainer.epoch(data, None, batch, rates)
-    return total / float(x.shape[0])
+def rows_of_a_part(columns: int) -> int:
+    """Rows to make dense at a time."""
+    return max(1, _PART // max(columns, 1))
 
 
 def scores(net: Any, x: Any) -> Array:
     """What the network gives for all rows."""
-    if not sparse.issparse(x):
-        found: Array = net.predict(x)
+    table = convert(x, net.dtype)
+    if not sparse.issparse(table):
+        found: Array = net.predict(table)
         return found
-    table, part = x.tocsr(), rows_of_a_part(x.shape[1], 1)
-    out = np.empty((x.shape[0], net.out_features), net.dtype)
-    for first in range(0, x.shape[0], part):
-        rows = slice(first, min(first + part, x.shape[0]))
-        net.predict(take(table, rows, net.dtype), out=out[rows])
+    part = rows_of_a_part(table.shape[1])
+    out = np.empty((table.shape[0], net.out_features), net.dtype)
+    for first in range(0, table.shape[0], part):
+        rows = slice(first, min(first + part, table.shape[0]))
+        net.predict(table[rows].toarray(), out=out[rows])
     return out
+
+
+class Rows:
+    """Rows to train on: inputs, targets, weights or None."""
+
+    def __init__(self, x: Any, target: Array, weights: Array | None) -> None:
+        self.x, self.target, self.weights = x, target, weights
+        self.count = int(x.shape[0])
+        self._is_sparse = sparse.issparse(x)
+        # What a mean over all rows is divided by.
+        self.total = float(self.count if weights is None else weights.sum(dtype=np.float64))
+
+    def parts(self) -> Iterator[tuple[float, Data]]:
+        """Dense parts, and their shares of the mean loss."""
+        size = rows_of_a_part(self.x.shape[1]) if self._is_sparse else self.count
+        for first in range(0, self.count, size):
+            part = self.take(slice(first, first + size))
+            total = part.rows if part.weights is None else part.weights.sum(dtype=np.float64)
+            whole = part.rows == self.count or self.total == 0.0
+            yield (1.0 if whole else float(total) / self.total), part
+
+    def take(self, rows: Any) -> Data:
+        """Some rows, dense."""
+        x = self.x[rows].toarray() if self._is_sparse else np.ascontiguousarray(self.x[rows])
+        weights = None if self.weights is None else self.weights[rows]
+        return Data([x], [np.ascontiguousarray(self.target[rows])], weights)
+
+    def mean(self, values: Array) -> float:
+        """The mean of a number of each row, by the rows' weights."""
+        weighted = values if self.weights is None else values * self.weights
+        return float(weighted.sum(dtype=np.float64) / self.total) if self.total > 0.0 else 0.0
+
+    def batch_sums(self, values: Array, order: Array | None, batch: int) -> Array:
+        """Sums over the rows of each batch."""
+        ordered = values if order is None else values[order]
+        return np.add.reduceat(ordered, np.arange(0, self.count, batch), dtype=np.float64)
+
+    def epoch(
+        self, trainer: Trainer, order: Array | None, batch: int, lr: float, penalties: Array
+    ) -> Array:
+        """One pass in this order; (batches, 2): each batch's loss and its penalties.
+
+        ``penalties`` are factors of the penalties in each batch.
+        """
+        losses, rates = np.zeros((len(penalties), 2)), np.full(len(penalties), lr)
+        if not self._is_sparse:
+            data = Data([self.x], [self.target], self.weights)
+            trainer.epoch(data, order, batch, rates, penalties, losses)
+        elif batch > rows_of_a_part(self.x.shape[1]):
+            self._large_batches(trainer, order, batch, rates, penalties, losses)
+        else:
+            self._part_by_part(trainer, order, batch, rates, penalties, losses)
+        return losses
+
+    def _part_by_part(
+        self, trainer: Trainer, order: Array | None, batch: int, rates: Array, penalties: Array,
+        losses: Array,
+    ) -> None:  # fmt: skip
+        batches = rows_of_a_part(self.x.shape[1]) // batch
+        for first in range(0, len(rates), batches):
+            span = slice(first, first + batches)
+            data = self.take(self._rows(order, first * batch, batches * batch))
+            trainer.epoch(data, None, batch, rates[span], penalties[span], losses[span])
+
+    def _large_batches(
+        self, trainer: Trainer, order: Array | None, batch: int, rates: Array, penalties: Array,
+        losses: Array,
+    ) -> None:  # fmt: skip
+        """Batches that are too large to be dense at once."""
+        for k in range(len(rates)):
+            rows = self._rows(order, k * batch, batch)
+            weights = None if self.weights is None else self.weights[rows]
+            part = Rows(self.x[rows], self.target[rows], weights)
+            losses[k] = trainer.step_in_parts(part, rates[k], penalties[k])
+
+    def _rows(self, order: Array | None, first: int, count: int) -> Any:
+        rows = slice(first, min(first + count, self.count))
+        return rows if order is None else order[rows]

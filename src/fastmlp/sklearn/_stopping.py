@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastmlp.validation import Array
@@ -27,6 +27,18 @@ class Progress:
     best_score: float = -math.inf
     best_params: Array | None = None
     waited: int = 0
+
+    @classmethod
+    def going_on(
+        cls, known: Progress | None, by_score: bool, tol: float, patience: float
+    ) -> Progress:
+        """Progress by these rules from what is known already."""
+        if known is None:
+            return cls(by_score, tol, patience)
+        return replace(
+            known, by_score=by_score, tol=tol, patience=patience, losses=list(known.losses),
+            scores=list(known.scores), val_losses=list(known.val_losses),
+        )  # fmt: skip
 
     def add(self, loss: float, held_out: tuple[float, float] | None, net: Any) -> None:
         """Enter an epoch: its loss, and loss and score on the validation set."""

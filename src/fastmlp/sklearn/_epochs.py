@@ -1,0 +1,102 @@
+"""The solvers ``adam`` and ``sgd``: epochs of batches, with scikit-learn's schedules."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import shuffle
+
+from fastmlp.sklearn._fit import Fit, warn
+from fastmlp.sklearn._network import Rate
+from fastmlp.validation import Array
+
+
+class EpochFit(Fit):
+    """Epoch after epoch, until patience, time or ``max_iter`` runs out."""
+
+    def _penalty(self) -> float:
+        # A batch's own penalty is this divided by its rows or their weights.
+        return 0.5 * float(self.e.alpha)
+
+    def _iterate(self) -> None:
+        e, old = self.e, self.old
+        self.seen = int(e.t_)
+        self.rate = Rate(e, old.get("_rate") if old is not None and self.incremental else None)
+        if self.incremental and old is not None and old.get("_solver") == e.solver:
+            self.trainer.load_state_dict(old["_trainer_state"])
+        batch, index = self._batch_size(), np.arange(self.rows.count)
+        for _ in range(self.epochs):
+            began = time.perf_counter()
+            if e.shuffle:
+                index = shuffle(index, random_state=self.random)
+            order = np.ascontiguousarray(index, np.int64) if e.shuffle else None
+            self.trainer.lr = self.rate.now
+            value = self._epoch(order, batch)
+            self.seen += self.rows.count
+            self._end_epoch(value, self.rate.now, began)
+            self.rate.heed(self.trainer.lr)
+            self.rate.end_epoch(self.seen)
+            over = self.progress.is_over and not self._goes_on()
+            if over or self._is_over():
+                break
+        else:
+            self._warn()
+
+    def _batch_size(self) -> int:
+        size, rows = self.e.batch_size, self.rows.count
+        if size == "auto":
+            return min(200, rows)
+        if size > rows:
+            warn(
+                "Got `batch_size` less than 1 or larger than sample size. It is going to be "
+                "clipped",
+                UserWarning,
+            )
+        return int(min(size, rows))
+
+    def _epoch(self, order: Array | None, batch: int) -> float:
+        """One epoch; the mean over the rows of their batches' losses."""
+        ones = np.ones(self.rows.count)
+        sizes = self.rows.batch_sums(ones, order, batch)
+        weights = self.rows.weights
+        sums = sizes if weights is None else self.rows.batch_sums(weights, order, batch)
+        with np.errstate(divide="ignore"):
+            penalties = np.where(sums > 0.0, 1.0 / sums, 0.0)
+        losses = self.rows.epoch(self.trainer, order, batch, self.rate.now, penalties)
+        values = losses @ [self.share, 1.0]
+        if self.offsets is not None:
+            weighted = self.offsets if weights is None else self.offsets * weights
+            values += self.rows.batch_sums(weighted, order, batch) * penalties
+        return float(values @ sizes / self.rows.count)
+
+    def _goes_on(self) -> bool:
+        goes_on = self.rate.goes_on()
+        if self.e.verbose:
+            then = f"Setting learning rate to {self.rate.now:f}" if goes_on else "Stopping."
+            print(f"{self.progress.message()} {then}")
+        if goes_on:
+            self.progress.waited = 0
+        return goes_on
+
+    def _warn(self) -> None:
+        if not self.incremental:
+            warn(
+                f"Stochastic Optimizer: Maximum iterations ({self.epochs}) reached and the "
+                "optimization hasn't converged yet.",
+                ConvergenceWarning,
+            )
+
+    def _leave(self) -> None:
+        e, progress = self.e, self.progress
+        over = progress.is_over
+        if progress.by_score and (over or not self.incremental):
+            self._take_best()
+        e.n_iter_, e.t_, e.loss_ = len(self.state.history), self.seen, progress.losses[-1]
+        e.loss_curve_ = list(progress.losses)
+        e.best_loss_ = None if progress.by_score else progress.best_loss
+        self._leave_validation()
+        e._progress, e._rate = progress, self.rate.now
+        e._solver, e._trainer_state = e.solver, self.trainer.state_dict()
+        e.should_stop_ = over
