@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.contestants import OURS
 from bench.datasets import TASKS, Missing, Task, prepare
-from bench.fitters import FITTERS
+from bench.fitters import FITTERS, OUR_ESTIMATORS
 from bench.measure import HOPELESS, PAUSE_SECONDS
 from bench.pool import ROOT, all_threads, pinned_environment
 from bench.problems import SEED
@@ -67,7 +67,7 @@ def measure_task(
         if why := FITTERS[name].missing():
             results[name] = {"missing": why}
             continue
-        tried = [all_threads()] if name == OURS else sorted({1, all_threads()})
+        tried = [all_threads()] if name in (OURS, OUR_ESTIMATORS) else sorted({1, all_threads()})
         runs.update({(name, threads): [] for threads in tried})
     for turn in range(rounds):
         seed = SEED + REPEATS * turn

@@ -16,7 +16,7 @@ from bench.cells import CELLS, FAMILIES, Cell
 from bench.contestants import CONTESTANTS, OURS
 from bench.datasets import TASKS
 from bench.fits import measure_task
-from bench.fitters import FITTERS
+from bench.fitters import fitters_of
 from bench.goals import all_goals
 from bench.limits import measure_limits, round_trip_seconds
 from bench.machine import describe_machine, measure_imports, wheel_bytes
@@ -68,7 +68,7 @@ class Run:
         self.save()
 
     def _around(self) -> None:
-        quick, fitters = self.options.quick, [n for n in FITTERS if n in self.names]
+        quick, fitters = self.options.quick, fitters_of(self.names)
         # Rounds and epochs.
         effort = (1, QUICK_EPOCHS) if quick else (2, None)
         for task in TASKS.values():

@@ -1,12 +1,12 @@
-"""scikit-learn: one call of ``fit``, early stopping off, first weights its own."""
+"""scikit-learn's estimators and ours: one call of ``fit``, no early stopping, weights their own."""
 
 from __future__ import annotations
 
+import importlib
 import math
 from typing import Any
 
-from sklearn.neural_network import MLPClassifier, MLPRegressor
-
+import fastmlp as fm
 from bench.datasets import LR, Data
 from bench.problems import Array
 
@@ -15,6 +15,7 @@ class Scikit:
     """``MLPClassifier`` or ``MLPRegressor`` with Adam."""
 
     compile_seconds = 0.0
+    module = "sklearn.neural_network"
 
     def __init__(self, data: Data, threads: int) -> None:
         self.data = data
@@ -22,7 +23,8 @@ class Scikit:
 
     def fit(self, seed: int) -> None:
         task = self.data.task
-        kind: Any = MLPRegressor if self.data.regression else MLPClassifier
+        kinds: Any = importlib.import_module(self.module)
+        kind = kinds.MLPRegressor if self.data.regression else kinds.MLPClassifier
         self.estimator = kind(
             hidden_layer_sizes=task.hidden, solver="adam", alpha=0.0, batch_size=task.batch,
             learning_rate_init=LR, max_iter=task.epochs, random_state=seed,
@@ -32,3 +34,13 @@ class Scikit:
 
     def predict(self, x: Array) -> Array:
         return self.estimator.predict(x)
+
+
+class FastMLP(Scikit):
+    """The same of ours, on all threads allowed."""
+
+    module = "fastmlp.sklearn"
+
+    def __init__(self, data: Data, threads: int) -> None:
+        super().__init__(data, threads)
+        fm.set_num_threads(threads)
