@@ -32,7 +32,7 @@ PARAMETERS = {
     "lr": "lr",
     "clip_norm": "positive or None",
     **dict.fromkeys(["reduction", "monitor", "approximate"], "name"),
-    **dict.fromkeys(["bias", "nesterov", "restore_best"], "flag"),
+    **dict.fromkeys(["bias", "nesterov", "restore_best", "eps_hat"], "flag"),
     "seed": "seed",
     **dict.fromkeys(["init", "bias_init"], "initializer"),
     "dtype": "dtype",

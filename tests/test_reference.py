@@ -342,6 +342,11 @@ def test_adam_by_hand():
     m_hat, v_hat = (0.9 * 0.2 - 0.1) / 0.19, (0.999 * 0.004 + 0.001) / (1.0 - 0.999**2)
     expected = 1.0 - 0.1 * (2.0 / (2.0 + 1e-8)) - 0.1 * m_hat / (np.sqrt(v_hat) + 1e-8)
     assert after_two_steps(ref.Adam(lr=0.1)) == pytest.approx(expected, rel=1e-14)
+    hat = ref.Adam(lr=0.1, beta1=0.5, beta2=0.75, eps=3.0, eps_hat=True)
+    params = np.array([1.0])
+    hat.step(params, np.array([2.0]))
+    # sqrt(v) = 1, sqrt(1 - beta2) = 0.5
+    assert params == pytest.approx(1.0 - 0.1 * 2.0 / ((1.0 + 3.0) / 0.5))
 
 
 def test_adamw_decays_the_parameters_not_the_gradient():

@@ -198,6 +198,9 @@ class Adam(FirstOrder):
     eps : float, default 1e-8
     weight_decay : float, default 0
         Added to the gradient: ``g += weight_decay * w``.
+    eps_hat : bool, default False
+        Whether ``eps`` stands before the bias correction, beside the square root of ``v`` itself
+        (the paper's epsilon hat, section 2; TensorFlow's and scikit-learn's Adam).
     clip_norm : float, optional
         Largest Euclidean norm of the whole gradient; beyond it the gradient is scaled down.
 
@@ -216,6 +219,7 @@ class Adam(FirstOrder):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        eps_hat: bool = False,
         clip_norm: float | None = None,
     ) -> None:
         super().__init__(net, lr, clip_norm)
@@ -225,11 +229,17 @@ class Adam(FirstOrder):
         self.betas = (first, second)
         self.eps = validation.real(eps, "eps", 0.0)
         self.weight_decay = validation.real(weight_decay, "weight_decay", 0.0)
+        self.eps_hat = validation.flag(eps_hat, "eps_hat")
 
     def _hyper(self) -> dict[str, float]:
         beta1, beta2 = self.betas
-        decay = self.weight_decay
-        return {"beta1": beta1, "beta2": beta2, "eps": self.eps, "weight_decay": decay}
+        return {
+            "beta1": beta1,
+            "beta2": beta2,
+            "eps": self.eps,
+            "weight_decay": self.weight_decay,
+            "eps_hat": float(self.eps_hat),
+        }
 
 
 class AdamW(Adam):
@@ -245,6 +255,9 @@ class AdamW(Adam):
     betas : (float, float), default (0.9, 0.999)
     eps : float, default 1e-8
     weight_decay : float, default 0.01
+    eps_hat : bool, default False
+        Whether ``eps`` stands before the bias correction, beside the square root of ``v`` itself
+        (the paper's epsilon hat, section 2; TensorFlow's and scikit-learn's Adam).
     clip_norm : float, optional
         Largest Euclidean norm of the whole gradient; beyond it the gradient is scaled down.
 
@@ -263,11 +276,13 @@ class AdamW(Adam):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
         weight_decay: float = 0.01,
+        eps_hat: bool = False,
         clip_norm: float | None = None,
     ) -> None:
         super().__init__(
-            net, lr, betas=betas, eps=eps, weight_decay=weight_decay, clip_norm=clip_norm
-        )
+            net, lr, betas=betas, eps=eps, weight_decay=weight_decay, eps_hat=eps_hat,
+            clip_norm=clip_norm,
+        )  # fmt: skip
 
 
 class RMSprop(FirstOrder):

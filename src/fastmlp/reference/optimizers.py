@@ -58,9 +58,10 @@ class SGD(Optimizer):
 
 class Adam(Optimizer):
     """Running mean ``m`` of g and ``v`` of g^2, both freed of their start at 0:
-    ``params -= lr * m_hat / (sqrt(v_hat) + eps)``.
+    ``params -= lr * m_hat / (sqrt(v_hat) + eps)``; with ``eps_hat``, ``eps`` is added to
+    ``sqrt(v)`` before its correction.
 
-    Source: Kingma & Ba 2015, "Adam", Algorithm 1.
+    Source: Kingma & Ba 2015, "Adam", Algorithm 1, and the end of section 2.
 
     Examples
     --------
@@ -79,9 +80,10 @@ class Adam(Optimizer):
         beta2: float = 0.999,
         eps: float = 1e-8,
         weight_decay: float = 0.0,
+        eps_hat: bool = False,
     ) -> None:
         super().__init__(lr, weight_decay)
-        self.beta1, self.beta2, self.eps = beta1, beta2, eps
+        self.beta1, self.beta2, self.eps, self.eps_hat = beta1, beta2, eps, eps_hat
         self.m: Array | float = 0.0
         self.v: Array | float = 0.0
         self.t = 0
@@ -94,8 +96,9 @@ class Adam(Optimizer):
         self.m = self.beta1 * self.m + (1.0 - self.beta1) * g
         self.v = self.beta2 * self.v + (1.0 - self.beta2) * g * g
         m_hat = self.m / (1.0 - self.beta1**self.t)
-        v_hat = self.v / (1.0 - self.beta2**self.t)
-        params -= self.lr * m_hat / (np.sqrt(v_hat) + self.eps)
+        correction = 1.0 - self.beta2**self.t
+        eps = self.eps / np.sqrt(correction) if self.eps_hat else self.eps
+        params -= self.lr * m_hat / (np.sqrt(self.v / correction) + eps)
 
 
 class AdamW(Adam):
@@ -118,8 +121,9 @@ class AdamW(Adam):
         beta2: float = 0.999,
         eps: float = 1e-8,
         weight_decay: float = 0.01,
+        eps_hat: bool = False,
     ) -> None:
-        super().__init__(lr, beta1, beta2, eps, weight_decay)
+        super().__init__(lr, beta1, beta2, eps, weight_decay, eps_hat)
 
     def step(self, params: Array, grads: Array) -> None:
         params *= 1.0 - self.lr * self.weight_decay

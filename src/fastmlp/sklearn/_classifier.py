@@ -41,8 +41,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
     solver, alpha, batch_size, learning_rate, learning_rate_init, power_t, max_iter, shuffle, \
 random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stopping, \
 validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
-        As in scikit-learn, except that ``epsilon`` is added behind Adam's bias correction (as in
-        the paper).
+        As in scikit-learn.
     loss : {"log_loss", "hinge"} or Loss, default "log_loss"
         "hinge" is the multiclass SVM's; it has no probabilities.
     class_weight : dict, list of dict, "balanced" or None, default None

@@ -77,7 +77,7 @@ def make_optimizer(estimator: Any) -> Optimizer:
     clip = {"clip_norm": e.clip_norm}
     if e.solver == "adam":
         betas = (e.beta_1, e.beta_2)
-        return Adam(lr=e.learning_rate_init, betas=betas, eps=e.epsilon, **clip)
+        return Adam(lr=e.learning_rate_init, betas=betas, eps=e.epsilon, eps_hat=True, **clip)
     if e.solver == "sgd":
         nesterov = bool(e.nesterovs_momentum) and e.momentum > 0
         return SGD(lr=e.learning_rate_init, momentum=e.momentum, nesterov=nesterov, **clip)
