@@ -60,3 +60,10 @@ def guarded():
     arrays = harness.Guarded()
     yield arrays
     arrays.verify()
+
+
+@pytest.fixture
+def in_tmp_path(tmp_path, monkeypatch):
+    """A working directory of its own, and a width of what is printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")

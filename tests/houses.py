@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
+
+pytest.importorskip("click")
+pytest.importorskip("sklearn")
+pytest.importorskip("matplotlib")
+pytest.importorskip("pandas")
+
+import pandas as pd
 
 ROWS = 300
 QUICK = ["--no-progress", "--hidden", "16", "--epochs", "8", "--lr", "0.01"]

@@ -65,7 +65,17 @@ PYTHON_FLOORS: list[set[str]] = [
     {"network"},
     {"composition"},
     {"sequential", "graph"},
-    {"custom_loss", "training", "objective", "fitting", "history", "callbacks", "gradcheck"},
+    {"identity"},
+    {
+        "custom_loss",
+        "training",
+        "objective",
+        "fitting",
+        "history",
+        "callbacks",
+        "resuming",
+        "gradcheck",
+    },
     {"io", "sklearn", "plot", "drawing", "cli"},
 ]
 # The outermost ring: neighbours do not know each other, except that the command line may use all.

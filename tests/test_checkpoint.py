@@ -40,15 +40,18 @@ class EndAfter:
             raise Ends
 
 
-def run(path, optimizer, schedule=None, end=None, stopping=None, every=1, net=None):
+def run(path, optimizer, schedule=None, end=None, stopping=None, every=1, net=None, **changed):
     net = net or network()
     hooks = [fm.Checkpoint(path, every=every, resume=True)]
     hooks += [] if stopping is None else [stopping]
     hooks += [] if end is None else [EndAfter(end)]
-    trainer = fm.Trainer(net, fm.CrossEntropyLoss(), optimizer)
+    parts = {"loss": fm.CrossEntropyLoss(), "penalty": fm.L2(1e-4)}
+    parts.update((name, changed.pop(name)) for name in list(changed) if name in parts)
+    trainer = fm.Trainer(net, optimizer=optimizer, **parts)
+    options = {"x": X, "y": Y, "epochs": EPOCHS, "batch_size": 16, "validation": 0.2,
+               "schedule": schedule, "callbacks": hooks, "progress": False, **changed}  # fmt: skip
     try:
-        trainer.fit(X, Y, epochs=EPOCHS, batch_size=16, validation=0.2, schedule=schedule,
-                    callbacks=hooks, progress=False)  # fmt: skip
+        trainer.fit(options.pop("x"), options.pop("y"), **options)
     except Ends:
         return None
     return trainer
@@ -98,24 +101,164 @@ def test_only_some_epochs_are_saved(tmp_path):
     assert (fm.load(path).params == fm.load(tmp_path / "three").params).all()
 
 
+ONE_CHANGED = np.where(np.arange(ROWS * 5).reshape(ROWS, 5) == 77, 1e-3, X)
 REFUSED = [
-    ({"net": fm.Sequential(fm.Linear(5, 3), seed=0)}, fm.ArgumentError, "of another network"),
-    ({"net": network(seed=9)}, fm.ArgumentError, "with seed=0; give it this seed"),
-    ({"optimizer": fm.SGD(0.1)}, fm.ArgumentError, "want"),
-    ({"schedule": fm.CosineLR()}, fm.ArgumentError, "another schedule"),
-    ({"stopping": fm.EarlyStopping()}, fm.ArgumentError, "other callbacks"),
+    ({"net": fm.Sequential(fm.Linear(5, 3), seed=0)}, "of another network: net.layers: the file"),
+    ({"net": network(seed=9)}, "with seed=0; give it this seed"),
+    ({"x": ONE_CHANGED}, r"x: the file has 56 rows, SHA-256 [0-9a-f]+, this fit has 56 rows, SHA"),
+    ({"y": (Y + 1) % 3}, "y: the file has 56 rows, SHA"),
+    ({"x": X[:60], "y": Y[:60]}, "x: the file has 56 rows, .* this fit has 48 rows"),
+    ({"sample_weight": np.ones(ROWS)}, "sample_weight: the file has None, this fit has 56 rows"),
+    ({"validation": 0.25}, "validation: the file has 14 rows, .* this fit has 18 rows"),
+    ({"validation": (ONE_CHANGED, Y)}, "validation: the file has 14 rows"),
+    ({"validation": None, "stopping": None}, "validation: the file has 14 .* this fit has None"),
+    ({"batch_size": 17}, "batch_size: the file has 16, this fit has 17"),
+    ({"seed": 4}, "seed: the file has 0, this fit has 4"),
+    ({"shuffle": False}, "shuffle: the file has True, this fit has False"),
+    ({"optimizer": fm.SGD(0.1)}, "optimizer: the file has Adam, this fit has SGD"),
+    ({"optimizer": fm.RMSprop(0.01)}, "optimizer: the file has Adam, this fit has RMSprop"),
+    ({"optimizer": fm.Adam(0.02)}, "optimizer.lr: the file has 0.01, this fit has 0.02"),
+    ({"optimizer": fm.Adam(0.01, eps=1e-6)}, "optimizer.eps: the file has 1e-08, this"),
+    ({"optimizer": fm.Adam(0.01, clip_norm=2.0)}, "clip_norm: the file has None, this fit has 2.0"),
+    ({"loss": fm.MultiMarginLoss()}, "loss: the file has CrossEntropyLoss, this fit has Multi"),
+    ({"loss": fm.CrossEntropyLoss(label_smoothing=0.1)}, "loss.label_smoothing: the file has 0.0"),
+    ({"penalty": fm.L1(1e-4)}, "penalty: the file has L2, this fit has L1"),
+    ({"penalty": fm.L2(0.1)}, "penalty.lam: the file has 0.0001, this fit has 0.1"),
+    ({"penalty": None}, r"penalty: the file has \[L2\], this fit has \[\]"),
+    ({"schedule": fm.CosineLR()}, "schedule: the file has None, this fit has CosineLR"),
+    ({"stopping": fm.EarlyStopping(4)}, "callbacks.patience: the file has 50, this fit has 4"),
+    ({"stopping": None}, r"callbacks: the file has \[EarlyStopping\], this fit has \[\]"),
+    ({"epochs": 3}, "epochs: the file has 4 done, this fit has 3"),
 ]
 
 
-@pytest.mark.parametrize(("options", "kind", "words"), REFUSED)
-def test_what_does_not_fit_is_refused(options, kind, words, tmp_path):
+@pytest.mark.parametrize(("changed", "words"), REFUSED)
+def test_what_does_not_fit_is_refused(changed, words, tmp_path):
+    path = tmp_path / "c.safetensors"
+    same = {"stopping": fm.EarlyStopping(50)}
+    run(path, fm.Adam(0.01), end=3, **same)
+    file = path.read_bytes()
+    given = {"optimizer": fm.Adam(0.01), "net": network(), **same, **changed}
+    before = given["net"].params.copy()
+    with pytest.raises(fm.ArgumentError, match=words) as caught:
+        run(path, **given)
+    assert str(path) in str(caught.value)
+    assert (given["net"].params == before).all()
+    assert path.read_bytes() == file
+
+
+def test_all_that_differs_is_told(tmp_path):
     path = tmp_path / "c.safetensors"
     run(path, fm.Adam(0.01), end=3)
-    given = {"optimizer": fm.Adam(0.01), "net": network(), **options}
-    before = given["net"].params.copy()
-    with pytest.raises(kind, match=words):
-        run(path, **given)
-    assert (given["net"].params == before).all()
+    words = "x: .*; y: .*; validation: .*; batch_size: .*; and 2 more"
+    with pytest.raises(fm.ArgumentError, match=words):
+        run(path, fm.SGD(0.1), x=2 * X, y=Y[::-1], batch_size=3, shuffle=False)
+
+
+class Counts:
+    """A callback with a state."""
+
+    def __init__(self):
+        self.epochs = [0]
+
+    def on_epoch_end(self, state):
+        self.epochs[0] += 1
+
+    def state_dict(self):
+        return {"epochs": self.epochs}
+
+    def load_state_dict(self, state):
+        self.epochs[:] = state["epochs"]
+
+
+class CountsOtherwise(Counts):
+    pass
+
+
+class Refuses(Counts):
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        if state["epochs"] != [0]:
+            raise KeyError("no")
+
+
+def test_a_callback_of_another_class_is_refused(tmp_path):
+    path = tmp_path / "c.safetensors"
+    run(path, fm.Adam(0.01), end=3, stopping=Counts())
+    hook = CountsOtherwise()
+    with pytest.raises(fm.ArgumentError, match="the file has Counts, this fit has CountsOtherwise"):
+        run(path, fm.Adam(0.01), stopping=hook)
+    assert hook.epochs == [0]
+    hook = Counts()
+    run(path, fm.Adam(0.01), stopping=hook)
+    assert hook.epochs == [EPOCHS]
+
+
+def test_a_callback_that_refuses_its_state_undoes_all(tmp_path):
+    path = tmp_path / "c.safetensors"
+    schedule = fm.ReduceLROnPlateau(patience=0)
+    hooks = [Counts(), fm.EarlyStopping(50), Refuses()]
+
+    def fit(trainer, epochs):
+        end = [EndAfter(3)] if epochs > 3 else []
+        trainer.fit(X, Y, epochs=epochs, validation=0.2, schedule=schedule, progress=False,
+                    callbacks=[fm.Checkpoint(path, resume=True), *hooks, *end])  # fmt: skip
+
+    with pytest.raises(Ends):
+        fit(fm.Trainer(network(), fm.CrossEntropyLoss(), fm.Adam(0.5)), 9)
+    for hook in hooks[::2]:
+        hook.epochs = [0]
+    trainer = fm.Trainer(network(), fm.CrossEntropyLoss(), fm.Adam(0.5))
+    before = result(trainer)
+    with pytest.raises(fm.ArgumentError, match=r"does not fit this fit \(KeyError\('no'\)\)"):
+        fit(trainer, 9)
+    assert result(trainer) == before
+    assert hooks[0].epochs == hooks[2].epochs == [0]
+    assert schedule.state_dict() == fm.ReduceLROnPlateau().state_dict()
+
+
+@pytest.mark.parametrize("schedule", [None, fm.StepLR(2), fm.ExponentialLR(0.9)])
+def test_more_epochs_where_no_rate_depends_on_them(schedule, tmp_path):
+    path = tmp_path / "c.safetensors"
+    run(path, fm.Adam(0.01), schedule, epochs=4)
+    expected = result(run(tmp_path / "whole", fm.Adam(0.01), schedule))
+    assert result(run(path, fm.Adam(0.01), schedule)) == expected
+
+
+@pytest.mark.parametrize("schedule", [fm.CosineLR(), fm.OneCycleLR(0.1)])
+def test_a_schedule_of_another_number_of_epochs_is_refused(schedule, tmp_path):
+    path = tmp_path / "c.safetensors"
+    run(path, fm.Adam(0.01), schedule, end=3)
+    words = f"epochs: the file has 9, this fit has 10, which {type(schedule).__name__} depends on"
+    net = network()
+    with pytest.raises(fm.ArgumentError, match=words):
+        run(path, fm.Adam(0.01), schedule, epochs=EPOCHS + 1, net=net)
+    assert (net.params == network().params).all()
+
+
+class Squares:
+    """A loss of the caller's."""
+
+    def forward(self, scores, y):
+        self.d = scores - y[:, None].astype(float)
+        return float((self.d**2).mean())
+
+    def backward(self):
+        return 2 * self.d / self.d.size
+
+
+@pytest.mark.parametrize("dtype", [object, "U1", np.int8])
+def test_a_loss_and_targets_of_the_caller(dtype, tmp_path):
+    """Targets that are no numbers are told apart too, but for objects: they have no bytes."""
+    y = Y.astype(dtype)
+    for path, end in (("broken", 3), ("broken", None), ("whole", None)):
+        trainer = run(tmp_path / path, fm.Adam(0.01), end=end, y=y, loss=Squares())
+        if path == "broken":
+            found = trainer
+    assert result(found) == result(trainer)
+    if dtype is not object:
+        with pytest.raises(fm.ArgumentError, match="y: the file has"):
+            run(tmp_path / "whole", fm.Adam(0.01), y=y[::-1], loss=Squares())
 
 
 def test_what_is_no_checkpoint_is_refused(tmp_path):

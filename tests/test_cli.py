@@ -16,14 +16,15 @@ import fastmlp as fm
 from fastmlp.cli import main
 from fastmlp.io import read_metadata
 
-pytest.importorskip("click")
-pytest.importorskip("sklearn")
-pytest.importorskip("matplotlib")
-pytest.importorskip("pandas")
+pytest.importorskip("houses")  # skips where packages of the command line are missing
+
+from houses import one_error_line
 
 from fastmlp.cli.datasets import BUILT_IN
 from fastmlp.cli.model_file import TableModel
 from fastmlp.cli.splits import Preparation, hold_out
+
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 QUICK = ["--no-progress", "--hidden", "16", "--epochs", "3"]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -36,22 +37,9 @@ sys.exit(main({arguments!r}))
 """
 
 
-@pytest.fixture(autouse=True)
-def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
-
-
 def run_without(names: list[str], arguments: list[str]) -> subprocess.CompletedProcess[str]:
     code = HIDE.format(names=names, arguments=arguments)
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-
-
-def one_error_line(capsys: pytest.CaptureFixture[str]) -> str:
-    captured = capsys.readouterr()
-    assert captured.err.startswith("Error: ")
-    assert captured.err.count("\n") == 1
-    return captured.err
 
 
 def readme_output() -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +12,7 @@ import fastmlp as fm
 from fastmlp.cli import main
 from fastmlp.io import read_metadata
 
-pytest.importorskip("click")
-pytest.importorskip("sklearn")
-pytest.importorskip("matplotlib")
-pytest.importorskip("pandas")
+pytest.importorskip("houses")  # skips where packages of the command line are missing
 
 import pandas as pd
 from houses import QUICK, houses, one_error_line, write
@@ -25,11 +21,7 @@ from fastmlp.cli.datasets import BUILT_IN
 from fastmlp.cli.model_file import KEY, TableModel
 from fastmlp.cli.reading import TableError
 
-
-@pytest.fixture(autouse=True)
-def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 
 def train_both() -> tuple[pd.DataFrame, str]:
@@ -131,6 +123,9 @@ def test_what_cannot_be_predicted(capsys: pytest.CaptureFixture[str]) -> None:
         (["bare.safetensors", path], "was not written by `fastmlp train`"),
         ([path, path], "is not a fastmlp model"),
         (["price.safetensors", path, "--out", "no/p.csv"], "no such directory"),
+        (["price.safetensors", path, "--out", "."], "Error: .: is a directory"),
+        (["price.safetensors", path, "--out", path], "must not be the data file too"),
+        (["price.safetensors", path, "--out", "./price.safetensors"], "the model file too"),
     ]:
         capsys.readouterr()
         assert main(["predict", *arguments]) == 1

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import runpy
 import shlex
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,12 +15,8 @@ import pytest
 import fastmlp as fm
 from fastmlp.cli import main
 from fastmlp.io import read_metadata
-from fastmlp.io.safetensors import open_tensors
 
-pytest.importorskip("click")
-pytest.importorskip("sklearn")
-pytest.importorskip("matplotlib")
-pytest.importorskip("pandas")
+pytest.importorskip("houses")  # skips where packages of the command line are missing
 
 import pandas as pd
 from houses import QUICK, houses, one_error_line, write
@@ -32,11 +26,7 @@ from fastmlp.cli.model_file import KEY, TableModel
 from fastmlp.cli.settings import Hyperparameters
 from fastmlp.cli.splits import folds, hold_out
 
-
-@pytest.fixture(autouse=True)
-def in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "120")
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 
 def scores(out: str) -> dict[str, list[float]]:
@@ -49,12 +39,6 @@ def scores(out: str) -> dict[str, list[float]]:
         except ValueError:
             continue
     return found
-
-
-def fit_of(path: str) -> str:
-    """What a checkpoint holds of its fit."""
-    with open_tensors(path) as (_, header):
-        return header.metadata["fastmlp.fit"]
 
 
 def test_a_regression(capsys: pytest.CaptureFixture[str]) -> None:
@@ -196,16 +180,6 @@ def test_a_plan_suits_the_rows_and_what_was_given() -> None:
     assert (given.epochs, given.batch_size, given.lr) == (7, 5, 0.5)
 
 
-def test_many_rows_are_trained_in_a_cycle() -> None:
-    write("many.csv", houses(6000).drop(columns="grade"))
-    options = ["--target", "price", "--no-progress", "--hidden", "16", "--epochs", "12"]
-    assert main(["train", "many.csv", *options, "--checkpoint", "c.safetensors"]) == 0
-    history = json.loads(fit_of("c.safetensors"))["history"]
-    rates = [float.fromhex(rate["float"]) for rate in history["lr"]]
-    assert max(rates) > 0.005
-    assert rates[-1] < 1e-4
-
-
 def test_folds_test_each_row_once_and_splits_keep_shares() -> None:
     rng = np.random.default_rng(0)
     frame = pd.DataFrame(
@@ -270,6 +244,11 @@ def bad_files() -> None:
         (["binary.parquet", "--target", "a"], "binary.parquet cannot be read as parquet"),
         (["good.csv", "--target", "text", "--checkpoint", "no/c"], "no such directory"),
         (["good.csv", "--target", "text", "--checkpoint", "good.safetensors"], "model file too"),
+        (["good.csv", "--target", "text", "--checkpoint", "./good.png"], "not be the picture too"),
+        (["good.csv", "--target", "text", "--checkpoint", "good.csv"], "the data file too"),
+        (["good.csv", "--target", "text", "--output", "./good.csv"], "the data file too"),
+        (["good.csv", "--target", "text", "--checkpoint", "."], "Error: .: is a directory"),
+        (["good.csv", "--cv", "2", "--checkpoint", "c", "--output", "c.fold2"], "model file too"),
     ],
 )
 def test_what_cannot_be_trained_on(
@@ -291,7 +270,6 @@ def test_what_cannot_be_trained_on(
         ["train", "iris", "--target", "x"],
         ["train", "iris", "--task", "regression"],
         ["train", "iris", "--cv", "1"],
-        ["train", "iris", "--cv", "3", "--checkpoint", "c.safetensors"],
         ["predict", "m.safetensors"],
         ["predict", "m.safetensors", "new.xlsx"],
     ],
@@ -299,45 +277,6 @@ def test_what_cannot_be_trained_on(
 def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     assert "--help" in one_error_line(capsys)
-
-
-def checkpointed(path: str, *more: str) -> list[str]:
-    options = ["--hidden", "16", "--epochs", "40", "--lr", "0.01", "--checkpoint", path]
-    return ["train", "houses.csv", "--target", "grade", *options, *more]
-
-
-def test_a_run_that_has_ended_does_not_go_on(capsys: pytest.CaptureFixture[str]) -> None:
-    write("houses.csv", houses().drop(columns="price"))
-    assert main(checkpointed("c.safetensors")) == 0
-    first = Path("houses.safetensors").read_bytes()
-    capsys.readouterr()
-    assert main(checkpointed("c.safetensors")) == 0
-    assert "(from the checkpoint)" in capsys.readouterr().out
-    assert Path("houses.safetensors").read_bytes() == first
-    write("houses.csv", houses(seed=1).drop(columns="price"))
-    for more in ([], ["--batch-size", "16"]):
-        assert main(checkpointed("c.safetensors", *more)) == 1
-        assert "checkpoint is of other data or options" in one_error_line(capsys)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
-def test_a_killed_run_goes_on() -> None:
-    write("houses.csv", houses().drop(columns="price"))
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "fastmlp", *checkpointed("c.safetensors")]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.split()[:1] == ["3"]:
-                break
-        process.send_signal(signal.SIGKILL)
-        process.wait(timeout=30)
-    assert not Path("houses.safetensors").exists()
-    assert main(checkpointed("c.safetensors")) == 0
-    assert main(checkpointed("d.safetensors", "--output", "d2.safetensors")) == 0
-    assert Path("houses.safetensors").read_bytes() == Path("d2.safetensors").read_bytes()
 
 
 def commands_of_the_readme() -> list[str]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
-import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp.io import ModelFileError, inspect, load, read_metadata, save, write_atomically
+from fastmlp.io import ModelFileError, inspect, load, read_metadata, save
 
 DTYPES = ["float32", "float64"]
 
@@ -307,44 +305,3 @@ def test_named_pipe_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ModelFileError, match="not a regular file"):
         load(tmp_path / "pipe")
-
-
-def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"old")
-
-    def chunks() -> Any:
-        yield b"new"
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_atomically(path, chunks())
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["file"]
-
-
-def test_failed_rename_leaves_no_temporary_file(tmp_path: Path) -> None:
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError, match="folder"):
-        write_atomically(tmp_path / "folder", [b"new"])
-    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX permissions and links")
-def test_mode_and_links_are_kept(tmp_path: Path) -> None:
-    path, link = tmp_path / "file", tmp_path / "link"
-    path.write_bytes(b"old")
-    path.chmod(0o640)
-    link.symlink_to(path)
-    write_atomically(link, [b"new"])
-    assert link.is_symlink()
-    assert path.read_bytes() == b"new"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o640
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a umask")
-def test_new_file_obeys_the_umask(tmp_path: Path) -> None:
-    plain = tmp_path / "plain"
-    plain.write_bytes(b"")
-    write_atomically(tmp_path / "new", [b"new"])
-    assert (tmp_path / "new").stat().st_mode == plain.stat().st_mode

@@ -15,9 +15,11 @@ from os import PathLike, fspath
 from os.path import exists
 from typing import TYPE_CHECKING, Any, TextIO
 
-from fastmlp import validation
+import numpy as np
+
+from fastmlp import resuming, validation
 from fastmlp.described import Described
-from fastmlp.errors import ArgumentError, ArgumentTypeError, FastMLPError
+from fastmlp.errors import ArgumentError, ArgumentTypeError
 from fastmlp.validation import Array
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ class EarlyStopping(Described):
         self._waited = 0
         self._params: Array | None = None
         self._state: Array | None = None
+        self._fit: FitState | None = None
 
     def on_fit_start(self, state: FitState) -> None:
         """Forget the last fit."""
@@ -78,7 +81,8 @@ class EarlyStopping(Described):
                 "or give monitor='loss'"
             )
         self._best, self._best_epoch = math.inf, None
-        self._waited, self._params = 0, None
+        self._waited, self._params, self._state = 0, None, None
+        self._fit = state
 
     def on_epoch_end(self, state: FitState) -> None:
         """Compare, keep the best, stop when patience is out."""
@@ -98,10 +102,32 @@ class EarlyStopping(Described):
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take back what ``state_dict`` returned."""
-        if set(state) != set(self.state_dict()):
-            raise ArgumentError(f"state: got {sorted(state)}; want {sorted(self.state_dict())}")
+        """Take back what ``state_dict`` returned; unchanged where that does not fit the fit."""
+        if not isinstance(state, Mapping) or set(state) != set(self.state_dict()):
+            raise ArgumentError(f"state: got {state!r:.80}; want {sorted(self.state_dict())}")
+        if type(state["_best"]) is not float or not self._fits(state):
+            raise ArgumentError("EarlyStopping: got a state that is not of this fit")
         vars(self).update(state)
+
+    def _fits(self, state: Mapping[str, Any]) -> bool:
+        """Whether epochs, and parameters where there are any, are those of the fit under way."""
+        best, waited = state["_best_epoch"], state["_waited"]
+        kept = state["_params"], state["_state"]
+        epochs = math.inf if self._fit is None else self._fit.epoch + 1
+        counted = type(waited) is int and 0 <= waited <= epochs
+        if best is None:
+            return counted and kept == (None, None)
+        if type(best) is not int or not 0 <= best < epochs or not counted:
+            return False
+        if not self.restore_best:
+            return kept == (None, None)
+        if self._fit is None:
+            return all(isinstance(one, np.ndarray) for one in kept)
+        like = self._fit.net.params, self._fit.net.state
+        return all(
+            isinstance(one, np.ndarray) and (one.dtype, one.shape) == (other.dtype, other.shape)
+            for one, other in zip(kept, like, strict=True)
+        )
 
     def on_fit_end(self, state: FitState) -> None:
         """Put back the best parameters."""
@@ -109,7 +135,7 @@ class EarlyStopping(Described):
             state.history.best_epoch = self._best_epoch
         if self._params is not None and state.error is None:
             state.net.params[...], state.net.state[...] = self._params, self._state
-        self._params = self._state = None
+        self._params = self._state = self._fit = None
 
 
 class Checkpoint(Described):
@@ -120,6 +146,14 @@ class Checkpoint(Described):
     fit that goes on gives bit for bit what it would have given without the break. ``fm.load`` reads
     the network from the file.
 
+    The file also tells what it is of, and a fit that differs is refused: in the data (by SHA-256),
+    ``batch_size``, ``seed``, ``shuffle``, the class or an argument of the optimizer, losses,
+    penalties, schedule, or callbacks with a state. Of what the caller writes, the class alone
+    counts. ``Trainer.lr``, which callbacks may set, is the file's.
+
+    States of callbacks may hold None, numbers, text, float32 and float64 arrays, and lists, tuples
+    and dicts of those.
+
     Parameters
     ----------
     path : str or path-like
@@ -128,14 +162,16 @@ class Checkpoint(Described):
         Epochs between two saves; the last epoch is always saved.
     resume : bool, default False
         Whether to go on from the file where it exists. ``epochs`` is then the number of epochs of
-        both fits together.
+        both fits together; it may be another one than before unless the schedule depends on it.
 
     Raises
     ------
     ArgumentError
-        If the file is of another network or optimizer.
+        If the file is of another network or fit; it says in what. Nothing has changed then.
+    ArgumentTypeError
+        If a callback's state holds anything else than the above.
     ModelFileError
-        If it is no checkpoint.
+        If it is no checkpoint, or damaged.
 
     Examples
     --------
@@ -159,12 +195,14 @@ class Checkpoint(Described):
         self.path = path
         self.every = validation.size(every, "every")
         self.resume = validation.flag(resume, "resume")
+        self._identity: dict[str, Any] = {}
 
     def on_fit_start(self, state: FitState) -> None:
-        """Refuse what cannot be saved."""
+        """Refuse what cannot be saved; take the data's fingerprints, once."""
         if not hasattr(state.trainer.optimizer, "load_state_dict"):
             name = type(state.trainer.optimizer).__name__
             raise ArgumentError(f"Checkpoint: {name} keeps a state of its own, which is not saved")
+        self._identity = resuming.identity_of(state)
 
     def on_fit_ready(self, state: FitState) -> None:
         """Go on from the file."""
@@ -172,19 +210,12 @@ class Checkpoint(Described):
             return
         from fastmlp.io import checkpoint
 
-        before = state.net.params.copy(), state.net.state.copy()
-        trainer = state.trainer.state_dict()
+        net, saved = checkpoint.read(self.path)
         try:
-            saved = checkpoint.restore(self.path, state.net)
-            state.trainer.load_state_dict(saved["trainer"])
-            self._restore(state, saved)
-        except BaseException as error:
-            state.net.params[...], state.net.state[...] = before
-            state.trainer.load_state_dict(trainer)
-            if isinstance(error, FastMLPError) or not isinstance(error, Exception):
-                raise
+            resuming.resume(state, self._identity, net, saved)
+        except ArgumentError as error:
             raise ArgumentError(
-                f"path: {fspath(self.path)} does not fit this fit ({error})"
+                f"path: {fspath(self.path)} cannot be gone on from: {error}"
             ) from error
 
     def on_epoch_end(self, state: FitState) -> None:
@@ -194,41 +225,9 @@ class Checkpoint(Described):
         """Save."""
         last = state.stopped or state.epoch + 1 >= state.epochs
         if last or (state.epoch + 1) % self.every == 0:
-            self._save(state)
+            from fastmlp.io import checkpoint
 
-    def _save(self, state: FitState) -> None:
-        from fastmlp.io import checkpoint
-
-        schedule = state.schedule
-        checkpoint.save(self.path, state.net, {
-            "trainer": state.trainer.state_dict(),
-            "epoch": state.epoch,
-            "stopped": state.stopped,
-            "history": state.history.to_dict(),
-            "schedule": None if schedule is None else schedule.state_dict(),
-            "callbacks": [hook.state_dict() for hook in self._others(state)],
-        })  # fmt: skip
-
-    def _restore(self, state: FitState, saved: Mapping[str, Any]) -> None:
-        others = self._others(state)
-        if len(saved["callbacks"]) != len(others) or (saved["schedule"] is None) != (
-            state.schedule is None
-        ):
-            raise ArgumentError(
-                f"path: {fspath(self.path)} has another schedule or other callbacks than this fit"
-            )
-        epoch, history = saved["epoch"], saved["history"]
-        if type(epoch) is not int or epoch != len(history["loss"]) - 1:
-            raise ArgumentError(f"path: {fspath(self.path)} has epoch {epoch!r} of its history")
-        for hook, known in zip(others, saved["callbacks"], strict=True):
-            hook.load_state_dict(known)
-        if state.schedule is not None:
-            state.schedule.load_state_dict(saved["schedule"])
-        state.history.load(history)
-        state.epoch, state.stopped = epoch, bool(saved["stopped"])
-
-    def _others(self, state: FitState) -> list[Any]:
-        return [hook for hook in state.callbacks if hasattr(hook, "load_state_dict")]
+            checkpoint.save(self.path, state.net, resuming.capture(state, self._identity))
 
 
 class ProgressBar:

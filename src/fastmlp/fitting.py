@@ -17,6 +17,7 @@ from fastmlp import validation as check
 from fastmlp.callbacks import ProgressBar
 from fastmlp.errors import ArgumentError, ArgumentTypeError
 from fastmlp.history import FitState, History
+from fastmlp.identity import fingerprint
 from fastmlp.lbfgs import LBFGS
 from fastmlp.schedules import Schedule
 from fastmlp.validation import Array
@@ -40,6 +41,10 @@ class Data(NamedTuple):
     def rows(self) -> int:
         """How many."""
         return len(self.x[0])
+
+    def arrays(self) -> list[Array]:
+        """Return all there are."""
+        return [*self.x, *self.target, *([] if self.weights is None else [self.weights])]
 
     def take(self, index: Array) -> Data:
         """Return some of the rows."""
@@ -121,6 +126,8 @@ class Run:
         self.state = FitState(trainer, history, self.epochs, self.held_out is not None)
         self.state.schedule = self.schedule
         self.hooks = Hooks(hooks, self.state)
+        self.state.steps = -(-self.data.rows // self.batch_size)
+        self.state.identity = self._identity
 
     def run(self) -> None:
         """Run the epochs, then ``on_fit_end`` however they ended."""
@@ -134,8 +141,7 @@ class Run:
                 self._run_epochs()
 
     def _run_epochs(self) -> None:
-        rows = self.data.rows
-        steps = -(-rows // self.batch_size)
+        rows, steps = self.data.rows, self.state.steps
         for epoch in range(self.state.epoch + 1, self.epochs):
             if self.state.stopped:
                 break
@@ -189,6 +195,20 @@ class Run:
                 f"schedule: {self.schedule!r} gave {rates!r}; want {steps} finite rates >= 0"
             )
         return rates
+
+    def _identity(self) -> dict[str, Any]:
+        """Describe what the result depends on besides the network, schedule and callbacks."""
+        weights = [] if self.data.weights is None else [self.data.weights]
+        return {
+            "x": fingerprint(self.data.x),
+            "y": fingerprint(self.data.target),
+            "sample_weight": fingerprint(weights),
+            "validation": fingerprint([] if self.held_out is None else self.held_out.arrays()),
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+            "shuffle": self.shuffle,
+            **self.trainer.describe(),
+        }
 
     def _rows_of_a_step(self, batch_size: int | None) -> int:
         rows = self.data.rows

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from fastmlp.errors import ArgumentError
@@ -108,6 +108,10 @@ class FitState:
     callbacks : list
         All callbacks of this fit.
     schedule : Schedule or None
+    steps : int
+        Steps of an epoch.
+    identity : callable
+        ``identity()`` describes what the fit is of: its data, by fingerprints, and its options.
     error : BaseException or None
         In ``on_fit_end``: what ended the fit early, if it was an exception.
     """
@@ -126,6 +130,8 @@ class FitState:
         self.val_score: float | None = None
         self.callbacks: list[Any] = []
         self.schedule: Any = None
+        self.steps = 1
+        self.identity: Callable[[], dict[str, Any]] = dict
         self.error: BaseException | None = None
         self.stopped = False
 

@@ -10,6 +10,7 @@ from fastmlp import _core
 from fastmlp import validation as check
 from fastmlp.custom_loss import CustomLoss, LossRunner, is_custom_loss
 from fastmlp.errors import ArgumentError, ArgumentTypeError
+from fastmlp.identity import describe_part
 from fastmlp.layers import Layer
 from fastmlp.losses import Loss
 from fastmlp.network import Network
@@ -54,6 +55,13 @@ class Objective:
     def score_name(self) -> str:
         """The measure of the first output."""
         return self.losses[0].score_name
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return class, arguments and weight of each loss."""
+        return [
+            {**describe_part(loss), "weight": weight}
+            for loss, weight in zip(self.losses, self.weights, strict=True)
+        ]
 
     def unchecked_target(self) -> str:
         """What targets a single step takes without checks; "" where there are several."""

@@ -12,6 +12,7 @@ from fastmlp import validation as check
 from fastmlp.errors import ArgumentError, ArgumentTypeError
 from fastmlp.fitting import Data, Run
 from fastmlp.history import History
+from fastmlp.identity import describe_part
 from fastmlp.lbfgs import LBFGS, Ended
 from fastmlp.network import Network
 from fastmlp.objective import Objective
@@ -249,6 +250,14 @@ class Trainer(_core.Stepper):
         load_core_state(self._core, state)
         self.lr, self.epochs_done = lr, epochs_done
         self.net.step_count = step_count
+
+    def describe(self) -> dict[str, Any]:
+        """Return the class and the arguments of the optimizer, the losses and the penalties."""
+        return {
+            "optimizer": describe_part(self.optimizer),
+            "loss": self._objective.describe(),
+            "penalty": [describe_part(one) for one in self.penalties],
+        }
 
     def checked_data(self, x: Any, y: Any, sample_weight: Any, check_finite: bool = False) -> Data:
         """Check and convert rows, targets and weights for this network and loss."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastmlp.cli.tables import four_digits
 from fastmlp.cli.values import Kind, Numbers, Texts, levels_of, numbers_of
 from fastmlp.errors import ArgumentError
 
@@ -51,7 +52,7 @@ class NumericColumn:
         return dict(vars(self))
 
     def __str__(self) -> str:
-        return f"{self.kind}, mean {self.mean:.4g}, deviation {self.scale:.4g}"
+        return f"{self.kind}, mean {four_digits(self.mean)}, deviation {four_digits(self.scale)}"
 
 
 @dataclass(frozen=True)

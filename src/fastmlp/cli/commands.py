@@ -194,7 +194,9 @@ def info(model: Path | None) -> None:
     "--checkpoint",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Save the training after each epoch, and go on from FILE where it exists.",
+    help="Save the training after each epoch, and go on from FILE where it exists; with the same "
+    "data and options the model is then what it would have been. With --cv, FILE is of the last "
+    "training, on all rows, and FILE.fold1, FILE.fold2, ... are of the folds.",
 )
 @debug_option
 def train(**options: Any) -> None:
@@ -227,8 +229,6 @@ def train(**options: Any) -> None:
 def _check_train_options(options: dict[str, Any]) -> None:
     if options["data"] in DATA_SETS and (options["target"] is not None or options["task"]):
         raise click.UsageError(f"{options['data']} has a target and a task of its own.")
-    if options["cv"] is not None and options["checkpoint"] is not None:
-        raise click.UsageError("--checkpoint saves one training, and --cv makes several.")
 
 
 @cli.command()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.cli.model_file import KEY, TableDescription
-from fastmlp.cli.tables import Row
+from fastmlp.cli.tables import Row, four_digits
 from fastmlp.config import show_config
 from fastmlp.io import inspect
 from fastmlp.io.safetensors import naming
@@ -29,7 +29,8 @@ def describe_model(path: str) -> tuple[str, list[Row]]:
     model = inspect(path)
     network = model.network
     layers = network.get("layers")
-    rows = [(key, _text(value)) for key, value in network.items() if key != "layers"]
+    rows = [("checkpoint", "a training under way")] if model.is_checkpoint else []
+    rows += [(key, _text(value)) for key, value in network.items() if key != "layers"]
     for index, layer in enumerate(layers if isinstance(layers, list) else []):
         rows.append((f"layer {index}", _layer_text(layer)))
     parameters = sum(int(np.prod(shape, dtype=np.uint64)) for shape in model.shapes.values())
@@ -48,7 +49,7 @@ def _table_rows(table: TableDescription) -> list[Row]:
     rows = [("target", _text(f"{table.target_name}: {kind}"))]
     if table.target is not None:
         mean, scale = table.target.mean, table.target.scale
-        rows.append(("target scaling", f"mean {mean:.4g}, deviation {scale:.4g}"))
+        rows.append(("target scaling", f"mean {four_digits(mean)}, deviation {four_digits(scale)}"))
     columns = table.encoder.columns
     rows.append(("columns", f"{len(columns)}, {table.encoder.width} inputs"))
     rows += [(f"  {c.name:.24}", _text(c)) for c in columns[:MOST_COLUMNS]]

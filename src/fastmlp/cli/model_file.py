@@ -19,7 +19,7 @@ import fastmlp as fm
 from fastmlp.cli.columns import check_keys, check_number, check_texts
 from fastmlp.cli.encoder import Encoder
 from fastmlp.errors import ArgumentError
-from fastmlp.io import ModelFileError, read_metadata
+from fastmlp.io import ModelFileError, inspect
 from fastmlp.io.safetensors import Malformed, naming, parse_json
 
 if TYPE_CHECKING:
@@ -148,9 +148,15 @@ class TableModel:
         ModelFileError
             The file is corrupt or no model, or was not trained on a table.
         """
-        net, text = fm.load(path), read_metadata(path).get(KEY)
+        net, file = fm.load(path), inspect(path)
+        text = file.metadata.get(KEY)
         if text is None:
-            raise ModelFileError(f"{os.fspath(path)} was not written by `fastmlp train`")
+            why = (
+                "is a checkpoint; the model file is what predicts"
+                if file.is_checkpoint
+                else "was not written by `fastmlp train`"
+            )
+            raise ModelFileError(f"{os.fspath(path)} {why}")
         with naming(path):
             description = TableDescription.from_json(text)
             _check_widths(net, description)

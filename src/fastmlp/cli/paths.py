@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
+from fastmlp.errors import ArgumentError
 
-def check_folder(path: Path) -> None:
-    """Refuse a file that is to be written where none can be, before time goes into its contents.
+
+def check_output(path: Path, others: Mapping[str, Path]) -> None:
+    """Refuse a file that cannot be written, before time goes into its contents.
+
+    Parameters
+    ----------
+    path : Path
+    others : mapping of str to Path
+        Files that it must not be, by what they are.
 
     Raises
     ------
+    ArgumentError
+        It is one of the others.
     OSError
-        The folder is missing, or nothing may be written there.
+        It is a directory, its own is missing, or nothing may be written there.
     """
+    for what, other in others.items():
+        if path.resolve() == other.resolve():
+            raise ArgumentError(f"{path} must not be {what} too: name another file")
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a directory", str(path))
     folder = path.absolute().parent
     if not folder.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no such directory", str(folder))

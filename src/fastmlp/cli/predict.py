@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastmlp.cli.model_file import Array, TableDescription, TableModel
-from fastmlp.cli.paths import check_folder
+from fastmlp.cli.paths import check_output
 from fastmlp.cli.reading import TableError, read_table
 from fastmlp.cli.tables import print_lines
 from fastmlp.errors import ArgumentError
@@ -30,7 +30,7 @@ def predict(model_path: Path, data: Path, out: Path) -> None:
         The model file is corrupt, or no model of a table.
     """
     if out != STANDARD_OUTPUT:
-        check_folder(out)
+        check_output(out, {"the model file": model_path, "the data file": data})
     model = TableModel.load(model_path)
     encoder = model.description.encoder
     frame = read_table(data, encoder.text_names)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,11 @@ from fastmlp.cli import scores
 from fastmlp.cli.datasets import Array, Table
 from fastmlp.cli.learning import fit_network
 from fastmlp.cli.model_file import TableDescription, TableModel
-from fastmlp.cli.progress import EpochLines, SameRun
+from fastmlp.cli.progress import EpochLines
 from fastmlp.cli.reading import TableError
 from fastmlp.cli.settings import Plan, Settings
-from fastmlp.cli.splits import HOLD_OUT, Part, Preparation, folds, hold_out, split_off
-from fastmlp.cli.tables import Row
+from fastmlp.cli.splits import HOLD_OUT, Preparation, folds, hold_out, split_off
+from fastmlp.cli.tables import Row, four_digits
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def run_hold_out(settings: Settings, table: Table) -> Run:
     preparation = Preparation.fit(table, train)
     parts = preparation.parts(train, validation, settings.dtype)
     plan = settings.plan(len(train))
-    callbacks = _callbacks(settings, plan, table, parts)
+    callbacks = _callbacks(settings, table, settings.checkpoint, "training", lines=True)
     start = time.perf_counter()
     net, history = fit_network(settings, plan, len(table.classes), *parts, callbacks)
     seconds = time.perf_counter() - start
@@ -70,7 +71,8 @@ def run_cross_validation(settings: Settings, table: Table, count: int) -> Run:
     rows, baselines, best = [], [], []
     for number, (rest, test) in enumerate(folds(table, count, settings.seed), 1):
         title = f"fold {number} of {count}"
-        model, history = _fit_fold(settings, plan, table, rest, title)
+        callbacks = _callbacks(settings, table, settings.checkpoint_of(number), title)
+        model, history = _fit_fold(settings, plan, table, rest, title, callbacks)
         outputs[test] = model.predict(table.frame.iloc[test])
         rows.append((title, scores.measure(table, table.y[test], outputs[test])))
         baselines.append(scores.baseline(table, rest, test))
@@ -86,13 +88,12 @@ def run_cross_validation(settings: Settings, table: Table, count: int) -> Run:
 
 
 def _fit_fold(
-    settings: Settings, plan: Plan, table: Table, rows: Array, title: str
+    settings: Settings, plan: Plan, table: Table, rows: Array, title: str, callbacks: list[Any]
 ) -> tuple[TableModel, fm.History]:
     train, validation = split_off(table, rows, HOLD_OUT, settings.seed)
     preparation = Preparation.fit(table, train)
     parts = preparation.parts(train, validation, settings.dtype)
-    bar = [_lines(table, title, lines=False)] if settings.progress else []
-    net, history = fit_network(settings, plan, len(table.classes), *parts, bar)
+    net, history = fit_network(settings, plan, len(table.classes), *parts, callbacks)
     if settings.progress:
         best = history.best_epoch or 0
         print(f"{title}: validation {_score_name(table)} {history.val_score[best]:.4f}, "
@@ -105,23 +106,20 @@ def _fit_all(settings: Settings, plan: Plan, table: Table) -> tuple[TableModel, 
     rows = np.arange(len(table.y))
     preparation = Preparation.fit(table, rows)
     part = preparation.part(rows, settings.dtype)
-    bar = [_lines(table, "all rows", lines=False)] if settings.progress else []
-    net, history = fit_network(settings, plan, len(table.classes), part, None, bar)
+    callbacks = _callbacks(settings, table, settings.checkpoint, "all rows")
+    net, history = fit_network(settings, plan, len(table.classes), part, None, callbacks)
     return _model(net, preparation), history
 
 
-def _callbacks(settings: Settings, plan: Plan, table: Table, parts: tuple[Part, Part]) -> list[Any]:
+def _callbacks(
+    settings: Settings, table: Table, checkpoint: Path | None, title: str, lines: bool = False
+) -> list[Any]:
     callbacks: list[Any] = []
-    if settings.checkpoint is not None:
-        callbacks.append(SameRun(plan, settings.seed, *parts))
-        callbacks.append(fm.Checkpoint(settings.checkpoint, resume=True))
+    if checkpoint is not None:
+        callbacks.append(fm.Checkpoint(checkpoint, resume=True))
     if settings.progress:
-        callbacks.append(_lines(table, "training"))
+        callbacks.append(EpochLines(_score_name(table), title, lines))
     return callbacks
-
-
-def _lines(table: Table, title: str, lines: bool = True) -> EpochLines:
-    return EpochLines(_score_name(table), title, lines)
 
 
 def _score_name(table: Table) -> str:
@@ -145,7 +143,7 @@ def _epochs(history: fm.History) -> str:
 def _headline(table: Table, true: Array, outputs: Array, measured: list[float]) -> list[Row]:
     if not table.classes:
         r2, rmse, _ = measured
-        return [("test R2", f"{r2:.4f}"), ("test RMSE", f"{rmse:.4g}")]
+        return [("test R2", f"{r2:.4f}"), ("test RMSE", four_digits(rmse))]
     right = int((true == outputs.argmax(axis=1)).sum())
     return [("test accuracy", f"{100 * right / true.size:.2f} % ({right} of {true.size})")]
 

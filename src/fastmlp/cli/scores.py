@@ -9,6 +9,7 @@ from sklearn import metrics
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
 from fastmlp.cli.datasets import Array, Table
+from fastmlp.cli.tables import four_digits
 
 NAMES = {"classification": ("accuracy", "macro F1", "log loss"),
          "regression": ("R2", "RMSE", "MAE")}  # fmt: skip
@@ -60,4 +61,4 @@ def baseline(table: Table, train: Array, test: Array) -> list[float]:
 
 def cells(values: Sequence[float]) -> list[str]:
     """Write scores with four digits."""
-    return [f"{value:.4g}" if abs(value) >= 10 else f"{value:.4f}" for value in values]
+    return [four_digits(value) if abs(value) >= 10 else f"{value:.4f}" for value in values]

@@ -89,6 +89,11 @@ class Settings(Hyperparameters):
     def model_path(self) -> Path:
         return self.output or Path(f"{self.name}.safetensors")
 
+    def checkpoint_of(self, fold: int) -> Path | None:
+        """Where a fold of a cross-validation is saved: beside the checkpoint of the last fit."""
+        path = self.checkpoint
+        return None if path is None else path.with_name(f"{path.name}.fold{fold}")
+
     @property
     def picture_path(self) -> Path:
         return self.model_path.with_suffix(".png")

@@ -14,7 +14,7 @@ from fastmlp import plot
 from fastmlp.cli import scores
 from fastmlp.cli.datasets import BUILT_IN, Table, load_table
 from fastmlp.cli.encoder import Encoder
-from fastmlp.cli.paths import check_folder
+from fastmlp.cli.paths import check_output
 from fastmlp.cli.runs import Run, run_cross_validation, run_hold_out
 from fastmlp.cli.settings import Settings
 from fastmlp.cli.tables import column_lines, print_lines, print_table
@@ -71,15 +71,20 @@ def _what_it_is(table: Table) -> str:
 
 def _check_outputs(settings: Settings) -> None:
     """Refuse paths that cannot be written before time goes into training, not after."""
-    if settings.model_path.is_dir() or settings.picture_path.is_dir():
-        raise ArgumentError(f"output {settings.model_path} must not name a directory")
     if settings.model_path == settings.picture_path:
         raise ArgumentError(f"output {settings.model_path} must not end in .png: the picture does")
-    if settings.checkpoint == settings.model_path:
-        raise ArgumentError(f"checkpoint {settings.checkpoint} must not be the model file too")
-    check_folder(settings.model_path)
-    if settings.checkpoint is not None:
-        check_folder(settings.checkpoint)
+    taken = {"the data file": Path(settings.data)} if settings.is_file else {}
+    outputs: dict[str, Path | None] = {
+        "the model file": settings.model_path,
+        "the picture": settings.picture_path,
+    }
+    for count in range(settings.cv or 0):
+        outputs[f"the checkpoint of fold {count + 1}"] = settings.checkpoint_of(count + 1)
+    outputs["the checkpoint"] = settings.checkpoint
+    for what, path in outputs.items():
+        if path is not None:
+            check_output(path, taken)
+            taken[what] = path
 
 
 def _print_scores(table: Table, run: Run) -> None:

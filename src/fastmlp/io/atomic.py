@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
+from io import BufferedWriter
 from pathlib import Path
 from typing import Any
+
+try:
+    import fcntl
+except ModuleNotFoundError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 Chunk = Any  # whatever supports the buffer protocol; typing.Buffer needs Python 3.12
 
@@ -18,7 +25,8 @@ def write_atomically(path: str | os.PathLike[str], chunks: Iterable[Chunk]) -> N
 
     The data reaches the disk before the rename and the rename before the return, so no reader and
     no power cut ever sees half a file. An existing file keeps its permission bits, a symbolic link
-    keeps pointing at the file it names. A failure removes the temporary file.
+    keeps pointing at the file it names. A failure removes the temporary file; where the process is
+    killed, the next write to the same path does (on POSIX).
 
     Parameters
     ----------
@@ -42,27 +50,82 @@ def write_atomically(path: str | os.PathLike[str], chunks: Iterable[Chunk]) -> N
     'hello, world'
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name[:200]}.{secrets.token_hex(8)}.tmp")
-    # Mode 0o666 lets the kernel apply the umask, which mkstemp's 0o600 would not.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(temporary, flags, 0o666)
-    try:
-        _fill(descriptor, chunks)
-        _copy_mode(target, temporary)
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
+    _remove_abandoned(target)
+    descriptor, temporary = _open_temporary(target)
+    with os.fdopen(descriptor, "wb") as file:
+        try:
+            _fill(file, chunks)
+            _copy_mode(target, temporary)
+            if fcntl is None:
+                file.close()  # Windows renames no open file
+            # Elsewhere the file is locked until it has its name, or others would remove it.
+            os.replace(temporary, target)
+        except BaseException:
+            file.close()
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
     _sync_directory(target.parent)
 
 
-def _fill(descriptor: int, chunks: Iterable[Chunk]) -> None:
-    with os.fdopen(descriptor, "wb") as file:
-        for chunk in chunks:
-            file.write(chunk)
-        file.flush()
-        os.fsync(file.fileno())
+def _prefix(target: Path) -> str:
+    # File systems allow names of 255 bytes.
+    return f".{os.fsdecode(os.fsencode(target.name)[:200])}."
+
+
+def _open_temporary(target: Path) -> tuple[int, Path]:
+    """Create a file beside the target, locked as long as it is open."""
+    # Mode 0o666 lets the kernel apply the umask, which mkstemp's 0o600 would not.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    while True:
+        temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.tmp")
+        descriptor = os.open(temporary, flags, 0o666)
+        _lock(descriptor)
+        # Another saver may have seen the file before it was locked, and removed it.
+        if os.fstat(descriptor).st_nlink > 0:
+            return descriptor, temporary
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> None:
+    if fcntl is not None:
+        # A file system without locks: what others cannot lock either, they leave alone.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove temporary files for this target whose writers were killed.
+
+    The kernel drops a writer's lock when the writer ends, however it ends, so a file that can be
+    locked is nobody's. Links, files of other users and other names are left alone.
+    """
+    if fcntl is None:
+        return
+    name = re.compile(re.escape(_prefix(target)) + r"[0-9a-f]{16}\.tmp")
+    with suppress(OSError), os.scandir(target.parent) as entries:
+        for path in [entry.path for entry in entries if name.fullmatch(entry.name)]:
+            with suppress(OSError):
+                _remove_if_abandoned(path)
+
+
+def _remove_if_abandoned(path: str) -> None:
+    # A link is not followed, a pipe not waited for.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        status = os.fstat(descriptor)
+        if stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(path)
+    finally:
+        os.close(descriptor)
+
+
+def _fill(file: BufferedWriter, chunks: Iterable[Chunk]) -> None:
+    for chunk in chunks:
+        file.write(chunk)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _copy_mode(source: Path, destination: Path) -> None:

@@ -1,7 +1,16 @@
 """A fit under way as one file: a model file with the optimizer, the history and callbacks beside.
 
-The metadata key ``"fastmlp.fit"`` holds JSON with all numbers, floats as text that is exact; arrays
-are the tensors ``"fit/..."``. ``load`` of such a file gives the network alone.
+The metadata key ``"fastmlp.fit"`` holds JSON, in which what JSON has not is an object of one key:
+
+============================  ============================================================
+``{"float": "0x1.8p+0"}``     a float, exactly
+``{"floats": "fit/0"}``       a list of floats: a tensor of one dimension
+``{"array": "fit/1"}``        an array: a tensor
+``{"tuple": [...]}``          a tuple
+``{"dict": [[key, value]]}``  a dict whose keys are not all text, or one that looks like these
+============================  ============================================================
+
+``load`` of such a file gives the network alone.
 """
 
 from __future__ import annotations
@@ -14,84 +23,142 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.errors import ArgumentError
+from fastmlp.errors import ArgumentTypeError
 from fastmlp.io import model, safetensors
-from fastmlp.io.safetensors import Malformed
+from fastmlp.io.model import FIT_KEY, FIT_PREFIX
+from fastmlp.io.safetensors import DTYPE_NAMES, MAX_DIMENSIONS, Malformed
 from fastmlp.network import Network
 
-KEY = "fastmlp.fit"
-PREFIX = "fit/"
+TAGS = ("float", "floats", "array", "tuple", "dict")
+# Python reads and writes no decimal integers of more digits than 4300.
+MOST_BITS = 8192
+WANTED = (
+    "None, numbers, text, float32 and float64 arrays, and lists, tuples and dicts of those, "
+    "nested less deeply"
+)
 
 
 def save(path: str | os.PathLike[str], net: Network, state: Mapping[str, Any]) -> None:
-    """Write a network with ``state``, nested dicts and lists of numbers, texts and arrays."""
-    arrays: dict[str, NDArray[Any]] = {}
-    text = json.dumps(_packed(state, PREFIX.rstrip("/"), arrays), allow_nan=False)
-    fields = {**model.own_fields(net), KEY: text}
-    safetensors.write(path, {**model.tensors_of(net), **arrays}, fields)
+    """Write a network with ``state``, nested dicts, lists and tuples of numbers, text and arrays.
+
+    Raises
+    ------
+    ArgumentTypeError
+        If the state holds something else; nothing is written then.
+    """
+    packing = _Packing()
+    try:
+        text = json.dumps(packing.packed(state, "state"), allow_nan=False)
+    except RecursionError:
+        raise ArgumentTypeError(f"state: got something that holds itself; want {WANTED}") from None
+    fields = {**model.own_fields(net), FIT_KEY: text}
+    safetensors.write(path, {**model.tensors_of(net), **packing.arrays}, fields)
 
 
-def restore(path: str | os.PathLike[str], net: Network) -> dict[str, Any]:
-    """Return the state that ``save`` was given; ``net`` takes on the saved parameters.
+def read(path: str | os.PathLike[str]) -> tuple[Network, Any]:
+    """Return the network and the state that ``save`` was given.
 
     Raises
     ------
     ModelFileError
-        If the file is no checkpoint; nothing changes then.
-    ArgumentError
-        If it is of another network.
+        If the file is no checkpoint, or damaged.
+    OSError
+        If it is missing or unreadable.
     """
     with safetensors.naming(path), safetensors.open_tensors(path) as (file, header):
-        if KEY not in header.metadata:
+        if FIT_KEY not in header.metadata:
             raise Malformed("it holds a network without the state of a fit")
-        saved = model.read(file, header)
-        packed = safetensors.parse_json(header.metadata[KEY], "its fit")
+        net = model.read(file, header)
+        packed = safetensors.parse_json(header.metadata[FIT_KEY], "its fit")
         arrays = {}
         for name, entry in header.tensors.items():
-            if name.startswith(PREFIX):
+            if name.startswith(FIT_PREFIX):
                 arrays[name] = np.empty(entry.shape, entry.dtype.newbyteorder("="))
                 safetensors.read_into(file, header, name, arrays[name])
         try:
             state = _unpacked(packed, arrays)
         except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
-            raise Malformed(f"the state of its fit is invalid ({error})") from None
-    if not isinstance(state, dict):
-        raise ArgumentError(f"path: {os.fspath(path)} holds no state of a fit")
-    if saved.seed != net.seed and {**saved.describe(), "seed": 0} == {**net.describe(), "seed": 0}:
-        raise ArgumentError(
-            f"path: {os.fspath(path)} is of a network with seed={saved.seed}; give it this seed, "
-            "which dropout and the order of rows depend on"
-        )
-    if saved.describe() != net.describe():
-        raise ArgumentError(f"path: {os.fspath(path)} is a checkpoint of another network")
-    net.params[...], net.state[...] = saved.params, saved.state
-    return state
+            raise Malformed(f"the state of its fit is invalid ({error!r:.200})") from None
+        if arrays:
+            raise Malformed(f"the state of its fit leaves out {sorted(arrays)[0]!r:.60}")
+    return net, state
 
 
-def _packed(value: Any, place: str, arrays: dict[str, NDArray[Any]]) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _packed(one, f"{place}/{key}", arrays) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_packed(one, f"{place}/{k}", arrays) for k, one in enumerate(value)]
-    if isinstance(value, np.ndarray):
-        arrays[place] = value
-        return {"array": place}
-    if isinstance(value, (float, np.floating)):
-        return {"float": float(value).hex()}
-    if value is None or isinstance(value, (bool, str)):
-        return value
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    raise TypeError(f"{place}: got {type(value).__name__}; want numbers, text or arrays")
+class _Packing:
+    """Turns a state into what JSON can hold, and the arrays that go beside it."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, NDArray[Any]] = {}
+
+    def packed(self, value: Any, place: str) -> Any:
+        if value is None or isinstance(value, (bool, np.bool_, str)):
+            return bool(value) if isinstance(value, np.bool_) else value
+        if isinstance(value, Mapping):
+            return self._packed_dict(value, place)
+        if type(value) in (list, tuple):
+            return self._packed_list(value, place)
+        if type(value) is np.ndarray and value.dtype in DTYPE_NAMES and value.ndim < MAX_DIMENSIONS:
+            return {"array": self._add(value)}
+        if isinstance(value, (float, np.float16, np.float32)):
+            return {"float": float(value).hex()}
+        if isinstance(value, (int, np.integer)) and int(value).bit_length() <= MOST_BITS:
+            return int(value)
+        what = f"an array of {value.dtype}" if isinstance(value, np.ndarray) else repr(value)
+        raise ArgumentTypeError(f"{place}: got {what:.80}; want {WANTED}")
+
+    def _packed_dict(self, value: Mapping[Any, Any], place: str) -> Any:
+        pairs = [
+            [self.packed(key, place), self.packed(one, f"{place}[{key!r:.40}]")]
+            for key, one in value.items()
+        ]
+        plain = all(isinstance(key, str) for key in value)
+        return {"dict": pairs} if not plain or _is_tagged(value) else dict(pairs)
+
+    def _packed_list(self, value: Any, place: str) -> Any:
+        if type(value) is list and value and all(type(one) is float for one in value):
+            return {"floats": self._add(np.array(value))}
+        found = [self.packed(one, f"{place}[{k}]") for k, one in enumerate(value)]
+        return {"tuple": found} if type(value) is tuple else found
+
+    def _add(self, array: NDArray[Any]) -> str:
+        name = f"{FIT_PREFIX}{len(self.arrays)}"
+        self.arrays[name] = array
+        return name
 
 
-def _unpacked(value: Any, arrays: Mapping[str, NDArray[Any]]) -> Any:
-    if isinstance(value, dict):
-        if value.keys() == {"array"}:
-            return arrays[value["array"]]
-        if value.keys() == {"float"}:
-            return float.fromhex(value["float"])
-        return {key: _unpacked(one, arrays) for key, one in value.items()}
+def _is_tagged(value: Mapping[Any, Any]) -> bool:
+    return len(value) == 1 and next(iter(value)) in TAGS
+
+
+def _unpacked(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
+    """Undo the packing; each array is taken from ``arrays`` by what refers to it."""
+    if isinstance(value, float):
+        raise ValueError("a number that is neither an integer nor exact")
     if isinstance(value, list):
         return [_unpacked(one, arrays) for one in value]
-    return value
+    if not isinstance(value, dict):
+        return value
+    if not _is_tagged(value):
+        return {key: _unpacked(one, arrays) for key, one in value.items()}
+    ((tag, held),) = value.items()
+    if tag == "float":
+        return float.fromhex(held)
+    if tag == "array":
+        return arrays.pop(held)
+    if tag == "floats":
+        return _listed(arrays.pop(held))
+    if not isinstance(held, list):
+        raise TypeError(f"a {tag} that is no list")
+    if tag == "tuple":
+        return tuple(_unpacked(one, arrays) for one in held)
+    pairs = [(_unpacked(key, arrays), _unpacked(one, arrays)) for key, one in held]
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a key appears twice")
+    return dict(pairs)
+
+
+def _listed(array: NDArray[Any]) -> list[float]:
+    if array.ndim != 1 or array.dtype != np.float64:
+        raise ValueError(f"a list of floats that is {array.dtype} {array.shape}")
+    found: list[float] = array.tolist()
+    return found

@@ -26,7 +26,9 @@ from fastmlp.network import Network
 from fastmlp.sequential import Sequential
 
 RESERVED_KEY = "fastmlp"
-RESERVED_KEYS = {RESERVED_KEY, "fastmlp.fit"}
+# What a checkpoint has beside the network: a key of the metadata, and tensors.
+FIT_KEY, FIT_PREFIX = "fastmlp.fit", "fit/"
+RESERVED_KEYS = {RESERVED_KEY, FIT_KEY}
 FORMAT_VERSION = 1
 
 
@@ -44,12 +46,15 @@ class ModelFile:
         Shape of each stored parameter array, by name.
     metadata : dict of str to str
         The caller's own metadata.
+    is_checkpoint : bool
+        Whether it holds the state of a fit beside the network.
     """
 
     size: int
     network: dict[str, Any]
     shapes: dict[str, tuple[int, ...]]
     metadata: dict[str, str]
+    is_checkpoint: bool
 
 
 def save(
@@ -185,8 +190,13 @@ def inspect(path: str | os.PathLike[str]) -> ModelFile:
         return ModelFile(
             size=os.fstat(file.fileno()).st_size,
             network=_network_description(header),
-            shapes={name: entry.shape for name, entry in header.tensors.items()},
+            shapes={
+                name: entry.shape
+                for name, entry in header.tensors.items()
+                if not name.startswith(FIT_PREFIX)
+            },
             metadata={k: v for k, v in header.metadata.items() if k not in RESERVED_KEYS},
+            is_checkpoint=FIT_KEY in header.metadata,
         )
 
 
@@ -260,7 +270,7 @@ def _build(description: dict[str, Any]) -> Network:
 def _check_tensors(parameters: dict[str, NDArray[Any]], header: Header) -> None:
     expected = {name: (a.dtype, a.shape) for name, a in parameters.items()}
     # A checkpoint has the arrays of its fit beside those of its network.
-    others = {name for name in header.tensors if name.startswith("fit/")}
+    others = {name for name in header.tensors if name.startswith(FIT_PREFIX)}
     for name in expected.keys() ^ (header.tensors.keys() - others):
         problem = "lacks" if name in expected else "has the unexpected"
         raise Malformed(f"it {problem} tensor {name!r}")

@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.errors import FastMLPError
+from fastmlp.errors import ArgumentError, FastMLPError
 from fastmlp.io.atomic import write_atomically
 
 LENGTH_BYTES = 8
@@ -101,6 +101,11 @@ def write(
     """Write float32 and float64 arrays and text `metadata` to `path`, atomically.
 
     The layout is a function of the contents alone: equal networks give equal files.
+
+    Raises
+    ------
+    ArgumentError
+        If the header is longer than what is read back; nothing is written then.
     """
     header: dict[str, Any] = {METADATA: dict(metadata)}
     chunks, offset = [], 0
@@ -127,6 +132,11 @@ def parse_json(text: str, what: str) -> Any:
 def _encode(header: dict[str, Any]) -> bytes:
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors then start aligned for whoever maps the file
+    if len(text) > MAX_HEADER_BYTES:
+        raise ArgumentError(
+            f"descriptions and metadata: got {len(text)} bytes; want at most {MAX_HEADER_BYTES}, "
+            "or the file could not be read"
+        )
     return len(text).to_bytes(LENGTH_BYTES, "little") + text
 
 

@@ -1,0 +1,176 @@
+"""Training on the command line that is killed and started again, and how numbers are shown."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastmlp.cli import main
+from fastmlp.io import checkpoint, inspect
+
+pytest.importorskip("houses")  # skips where packages of the command line are missing
+
+from houses import houses, one_error_line, write
+
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
+# The command line in a process that kills itself at the n-th rename of files of a name: a save has
+# then been written, and is not in place yet, or just is.
+KILLED = """
+import os, signal, sys
+from fastmlp.cli import main
+name, when, count, *arguments = sys.argv[1:]
+real, seen = os.replace, 0
+def replace(source, target):
+    global seen
+    seen += os.path.basename(target) == name
+    ends = seen == int(count) and os.path.basename(target) == name
+    if ends and when == "before":
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(source, target)
+    if ends:
+        os.kill(os.getpid(), signal.SIGKILL)
+os.replace = replace
+sys.exit(main(arguments))
+"""
+needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+
+
+def checkpointed(path: str, *more: str) -> list[str]:
+    options = ["--hidden", "16", "--epochs", "20", "--lr", "0.01", "--checkpoint", path]
+    return ["train", "houses.csv", "--target", "grade", *options, *more]
+
+
+def kill(name: str, when: str, count: int, arguments: list[str]) -> None:
+    command = [sys.executable, "-c", KILLED, name, when, str(count), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def files() -> set[str]:
+    return {path.name for path in Path().iterdir()}
+
+
+@needs_signals
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_run_killed_while_it_saves_gives_the_same_model(
+    when: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("houses.csv", houses().drop(columns="price"))
+    kill("c", when, 3, checkpointed("c"))
+    assert len(files()) == (3 if when == "before" else 2)
+    assert main(checkpointed("c")) == 0
+    assert f"{2 if when == 'before' else 3}  (from the checkpoint)" in capsys.readouterr().out
+    assert files() == {"houses.csv", "c", "houses.safetensors", "houses.png"}
+    assert main(checkpointed("d", "--output", "whole")) == 0
+    assert Path("houses.safetensors").read_bytes() == Path("whole").read_bytes()
+
+
+@needs_signals
+def test_a_run_killed_at_any_moment_gives_the_same_model() -> None:
+    write("houses.csv", houses().drop(columns="price"))
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "fastmlp", *checkpointed("c")]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.split()[:1] == ["3"]:
+                break
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=30)
+    assert Path("c").exists()
+    assert not Path("houses.safetensors").exists()
+    assert main(checkpointed("c")) == 0
+    assert main(checkpointed("d", "--output", "whole")) == 0
+    assert Path("houses.safetensors").read_bytes() == Path("whole").read_bytes()
+
+
+@needs_signals
+@pytest.mark.parametrize(("killed_in", "count"), [("c.fold2", 4), ("c", 5)])
+def test_a_cross_validation_that_was_killed_goes_on(
+    killed_in: str, count: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write("houses.csv", houses().drop(columns="price"))
+    assert main(checkpointed("d", "--cv", "3", "--output", "whole")) == 0
+    whole = capsys.readouterr().out
+    kill(killed_in, "after", count, checkpointed("c", "--cv", "3"))
+    done = {"c.fold1"} if killed_in == "c.fold2" else {"c.fold1", "c.fold2", "c.fold3"}
+    stamps = {name: os.stat(name).st_mtime_ns for name in done}
+    assert main(checkpointed("c", "--cv", "3")) == 0
+    out = capsys.readouterr().out
+    assert {name: os.stat(name).st_mtime_ns for name in done} == stamps
+    assert out.count("(from the checkpoint)") == len(done) + 1
+    assert f" {count} epochs  (from the checkpoint)" in out
+    for start in ("fold 1 of 3  ", "fold 2 of 3  ", "fold 3 of 3  ", "mean"):
+        lines = [[x for x in text.splitlines() if x.startswith(start)] for text in (whole, out)]
+        assert lines[0] == lines[1]
+        assert len(lines[0]) == 1
+    assert Path("houses.safetensors").read_bytes() == Path("whole").read_bytes()
+
+
+def test_a_run_that_has_ended_does_not_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+    write("houses.csv", houses().drop(columns="price"))
+    assert main(checkpointed("c")) == 0
+    first = Path("houses.safetensors").read_bytes()
+    capsys.readouterr()
+    assert main(checkpointed("c")) == 0
+    assert "(from the checkpoint)" in capsys.readouterr().out
+    assert Path("houses.safetensors").read_bytes() == first
+    for more, words in (
+        (["--batch-size", "16"], "batch_size: the file has 32, this fit has 16"),
+        (["--seed", "3"], "with seed=0; give it this seed"),
+        (["--lr", "0.02"], "optimizer.lr: the file has 0.01, this fit has 0.02"),
+        (["--dropout", "0.5"], "another network"),
+        (["--epochs", "2"], "this fit has 2; want no fewer"),
+    ):
+        assert main(checkpointed("c", *more)) == 1
+        assert words in one_error_line(capsys)
+    write("houses.csv", houses(seed=1).drop(columns="price"))
+    assert main(checkpointed("c")) == 1
+    assert "x: the file has 210 rows, SHA-256" in one_error_line(capsys)
+
+
+def test_many_rows_are_trained_in_a_cycle(capsys: pytest.CaptureFixture[str]) -> None:
+    write("many.csv", houses(6000).drop(columns="grade"))
+    options = ["--target", "price", "--no-progress", "--hidden", "16", "--checkpoint", "c"]
+    assert main(["train", "many.csv", *options, "--epochs", "12"]) == 0
+    rates = checkpoint.read("c")[1]["history"]["lr"]
+    assert max(rates) > 0.005
+    assert rates[-1] < 1e-4
+    capsys.readouterr()
+    assert main(["train", "many.csv", *options, "--epochs", "13"]) == 1
+    assert "epochs: the file has 12, this fit has 13, which OneCycleLR" in one_error_line(capsys)
+
+
+def test_a_checkpoint_is_no_model_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    write("houses.csv", houses().drop(columns="price"))
+    assert main(checkpointed("c")) == 0
+    capsys.readouterr()
+    assert main(["predict", "c", "houses.csv"]) == 1
+    assert "c is a checkpoint; the model file is what predicts" in one_error_line(capsys)
+    assert main(["info", "c"]) == 0
+    said = {" ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
+    sizes = [np.prod(shape) for shape in inspect("houses.safetensors").shapes.values()]
+    assert f"parameters {sum(sizes):,}" in said
+    assert "checkpoint a training under way" in said
+    assert inspect("c").is_checkpoint
+    assert not inspect("houses.safetensors").is_checkpoint
+
+
+def test_large_numbers_are_written_out(capsys: pytest.CaptureFixture[str]) -> None:
+    write("houses.csv", houses().drop(columns="grade"))
+    options = ["--no-progress", "--hidden", "8", "--epochs", "2"]
+    assert main(["train", "houses.csv", "--target", "price", *options]) == 0
+    assert main(["info", "houses.safetensors"]) == 0
+    out = capsys.readouterr().out
+    assert "target scaling" in out
+    assert "e+" not in out
+    assert float(inspect("houses.safetensors").metadata["test RMSE"]) > 1e4
