@@ -71,6 +71,7 @@ def _what_it_is(table: Table) -> str:
 
 def _check_outputs(settings: Settings) -> None:
     """Refuse paths that cannot be written before time goes into training, not after."""
+    check_output(settings.model_path, {})  # first: "." has no name to call the picture after
     if settings.model_path == settings.picture_path:
         raise ArgumentError(f"output {settings.model_path} must not end in .png: the picture does")
     taken = {"the data file": Path(settings.data)} if settings.is_file else {}
