@@ -233,13 +233,8 @@ class Adam(FirstOrder):
 
     def _hyper(self) -> dict[str, float]:
         beta1, beta2 = self.betas
-        return {
-            "beta1": beta1,
-            "beta2": beta2,
-            "eps": self.eps,
-            "weight_decay": self.weight_decay,
-            "eps_hat": float(self.eps_hat),
-        }
+        moments = {"beta1": beta1, "beta2": beta2, "eps": self.eps}
+        return {**moments, "weight_decay": self.weight_decay, "eps_hat": float(self.eps_hat)}
 
 
 class AdamW(Adam):
