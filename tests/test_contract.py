@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.contract import items
 from tests.contract.figures import Scale, Unavailable
 

@@ -67,5 +67,5 @@ class Scale:
             )
 
 
-class Unavailable(Exception):  # noqa: N818
+class Unavailable(Exception):
     """Something that the item needs is not on this machine; the text says what."""

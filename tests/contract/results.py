@@ -11,8 +11,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import fastmlp as fm
 from tests.contract.figures import Figure
+
+import fastmlp as fm
 
 HERE = Path(__file__).parent
 DATA, TABLE = HERE / "results.json", HERE / "results.md"
