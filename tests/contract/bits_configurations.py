@@ -144,7 +144,8 @@ def configurations(least: int, tries: int = 20) -> Iterator[Configuration]:
     """
     rng = harness.generator("configurations")
     missing, seen = every_pair(), set[Configuration]()
-    waiting = iter(sorted(missing))
+    in_order = sorted(missing)
+    waiting = iter([in_order[i] for i in rng.permutation(len(in_order))])
     while missing or len(seen) < least:
         pair = next((pair for pair in waiting if pair in missing), None)
         found = max(
