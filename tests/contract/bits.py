@@ -38,7 +38,7 @@ Every = dict[tuple[str, int], Results]
 
 
 def run(scale: Scale) -> list[Figure]:
-    some = list(itertools.islice(configurations(360), None if scale.full else 5))
+    some = list(itertools.islice(configurations(360), None if scale.full else 4))
     isas = _core.config()["isas"]
     fused = [isa for isa in isas if runs.family(isa) == "fma"]
     if not fused:
@@ -67,7 +67,7 @@ def _about_the_runs(scale: Scale, some: list[Configuration], expected: Results) 
     met = set().union(*(pairs_of(configuration) for configuration in some))
     values = expected.values()
     figures = [
-        at_least("configurations", len(some), scale.choose(5, 300)),
+        at_least("configurations", len(some), scale.choose(4, 300)),
         at_least("steps of the shortest run", min(one.steps for one in values), STEPS),
         exactly("runs that stood still, or ended in NaN", sum(not one.moved for one in values), 0),
         exactly("different hashes", len({one.hash for one in values}), len(some)),
