@@ -1,5 +1,6 @@
 /* Graphs with every kind of node, the caller's own among them, on every ISA of the build and several thread counts; one
-   hash a run is printed, so that machines can be compared with diff. */
+   hash a run is printed, so that machines can be compared with diff.
+     test_graph [number of runs with other activations, losses and optimizers, and more steps] */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +8,23 @@
 #include "check.h"
 #include "engine/net.h"
 
-enum { WIDTH = 24, INNER = 12, OUT = 5, N_CUSTOM = 2, MOST_NODES = 32 };
+enum {
+    WIDTH = 24,
+    INNER = 12,
+    OUT = 5,
+    N_CUSTOM = 2,
+    MOST_NODES = 32,
+    MOST_BATCHES = 64,
+    DRAWN = 10,
+    LEAST_STEPS = 50
+};
+
+/* One way to train; rows of the registries. */
+typedef struct {
+    int activation, loss, optimizer, epochs;
+    fm_dtype dtype;
+    int64_t rows, batch;
+} run;
 
 typedef struct {
     fm_node node[MOST_NODES];
@@ -30,11 +47,12 @@ static int one(list *l, fm_op op, int64_t fan_in, int64_t fan_out, int a) {
 }
 
 /* A residual block, norms, products, a split into joins, a node of the caller's, two inputs and two outputs. */
-static fm_ends describe(list *l) {
+static fm_ends describe(list *l, int activation) {
     int h = one(l, FM_OP_LINEAR, 17, WIDTH, -1);
     int r = add(l, FM_OP_ADD, WIDTH, WIDTH, one(l, FM_OP_LINEAR, WIDTH, WIDTH, h), h);
     r = one(l, FM_OP_ACTIVATION, WIDTH, WIDTH, r);
-    l->node[r].kind = 1; /* ReLU */
+    l->node[r].kind = activation;
+    l->node[r].param[0] = 0.7;
     r = one(l, FM_OP_BATCH_NORM, WIDTH, WIDTH, r);
     r = one(l, FM_OP_DROPOUT, WIDTH, WIDTH, r);
     const int other = one(l, FM_OP_LAYER_NORM, WIDTH, WIDTH, one(l, FM_OP_LINEAR, 9, WIDTH, -2));
@@ -122,9 +140,10 @@ static uint64_t mix(uint64_t hash, const void *bytes, size_t n) {
     return hash;
 }
 
-static fm_net *make(fm_dtype dtype, int separate, caller *c) {
+static fm_net *make(const run *r, int separate, caller *c) {
+    const fm_dtype dtype = r->dtype;
     list l = {.count = 0};
-    fm_ends ends = describe(&l);
+    fm_ends ends = describe(&l, r->activation);
     ends.separate = separate;
     c->size = dtype == FM_F32 ? 4 : 8;
     CHECK(fm_net_new(&ends, l.count, l.node, dtype, 42, &c->net) == FM_OK, "a graph");
@@ -145,9 +164,11 @@ static uint64_t hash_of(const caller *c, uint64_t hash) {
 }
 
 /* By hand, with and without fusion, which must not differ. */
-static uint64_t pass(fm_dtype dtype, int64_t rows, int separate) {
+static uint64_t pass(const run *r, int separate) {
+    const fm_dtype dtype = r->dtype;
+    const int64_t rows = r->rows;
     caller c = {0};
-    fm_net *net = make(dtype, separate, &c);
+    fm_net *net = make(r, separate, &c);
     void *a = random_reals(dtype, rows * 17, 2, 1.0), *b = random_reals(dtype, rows * 9, 3, 1.0);
     void *dy = random_reals(dtype, rows * OUT, 4, 1.0), *dt = random_reals(dtype, rows, 5, 1.0);
     void *y = random_reals(dtype, rows * OUT, 0, 0.0), *t = random_reals(dtype, rows, 0, 0.0);
@@ -168,32 +189,39 @@ static uint64_t pass(fm_dtype dtype, int64_t rows, int separate) {
     return hash;
 }
 
-/* Three epochs with a loss of the caller's on the second output; a node that fails leaves the parameters alone. */
-static uint64_t train(fm_dtype dtype, int64_t rows, int64_t batch) {
+/* With a loss of the caller's on the second output; a node that fails leaves the parameters alone. */
+static uint64_t train(const run *r) {
+    const fm_dtype dtype = r->dtype;
+    const int64_t rows = r->rows;
     caller c = {0};
-    fm_net *net = make(dtype, 0, &c);
+    fm_net *net = make(r, 0, &c);
     void *a = random_reals(dtype, rows * 17, 2, 1.0), *b = random_reals(dtype, rows * 9, 3, 1.0);
     void *target = random_reals(dtype, rows * OUT, 4, 1.0), *nothing = random_reals(dtype, rows, 0, 0.0);
-    const double no_params[2] = {0.0, 0.0};
-    const fm_head heads[2] = {{{1, 1, 0, no_params}, 1.0}, {{-1, 1, 0, no_params}, 0.5}};
+    const double params[2] = {0.3, 0.0};
+    const fm_head heads[2] = {{{r->loss, 1, 1, params}, 1.0}, {{-1, 1, 0, params}, 0.5}};
+    const int classes = fm_loss_at(r->loss)->target == FM_TARGET_CLASS;
     const fm_penalty penalty = {2.0, 1e-3};
-    const fm_optimizer_spec optimizer = {.kind = 0, .hyper = {0.9}, .n_penalties = 1, .penalties = &penalty};
-    int64_t *order = malloc((size_t)rows * sizeof *order), steps;
-    double lr[64], value;
+    const fm_optimizer_spec optimizer = {
+        .kind = r->optimizer, .hyper = {0.9, 0.99, 1e-8}, .n_penalties = 1, .penalties = &penalty};
+    int64_t *order = malloc((size_t)rows * sizeof *order), *label = malloc((size_t)rows * sizeof *label), steps;
+    double lr[MOST_BATCHES], value;
     uint64_t hash = 0xCBF29CE484222325ull;
     fm_trainer *trainer = NULL;
     CHECK(fm_trainer_new(net, heads, &optimizer, &trainer) == FM_OK, "a trainer");
     fm_trainer_set_custom(trainer, run_loss, &c);
-    for (int i = 0; i < 64; i++) lr[i] = 1e-2;
+    for (int i = 0; i < MOST_BATCHES; i++) lr[i] = 2e-4;
+    for (int64_t i = 0; i < rows; i++) label[i] = i * 7 % OUT;
     fm_epoch epoch = {.x = {a, b},
-                      .targets = {{.values = target, .cols = OUT}, {.values = nothing, .cols = 1}},
+                      .targets = {{.label = classes ? label : NULL, .values = classes ? NULL : target, .cols = OUT},
+                                  {.values = nothing, .cols = 1}},
                       .rows = rows,
                       .order = order,
-                      .batch = batch,
+                      .batch = r->batch,
                       .lr = lr};
-    for (uint32_t i = 0; i < 3; i++) {
+    for (uint32_t i = 0; i < (uint32_t)r->epochs; i++) {
         fm_permutation(5, i, rows, order);
         CHECK(fm_train(trainer, &epoch, &value, &steps) == FM_OK, "training");
+        CHECK(value - value == 0.0, "the loss is %g", value);
         hash = mix(hash, &value, sizeof value);
     }
     hash = hash_of(&c, hash);
@@ -208,36 +236,64 @@ static uint64_t train(fm_dtype dtype, int64_t rows, int64_t batch) {
     }
     fm_trainer_free(trainer);
     fm_net_free(net);
-    free(a), free(b), free(target), free(nothing), free(order), free(before);
+    free(a), free(b), free(target), free(nothing), free(order), free(label), free(before);
     return hash;
 }
 
-static uint64_t run(int which) {
-    static const int64_t rows[] = {1, 30, 1100};
-    const fm_dtype dtype = which % 2 ? FM_F64 : FM_F32;
-    const int64_t n = rows[which / 2];
-    const uint64_t hash = pass(dtype, n, 0);
-    CHECK(pass(dtype, n, 1) == hash, "fusion changed a value, %lld rows", (long long)n);
-    return hash ^ train(dtype, n, n < 30 ? n : n / 2 + 3);
+static uint64_t both(const run *r) {
+    const uint64_t hash = pass(r, 0);
+    CHECK(pass(r, 1) == hash, "fusion changed a value, %lld rows", (long long)r->rows);
+    return hash ^ train(r);
 }
 
-int main(void) {
-    static const int threads[] = {1, 2, 3, 7};
-    fm_ignore_thread_cost(1);
-    for (int which = 0; which < 6; which++) {
-        uint64_t fused = 0, portable = 0;
-        for (int isa = 0; isa < fm_isa_count(); isa++) {
-            if (!fm_isa_supported(isa)) continue;
-            fm_use_isa(fm_isa_name(isa));
-            uint64_t *expected = strcmp(fm_isa_name(isa), "portable") == 0 ? &portable : &fused;
-            for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
-                fm_override_threads(threads[t]);
-                const uint64_t hash = run(which);
-                if (*expected == 0) *expected = hash;
-                CHECK(hash == *expected, "run %d on %s with %d threads", which, fm_isa_name(isa), threads[t]);
-            }
+/* On every instruction set, with every number of threads. */
+static void compare(int which, const run *r) {
+    static const int threads[] = {1, 2, 3, 4, 7, 16};
+    uint64_t fused = 0, portable = 0;
+    for (int isa = 0; isa < fm_isa_count(); isa++) {
+        if (!fm_isa_supported(isa)) continue;
+        fm_use_isa(fm_isa_name(isa));
+        uint64_t *expected = strcmp(fm_isa_name(isa), "portable") == 0 ? &portable : &fused;
+        for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
+            fm_override_threads(threads[t]);
+            const uint64_t hash = both(r);
+            if (*expected == 0) *expected = hash;
+            CHECK(hash == *expected, "run %d on %s with %d threads", which, fm_isa_name(isa), threads[t]);
         }
-        printf("%016llx graph %d\n", (unsigned long long)fused, which);
+    }
+    printf("%016llx graph %d\n", (unsigned long long)fused, which);
+}
+
+/* Few rows, more than a thread's share of them, and more than a chunk. */
+static run of_rows(int which) {
+    static const int64_t rows[] = {1, 30, 1100};
+    const int64_t n = rows[which / 2];
+    return (run){.activation = 1, /* ReLU */
+                 .loss = 1,
+                 .epochs = 3,
+                 .dtype = which % 2 ? FM_F64 : FM_F32,
+                 .rows = n,
+                 .batch = n < 30 ? n : n / 2 + 3};
+}
+
+/* The counts of what it chooses from have no common factor that would keep two choices apart. */
+static run drawn(int i) {
+    const int64_t rows = 2 + i % 19, batch = 1 + (i + 5) % 11, batches = (rows + batch - 1) / batch;
+    return (run){.activation = i % fm_activation_count(),
+                 .loss = i % fm_loss_count(),
+                 .optimizer = i % fm_optimizer_count(),
+                 .epochs = (int)((LEAST_STEPS + batches - 1) / batches),
+                 .dtype = i / (fm_activation_count() * fm_loss_count()) % 2 ? FM_F64 : FM_F32,
+                 .rows = rows,
+                 .batch = batch};
+}
+
+int main(int count, char **arguments) {
+    const int n_drawn = count > 1 ? atoi(arguments[1]) : DRAWN;
+    fm_ignore_thread_cost(1);
+    for (int which = 0; which < 6 + n_drawn; which++) {
+        const run r = which < 6 ? of_rows(which) : drawn(which - 6);
+        compare(which, &r);
     }
     return report();
 }

@@ -1,0 +1,50 @@
+"""``python -m tests.contract --all``, or some items by name; ``--quick`` for the suite's share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.contract import items, results
+from tests.contract.figures import Scale, Unavailable
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser("python -m tests.contract", description=__doc__)
+    parser.add_argument("items", nargs="*", metavar="item", help=", ".join(items.NAMES))
+    parser.add_argument("--all", action="store_true", help="every item, for some hours")
+    parser.add_argument("--quick", action="store_true", help="the suite's share; writes no results")
+    given = parser.parse_args(arguments)
+    unknown = sorted(set(given.items) - set(items.NAMES))
+    if unknown:
+        parser.error(f"got {', '.join(unknown)}; want some of {', '.join(items.NAMES)}")
+    names = items.NAMES if given.all else given.items
+    if not names:
+        parser.error("want items, or --all")
+    return max(_run(name, not given.quick) for name in names)
+
+
+def _run(name: str, full: bool) -> int:
+    """1 where a goal was missed or something was not there, 0 where all is well."""
+    item = items.load(name)
+    print(f"{name}: {item.TITLE}")
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            figures = item.run(Scale(full, Path(scratch)))
+        except Unavailable as missing:
+            print(f"  cannot be run here: {missing}")
+            return 1
+    for figure in figures:
+        verdict = {None: "", True: "met", False: "MISSED"}[figure.met]
+        print(f"  {figure.name}: {figure.value}  {figure.goal}  {verdict}  {figure.note}".rstrip())
+    if full:
+        results.keep(name, item.TITLE, figures, time.monotonic() - start)
+    return int(any(figure.met is False for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,19 @@
+"""The quick share of the contract's scripts (tests/contract)."""
+
+from __future__ import annotations
+
+import pytest
+from tests.contract import items
+from tests.contract.figures import Scale, Unavailable
+
+
+@pytest.mark.parametrize("name", items.NAMES)
+def test_quick_share_meets_its_goals(name, tmp_path):
+    try:
+        figures = items.load(name).run(Scale(full=False, scratch=tmp_path, talks=False))
+    except Unavailable as missing:
+        pytest.skip(str(missing))
+    judged = [figure for figure in figures if figure.met is not None]
+    assert judged, "nothing was judged"
+    missed = [figure for figure in judged if not figure.met]
+    assert not missed
