@@ -1,0 +1,466 @@
+"""What users give where arrays are wanted: a good array in every dtype, layout, container, shape
+and with every kind of odd value in it; and things that are no arrays at all.
+
+A form is a name; `build` makes the object, the same one every time.
+"""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import decimal
+import fractions
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+HUGE_ROWS = 2**50  # no machine has the memory, whatever it promises
+
+# ---- dtypes: every type code of NumPy's, in both byte orders ----
+
+
+def _dtypes() -> dict[str, np.dtype[Any]]:
+    found: dict[str, np.dtype[Any]] = {}
+    for code in np.typecodes["All"]:
+        plain = np.dtype({"S": "S9", "U": "U9", "V": "V8", "M": "M8[s]", "m": "m8[s]"}.get(code, code))
+        found[code] = plain
+        if plain.newbyteorder() != plain:
+            found[f"{code} swapped"] = plain.newbyteorder()
+    found["structured"] = np.dtype([("a", "f4"), ("b", "i2")])
+    found["subarray field"] = np.dtype([("a", "f8", (2,))])
+    if hasattr(np.dtypes, "StringDType"):
+        found["StringDType"] = np.dtypes.StringDType()
+    return found
+
+
+DTYPES = _dtypes()
+NUMERIC = [name for name, dtype in DTYPES.items() if dtype.kind in "biuf"]
+FLOATS = [name for name in NUMERIC if DTYPES[name].kind == "f"]
+
+
+def cast(good: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
+    dtype = DTYPES[name]
+    if dtype.kind == "V":
+        return np.zeros(good.shape, dtype)
+    if dtype.kind in "Mm":
+        good = good.astype(np.int64)
+    return good.astype(str).astype(dtype) if dtype.kind == "T" else good.astype(dtype)
+
+
+# ---- shapes: the good one, wrong by one in each place, and quite other ones ----
+
+Shape = tuple[int, ...]
+
+
+def shapes(good: Shape) -> dict[str, Shape]:
+    found = {"good": good, "0-d": (), "one": (1,), "nothing": (0,), "1 x 1": (1, 1)}
+    for axis, size in enumerate(good):
+        for label, other in {"less": size - 1, "more": size + 1, "none": 0, "single": 1}.items():
+            found[f"axis {axis} {label}"] = (*good[:axis], other, *good[axis + 1 :])
+        found[f"axis {axis} dropped"] = good[:axis] + good[axis + 1 :]
+    found["flat"] = (math.prod(good),)
+    found["axis in front"] = (1, *good)
+    found["axis behind"] = (*good, 1)
+    found["reversed"] = good[::-1]
+    found["many axes"] = (1,) * (30 - len(good)) + good
+    return found
+
+
+def huge_shapes(good: Shape) -> dict[str, Shape]:
+    """Views of one number: their sizes in bytes overflow, or memory does."""
+    found = {"huge": (HUGE_ROWS,), "largest": (2**59, *([2] * (len(good) - 1)))}
+    for axis in range(len(good)):
+        found[f"axis {axis} huge"] = (*good[:axis], HUGE_ROWS, *good[axis + 1 :])
+        found[f"axis {axis} beyond 32 bits"] = (*good[:axis], 2**46 + good[axis], *good[axis + 1 :])
+    return found
+
+
+# ---- layouts of one and the same array ----
+
+
+def _every_third(x: np.ndarray[Any, Any], place: Callable[[Any], Any] = np.array) -> Any:
+    every = (*(slice(None, None, 3) for _ in x.shape), ...)
+    room = place(np.zeros([3 * n for n in x.shape], x.dtype))
+    room[every] = x
+    return room[every]
+
+
+def _reversed(axes: Callable[[int], list[int]]) -> Callable[[Any], Any]:
+    def turn(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        which = [axis for axis in axes(x.ndim) if axis < x.ndim]
+        return np.flip(np.flip(x, which).copy(), which)
+
+    return turn
+
+
+def misaligned(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    room = np.zeros(x.nbytes + 1, np.uint8)
+    moved = room[1:].view(x.dtype).reshape(x.shape)
+    moved[...] = x
+    return moved
+
+
+def _locked(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+def _first_repeated(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """All rows are the first one, by a stride of zero."""
+    return np.broadcast_to(x[:1], x.shape) if x.ndim else x
+
+
+LAYOUTS: dict[str, Callable[[Any], Any]] = {
+    "fortran": np.asfortranarray,
+    "every third": _every_third,
+    "rows reversed": _reversed(lambda ndim: [0]),
+    "columns reversed": _reversed(lambda ndim: [1]),
+    "reversed": _reversed(lambda ndim: list(range(ndim))),
+    "zero stride": _first_repeated,
+    "zero strides": lambda x: np.broadcast_to(x.ravel()[:1].reshape(()), x.shape),
+    "misaligned": misaligned,
+    "misaligned, every third": lambda x: _every_third(x, misaligned),
+    "read-only": _locked,
+    "part of a larger one": lambda x: np.pad(x, 1)[(*(slice(1, -1) for _ in x.shape), ...)],
+    "memory of bytes": lambda x: np.frombuffer(x.tobytes(), x.dtype).reshape(x.shape),
+}
+
+
+# ---- containers: what is no plain array, but may become one ----
+
+
+class Subclass(np.ndarray[Any, Any]):
+    """An array of another class."""
+
+
+class _ByMethod:
+    """Has one way of giving an array: a method or an attribute."""
+
+    def __init__(self, x: np.ndarray[Any, Any]) -> None:
+        self._x = x
+
+
+class ByArray(_ByMethod):
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray[Any, Any]:
+        return self._x.astype(dtype or self._x.dtype)
+
+
+class ByInterface(_ByMethod):
+    @property
+    def __array_interface__(self) -> Any:
+        return self._x.__array_interface__
+
+
+class ByStruct(_ByMethod):
+    @property
+    def __array_struct__(self) -> Any:
+        return self._x.__array_struct__
+
+
+class ByDLPack(_ByMethod):
+    """What NumPy's asarray does not look at."""
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self._x.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self._x.__dlpack_device__()
+
+
+class Tensor(ByArray, ByDLPack):
+    """As a tensor of other packages."""
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._x[index]
+
+
+class Sequence(_ByMethod):
+    """A sequence of its own kind."""
+
+    def __len__(self) -> int:
+        return len(self._x)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._x[index]
+
+
+def _masked(x: np.ndarray[Any, Any]) -> Any:
+    found = np.ma.masked_array(x, np.zeros(x.shape, bool))
+    if x.size:
+        found.mask.flat[0] = True
+    return found
+
+
+def _frame(x: np.ndarray[Any, Any]) -> Any:
+    import pandas
+
+    return pandas.Series(x) if x.ndim == 1 else pandas.DataFrame(x)
+
+
+def _nullable(x: np.ndarray[Any, Any]) -> Any:
+    """pandas' own numbers, one of them missing."""
+    found = _frame(x.astype(np.float64)).astype("Float64")
+    if x.size:
+        found.iloc[(0,) * x.ndim] = None
+    return found
+
+
+def _ctypes(x: np.ndarray[Any, Any]) -> Any:
+    return np.ctypeslib.as_ctypes(np.ascontiguousarray(x, np.float64))
+
+
+CONTAINERS: dict[str, Callable[[Any], Any]] = {
+    "list": lambda x: x.tolist(),
+    "tuple": lambda x: tuple(x.tolist()),
+    "list of arrays": list,
+    "list of scalars": lambda x: x.astype(np.float64).astype(object).tolist(),
+    "matrix": np.matrix,
+    "subclass": lambda x: x.view(Subclass),
+    "masked nowhere": np.ma.masked_array,
+    "masked": _masked,
+    "memoryview": memoryview,
+    "memoryview of bytes": lambda x: memoryview(x.tobytes()),
+    "array.array": lambda x: array.array("d", x.astype(np.float64).ravel()),
+    "ctypes": _ctypes,
+    "__array__": ByArray,
+    "__array_interface__": ByInterface,
+    "__array_struct__": ByStruct,
+    "__dlpack__": ByDLPack,
+    "tensor": Tensor,
+    "sequence": Sequence,
+    "pandas": _frame,
+    "pandas nullable": _nullable,
+    "pandas categories": lambda x: _frame(x).astype("category"),
+    "object array": lambda x: x.astype(object),
+    "decimals": lambda x: np.vectorize(decimal.Decimal, otypes="O")(x).tolist(),
+    "fractions": lambda x: np.vectorize(fractions.Fraction, otypes="O")(x).tolist(),
+    "complex list": lambda x: (x + 0j).tolist(),
+    "iterator": iter,
+    "generator": lambda x: (row for row in x),
+    "dict": lambda x: dict(enumerate(x.tolist())),
+    "set": lambda x: set(x.ravel().tolist()),
+    "bytes": lambda x: x.tobytes(),
+    "pickle": lambda x: x.dumps(),
+    "with None": lambda x: [*x.tolist(), None],
+    "with a longer row": lambda x: [*x.tolist(), [1.0] * 9],
+    "with text": lambda x: [*x.tolist(), "text"],
+    "with a huge integer": lambda x: [*x.ravel().tolist(), 10**400],
+    "in a list": lambda x: [x],
+}
+
+
+# ---- no arrays ----
+
+
+class _Raises:
+    def __init__(self, error: BaseException) -> None:
+        self._error = error
+
+
+class RaisingArray(_Raises):
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise self._error
+
+
+class RaisingLength(_Raises):
+    def __len__(self) -> int:
+        raise self._error
+
+    def __getitem__(self, index: int) -> Any:
+        raise self._error
+
+
+class RaisingAttributes:
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+class WrongArray:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        return "not an array"
+
+
+class WrongInterface:
+    __array_interface__ = {"shape": (2,), "typestr": "<f8"}
+
+
+class Nameless:
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def _within_itself() -> list[Any]:
+    found: list[Any] = []
+    found.append(found)
+    return found
+
+
+def _deep(levels: int) -> Any:
+    found: Any = 1.0
+    for _ in range(levels):
+        found = [found]
+    return found
+
+
+ODDITIES: dict[str, Callable[[], Any]] = {
+    "None": lambda: None,
+    "Ellipsis": lambda: ...,
+    "NotImplemented": lambda: NotImplemented,
+    "True": lambda: True,
+    "integer": lambda: 3,
+    "huge integer": lambda: 10**400,
+    "float": lambda: 1.5,
+    "nan": lambda: math.nan,
+    "complex": lambda: 1j,
+    "empty text": lambda: "",
+    "text": lambda: "text",
+    "numbers as text": lambda: "1 2 3",
+    "bytes": lambda: b"1",
+    "bytearray": lambda: bytearray(8),
+    "empty list": list,
+    "empty tuple": tuple,
+    "empty dict": dict,
+    "empty set": set,
+    "nested empty lists": lambda: [[], []],
+    "ragged": lambda: [[1.0, 2.0], [3.0]],
+    "deep": lambda: _deep(100),
+    "within itself": _within_itself,
+    "range": lambda: range(4),
+    "slice": lambda: slice(3),
+    "class": lambda: np.ndarray,
+    "dtype": lambda: np.dtype("f4"),
+    "function": lambda: print,
+    "module": lambda: math,
+    "object": object,
+    "no text of its own": Nameless,
+    "__array__ raises": lambda: RaisingArray(RuntimeError("inside")),
+    "__array__ without memory": lambda: RaisingArray(MemoryError("inside")),
+    "__array__ gives text": WrongArray,
+    "__array_interface__ of lies": WrongInterface,
+    "__len__ raises": lambda: RaisingLength(RuntimeError("inside")),
+    "attributes raise": RaisingAttributes,
+    "pointer": lambda: ctypes.c_void_p(0),
+    "null array": lambda: (ctypes.c_double * 0)(),
+    "masked constant": lambda: np.ma.masked,
+}
+
+# ---- values ----
+
+VALUES: dict[str, Callable[[np.dtype[Any]], Any]] = {
+    "nan": lambda dtype: math.nan,
+    "inf": lambda dtype: math.inf,
+    "-inf": lambda dtype: -math.inf,
+    "subnormal": lambda dtype: np.finfo(dtype).smallest_subnormal,
+    "largest": lambda dtype: np.finfo(dtype).max,
+    "lowest": lambda dtype: np.finfo(dtype).min,
+    "-0.0": lambda dtype: -0.0,
+    "above float32": lambda dtype: 1e300,
+    "-1": lambda dtype: -1,
+    "half": lambda dtype: 0.5,
+    "a little more": lambda dtype: 1.0 + 2.0**-20,
+    "1e9": lambda dtype: 1e9,
+}
+INTEGER_VALUES: dict[str, Callable[[np.dtype[Any]], Any]] = {
+    "largest integer": lambda dtype: np.iinfo(dtype).max,
+    "least integer": lambda dtype: np.iinfo(dtype).min,
+    "three": lambda dtype: 3,
+}
+
+
+# ---- forms ----
+
+
+@dataclass(frozen=True)
+class Form:
+    """One object to give: names of tables of this module."""
+
+    dtype: str = "d"
+    shape: str = "good"
+    layout: str = ""
+    container: str = ""
+    value: str = ""
+    oddity: str = ""
+
+    def __str__(self) -> str:
+        parts = (self.oddity, self.dtype, self.shape, self.layout, self.container, self.value)
+        return ", ".join(filter(None, parts[:1] if self.oddity else parts))
+
+    @property
+    def huge(self) -> bool:
+        """Whether this is a view of more numbers than there is memory for."""
+        return self.layout == "huge"
+
+    @property
+    def wants_memory(self) -> bool:
+        """Whether to say that there is no memory is right."""
+        return self.huge or self.oddity == "__array__ without memory"
+
+
+def forms(good: Shape) -> Iterator[Form]:
+    """Every form for an argument of a good shape; pairs of the axes, not their whole product."""
+    some = shapes(good)
+    for oddity in ODDITIES:
+        yield Form(oddity=oddity)
+    for dtype in DTYPES:
+        for shape in some:
+            yield Form(dtype, shape)
+    for dtype in NUMERIC:
+        kinds = VALUES if DTYPES[dtype].kind == "f" else INTEGER_VALUES
+        if DTYPES[dtype].kind == "b":
+            kinds = {}
+        for layout in LAYOUTS:
+            yield Form(dtype, layout=layout)
+        for value in kinds:
+            yield Form(dtype, value=value)
+        for shape in huge_shapes(good):
+            yield Form(dtype, shape, layout="huge")
+    for dtype in ("f", "d"):
+        for layout in LAYOUTS:
+            for shape in some:
+                yield Form(dtype, shape, layout)
+            for value in VALUES:
+                yield Form(dtype, layout=layout, value=value)
+    for container in CONTAINERS:
+        for shape in some:
+            yield Form(shape=shape, container=container)
+        for value in VALUES:
+            yield Form(container=container, value=value)
+        for dtype in NUMERIC:
+            yield Form(dtype, container=container)
+
+
+class Impossible(Exception):
+    """There is no such object: a matrix of three dimensions, a buffer of some dtype."""
+
+
+def build(form: Form, good: np.ndarray[Any, Any]) -> Any:
+    """The object; ``good`` is the array, of float64, that all would be well with."""
+    if form.oddity:
+        return ODDITIES[form.oddity]()
+    try:
+        with np.errstate(all="ignore"):
+            return _build(form, good)
+    except (ValueError, TypeError, BufferError, ArithmeticError, MemoryError,
+            NotImplementedError) as error:  # fmt: skip
+        raise Impossible(str(error)) from error
+
+
+def _build(form: Form, good: np.ndarray[Any, Any]) -> Any:
+    if form.huge:
+        first = cast(good.ravel()[:1], form.dtype).reshape(())
+        return np.broadcast_to(first, huge_shapes(good.shape)[form.shape])
+    shape = shapes(good.shape)[form.shape]
+    x = cast(np.resize(good, shape), form.dtype)
+    if form.value and x.size:
+        value = {**VALUES, **INTEGER_VALUES}[form.value](DTYPES[form.dtype])
+        x.flat[x.size // 2] = value
+    if form.layout:
+        x = LAYOUTS[form.layout](x)
+    return CONTAINERS[form.container](x) if form.container else x
