@@ -88,7 +88,8 @@ class Model:
     def numbers(self) -> list[bytes]:
         state = self.trainer.state_dict()
         arrays = (self.net.params, self.net.grads, self.net.state, *state.pop("slots"))
-        return [array.tobytes() for array in (*arrays, state.pop("powers"))] + [repr(state).encode()]
+        found = [array.tobytes() for array in (*arrays, state.pop("powers"))]
+        return [*found, repr(state).encode()]
 
     def remember(self) -> None:
         self.known = self.numbers()
@@ -111,7 +112,7 @@ class Model:
         harness.check(actual, expected, harness.rounding(62, dtype), np.abs(expected).max())
 
     def touched(self) -> None:
-        """Parameters were set: what backward would give now belongs to neither pass."""
+        """Parameters or instructions are others: backward belongs to no pass that is known."""
         self.pending = "changed" if self.pending is not None else None
         self.remember()
 
@@ -178,7 +179,6 @@ class API(RuleBasedStateMachine):
             raise AssertionError("backward without a forward pass")
         if model.pending == "changed":
             model.pending = None
-            # Whatever it gives, the pass is used up then.
             net.forward(X)
             net.backward(Y)
             model.remember()
@@ -206,15 +206,14 @@ class API(RuleBasedStateMachine):
         if twin is not None:
             expected = ref.MSELoss().forward(twin.forward(X, True), Y)
             model.close(np.asarray(loss, model.net.dtype), np.asarray(expected))
-        model.pending = None
-        model.remember()
+        model.touched()
 
     @rule(model=models, epochs=st.integers(0, 2), batch=st.integers(1, ROWS + 1))
     def fit(self, model: Model, epochs: int, batch: int) -> None:
         history = model.trainer.fit(X, Y, epochs=epochs, batch_size=batch, progress=False)
         assert np.isfinite(history.loss).all()
-        model.pending = None if epochs else model.pending
-        model.remember()
+        if epochs:
+            model.touched()
 
     # ---- parameters ----
 
@@ -265,9 +264,10 @@ class API(RuleBasedStateMachine):
 
     @rule(target=files, model=models)
     def save(self, model: Model) -> Any:
-        path = Path(self.folder.name) / f"{len(list(Path(self.folder.name).iterdir()))}.safetensors"
-        model.net.save(path)
-        kept = (model.net.params.tobytes(), model.net.state.tobytes(), model.net.predict(X).tobytes())
+        net, folder = model.net, Path(self.folder.name)
+        path = folder / f"{len(list(folder.iterdir()))}.safetensors"
+        net.save(path)
+        kept = (net.params.tobytes(), net.state.tobytes(), net.predict(X).tobytes())
         return path, model.kind, kept, _core.config()["isa"]
 
     @rule(target=models, file=consumes(files))
@@ -291,7 +291,7 @@ class API(RuleBasedStateMachine):
         _core.use_isa(isa)
         for model in self.all:
             # Values kept by a pass of other instructions may differ in their last bits.
-            model.pending = "changed" if model.pending is not None else None
+            model.touched()
 
     # ---- errors ----
 

@@ -12,6 +12,7 @@ import pytest
 from bad_values import KINDS, NEEDED, clear_error
 from parameters import CLASSES_BY_NAME, kind_of
 
+
 def constructor_cases():
     for name, cls in sorted(CLASSES_BY_NAME.items()):
         for parameter in inspect.signature(cls).parameters:

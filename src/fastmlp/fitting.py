@@ -216,7 +216,9 @@ def _checked_schedule(schedule: Any, trainer: Trainer) -> Schedule | None:
     if schedule is None:
         return None
     if not isinstance(schedule, Schedule):
-        raise ArgumentTypeError(f"schedule: got {check.shown(schedule)}; want a schedule, such as CosineLR()")
+        raise ArgumentTypeError(
+            f"schedule: got {check.shown(schedule)}; want a schedule, such as CosineLR()"
+        )
     if isinstance(trainer.optimizer, LBFGS):
         raise ArgumentError("schedule: LBFGS has no learning rate; leave schedule out")
     return schedule
@@ -225,7 +227,9 @@ def _checked_schedule(schedule: Any, trainer: Trainer) -> Schedule | None:
 def _checked_callbacks(callbacks: Any, progress: bool | None) -> list[Any]:
     found = [] if callbacks is None else callbacks
     if not isinstance(found, Iterable):
-        raise ArgumentTypeError(f"callbacks: got {check.shown(callbacks)}; want a list of callbacks")
+        raise ArgumentTypeError(
+            f"callbacks: got {check.shown(callbacks)}; want a list of callbacks"
+        )
     hooks = list(found)
     for callback in hooks:
         if not callable(getattr(callback, "on_epoch_end", None)):

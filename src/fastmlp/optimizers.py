@@ -10,8 +10,6 @@ import numbers
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
-
 from fastmlp import _core, validation
 from fastmlp.described import Described, registered
 from fastmlp.errors import ArgumentError, ArgumentTypeError, StateError
@@ -55,7 +53,9 @@ class FirstOrder(Optimizer):
         """``SGD(0.1)``: a number where a network may stand is the learning rate."""
         if isinstance(net, numbers.Real) and lr is None:
             return net
-        raise ArgumentTypeError(f"net: got {validation.shown(net)}; want a network, or lr= and others by name")
+        raise ArgumentTypeError(
+            f"net: got {validation.shown(net)}; want a network, or lr= and others by name"
+        )
 
     @property
     def lr(self) -> float:

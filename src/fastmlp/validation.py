@@ -314,7 +314,8 @@ def _interval(low: float, high: float, low_open: bool, high_open: bool) -> str:
 def choice(value: Any, name: str, options: Sequence[str]) -> str:
     """One of some names."""
     if not isinstance(value, str) or value not in options:
-        raise ArgumentError(f"{name}: got {shown(value)}; want one of {', '.join(map(repr, options))}")
+        wanted = ", ".join(map(repr, options))
+        raise ArgumentError(f"{name}: got {shown(value)}; want one of {wanted}")
     return str(value)
 
 
@@ -323,7 +324,9 @@ def name(value: Any, argument: str) -> str:
     if not isinstance(value, str):
         raise ArgumentTypeError(f"{argument}: got {shown(value)} for a name; want text")
     if not value.strip():
-        raise ArgumentError(f"{argument}: got {shown(value)} for a name; want text that is not empty")
+        raise ArgumentError(
+            f"{argument}: got {shown(value)} for a name; want text that is not empty"
+        )
     return value
 
 
@@ -346,7 +349,9 @@ def float_dtype(value: Any, name: str = "dtype") -> np.dtype[Any]:
     try:
         dtype: np.dtype[Any] = np.dtype(value)
     except TypeError as error:
-        raise ArgumentTypeError(f"{name}: got {shown(value)}; want 'float32' or 'float64'") from error
+        raise ArgumentTypeError(
+            f"{name}: got {shown(value)}; want 'float32' or 'float64'"
+        ) from error
     if value is None or dtype not in (FLOAT32, FLOAT64):
         raise ArgumentError(f"{name}: got {shown(value)}; want 'float32' or 'float64'")
     return FLOAT32 if dtype.itemsize == 4 else FLOAT64

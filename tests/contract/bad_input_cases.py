@@ -19,6 +19,7 @@ from tests.contract.bad_input_numbers import GIVEN, PLACES
 from tests.contract.bad_input_worlds import Peer
 
 import fastmlp as fm
+from fastmlp.validation import shown
 
 Array = np.ndarray[Any, Any]
 
@@ -76,7 +77,7 @@ class NumberCase:
     value: int | None
 
     def __str__(self) -> str:
-        value = "" if self.value is None else f" {bad_input_numbers.VALUES[self.value]!r:.20}"
+        value = "" if self.value is None else f" {shown(bad_input_numbers.VALUES[self.value])}"
         return f"{self.place} <- {self.kind}{value}"
 
 
@@ -142,7 +143,7 @@ class Judge:
         plain = as_array(given)
         key = (case.entry, case.dtype)
         world = self._worlds.pop(key, None) or entry.make(case.dtype)
-        if plain is None and of_sklearn(entry):
+        if plain is None and given is not None and of_sklearn(entry):
             plain = as_floats(given)
         wanted = self._wanted(entry, given, plain, world.dtype)
         before = world.state()
@@ -235,23 +236,23 @@ def is_place(given: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
     """Whether results can be written here as they are."""
     if not isinstance(given, np.ndarray) or np.ma.is_masked(given):
         return False
-    return (given.shape == shape and given.dtype == dtype and given.flags.carray)
+    return given.shape == shape and given.dtype == dtype and given.flags.carray
 
 
 def wrong_error(entry: Entry, error: Exception, wanted: str | None, form: Form) -> str:
     """What is wrong about an error; "" where nothing is."""
-    shown = f"{type(error).__name__}: {error}"[:200]
+    text = f"{type(error).__name__}: {error}"[:200]
     if not isinstance(error, fm.FastMLPError):
-        return f"raised {shown}"
+        return f"raised {text}"
     message = str(error)
     if isinstance(error, MemoryError):
         fine = form.wants_memory and entry.argument in message.split(":")[0]
-        return "" if fine else f"raised {shown}"
+        return "" if fine else f"raised {text}"
     if wanted is None:
-        return f"refused: {shown}"
+        return f"refused: {text}"
     named = wanted in message.split(":")[0]
     explained = "got" in message and ("want" in message or "needs" in message)
-    return "" if named and explained else f"want {wanted} named, got and want; raised {shown}"
+    return "" if named and explained else f"want {wanted} named, got and want; raised {text}"
 
 
 def wrong_for_sklearn(entry: Entry, world: Any, error: Exception, form: Form) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from tests import harness
-from tests.bad_values import NEEDED, subclasses
+from tests.bad_values import subclasses
 from tests.contract import bad_input_rules as rule
 from tests.contract import bad_input_worlds as worlds
 from tests.contract.bad_input_worlds import CLASSES, DY, LABELS, OF_CLASSES, ROWS, WEIGHTS, WIDTH, X
@@ -27,7 +27,8 @@ class Entry:
     ``call(world, value)`` gives results; ``expect(world, array)`` those of the float64 reference.
     ``rule`` is None where others define what is taken: then an error of theirs is as good as a
     result. ``labels``: one-dimensional targets are labels. ``kept_as`` is the dtype in which the
-    call computes: "net", "float64", or "natural" for float64 only where that or wider is given.
+    call computes: "net", "float64", "own" for the array's, or "natural" for float64 where that or
+    wider is given, else float32.
     """
 
     name: str
@@ -46,10 +47,14 @@ class Entry:
         if self.labels and array.ndim == 1:
             return np.array(array, np.int64)
         wide = array.dtype.kind == "f" and array.dtype.itemsize >= 8
-        if self.kept_as == "natural":
-            dtype = np.dtype("float64" if wide else "float32")
+        kinds = {
+            "net": dtype,
+            "float64": np.float64,
+            "own": array.dtype.newbyteorder("="),
+            "natural": np.float64 if wide else np.float32,
+        }
         with np.errstate(over="ignore"):
-            return np.array(array, "float64" if self.kept_as == "float64" else dtype, order="C")
+            return np.array(array, kinds[self.kept_as], order="C")
 
 
 # ---- networks ----
@@ -170,8 +175,10 @@ def _of_networks() -> Iterator[Entry]:
                         ours, None, **facts)  # fmt: skip
             yield Entry(f"Trainer({name}).fit: validation {argument}", argument, good, world,
                         _validate(at), ours, _twin_validation(at), **facts)  # fmt: skip
+            any_number = rule.rows("x", WIDTH, ROWS, partner="y")
             yield Entry(f"gradcheck({name}): {argument}", argument, good, world,
-                        _gradcheck(argument), takes, None, kept_as="float64", **facts)  # fmt: skip
+                        _gradcheck(argument), any_number if argument == "x" else takes, None,
+                        kept_as="float64", **facts)  # fmt: skip
 
 
 def _gradcheck(given: str) -> Callable[[Any, Any], list[Any]]:
@@ -239,7 +246,8 @@ def _of_graphs() -> Iterator[Entry]:
                 rule.rows("dy", WIDTH, ROWS), lambda w, v: [v * X, v * X])  # fmt: skip
     yield Entry("Trainer(Graph).step: x['a']", "x", X, worlds.Joined,
                 lambda w, v: [w.trainer.step({"a": v, "b": X}, {"y": DY, "z": X})],
-                rule.rows("x", WIDTH, ROWS, least=1), lambda w, v: [_joint_loss(w, v, X)])  # fmt: skip
+                rule.rows("x", WIDTH, ROWS, least=1),
+                lambda w, v: [_joint_loss(w, v, X)])  # fmt: skip
     yield Entry("Trainer(Graph).step: y['z']", "y", X, worlds.Joined,
                 lambda w, v: [w.trainer.step([X, X], {"y": DY, "z": v})],
                 rule.rows("y", WIDTH, ROWS), lambda w, v: [_joint_loss(w, X, v)])  # fmt: skip
@@ -364,10 +372,9 @@ def _of_estimators() -> Iterator[Entry]:
                     return fitted(w)
 
                 yield Entry(f"{name}.{method}: {argument}", argument, good, world, call, None,
-                            optional=argument == "sample_weight", kept_as="float64")  # fmt: skip
+                            optional=argument == "sample_weight",
+                            kept_as="own" if argument == "y" else "float64")  # fmt: skip
         yield Entry(f"{name}.predict: X", "X", X, world, lambda w, v: [w.estimator.predict(v)],
-                    None, kept_as="float64")  # fmt: skip
-        yield Entry(f"{name}.score: y", "y", y, world, lambda w, v: [w.estimator.score(X, v)],
                     None, kept_as="float64")  # fmt: skip
 
 

@@ -13,6 +13,7 @@ import fractions
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,9 @@ HUGE_ROWS = 2**50  # no machine has the memory, whatever it promises
 
 def _dtypes() -> dict[str, np.dtype[Any]]:
     found: dict[str, np.dtype[Any]] = {}
+    sized = {"S": "S9", "U": "U9", "V": "V8", "M": "M8[s]", "m": "m8[s]"}
     for code in np.typecodes["All"]:
-        plain = np.dtype({"S": "S9", "U": "U9", "V": "V8", "M": "M8[s]", "m": "m8[s]"}.get(code, code))
+        plain = np.dtype(sized.get(code, code))
         found[code] = plain
         if plain.newbyteorder() != plain:
             found[f"{code} swapped"] = plain.newbyteorder()
@@ -288,7 +290,7 @@ class WrongArray:
 
 
 class WrongInterface:
-    __array_interface__ = {"shape": (2,), "typestr": "<f8"}
+    __array_interface__ = MappingProxyType({"shape": (2,), "typestr": "<f8"})
 
 
 class Nameless:

@@ -45,8 +45,8 @@ TYPES: dict[str, Callable[[Any], Any]] = {
 }
 VALUES = [
     0, 1, 2, 3, -1, 7, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1, 2**64,
-    10**400, -(10**400), 10**5000, 0.5, 0.999, 1.0000001, 1.5, -0.5, -0.0, -1e-9, 1e-9, 1e-320, 1e38, 1e300,
-    math.nan, math.inf, -math.inf,
+    10**400, -(10**400), 10**5000, 0.5, 0.999, 1.0000001, 1.5, -0.5, -0.0, -1e-9, 1e-9, 1e-320,
+    1e38, 1e300, math.nan, math.inf, -math.inf,
 ]  # fmt: skip
 
 
@@ -206,10 +206,11 @@ def verdict(place: Place, value: Any) -> tuple[str, str]:
     try:
         found = place.give(value)
     except fm.FastMLPError as error:
-        message = f"{type(error).__name__}: {error}"[:200]
-        named = place.argument in str(error).split(":")[0]
+        message = str(error)
+        named = place.argument in message.split(":")[0]
         explained = "got" in message and ("want" in message or "needs" in message)
-        return "refused", "" if named and explained and not takes else f"raised {message}"
+        right = named and explained and not takes
+        return "refused", "" if right else f"raised {type(error).__name__}: {message}"[:200]
     except Exception as error:
         return "refused", f"raised {type(error).__name__}: {error}"[:200]
     if not takes:

@@ -61,9 +61,9 @@ def only_finite(rule: Rule, argument: str) -> Rule:
 def fits(loss: str, array: Array, dtype: np.dtype[Any], count: int, width: int) -> bool:
     """Whether these are targets of a loss for scores (count, width)."""
     if loss in OF_CLASSES:
-        if loss == "CrossEntropyLoss" and array.shape == (count, width):
-            if width > 1 or array.dtype.kind == "f":
-                return True
+        of_all = loss == "CrossEntropyLoss" and array.shape == (count, width)
+        if of_all and (width > 1 or array.dtype.kind == "f"):
+            return True
         if array.shape != (count,):
             return False
         with np.errstate(invalid="ignore"):

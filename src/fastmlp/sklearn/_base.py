@@ -245,7 +245,9 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     def _scores(self, X: Any) -> Array:
         """The network's outputs for checked rows, in its float type."""
         check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        # As in fit: of wider floats the largest are infinite for the network.
+        kinds = (np.float64, np.float32)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=kinds, reset=False)
         with ExitStack() as stack:
             if self.n_threads is not None:
                 stack.enter_context(threads(int(self.n_threads)))
