@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -386,18 +385,3 @@ def entries() -> dict[str, Entry]:
     found = {entry.name: entry for entry in every}
     assert len(found) == len(every)
     return found
-
-
-def close(actual: Any, expected: Any, dtype: np.dtype[Any]) -> bool:
-    """Whether a result is the reference's, but for the rounding of some dozen operations."""
-    expected = np.asarray(expected, np.float64)
-    if np.asarray(actual).shape != expected.shape:
-        return False
-    sizes = np.abs(expected[np.isfinite(expected)])
-    largest = float(sizes.max(initial=0.0))
-    try:
-        harness.check(np.asarray(actual, dtype), expected, harness.rounding(62, dtype),
-                      magnitude=largest if math.isfinite(largest) else None)  # fmt: skip
-    except AssertionError:
-        return False
-    return True

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from tests.bad_values import NEEDED
-from tests.contract.bad_input_forms import ODDITIES
+from tests.contract.bad_input_objects import ODDITIES
 from tests.contract.bad_input_worlds import LABELS, Training, X
 from tests.parameters import CLASSES_BY_NAME, kind_of
 

@@ -66,9 +66,8 @@ def fits(loss: str, array: Array, dtype: np.dtype[Any], count: int, width: int) 
             return True
         if array.shape != (count,):
             return False
-        with np.errstate(invalid="ignore"):
-            return all(label == int(label) and 0 <= label < width if np.isfinite(label) else False
-                       for label in array)  # fmt: skip
+        whole = np.isfinite(array) & (array == np.floor(array))
+        return bool((whole & (array >= 0) & (array < width)).all())
     if array.shape != (count, width) and not (width == 1 and array.shape == (count,)):
         return False
     with np.errstate(over="ignore"):

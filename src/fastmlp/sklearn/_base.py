@@ -245,9 +245,10 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     def _scores(self, X: Any) -> Array:
         """The network's outputs for checked rows, in its float type."""
         check_is_fitted(self)
-        # As in fit: of wider floats the largest are infinite for the network.
-        kinds = (np.float64, np.float32)
-        X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=kinds, reset=False)
+        X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        if X.dtype == np.longdouble:
+            # Once more, since its largest numbers are infinite for the network.
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=np.float64, reset=False)
         with ExitStack() as stack:
             if self.n_threads is not None:
                 stack.enter_context(threads(int(self.n_threads)))
