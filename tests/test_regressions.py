@@ -125,3 +125,105 @@ def test_every_callback_hears_the_end():
         fm.fit(small_net(), X, LABELS, loss=fm.CrossEntropyLoss(), epochs=2,
                callbacks=[Raises(), Hears()], progress=False)  # fmt: skip
     assert heard == [1]
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.float16, np.float32])
+def test_views_of_more_than_there_is_memory(dtype):
+    """They were converted before their shapes were looked at, and NumPy's error came out."""
+    net, loss = small_net(), fm.MSELoss()
+    huge = np.broadcast_to(dtype(1), (2**50, 4))
+    before = net.params.tobytes()
+    with pytest.raises(fm.OutOfMemoryError, match=r"^x: got shape \(1125899906842624, 4\)"):
+        net.predict(huge)
+    wrong = np.broadcast_to(dtype(1), (2**50, 5))
+    with pytest.raises(fm.ArgumentError, match=r"^x: got 5 columns; want 4"):
+        net.predict(wrong)
+    for argument, call in {
+        "y": lambda: fm.Trainer(net, loss).step(X, wrong),
+        "params": lambda: setattr(net, "params", wrong),
+        "W": lambda: setattr(net[0], "W", wrong),
+        "sample_weight": lambda: loss.forward(X, X, wrong[:, 0]),
+    }.items():
+        with pytest.raises(fm.ArgumentError, match=rf"^{argument}: got .*1125899906842624"):
+            call()
+    with pytest.raises(fm.OutOfMemoryError, match=r"^validation x: got shape"):
+        fm.fit(net, X, LABELS, loss=fm.CrossEntropyLoss(), validation=(huge, LABELS))
+    assert net.params.tobytes() == before
+
+
+def test_an_array_that_finds_no_memory():
+    """It was called one of a wrong type."""
+
+    class Greedy:
+        def __array__(self, *args, **kwargs):
+            raise MemoryError
+
+    with pytest.raises(fm.OutOfMemoryError, match=r"^x: got Greedy"):
+        small_net().predict(Greedy())
+
+
+def test_numbers_beyond_the_network_are_infinite():
+    """NumPy warned, or raised, as the caller's settings were."""
+    net = small_net().copy(dtype="float32")
+    x = np.full((2, 4), 1e300)
+    with np.errstate(all="raise"):
+        y = net.predict(x)
+    assert np.array_equal(y, net.predict(np.full((2, 4), np.inf)), equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_hinge_of_an_infinite_right_score(dtype):
+    """The gradient of the right class was NaN, from a difference that does not count."""
+    scores = np.ones((2, 20), dtype)
+    scores[0, 7] = np.inf
+    loss = fm.MultiMarginLoss(reduction="sum")
+    assert loss.forward(scores, [7, 7]) == 19.0
+    assert not loss.backward()[0].any()
+    assert loss.backward()[1].tolist() == [1.0] * 7 + [-19.0] + [1.0] * 12
+
+
+def test_counts_below_zero_beside_nan():
+    """They hid behind it."""
+    with pytest.raises(fm.ArgumentError, match=r"^y: got nan"):
+        fm.PoissonNLLLoss().forward(np.zeros((2, 1)), [np.nan, -1.0])
+
+
+def test_scores_of_infinities():
+    """They warned, and were called perfect."""
+    assert np.isnan(fm.PoissonNLLLoss().score([[0.0], [1.0]], [np.inf, 1.0]))
+
+
+@pytest.mark.parametrize("make", [lambda n: fm.Adam(lr=n), lambda n: fm.Linear(n, 1)])
+def test_what_is_no_number_but_says_so(make):
+    """A duration counts as an integer for NumPy's classes; huge ones and some have no text."""
+
+    class Nameless:
+        def __repr__(self):
+            raise RuntimeError
+
+    for value in (np.timedelta64(3, "s"), Nameless(), 10**5000):
+        with pytest.raises(fm.FastMLPError, match=r"got .*; want"):
+            make(value)
+    with pytest.raises(fm.ArgumentTypeError) as caught:
+        make([1.0] * 10**6)
+    assert len(str(caught.value)) < 300
+
+
+def test_a_weight_of_one_row_that_is_none():
+    with pytest.raises(fm.ArgumentError, match=r"^sample_weight: got rows of unequal length"):
+        fm.MSELoss().forward([1.0, 2.0], [1.0, 2.0], [[1.0], []])
+
+
+def test_arrays_whose_attributes_raise():
+    class Odd:
+        def __getattr__(self, name):
+            raise RuntimeError(name)
+
+    with pytest.raises(fm.ArgumentTypeError, match=r"^x: got"):
+        small_net().predict(Odd())
+
+
+def test_results_are_not_written_behind_a_mask():
+    out = np.ma.masked_all((12, 3))
+    with pytest.raises(fm.ArgumentError, match=r"^out: got masked values"):
+        small_net().predict(X, out)

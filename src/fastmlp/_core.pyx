@@ -92,7 +92,12 @@ cdef object empty(int64_t rows, int64_t cols, int typenum):
     cdef cnp.npy_intp shape[2]
     shape[0] = rows
     shape[1] = cols
-    return cnp.PyArray_EMPTY(2, shape, typenum, 0)
+    try:
+        return cnp.PyArray_EMPTY(2, shape, typenum, 0)
+    except (MemoryError, ValueError) as error:  # ValueError: more bytes than can be addressed
+        raise OutOfMemoryError(
+            f"got {rows} rows; not enough memory for {cols} columns of results"
+        ) from error
 
 
 cdef object matrix_at(const void *start, int64_t rows, int64_t cols, int typenum):

@@ -15,7 +15,7 @@ import numpy as np
 from fastmlp import _core
 from fastmlp import validation as check
 from fastmlp.callbacks import ProgressBar
-from fastmlp.errors import ArgumentError, ArgumentTypeError
+from fastmlp.errors import ArgumentError, ArgumentTypeError, OutOfMemoryError
 from fastmlp.history import FitState, History
 from fastmlp.identity import fingerprint
 from fastmlp.lbfgs import LBFGS
@@ -230,7 +230,7 @@ class Run:
             weight = weights[0] if weights else None
             try:
                 return data, self.trainer.checked_data(x, y, weight, finite)
-            except (ArgumentError, ArgumentTypeError) as error:
+            except (ArgumentError, ArgumentTypeError, OutOfMemoryError) as error:
                 raise type(error)(f"validation {error}") from None
         if isinstance(validation, (tuple, list, np.ndarray)):
             raise ArgumentError(
@@ -256,7 +256,9 @@ def _checked_schedule(schedule: Any, trainer: Trainer) -> Schedule | None:
     if schedule is None:
         return None
     if not isinstance(schedule, Schedule):
-        raise ArgumentTypeError(f"schedule: got {schedule!r}; want a schedule, such as CosineLR()")
+        raise ArgumentTypeError(
+            f"schedule: got {check.shown(schedule)}; want a schedule, such as CosineLR()"
+        )
     if isinstance(trainer.optimizer, LBFGS):
         raise ArgumentError("schedule: LBFGS has no learning rate; leave schedule out")
     return schedule
@@ -266,12 +268,14 @@ def checked_callbacks(callbacks: Any, progress: bool | None) -> list[Any]:
     """Return the callbacks as a list, with a progress bar where one is wanted."""
     found = [] if callbacks is None else callbacks
     if not isinstance(found, Iterable):
-        raise ArgumentTypeError(f"callbacks: got {callbacks!r}; want a list of callbacks")
+        raise ArgumentTypeError(
+            f"callbacks: got {check.shown(callbacks)}; want a list of callbacks"
+        )
     hooks = list(found)
     for callback in hooks:
         if not callable(getattr(callback, "on_epoch_end", None)):
             raise ArgumentTypeError(
-                f"callbacks: got {callback!r}; want objects with on_epoch_end(state)"
+                f"callbacks: got {check.shown(callback)}; want objects with on_epoch_end(state)"
             )
     terminal = sys.stderr is not None and sys.stderr.isatty()
     if terminal if progress is None else check.flag(progress, "progress"):

@@ -109,7 +109,7 @@ def gradcheck(
     (['0.W', '0.b', '2.W', '2.b'], ['x'])
     """
     if not isinstance(net, Network):
-        raise ArgumentTypeError(f"net: got {net!r}; want a Sequential or a Graph")
+        raise ArgumentTypeError(f"net: got {validation.shown(net)}; want a Sequential or a Graph")
     step = validation.real(eps, "eps", 0.0, low_open=True)
     twin = net.copy(dtype="float64")
     objective = Objective(twin, loss, loss_weights)

@@ -59,7 +59,8 @@ class Loss(Described):
         if single:
             y = validation.numeric(y, "y")
             y = y.reshape(1) if y.size == 1 else y[None]
-            sample_weight = None if sample_weight is None else np.atleast_1d(sample_weight)
+            if sample_weight is not None:
+                sample_weight = np.atleast_1d(validation.numeric(sample_weight, "sample_weight"))
         target = self.target(y, rows.shape[0], rows.shape[1], dtype)
         weights = validation.sample_weights(sample_weight, rows.shape[0], dtype)
         value, gradient = _core.loss_forward(*self.core_spec(), rows, target, weights)
@@ -112,7 +113,7 @@ class Loss(Described):
     def core_score(self, rows: Array, target: Array, weights: Array | None) -> float:
         """Return the score of checked arrays."""
         # Diverged networks have infinite scores: the result is then NaN, without warnings.
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             return self._score(rows, target, weights)
 
     def _score(self, rows: Array, target: Array, weights: Array | None) -> float:
@@ -323,7 +324,8 @@ class PoissonNLLLoss(Loss):
 
     def target(self, y: Any, rows: int, width: int, dtype: np.dtype[Any]) -> Array:
         target = validation.targets(y, "y", rows, width, dtype)
-        if target.size and target.min() < 0.0:
+        # Written so that NaN fails too.
+        if target.size and not target.min() >= 0.0:
             raise ArgumentError(f"y: got {target.min()}; want counts of at least 0")
         return target
 

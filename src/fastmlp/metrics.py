@@ -69,7 +69,9 @@ def _explained(errors: Array, baseline: Array, weights: Array | None) -> float:
     """1 - errors / baseline by column; where the baseline is 0: 1 if errors are too, else 0."""
     left = np.average(errors, axis=0, weights=weights)
     whole = np.average(baseline, axis=0, weights=weights)
-    ratio = np.divide(left, whole, out=(left > 0).astype(np.float64), where=whole > 0)
+    # Of infinities the errors are NaN, and so is the score: not 1.
+    without = np.where(np.isnan(left + whole), np.nan, left > 0)
+    ratio = np.divide(left, whole, out=without, where=whole > 0)
     return float(np.mean(1.0 - ratio))
 
 

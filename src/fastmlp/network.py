@@ -70,10 +70,7 @@ class Network(_core.Predictor):
     @params.setter
     def params(self, values: Any) -> None:
         target = self.params
-        array = validation.real_array(values, "params", target.dtype)
-        if array.shape != target.shape:
-            raise ArgumentError(f"params: got shape {array.shape}; want {target.shape}")
-        target[...] = array
+        target[...] = validation.shaped(values, "params", target.shape, target.dtype)
 
     @property
     def grads(self) -> Array:

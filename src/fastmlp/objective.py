@@ -144,6 +144,6 @@ def _checked_loss(value: Any, name: str) -> Loss:
     if not isinstance(value, Loss):
         hint = "; write it with parentheses" if isinstance(value, type) else ""
         raise ArgumentTypeError(
-            f"{name}: got {value!r}; want a loss, such as fm.CrossEntropyLoss(){hint}"
+            f"{name}: got {check.shown(value)}; want a loss, such as fm.CrossEntropyLoss(){hint}"
         )
     return value

@@ -10,8 +10,6 @@ import numbers
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
-
 from fastmlp import _core, validation
 from fastmlp.described import Described, registered
 from fastmlp.errors import ArgumentError, ArgumentTypeError, StateError
@@ -55,7 +53,9 @@ class FirstOrder(Optimizer):
         """``SGD(0.1)``: a number where a network may stand is the learning rate."""
         if isinstance(net, numbers.Real) and lr is None:
             return net
-        raise ArgumentTypeError(f"net: got {net!r}; want a network, or lr= and others by name")
+        raise ArgumentTypeError(
+            f"net: got {validation.shown(net)}; want a network, or lr= and others by name"
+        )
 
     @property
     def lr(self) -> float:
@@ -224,7 +224,7 @@ class Adam(FirstOrder):
     ) -> None:
         super().__init__(net, lr, clip_norm)
         if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-            raise ArgumentError(f"betas: got {betas!r}; want two numbers")
+            raise ArgumentError(f"betas: got {validation.shown(betas)}; want two numbers")
         first, second = (validation.real(b, "betas", 0.0, 1.0, high_open=True) for b in betas)
         self.betas = (first, second)
         self.eps = validation.real(eps, "eps", 0.0)
@@ -385,13 +385,10 @@ def load_core_state(trainer: _core.Trainer, state: Mapping[str, Any]) -> None:
         sources = [*state["slots"], state["powers"]]
     except (KeyError, TypeError) as error:
         raise ArgumentError(f"state: want the dict that state_dict() returns ({error})") from error
-    shapes = [np.shape(source) for source in sources]
-    if shapes != [target.shape for target in targets]:
-        raise ArgumentError(
-            f"state: got arrays of shapes {shapes}; want {[target.shape for target in targets]}"
-        )
+    if len(sources) != len(targets):
+        raise ArgumentError(f"state: got {len(sources)} arrays; want {len(targets)}")
     arrays = [
-        validation.real_array(source, "state", target.dtype)
+        validation.shaped(source, "state", target.shape, target.dtype)
         for source, target in zip(sources, targets, strict=True)
     ]
     for array, target in zip(arrays, targets, strict=True):

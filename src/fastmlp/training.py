@@ -373,7 +373,7 @@ def fit(
 def _checked(value: Any, name: str, kind: type[_T], wanted: str) -> _T:
     if not isinstance(value, kind):
         hint = "; write it with parentheses" if isinstance(value, type) else ""
-        raise ArgumentTypeError(f"{name}: got {value!r}; want {wanted}{hint}")
+        raise ArgumentTypeError(f"{name}: got {check.shown(value)}; want {wanted}{hint}")
     return value
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.errors import ArgumentError, ArgumentTypeError
+from fastmlp.errors import ArgumentError, ArgumentTypeError, OutOfMemoryError
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -25,21 +25,36 @@ FLOAT64 = np.dtype(np.float64)
 INT64 = np.dtype(np.int64)
 _UINT64 = np.dtype(np.uint64)
 _NUMERIC_KINDS = "biuf"
+# Registered as numbers by Python or by NumPy.
+_NO_NUMBERS = (bool, np.bool_, np.timedelta64)
 # Up to this size a loop in Python is faster than one call of NumPy's.
 _FEW = 8
 # A NumPy scalar: a Python float would be cast to float16, and overflow, beside float16 labels.
 _EXACT_INTEGERS = np.float64(2.0**53)
+_LONGEST_TEXT = 200
 _MAX_SIZE = 2**31 - 1
 _MAX_SEED = 2**64 - 1
 
 
+def shown(value: Any) -> str:
+    """What an error says that it got: a value as text, of bearable length, whatever it is."""
+    try:
+        text = repr(value)
+    except Exception:  # of an integer with too many digits, or of an object of the caller's
+        return f"some {type(value).__name__}"
+    return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
+
+
 def numeric(value: Any, name: str) -> Array:
     """Any array-like of real numbers, as it is; complex, object, text and dates are refused."""
-    # NumPy imports its masked arrays on first use; who has one has imported them.
-    if "numpy.ma" in sys.modules and np.ma.is_masked(value):
+    if _is_masked(value):
         raise ArgumentError(f"{name}: got masked values; want none: fill or drop them first")
     try:
         array = np.asarray(value)
+    except MemoryError as error:
+        raise OutOfMemoryError(
+            f"{name}: got {type(value).__name__}; not enough memory for its array"
+        ) from error
     except ValueError as error:
         raise ArgumentError(f"{name}: got rows of unequal length; want a regular array") from error
     except Exception as error:
@@ -55,11 +70,47 @@ def numeric(value: Any, name: str) -> Array:
     return array
 
 
+def _is_masked(value: Any) -> bool:
+    # NumPy imports its masked arrays on first use; who has one has imported them.
+    if "numpy.ma" not in sys.modules or not isinstance(value, np.ma.MaskedArray):
+        return False
+    return bool(np.ma.is_masked(value))
+
+
 def real_array(value: Any, name: str, dtype: np.dtype[Any]) -> Array:
     """``value`` as a native, aligned, C-contiguous array of ``dtype``; no copy if it is one."""
-    if _is_ready(value, dtype):
-        return value  # type: ignore[no-any-return]
-    return np.require(numeric(value, name), dtype, ["C", "A", "E"])
+    return _converted(_numbers(value, name, dtype), name, dtype)
+
+
+def shaped(value: Any, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """A real array of exactly this shape."""
+    array = _numbers(value, name, dtype)
+    if array.shape != shape:
+        raise ArgumentError(f"{name}: got shape {array.shape}; want {shape}")
+    return _converted(array, name, dtype)
+
+
+def _numbers(value: Any, name: str, dtype: np.dtype[Any]) -> Array:
+    """``value`` if it needs no conversion, else as ``numeric`` gives it.
+
+    Shapes are checked before the conversion: a wrong one may be a view of more bytes than there
+    is memory.
+    """
+    return value if _is_ready(value, dtype) else numeric(value, name)
+
+
+def _converted(array: Array, name: str, dtype: np.dtype[Any]) -> Array:
+    """A native, aligned, C-contiguous array; infinite where ``dtype`` has no number so large."""
+    if _is_ready(array, dtype):
+        return array
+    try:
+        # Whatever the caller's settings are: rounding to infinity is a result, no event.
+        with np.errstate(all="ignore"):
+            return np.require(array, dtype, ["C", "A", "E"])
+    except (MemoryError, ValueError) as error:  # ValueError: more bytes than can be addressed
+        raise OutOfMemoryError(
+            f"{name}: got shape {array.shape}; not enough memory to make it {dtype}"
+        ) from error
 
 
 def _is_ready(value: Any, dtype: np.dtype[Any]) -> bool:
@@ -73,20 +124,20 @@ def matrix(
     value: Any, name: str, dtype: np.dtype[Any], width: int | None = None, rows: int | None = None
 ) -> Array:
     """A two-dimensional array with at least one column, of the given width and rows if given."""
-    array = real_array(value, name, dtype)
+    array = _numbers(value, name, dtype)
     if array.ndim != 2:
         raise ArgumentError(f"{name}: got shape {array.shape}; want {_wanted(rows, width)}")
     _check_width(array, name, width)
     if rows is not None and array.shape[0] != rows:
         raise ArgumentError(f"{name}: got {array.shape[0]} rows; want {rows}")
-    return array
+    return _converted(array, name, dtype)
 
 
 def rows_or_row(
     value: Any, name: str, dtype: np.dtype[Any], width: int | None = None
 ) -> tuple[Array, bool]:
     """Rows ``(N, width)``, or one row ``(width,)`` made ``(1, width)``; second: was it one row?"""
-    array = real_array(value, name, dtype)
+    array = _numbers(value, name, dtype)
     single = array.ndim == 1
     if single:
         array = array.reshape(1, -1)
@@ -95,7 +146,7 @@ def rows_or_row(
             f"{name}: got shape {array.shape}; want {_wanted(None, width)} or one row"
         )
     _check_width(array, name, width, single)
-    return array, single
+    return _converted(array, name, dtype), single
 
 
 def _wanted(rows: int | None, width: int | None) -> str:
@@ -119,23 +170,24 @@ def natural_dtype(value: Any, name: str = "x") -> np.dtype[Any]:
 
 def targets(value: Any, name: str, rows: int, width: int, dtype: np.dtype[Any]) -> Array:
     """Real targets ``(rows, width)``; ``(rows,)`` is accepted when ``width`` is 1."""
-    array = real_array(value, name, dtype)
+    array = _numbers(value, name, dtype)
     if width == 1 and array.ndim == 1:
         array = array.reshape(-1, 1)
     if array.ndim != 2 or array.shape[1] != width:
         also = f" or ({rows},)" if width == 1 else ""
         raise ArgumentError(f"{name}: got shape {array.shape}; want ({rows}, {width}){also}")
     _check_rows(array, name, rows)
-    return array
+    return _converted(array, name, dtype)
 
 
 def labels(value: Any, name: str, rows: int, n_classes: int) -> Array:
     """Class labels as int64 ``(rows,)`` in ``[0, n_classes)``; integral floats are accepted."""
-    array: Array = value if _is_ready(value, INT64) else _integral(value, name)
+    array = _numbers(value, name, INT64)
     if array.ndim != 1:
         hint = "; use ravel()" if array.ndim == 2 and array.shape[1] == 1 else ""
         raise ArgumentError(f"{name}: got shape {array.shape}; want class labels ({rows},){hint}")
     _check_rows(array, name, rows)
+    array = _integral(array, name)
     if not _all_below(array, n_classes):
         where = int(np.flatnonzero((array < 0) | (array >= n_classes))[0])
         raise ArgumentError(
@@ -153,26 +205,25 @@ def _all_below(array: Array, end: int) -> bool:
     return int(np.maximum.reduce(array.view(_UINT64))) < end
 
 
-def _integral(value: Any, name: str) -> Array:
-    array = numeric(value, name)
+def _integral(array: Array, name: str) -> Array:
     if array.dtype.kind == "f":
         bad = ~((np.abs(array) < _EXACT_INTEGERS) & (array == np.floor(array)))
         if bad.any():
             raise ArgumentError(f"{name}: got {array[bad][0]}; want integral class labels")
     elif array.dtype == _UINT64 and array.size and int(array.max()) > np.iinfo(INT64).max:
         raise ArgumentError(f"{name}: got {array.max()}; want class labels")
-    return np.require(array, INT64, ["C", "A", "E"])
+    return _converted(array, name, INT64)
 
 
 def sample_weights(value: Any, rows: int, dtype: np.dtype[Any]) -> Array | None:
     """One weight a row, ``(rows,)``, or None."""
     if value is None:
         return None
-    array = real_array(value, "sample_weight", dtype)
+    array = _numbers(value, "sample_weight", dtype)
     if array.ndim != 1:
         raise ArgumentError(f"sample_weight: got shape {array.shape}; want ({rows},)")
     _check_rows(array, "sample_weight", rows)
-    return array
+    return _converted(array, "sample_weight", dtype)
 
 
 def _check_rows(array: Array, name: str, rows: int) -> None:
@@ -186,6 +237,8 @@ def output(
     """Check an array to be written: exact shape and dtype, writable, apart from ``sources``."""
     if not isinstance(out, np.ndarray):
         raise ArgumentTypeError(f"{name}: got {type(out).__name__}; want a NumPy array")
+    if _is_masked(out):
+        raise ArgumentError(f"{name}: got masked values, which would hide results; want none")
     if out.dtype != dtype:
         raise ArgumentTypeError(f"{name}: got dtype {out.dtype}; want {dtype}")
     if out.shape != shape:
@@ -213,11 +266,11 @@ def finite(array: Array | None, name: str) -> None:
 
 def integer(value: Any, name: str, minimum: int = -_MAX_SIZE, maximum: int = _MAX_SIZE) -> int:
     """An integer in ``[minimum, maximum]``; booleans and floats are refused."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
-        raise ArgumentTypeError(f"{name}: got {value!r}; want an integer")
+    if isinstance(value, _NO_NUMBERS) or not isinstance(value, numbers.Integral):
+        raise ArgumentTypeError(f"{name}: got {shown(value)}; want an integer")
     result = int(value)
     if not minimum <= result <= maximum:
-        raise ArgumentError(f"{name}: got {result}; want {minimum} to {maximum}")
+        raise ArgumentError(f"{name}: got {shown(result)}; want {minimum} to {maximum}")
     return result
 
 
@@ -235,8 +288,8 @@ def real(
     high_open: bool = False,
 ) -> float:
     """A finite real number between ``low`` and ``high``; an open end is itself excluded."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise ArgumentTypeError(f"{name}: got {value!r}; want a real number")
+    if isinstance(value, _NO_NUMBERS) or not isinstance(value, numbers.Real):
+        raise ArgumentTypeError(f"{name}: got {shown(value)}; want a real number")
     try:
         result = float(value)
     except OverflowError:
@@ -261,23 +314,26 @@ def _interval(low: float, high: float, low_open: bool, high_open: bool) -> str:
 def choice(value: Any, name: str, options: Sequence[str]) -> str:
     """One of some names."""
     if not isinstance(value, str) or value not in options:
-        raise ArgumentError(f"{name}: got {value!r}; want one of {', '.join(map(repr, options))}")
+        wanted = ", ".join(map(repr, options))
+        raise ArgumentError(f"{name}: got {shown(value)}; want one of {wanted}")
     return str(value)
 
 
 def name(value: Any, argument: str) -> str:
     """A name: text that is not empty."""
     if not isinstance(value, str):
-        raise ArgumentTypeError(f"{argument}: got {value!r} for a name; want text")
+        raise ArgumentTypeError(f"{argument}: got {shown(value)} for a name; want text")
     if not value.strip():
-        raise ArgumentError(f"{argument}: got {value!r} for a name; want text that is not empty")
+        raise ArgumentError(
+            f"{argument}: got {shown(value)} for a name; want text that is not empty"
+        )
     return value
 
 
 def flag(value: Any, name: str) -> bool:
     """A boolean."""
     if not isinstance(value, (bool, np.bool_)):
-        raise ArgumentTypeError(f"{name}: got {value!r}; want True or False")
+        raise ArgumentTypeError(f"{name}: got {shown(value)}; want True or False")
     return bool(value)
 
 
@@ -293,7 +349,9 @@ def float_dtype(value: Any, name: str = "dtype") -> np.dtype[Any]:
     try:
         dtype: np.dtype[Any] = np.dtype(value)
     except TypeError as error:
-        raise ArgumentTypeError(f"{name}: got {value!r}; want 'float32' or 'float64'") from error
+        raise ArgumentTypeError(
+            f"{name}: got {shown(value)}; want 'float32' or 'float64'"
+        ) from error
     if value is None or dtype not in (FLOAT32, FLOAT64):
-        raise ArgumentError(f"{name}: got {value!r}; want 'float32' or 'float64'")
+        raise ArgumentError(f"{name}: got {shown(value)}; want 'float32' or 'float64'")
     return FLOAT32 if dtype.itemsize == 4 else FLOAT64

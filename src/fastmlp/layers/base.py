@@ -10,7 +10,6 @@ import numpy as np
 
 from fastmlp import _core, validation
 from fastmlp.described import Described
-from fastmlp.errors import ArgumentError
 from fastmlp.layers.engine import Engine
 from fastmlp.layers.symbol import Symbol
 from fastmlp.validation import Array
@@ -166,12 +165,8 @@ class WidthlessLayer(Layer):
 
     def _ready(self, x: Any) -> tuple[Any, Engine]:
         dtype = self._dtype or validation.natural_dtype(x)
-        rows = validation.real_array(x, "x", dtype)
-        if rows.ndim not in (1, 2) or rows.shape[-1] == 0:
-            raise ArgumentError(
-                f"x: got shape {rows.shape}; want (N, features) or one row (features,)"
-            )
-        return rows, self._engine_for(rows.shape[-1], dtype)
+        rows, single = validation.rows_or_row(x, "x", dtype)
+        return rows[0] if single else rows, self._engine_for(rows.shape[1], dtype)
 
     def _engine_for(self, width: int, dtype: np.dtype[Any]) -> Engine:
         old = self._engine

@@ -160,10 +160,7 @@ class ParameterView:
         target = layer._parameters().get(self._name)
         if target is None:
             raise ArgumentError(f"{self._name}: {self._missing}")
-        array = validation.real_array(value, self._name, target.dtype)
-        if array.shape != target.shape:
-            raise ArgumentError(f"{self._name}: got shape {array.shape}; want {target.shape}")
-        target[...] = array
+        target[...] = validation.shaped(value, self._name, target.shape, target.dtype)
 
 
 def _copy_all(

@@ -258,6 +258,9 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         """The network's outputs for checked rows, in its float type."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
+        if X.dtype == np.longdouble:
+            # Once more, since its largest numbers are infinite for the network.
+            X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=np.float64, reset=False)
         with ExitStack() as stack:
             if self.n_threads is not None:
                 stack.enter_context(threads(int(self.n_threads)))
