@@ -1,0 +1,128 @@
+"""Failures of memory at each level, in processes of their own, which they might end."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.contract import native
+from tests.contract.figures import Figure, Scale, Unavailable, exactly, fact
+
+
+@dataclass
+class Sweep:
+    """What came of the failures at one level."""
+
+    cases: int = 0
+    failures: int = 0
+    absorbed: int = 0
+    foreign: int = 0
+    wrong: list[str] = field(default_factory=list)
+    deaths: list[str] = field(default_factory=list)
+
+    def figures(self, name: str) -> list[Figure]:
+        """All of it beside the goals."""
+        return [
+            fact(f"{name}: calls", self.cases),
+            fact(f"{name}: failures", self.failures, f"{self.absorbed} had no effect"),
+            exactly(f"{name}: processes that died", len(self.deaths), 0, "; ".join(self.deaths)),
+            exactly(
+                f"{name}: not MemoryError, state changed, or wrong results afterwards",
+                len(self.wrong),
+                0,
+                "; ".join(self.wrong[:5]),
+            ),
+            fact(
+                f"{name}: other errors, made of MemoryError by NumPy or Python itself",
+                self.foreign,
+            ),
+        ]
+
+
+def run(scale: Scale) -> list[Figure]:
+    """All levels that are there."""
+    figures = []
+    threads = (1, 3) if scale.full else (3,)
+    for count in threads:
+        name = f"requests of the core, threads {count}"
+        figures += _sweep(scale, "core", count, scale.choose(3, 1), 1).figures(name)
+    name = "requests of Python's objects"
+    if importlib.util.find_spec("_testcapi"):
+        every = scale.choose(301, 2)
+        figures += _sweep(scale, "objects", 1, scale.choose(3, 1), every).figures(name)
+    else:
+        figures.append(fact(name, "not run", "this Python has no _testcapi"))
+    name = "requests to the C library, by anyone in the process"
+    try:
+        library = _library(scale.scratch)
+    except Unavailable as missing:
+        return [*figures, fact(name, "not run", str(missing))]
+    extra = {"LD_PRELOAD": str(library), "PYTHONMALLOC": "malloc"}
+    every = scale.choose(307, 2)
+    return figures + _sweep(scale, "malloc", 1, scale.choose(4, 1), every, extra).figures(name)
+
+
+def _library(folder: Path) -> Path:
+    """Build what makes malloc fail."""
+    if not sys.platform.startswith("linux"):
+        raise Unavailable("LD_PRELOAD and the C library of GNU/Linux are needed")
+    library = folder / "failing_malloc.so"
+    source = Path(__file__).with_name("memory_malloc.c")
+    compiler = native.program("cc", "gcc", "clang")
+    try:
+        native.run([compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source)])
+    except RuntimeError as error:
+        raise Unavailable(f"the C library is another one: {error}") from None
+    return library
+
+
+def _sweep(
+    scale: Scale,
+    level: str,
+    threads: int,
+    stride: int,
+    every: int,
+    extra: dict[str, str] | None = None,
+) -> Sweep:
+    """Run all cases; where one ends the process, go on behind it."""
+    found, first = Sweep(), 0
+    while True:
+        command = [sys.executable, "-m", "tests.contract.memory_failures"]
+        command += [level, *map(str, (threads, first, stride, every))]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                   text=True, cwd=native.ROOT,
+                                   env=os.environ | (extra or {}))  # fmt: skip
+        attempt, done = _listen(scale, process, found, level)
+        if process.returncode == 0:
+            return found
+        found.deaths.append(f"{attempt} ended with {process.returncode}")
+        if attempt is None or len(found.deaths) > 20:
+            return found
+        first += (done + 1) * stride
+
+
+def _listen(
+    scale: Scale, process: subprocess.Popen[str], found: Sweep, level: str
+) -> tuple[Any, int]:
+    """Collect tallies until the process ends; return its last attempt and the cases it ended."""
+    attempt, done = None, 0
+    assert process.stdout is not None
+    with process:
+        for line in process.stdout:
+            kind, what = json.loads(line)
+            if kind == "attempt":
+                attempt = what
+            elif kind == "case":
+                scale.say(f"{level}: {what}")
+                found.cases += 1
+            else:
+                done += 1
+                for name, value in what.items():
+                    setattr(found, name, getattr(found, name) + value)
+    return attempt, done
