@@ -164,16 +164,18 @@ def test_a_file_is_not_blamed_for_a_lack_of_memory(tmp_path):
 
 
 EXHAUSTED = """
-import _testcapi, fastmlp as fm, numpy as np
-net = fm.Sequential(fm.Linear(2, 3), seed=0)
-for nth in 40 * list(range(1, 60)):
+import _testcapi, fastmlp as fm
+net = fm.Sequential(fm.Linear(2, 3), fm.Linear(3, 3), seed=0)
+for nth in 3 * list(range(1, 400)):
     _testcapi.set_nomemory(nth, nth + 1)
     try:
-        fm._core.Trainer(net.core_net(), [((0, (), "mean"), 1.0)], (0, (0.0,)), [], 0.0)
-    except MemoryError:
+        fm.Trainer(net, fm.MSELoss(), fm.Adam())
+    except Exception:
         pass
     finally:
         _testcapi.remove_mem_hooks()
+    fm.Trainer(net, fm.MSELoss(), fm.Adam())
+    [(k, str(k), {k}) for k in range(50)]
 """
 
 
