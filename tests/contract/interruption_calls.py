@@ -121,7 +121,8 @@ def interrupted_fit(fit: Fit, path: Path) -> list[str]:
     except KeyboardInterrupt as error:
         say(time.monotonic_ns())
         history = getattr(error, "history", None)
-    return [*_is_a_step(fit, trainer, history), *_goes_on(fit, path, history)]
+    wrong = [f"{other.name} was left over" for other in path.parent.glob(f".{path.name}.*")]
+    return [*wrong, *_is_a_step(fit, trainer, history), *_goes_on(fit, path, history)]
 
 
 def _is_a_step(fit: Fit, trainer: fm.Trainer, history: Any) -> list[str]:

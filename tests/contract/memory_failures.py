@@ -6,6 +6,7 @@ ended the process.
 
 from __future__ import annotations
 
+import gc
 import itertools
 import json
 import sys
@@ -13,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from tests.contract.memory_attempts import Level, Subject, Tally
+from tests.contract.memory_calls import heap_reader
 from tests.contract.memory_cases import Case, cases
 from tests.contract.memory_levels import Core, Malloc, Objects
 
@@ -47,13 +49,25 @@ def say(kind: str, what: object) -> None:
     print(json.dumps([kind, what]), flush=True)
 
 
-def main(level_name: str, threads: str, first: str, stride: str, every: str) -> None:
-    """Each ``stride``-th case from the ``first`` on."""
-    level = LEVELS[level_name]()
+def main(level_name: str, threads: str, first: str, stride: str, every: str, rounds: str) -> None:
+    """Each ``stride``-th case from the ``first`` on; then some rounds more, to look for leaks."""
+    level, chosen = LEVELS[level_name](), cases()[int(first) :: int(stride)]
     with fm.threads(int(threads)):
-        for case in cases()[int(first) :: int(stride)]:
+        for case in chosen:
             say("case", case.name)
             say("tally", vars(sweep(case, level, int(every))))
+        if int(rounds):
+            say("leak", leaked(chosen, level, int(rounds)))
+
+
+def leaked(chosen: list[Case], level: Level, rounds: int) -> float:
+    """By how many bytes of the heap each failure of the last round has left more in use."""
+    heap, held = heap_reader(), []
+    for _ in range(rounds):
+        failures = sum(sweep(case, level, 1).failures for case in chosen)
+        gc.collect()
+        held.append(heap())
+    return (held[-1] - held[-2]) / failures
 
 
 if __name__ == "__main__":

@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.contract import native
-from tests.contract.figures import Figure, Scale, Unavailable, exactly, fact
+from tests.contract.figures import Figure, Scale, Unavailable, at_most, exactly, fact
+
+# Bytes a failure: less than any block. The heap's own bookkeeping moves by a kilobyte in a round.
+MOST_LEAKED = 16.0
 
 
 @dataclass
@@ -25,10 +28,17 @@ class Sweep:
     foreign: int = 0
     wrong: list[str] = field(default_factory=list)
     deaths: list[str] = field(default_factory=list)
+    leak: float | None = None  # bytes a failure
 
     def figures(self, name: str) -> list[Figure]:
         """All of it beside the goals."""
+        leak = (
+            []
+            if self.leak is None
+            else [at_most(f"{name}: leaked", self.leak, MOST_LEAKED, "bytes each")]
+        )
         return [
+            *leak,
             fact(f"{name}: calls", self.cases),
             fact(f"{name}: failures", self.failures, f"{self.absorbed} had no effect"),
             exactly(f"{name}: processes that died", len(self.deaths), 0, "; ".join(self.deaths)),
@@ -54,7 +64,7 @@ def run(scale: Scale) -> list[Figure]:
         figures += _sweep(scale, "core", count, scale.choose(3, 1), 1).figures(name)
     name = "requests of Python's objects"
     if importlib.util.find_spec("_testcapi"):
-        every = scale.choose(301, 2)
+        every = scale.choose(301, 1)
         figures += _sweep(scale, "objects", 1, scale.choose(3, 1), every).figures(name)
     else:
         figures.append(fact(name, "not run", "this Python has no _testcapi"))
@@ -64,7 +74,7 @@ def run(scale: Scale) -> list[Figure]:
     except Unavailable as missing:
         return [*figures, fact(name, "not run", str(missing))]
     extra = {"LD_PRELOAD": str(library), "PYTHONMALLOC": "malloc"}
-    every = scale.choose(307, 2)
+    every = scale.choose(307, 1)
     return figures + _sweep(scale, "malloc", 1, scale.choose(4, 1), every, extra).figures(name)
 
 
@@ -94,7 +104,8 @@ def _sweep(
     found, first = Sweep(), 0
     while True:
         command = [sys.executable, "-m", "tests.contract.memory_failures"]
-        command += [level, *map(str, (threads, first, stride, every))]
+        rounds = 4 if scale.full and level == "core" else 0
+        command += [level, *map(str, (threads, first, stride, every, rounds))]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                    text=True, cwd=native.ROOT,
                                    env=os.environ | (extra or {}))  # fmt: skip
@@ -118,6 +129,8 @@ def _listen(
             kind, what = json.loads(line)
             if kind == "attempt":
                 attempt = what
+            elif kind == "leak":
+                found.leak = what
             elif kind == "case":
                 scale.say(f"{level}: {what}")
                 found.cases += 1
