@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
-from tests.contract import native
+from tests.contract import native, preload
 from tests.contract.figures import Figure, Scale, Unavailable, at_least, exactly, fact
 
 
@@ -32,9 +31,8 @@ def _kills(scale: Scale) -> list[Figure]:
 
 def _errors(scale: Scale) -> list[Figure]:
     try:
-        library = ["library"]
-        extra = {"LD_PRELOAD": str(_library(scale.scratch))}
-        how = "by the system's calls"
+        extra = preload.build("interruption_files.c", scale.scratch)
+        library, how = ["library"], "by the system's calls"
     except Unavailable as missing:
         library, extra, how = [], {}, f"by Python's functions: {missing}"
     found = _run(scale, "errors", scale.choose(40, 0), extra, *library)
@@ -67,17 +65,3 @@ def _run(
                       env=os.environ | extra)  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
-
-
-def _library(folder: Path) -> Path:
-    """Build what makes calls on files fail."""
-    if not sys.platform.startswith("linux"):
-        raise Unavailable("LD_PRELOAD is needed")
-    library = folder / "failing_files.so"
-    source = Path(__file__).with_name("interruption_files.c")
-    compiler = native.program("cc", "gcc", "clang")
-    try:
-        native.run([compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source), "-ldl"])
-    except RuntimeError as error:
-        raise Unavailable(f"the C library is another one: {error}") from None
-    return library

@@ -8,10 +8,9 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from tests.contract import native
+from tests.contract import native, preload
 from tests.contract.figures import Figure, Scale, Unavailable, at_most, exactly, fact
 
 # Bytes a failure: less than any block. The heap's own bookkeeping moves by a kilobyte in a round.
@@ -70,26 +69,11 @@ def run(scale: Scale) -> list[Figure]:
         figures.append(fact(name, "not run", "this Python has no _testcapi"))
     name = "requests to the C library, by anyone in the process"
     try:
-        library = _library(scale.scratch)
+        extra = preload.build("memory_malloc.c", scale.scratch) | {"PYTHONMALLOC": "malloc"}
     except Unavailable as missing:
         return [*figures, fact(name, "not run", str(missing))]
-    extra = {"LD_PRELOAD": str(library), "PYTHONMALLOC": "malloc"}
     every = scale.choose(307, 1)
     return figures + _sweep(scale, "malloc", 1, scale.choose(4, 1), every, extra).figures(name)
-
-
-def _library(folder: Path) -> Path:
-    """Build what makes malloc fail."""
-    if not sys.platform.startswith("linux"):
-        raise Unavailable("LD_PRELOAD and the C library of GNU/Linux are needed")
-    library = folder / "failing_malloc.so"
-    source = Path(__file__).with_name("memory_malloc.c")
-    compiler = native.program("cc", "gcc", "clang")
-    try:
-        native.run([compiler, "-O2", "-shared", "-fPIC", "-o", str(library), str(source)])
-    except RuntimeError as error:
-        raise Unavailable(f"the C library is another one: {error}") from None
-    return library
 
 
 def _sweep(
