@@ -44,7 +44,7 @@ def run(scale: Scale) -> list[Figure]:
     if not scale.full:
         others = {"predict": Found()}
     _send(scale, fits, scale.choose(len(fits), 500), rng)
-    _send(scale, others, scale.choose(len(others), 50 * len(others)), rng)
+    _send(scale, others, scale.choose(3, 50 * len(others)), rng)
     return _figures(scale, "fit", fits) + _figures(scale, "other calls", others)
 
 
