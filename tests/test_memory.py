@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 import fastmlp as fm
 from fastmlp import _core
+from fastmlp.layers import custom
 
 ROWS, WIDTH, CLASSES = 40, 6, 3
 # More requests than any call makes.
@@ -147,3 +153,45 @@ def test_a_network_larger_than_memory():
     for widths in ((2**31 - 1, 2**31 - 1), (2**31 - 1, 2**20)):
         with pytest.raises(fm.OutOfMemoryError, match="not enough memory"):
             fm.Sequential(fm.Linear(*widths))
+
+
+def test_a_file_is_not_blamed_for_a_lack_of_memory(tmp_path):
+    make().save(tmp_path / "net")
+    for nth in range(1, 9):
+        _core.fail_allocation(nth)
+        with pytest.raises(fm.OutOfMemoryError):
+            fm.load(tmp_path / "net")
+
+
+EXHAUSTED = """
+import _testcapi, fastmlp as fm
+net = fm.Sequential(fm.Linear(2, 3), fm.Linear(3, 3), seed=0)
+for nth in 3 * list(range(1, 400)):
+    _testcapi.set_nomemory(nth, nth + 1)
+    try:
+        fm.Trainer(net, fm.MSELoss(), fm.Adam())
+    except Exception:
+        pass
+    finally:
+        _testcapi.remove_mem_hooks()
+    fm.Trainer(net, fm.MSELoss(), fm.Adam())
+    [(k, str(k), {k}) for k in range(50)]
+"""
+
+
+def test_a_list_that_cannot_grow_does_not_crash():
+    """Cython's list comprehensions released an item twice."""
+    pytest.importorskip("_testcapi")
+    subprocess.run([sys.executable, "-c", EXHAUSTED], check=True, env=os.environ)
+
+
+def test_nodes_in_python_leave_nothing_behind():
+    class Same:
+        forward = backward = staticmethod(lambda x: x)
+
+    gc.collect()
+    before = len(custom._OWNERS)
+    for _ in range(10):
+        fm.Sequential(fm.Linear(2, 2), Same(), seed=0)
+    gc.collect()
+    assert len(custom._OWNERS) == before

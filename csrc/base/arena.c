@@ -11,15 +11,15 @@
 /* Blocks of a few huge pages or more are worth them: walking down a column of weights touches a page a row. */
 enum { HUGE_PAGE = 1 << 21, LEAST_HUGE_BLOCK = 2 * HUGE_PAGE };
 
+/* -1: one has failed, and so does every other. */
 static _Atomic int64_t requests_until_failure;
 
-void fm_fail_allocation(int64_t n) { atomic_store(&requests_until_failure, n); }
+int64_t fm_fail_allocation(int64_t n) { return atomic_exchange(&requests_until_failure, n); }
 
 static int must_fail(void) {
     int64_t left = atomic_load_explicit(&requests_until_failure, memory_order_relaxed);
-    if (left == 0) return 0;
-    if (left > 1) atomic_fetch_sub(&requests_until_failure, 1);
-    return left == 1;
+    while (left > 0 && !atomic_compare_exchange_weak(&requests_until_failure, &left, left > 1 ? left - 1 : -1)) {}
+    return left == 1 || left < 0;
 }
 
 static int64_t rounded(int64_t bytes) { return (bytes + FM_ALIGNMENT - 1) / FM_ALIGNMENT * FM_ALIGNMENT; }

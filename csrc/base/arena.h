@@ -19,7 +19,8 @@ typedef struct {
 
 int64_t fm_reserve(fm_layout *layout, int64_t count, size_t size); /* returns the array's byte offset */
 
-/* Testing aid: the request number `n` from now (1 = the next) and all later ones fail; 0 switches it off. */
-void fm_fail_allocation(int64_t n);
+/* Testing aid: the request number `n` from now (1 = the next) and all later ones fail; 0 switches it off. Returns how
+   many were left until the failure that was asked for before: -1 when it has happened. */
+int64_t fm_fail_allocation(int64_t n);
 
 #endif

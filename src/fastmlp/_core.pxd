@@ -230,4 +230,4 @@ cdef extern from "base/rng.h" nogil:
 
 
 cdef extern from "base/arena.h" nogil:
-    void fm_fail_allocation(int64_t n)
+    int64_t fm_fail_allocation(int64_t n)

@@ -4,6 +4,9 @@
 No policy lives here. Net and Trainer trust arrays to be of the network's dtype, C-contiguous,
 aligned and of matching shapes: `fastmlp.validation` sees to that. Predictor and Stepper only
 recognise arrays that already are, and pass everything else to it (docs/decisions/ready-arrays.md).
+
+Lists are made by `append`, not by comprehensions: where a list cannot grow for lack of memory,
+Cython 3.3's comprehension releases the item twice, and the process crashes.
 """
 import os
 from threading import get_ident
@@ -126,8 +129,11 @@ cdef int point_at(void **to, object arrays) except -1:
 # ---- registries ----
 
 def _defaults(const char *text):
-    pairs = (item.split("=") for item in text.decode().split())
-    return [(name, float(value)) for name, value in pairs]
+    pairs = []
+    for item in text.decode().split():
+        name, value = item.split("=")
+        pairs.append((name, float(value)))
+    return pairs
 
 
 def activations():
@@ -178,8 +184,12 @@ def optimizers():
 
 # ---- process ----
 
-def _isas():
-    return [fm_isa_name(i).decode() for i in range(fm_isa_count()) if fm_isa_supported(i)]
+def _isas(bint supported=True):
+    names = []
+    for i in range(fm_isa_count()):
+        if not supported or fm_isa_supported(i):
+            names.append(fm_isa_name(i).decode())
+    return names
 
 
 def use_isa(str name, str argument="isa"):
@@ -187,8 +197,8 @@ def use_isa(str name, str argument="isa"):
     cdef bytes text = name.encode()
     cdef fm_status status = fm_use_isa(text)
     if status == FM_UNKNOWN_ISA:
-        built = [fm_isa_name(i).decode() for i in range(fm_isa_count())]
-        raise ArgumentError(f"{argument}: got {name!r}; want one of {', '.join(built)}")
+        built = ", ".join(_isas(supported=False))
+        raise ArgumentError(f"{argument}: got {name!r}; want one of {built}")
     if status == FM_UNSUPPORTED_ISA:
         raise ArgumentError(
             f"{argument}: got {name!r}; want one that this processor runs: {', '.join(_isas())}"
@@ -220,8 +230,11 @@ def scoped_threads(int n):
 
 
 def fail_allocation(int64_t n):
-    """For tests: let the n-th request for memory from now, and all after it, fail; 0 ends that."""
-    fm_fail_allocation(n)
+    """For tests: let the n-th request for memory from now, and all after it, fail; 0 ends that.
+
+    Returns -1 when the failure asked for before has happened, else the requests left until then.
+    """
+    return fm_fail_allocation(n)
 
 
 def ignore_thread_cost(bint ignore):
@@ -308,7 +321,9 @@ cdef int put(object to, object value, bint add) except -1:
 cdef object run_forward(_Runners runners, const fm_custom_call *call):
     runner = runners.run[call.node]
     widths, rows = runner.widths, call.rows
-    x = [matrix_at(call.x[k], rows, w, runners.typenum).copy() for k, w in enumerate(widths)]
+    x = []
+    for k, width in enumerate(widths):
+        x.append(matrix_at(call.x[k], rows, width, runners.typenum).copy())
     put(matrix_at(call.y, rows, runner.width, runners.typenum), runner.forward(x, call.keeps), 0)
 
 
@@ -390,6 +405,7 @@ cdef class Net:
                  bint separate=False):
         """`separate`: values and gradients of all nodes are kept, for `value` and `delta`."""
         cdef fm_ends ends
+        cdef const fm_node *planned
         cdef cnp.ndarray packed = np.zeros(len(nodes) * sizeof(fm_node), np.uint8)
         cdef fm_node *node = <fm_node *>cnp.PyArray_DATA(packed)
         ends.separate = separate
@@ -425,16 +441,17 @@ cdef class Net:
         self.typenum = cnp.NPY_FLOAT32 if dtype == "float32" else cnp.NPY_FLOAT64
         self.dtype = np.dtype(dtype)
         self.widths_in = list(widths)
-        self.widths_out = [fm_net_node(self.net, i).fan_out for i in outputs]
+        self.widths_out, self.offsets, self.widths = [], [], []
+        for i in outputs:
+            self.widths_out.append(fm_net_node(self.net, i).fan_out)
         self.n_in, self.n_out = self.widths_in[0], self.widths_out[0]
-        self.offsets = [
-            (fm_net_node(self.net, i).weight_at, fm_net_node(self.net, i).bias_at)
-            for i in range(len(nodes))
-        ]
+        for i in range(len(nodes)):
+            planned = fm_net_node(self.net, i)
+            self.offsets.append((planned.weight_at, planned.bias_at))
+            self.widths.append(planned.fan_out)
         if run:
             self.runners = _Runners(run, self.typenum)
             fm_net_set_custom(self.net, run_custom, <void *>self.runners)
-        self.widths = [node[i].fan_out for i in range(len(nodes))]
         self.state_offsets = [0] * len(nodes)
         at = 0
         for i, given in enumerate(nodes):
@@ -462,7 +479,10 @@ cdef class Net:
 
     def passes(self):
         """For each node the number of its pass over the data; fused nodes have one number."""
-        return [fm_net_pass(self.net, node) for node in range(len(self.widths))]
+        found = []
+        for node in range(len(self.widths)):
+            found.append(fm_net_pass(self.net, node))
+        return found
 
     def value(self, int node):
         """What a node of a `separate` network gave in the last forward: (rows, width), a copy."""
@@ -491,7 +511,10 @@ cdef class Net:
         """Empty arrays of these widths: a list where `given` is one, else the only one."""
         if not isinstance(given, list):
             return empty(rows, self.n_out if widths is self.widths_out else self.n_in, self.typenum)
-        return [empty(rows, width, self.typenum) for width in widths]
+        arrays = []
+        for width in widths:
+            arrays.append(empty(rows, width, self.typenum))
+        return arrays
 
     cpdef object predict(self, object x, object out):
         """From one array to one array, or from a list to a list."""
@@ -707,6 +730,7 @@ cdef class Trainer:
         """`heads`: for each output its loss's description and its weight."""
         cdef fm_optimizer_spec spec
         cdef fm_head head[8]
+        cdef void *slot
         pairs = np.array(penalties, np.float64)  # (exponent, lambda) each
         kind, hyper = optimizer
         spec.kind = kind
@@ -719,9 +743,9 @@ cdef class Trainer:
         # A loss of the caller's own comes as an object, not as a description.
         custom = {i: loss for i, (loss, _) in enumerate(heads) if not isinstance(loss, tuple)}
         none = (-1, (), "mean")
-        self.losses = [_LossSpec(*(none if i in custom else loss))
-                       for i, (loss, _) in enumerate(heads)]
-        for i, (_, weight) in enumerate(heads):
+        self.losses = []
+        for i, (loss, weight) in enumerate(heads):
+            self.losses.append(_LossSpec(*(none if i in custom else loss)))
             head[i].loss = (<_LossSpec>self.losses[i]).spec
             head[i].weight = weight
         self.handle = _TrainerHandle()
@@ -731,12 +755,12 @@ cdef class Trainer:
         self.runners = _Runners(custom, net.typenum)
         fm_trainer_set_custom(self.trainer, run_custom_loss, <void *>self.runners)
         self.lr = 1e-3
-        slots = [
-            view(self.handle, fm_trainer_slot(self.trainer, i), net.params.size, net.typenum)
-            for i in range(FM_SLOTS) if fm_trainer_slot(self.trainer, i) != NULL
-        ]
+        self.state = []
+        for i in range(FM_SLOTS):
+            slot = fm_trainer_slot(self.trainer, i)
+            if slot != NULL:
+                self.state.append(view(self.handle, slot, net.params.size, net.typenum))
         self.powers = view(self.handle, fm_trainer_powers(self.trainer), 2, cnp.NPY_FLOAT64)
-        self.state = slots
 
     @property
     def t(self):

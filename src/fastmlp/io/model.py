@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.errors import ArgumentError, ArgumentTypeError, FastMLPError
+from fastmlp.errors import ArgumentError, ArgumentTypeError, FastMLPError, OutOfMemoryError
 from fastmlp.graph import Graph
 from fastmlp.io import safetensors
 from fastmlp.io.safetensors import DTYPE_NAMES, Header, Malformed
@@ -256,6 +256,8 @@ def _build(description: dict[str, Any]) -> Network:
     kind = Graph if description.get("type") == "Graph" else Sequential
     try:
         return kind.from_description(description)
+    except OutOfMemoryError:
+        raise  # which says nothing about the file
     except (
         FastMLPError,
         ArithmeticError,

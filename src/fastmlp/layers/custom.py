@@ -18,7 +18,7 @@ from fastmlp.losses import Loss
 from fastmlp.validation import Array
 
 # Who has an object, by the object's id.
-_OWNERS: dict[int, weakref.ref[Custom]] = {}
+_OWNERS: weakref.WeakValueDictionary[int, Custom] = weakref.WeakValueDictionary()
 
 
 class Custom(Join):
@@ -151,7 +151,7 @@ class Custom(Join):
         self, network: Any, engine: Engine, index: int, seed: int, init: str, n_nodes: int = 1
     ) -> None:
         super().join(network, engine, index, seed, init, n_nodes)
-        _OWNERS[id(self.custom)] = weakref.ref(self)
+        _OWNERS[id(self.custom)] = self
         at = engine.core.offsets[index][0]
         arrays = self._arrays("parameters")
         for key, shape in self._shapes.items():
@@ -165,8 +165,7 @@ class Custom(Join):
         return self is other or (isinstance(other, Custom) and self.custom is other.custom)
 
     def belongs(self) -> bool:
-        reference = _OWNERS.get(id(self.custom))
-        owner = None if reference is None else reference()
+        owner = _OWNERS.get(id(self.custom))
         if owner is None or owner is self or owner.custom is not self.custom:
             return super().belongs()
         return super().belongs() or Layer.belongs(owner)

@@ -1,0 +1,51 @@
+"""Memory that is not given back: random calls, and what the process holds after them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+from tests.contract import native
+from tests.contract.figures import Figure, Scale, at_most, exactly, fact
+
+MOST_GROWTH, MOST_SLOPE = 2**20, 1.0  # bytes; bytes a call
+MOST_BLOCKS = 0.25  # a call; a leak in every call would be 1 or more
+
+
+def run(scale: Scale) -> list[Figure]:
+    """Random fits and predictions; then equal rounds of them, which must hold equal memory."""
+    if not Path("/proc/self/statm").exists():
+        return [fact("leaks", "not run", "the system does not tell a process's memory in /proc")]
+    calls, rounds = scale.choose(800, 100_000), scale.choose(12, 100)
+    command = [sys.executable, "-m", "tests.contract.memory_calls", str(calls), str(rounds)]
+    done = native.run(command, cwd=native.ROOT)
+    found = json.loads(done.stdout.splitlines()[-1])
+    at, resident = np.array(found["resident"], float).T
+    growth = resident[-len(resident) // 10 :].mean() - resident[: len(resident) // 10 + 1].mean()
+    slope = np.polyfit(at, resident, 1)[0]
+    outcomes = ", ".join(f"{count} {name}" for name, count in sorted(found["outcomes"].items()))
+    figures = [
+        fact("leaks: random calls behind the warm-up", int(at[-1] - at[0]), outcomes),
+        exactly("leaks: unexpected outcomes", found["unexpected"], 0, found["first_unexpected"]),
+        at_most("leaks: growth of resident memory", growth, MOST_GROWTH, "bytes"),
+        at_most(
+            "leaks: heap in use, growth over equal rounds",
+            found["heap_growth"],
+            MOST_SLOPE,
+            "bytes a call",
+        ),
+        at_most(
+            "leaks: Python's blocks, growth over equal rounds",
+            found["block_growth"],
+            MOST_BLOCKS,
+            "a call",
+            "CPython's own caches grow for a while",
+        ),
+    ]
+    if scale.full:  # a page is too coarse for few calls
+        figures.append(
+            at_most("leaks: slope of resident memory", slope, MOST_SLOPE, "bytes a call")
+        )
+    return figures

@@ -1,0 +1,86 @@
+"""The levels at which requests for memory are made to fail: the core, Python's objects, malloc."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fastmlp import _core
+
+
+class Core:
+    """Requests of the C core: the one named fails, and all after it."""
+
+    tells = True
+
+    def __init__(self) -> None:
+        self._left = 0
+
+    @contextmanager
+    def failing(self, nth: int) -> Iterator[None]:
+        """Let the ``nth`` request in a block fail."""
+        _core.fail_allocation(nth)
+        try:
+            yield
+        finally:
+            self._left = _core.fail_allocation(0)
+
+    def happened(self) -> bool:
+        """Whether the last block came to that request."""
+        return self._left < 0
+
+
+class Objects:
+    """Requests of CPython, for objects and their contents: the one named fails alone."""
+
+    tells = False
+
+    def __init__(self) -> None:
+        import _testcapi
+
+        self._arm, self._disarm = _testcapi.set_nomemory, _testcapi.remove_mem_hooks
+
+    @contextmanager
+    def failing(self, nth: int) -> Iterator[None]:
+        """Let the ``nth`` request in a block fail."""
+        self._arm(nth, nth + 1)
+        try:
+            yield
+        finally:
+            self._disarm()
+
+    def happened(self) -> bool:
+        """Perhaps: CPython does not tell."""
+        return True
+
+
+class Malloc:
+    """Requests to the C library, everybody's in the calling thread: the one named fails alone.
+
+    For processes started with `memory_malloc.c` in LD_PRELOAD.
+    """
+
+    tells = True
+
+    def __init__(self) -> None:
+        library = ctypes.CDLL(None)
+        self._fail = library.contract_fail_malloc
+        self._fail.argtypes, self._fail.restype = [ctypes.c_long], ctypes.c_long
+        self._left = 0
+
+    @contextmanager
+    def failing(self, nth: int) -> Iterator[None]:
+        """Let the ``nth`` request in a block fail."""
+        self._fail(nth)
+        try:
+            yield
+        finally:
+            try:
+                self._left = self._fail(0)
+            except (MemoryError, ctypes.ArgumentError):  # it was this call's own request
+                self._left = self._fail(0)
+
+    def happened(self) -> bool:
+        """Whether the last block came to that request."""
+        return self._left < 0
