@@ -38,6 +38,7 @@ void fm_set_process_threads(int threads);
 int fm_override_threads(int threads); /* 0 removes the override; returns the one before */
 
 int fm_processors(void); /* that the process could use when the core was loaded */
+int fm_forks(void);      /* between the process that loaded the core and this one */
 
 int fm_openmp_version(void); /* the _OPENMP date, such as 201511 */
 

@@ -214,6 +214,11 @@ def scoped_threads(int n):
     return fm_override_threads(n)
 
 
+def usable_cpus(str root=""):
+    """For tests: what affinity and the control groups under `root` leave, instead of under /."""
+    return fm_usable_cpus(root.encode())
+
+
 def fail_allocation(int64_t n):
     """For tests: let the n-th request for memory from now, and all after it, fail; 0 ends that."""
     fm_fail_allocation(n)
@@ -373,7 +378,6 @@ cdef class Net:
     cdef _NetHandle handle
     cdef fm_net *net
     cdef int typenum
-    cdef bint busy
     cdef int64_t kept_rows
     cdef _Runners runners  # not of the handle: arrays over its memory would keep them alive
     cdef list widths
@@ -448,7 +452,9 @@ cdef class Net:
 
     @step_count.setter
     def step_count(self, uint32_t step):
+        self.enter()
         fm_net_set_step(self.net, step)
+        self.leave()
 
     @property
     def saved_rows(self):
@@ -461,14 +467,20 @@ cdef class Net:
 
     def value(self, int node):
         """What a node of a `separate` network gave in the last forward: (rows, width), a copy."""
-        return self.entry(fm_net_value(self.net, node), node)
+        return self.entry(fm_net_value, node)
 
     def delta(self, int node):
         """dL/d(value), after a backward."""
-        return self.entry(fm_net_delta(self.net, node), node)
+        return self.entry(fm_net_delta, node)
 
-    cdef object entry(self, const void *start, int node):
-        return matrix_at(start, self.kept_rows, self.widths[node], self.typenum).copy()
+    cdef object entry(self, const void *(*where)(const fm_net *, int) noexcept nogil, int node):
+        self.enter()
+        try:
+            return matrix_at(
+                where(self.net, node), self.kept_rows, self.widths[node], self.typenum
+            ).copy()
+        finally:
+            self.leave()
 
     cdef int check(self, fm_status status) except -1:
         if status == FM_INTERRUPTED and self.runners is not None:
@@ -476,11 +488,18 @@ cdef class Net:
         return check(status)
 
     cdef int enter(self) except -1:
-        if self.busy:
-            raise StateError("this network is in use by another thread: forward, backward and "
-                             "training need it for themselves (predict does not)")
-        self.busy = True
-        return 0
+        """Take the network for a call; whoever returns from this must `leave`."""
+        cdef fm_status status = fm_net_take(self.net)
+        if status == FM_OK:
+            return 0
+        if status == FM_LOST:
+            raise StateError("this network was at work in another thread when this process was "
+                             "forked, and stays as it was at that moment: use a copy of it")
+        raise StateError("this network is in use by another thread: forward, backward and "
+                         "training need it for themselves (predict does not)")
+
+    cdef void leave(self) noexcept:
+        fm_net_give_back(self.net)
 
     cdef object made(self, object given, list widths, int64_t rows):
         """Empty arrays of these widths: a list where `given` is one, else the only one."""
@@ -527,9 +546,10 @@ cdef class Net:
         self.enter()
         with nogil:
             status = fm_net_forward(self.net, rows, <const void *const *>from_x, training, to_y)
-        self.busy = False
+        if status == FM_OK:
+            self.kept_rows = rows
+        self.leave()
         self.check(status)
-        self.kept_rows = rows
         return y
 
     def backward(self, dy, bint accumulate):
@@ -543,12 +563,12 @@ cdef class Net:
         point_at(to_dx, dx)
         self.enter()
         if fm_net_saved_rows(self.net) != rows:
-            self.busy = False
+            self.leave()
             raise StateError("backward: another call has used this network since the forward pass")
         with nogil:
             status = fm_net_backward(self.net, rows, <const void *const *>from_dy, accumulate,
                                      to_dx)
-        self.busy = False
+        self.leave()
         self.check(status)
         return dx
 
@@ -738,7 +758,9 @@ cdef class Trainer:
 
     @t.setter
     def t(self, int64_t value):
+        self.net.enter()
         fm_trainer_updates(self.trainer)[0] = value
+        self.net.leave()
 
     cdef double train(self, const fm_epoch *epoch) except? -1.0:
         cdef double value = 0.0
@@ -746,7 +768,7 @@ cdef class Trainer:
         self.net.enter()
         with nogil:
             status = fm_train(self.trainer, epoch, &value, &self.steps_done)
-        self.net.busy = False
+        self.net.leave()
         if status == FM_INTERRUPTED:  # by a loss, by a node, or by the poll function
             self.runners.raise_error()
             if self.net.runners is not None:
@@ -785,7 +807,7 @@ cdef class Trainer:
         """One optimizer update from the network's gradients."""
         self.net.enter()
         cdef fm_status status = fm_trainer_update(self.trainer, self.lr)
-        self.net.busy = False
+        self.net.leave()
         check(status)
 
     def penalty(self):
@@ -796,7 +818,9 @@ cdef class Trainer:
 
     def add_penalty_gradient(self):
         """Add the penalties' gradient to the network's."""
+        self.net.enter()
         fm_trainer_add_penalty_gradient(self.trainer)
+        self.net.leave()
 
 
 cdef bint labels_fit(cnp.ndarray labels, int64_t classes) noexcept:
