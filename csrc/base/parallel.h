@@ -17,8 +17,9 @@ typedef struct {
 
 typedef void (*fm_task)(void *context, fm_worker *self);
 
-/* Runs `task` on at most `threads` threads, as many as others leave, and returns when all are done. In a forked child it
-   runs on the caller alone: the parent's pool does not exist there, and asking OpenMP for it would hang. */
+/* Runs `task` on at most `threads` threads, as many as others leave, each in the modes of base/arithmetic.h, and returns
+   when all are done. In a forked child it runs on the caller alone: the parent's pool does not exist there, and asking
+   OpenMP for it would hang. */
 void fm_parallel(int threads, fm_task task, void *context);
 void fm_barrier(fm_worker *self);
 

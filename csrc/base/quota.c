@@ -81,8 +81,7 @@ static int quota_of_line(const char *root, char *line) {
     return names_cpu(controllers + 1) ? tightest(root, group, quota_v1) : 0;
 }
 
-/* 0 where no group has a quota. */
-static int cgroup_cpus(const char *root) {
+int fm_cgroup_cpus(const char *root) {
     char path[PATH_BYTES], line[LINE_BYTES];
     int cpus = 0;
     if (snprintf(path, sizeof path, "%s/proc/self/cgroup", root) >= PATH_BYTES) return 0;
@@ -102,4 +101,4 @@ static int affinity_cpus(void) {
     return online < 1 ? 1 : online > INT_MAX ? INT_MAX : (int)online;
 }
 
-int fm_usable_cpus(const char *root) { return smaller(affinity_cpus(), cgroup_cpus(root)); }
+int fm_usable_cpus(const char *root) { return smaller(affinity_cpus(), fm_cgroup_cpus(root)); }

@@ -2,8 +2,8 @@
 #ifndef FM_BASE_QUOTA_H
 #define FM_BASE_QUOTA_H
 
-/* min(affinity, quota), at least 1; part of a CPU counts as one. `root` is normally "" (the real file system); tests give
-   a directory with /proc and /sys of their own. */
-int fm_usable_cpus(const char *root);
+/* `root` is normally "" (the real file system); tests give a directory with /proc and /sys of their own. */
+int fm_cgroup_cpus(const char *root); /* whole CPUs that the quota allows, rounded up; 0 where there is none */
+int fm_usable_cpus(const char *root); /* min(affinity, quota), at least 1 */
 
 #endif

@@ -236,4 +236,5 @@ cdef extern from "base/arena.h" nogil:
 
 
 cdef extern from "base/quota.h" nogil:
+    int fm_cgroup_cpus(const char *root)
     int fm_usable_cpus(const char *root)

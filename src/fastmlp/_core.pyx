@@ -214,8 +214,13 @@ def scoped_threads(int n):
     return fm_override_threads(n)
 
 
+def cgroup_cpus(str root):
+    """For tests: CPUs that the control groups leave whose files are under `root`; 0: no limit."""
+    return fm_cgroup_cpus(root.encode())
+
+
 def usable_cpus(str root=""):
-    """For tests: what affinity and the control groups under `root` leave, instead of under /."""
+    """For tests: what affinity and these groups leave together."""
     return fm_usable_cpus(root.encode())
 
 
