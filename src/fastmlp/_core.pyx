@@ -377,13 +377,17 @@ cdef class _NetHandle:
 # Fewer rows than this are one block of work: there would be nothing to interrupt.
 cdef int64_t MANY_ROWS = 128
 
+# Multiply-adds of a prediction, some microseconds: threads that predict at once lose more by handing
+# the GIL round for less than they gain.
+cdef int64_t SHORT_WORK = 1 << 17
+
 
 cdef class Net:
     """A compiled node list with its parameters and gradients."""
     cdef _NetHandle handle
     cdef fm_net *net
     cdef int typenum
-    cdef int64_t kept_rows
+    cdef int64_t kept_rows, n_params
     cdef _Runners runners  # not of the handle: arrays over its memory would keep them alive
     cdef list widths
     cdef readonly object params, grads, state, dtype
@@ -444,9 +448,9 @@ cdef class Net:
         for i, given in enumerate(nodes):
             self.state_offsets[i] = at
             at += 2 * node[i].fan_out if given[0] == "batch_norm" else 0
-        count = fm_net_parameters(self.net)
-        self.params = view(self.handle, fm_net_params(self.net), count, self.typenum)
-        self.grads = view(self.handle, fm_net_grads(self.net), count, self.typenum)
+        self.n_params = fm_net_parameters(self.net)
+        self.params = view(self.handle, fm_net_params(self.net), self.n_params, self.typenum)
+        self.grads = view(self.handle, fm_net_grads(self.net), self.n_params, self.typenum)
         self.state = view(self.handle, fm_net_state(self.net), fm_net_state_size(self.net),
                           self.typenum)
 
@@ -527,9 +531,13 @@ cdef class Net:
         if rows > MANY_ROWS:
             signals = _Signals()
             poll, context = poll_signals, <void *>signals
-        with nogil:
+        if rows <= SHORT_WORK // (self.n_params + 1):
             status = fm_net_predict(self.net, rows, <const void *const *>from_x, to_y, poll,
                                     context)
+        else:
+            with nogil:
+                status = fm_net_predict(self.net, rows, <const void *const *>from_x, to_y, poll,
+                                        context)
         if status == FM_INTERRUPTED and signals is not None and signals.error is not None:
             raise signals.error
         self.check(status)
