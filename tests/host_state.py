@@ -108,7 +108,7 @@ READERS: dict[str, Callable[[], Any]] = {
         _LIBC.getenv(name)
         for name in (b"OMP_NUM_THREADS", b"OMP_WAIT_POLICY", b"OPENBLAS_NUM_THREADS", b"PATH")
     ],
-    "NumPy's random state": lambda: [str(part) for part in np.random.get_state()],
+    "NumPy's random state": lambda: [str(part) for part in np.random.get_state()],  # noqa: NPY002
     "NumPy's error state": lambda: [np.geterr(), np.geterrcall(), np.get_printoptions()],
     "Python's random state": random.getstate,
     "decimal context": lambda: str(decimal.getcontext()),

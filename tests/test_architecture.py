@@ -35,8 +35,8 @@ C_RULES: dict[str, str] = {
     r"engine/.*": r"engine/.*|base/.*|fastmlp\.h|kernels/(table|registry)\.h",
 }
 
-# One door to OpenMP, one to the allocator, one to the processor's floating-point modes: what to look
-# for -> the one file that may have it.
+# One door to OpenMP, one to the allocator, one to the modes of floating-point numbers: what to
+# look for -> the one file that may have it.
 DOORS: dict[str, str] = {
     r"#\s*include\s*<omp\.h>|#\s*pragma\s+omp\b": "base/parallel.c",
     r"\b((m|c|re|aligned_)alloc|free|posix_memalign|alloca|strdup)\s*\(": "base/arena.c",

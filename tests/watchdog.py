@@ -17,10 +17,15 @@ class Hung(AssertionError):
     """A process that did not end in time; the text says where its threads were."""
 
 
-def run(*arguments: str, environment: dict[str, str], timeout: float = TIMEOUT) -> str:
+def run(
+    *arguments: str,
+    environment: dict[str, str],
+    timeout: float = TIMEOUT,
+    python: str = sys.executable,
+) -> str:
     """What ``python *arguments`` prints; AssertionError with its errors if it fails."""
     with subprocess.Popen(
-        [sys.executable, *OPTIONS, *arguments],
+        [python, *OPTIONS, *arguments],
         env=environment, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip

@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=False
+# cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
 """The bridge to the C core: owns handles, releases the GIL, maps statuses to exceptions.
 
 No policy lives here. Net and Trainer trust arrays to be of the network's dtype, C-contiguous,

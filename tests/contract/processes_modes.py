@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -108,10 +107,10 @@ def report(first_mode: str, all_modes: bool) -> None:
     runs, other, lost = 0, [], []
     _try("float32", 4, first_mode)
     wanted: dict[str, list[bytes]] = {}
-    chosen: Callable[[str], bool] = lambda mode: all_modes or mode == first_mode
+    chosen = modes() if all_modes else (first_mode,)
     for dtype, threads in product(("float32", "float64"), (1, 2, 4)):
         expected = wanted.setdefault(dtype, _try(dtype, 1, None)[0])
-        for mode in (None, *filter(chosen, modes())):
+        for mode in (None, *chosen):
             found, kept = _try(dtype, threads, mode)
             case, runs = f"{dtype}, {threads} threads, {mode or 'as usual'}", runs + 1
             other += [case] if found != expected else []

@@ -5,6 +5,7 @@ Runs in a process of its own, see ``report``.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import pickle
@@ -74,9 +75,12 @@ def _calls(folder: Path) -> Iterator[tuple[str, Call]]:
     yield "fit by L-BFGS", lambda: fit(epochs=2, optimizer=fm.LBFGS())
     yield "interrupted fit", _interrupted(fit)
     yield "wrong argument", _refused(lambda: net.predict(x[:, :3]), fm.ArgumentError)
-    yield "NaN in the data", _refused(
-        lambda: fm.fit(net, x * np.nan, y, loss=fm.CrossEntropyLoss(), progress=False),
-        fm.ArgumentError,
+    yield (
+        "NaN in the data",
+        _refused(
+            lambda: fm.fit(net, x * np.nan, y, loss=fm.CrossEntropyLoss(), progress=False),
+            fm.ArgumentError,
+        ),
     )
     yield "no memory", _refused(lambda: _without_memory(net), fm.OutOfMemoryError)
     yield "save", lambda: net.save(path)
@@ -137,8 +141,9 @@ def _flags() -> dict[str, list[str]]:
 
 def report(estimators: tuple[str, ...]) -> None:
     """Print how many calls there were, and what each changed of the process."""
-    if estimators:
-        import sklearn.base  # noqa: F401  (what its import changes is not ours to answer for)
+    # What the import of others changes is not ours to answer for.
+    for name in ("scipy.optimize", *(("sklearn.base",) if estimators else ())):
+        importlib.import_module(name)
     changed: dict[str, Any] = {}
     before = host_state.read()
     import fastmlp

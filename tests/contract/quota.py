@@ -67,7 +67,7 @@ def _mounted_groups(scale: Scale) -> Iterator[Figure]:
     write(root, TREES["version 2: one CPU"].files)
     script = (
         f"mount --bind {root}/sys/fs/cgroup /sys/fs/cgroup && "
-        f"mount --bind {root}/proc/self/cgroup /proc/$$/cgroup && exec \"$@\""
+        f'mount --bind {root}/proc/self/cgroup /proc/$$/cgroup && exec "$@"'
     )
     command = ["unshare", "--mount", "sh", "-c", script, "sh", *_SHOW]
     if shutil.which("unshare") is None:

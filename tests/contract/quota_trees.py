@@ -59,7 +59,9 @@ TREES: dict[str, Tree] = {
     "version 2: more than there are": Tree(4096, _v2("/a", a="409600000 100000\n")),
     "version 2: other period": Tree(2, _v2("/a", a="20000 10000\n")),
     "version 2: no end of line": Tree(2, _v2("/a", a="200000 100000")),
-    "version 2: the parent is tighter": Tree(1, _v2("/a/b", a="100000 100000", a_b="900000 100000")),
+    "version 2: the parent is tighter": Tree(
+        1, _v2("/a/b", a="100000 100000", a_b="900000 100000")
+    ),
     "version 2: the child is tighter": Tree(2, _v2("/a/b", a="900000 100000", a_b="200000 100000")),
     "version 2: only the root's": Tree(2, _v2("/a/b/c", _="200000 100000")),
     "version 2: a grandparent's": Tree(3, _v2("/a/b/c", a="300000 100000", a_b="max 100000")),
@@ -72,7 +74,9 @@ TREES: dict[str, Tree] = {
     "version 2: period of zero": Tree(None, _v2("/a", a="100000 0\n")),
     "version 2: out of range": Tree(2**31 - 1, _v2("/a", a="99999999999999999999 1\n")),
     "version 2: a folder": Tree(None, {**_v2("/a"), "sys/fs/cgroup/a/cpu.max": None}),
-    "version 2: bytes": Tree(None, {**_v2("/a"), "sys/fs/cgroup/a/cpu.max": bytes(range(256)) * 40}),
+    "version 2: bytes": Tree(
+        None, {**_v2("/a"), "sys/fs/cgroup/a/cpu.max": bytes(range(256)) * 40}
+    ),
     "version 2: outside the namespace": Tree(1, _v2("/../../x", _="100000 100000")),
     "version 1: no quota": Tree(None, _v1(_CPU_V1, a_b=("-1\n", "100000\n"))),
     "version 1: two CPUs": Tree(2, _v1(_CPU_V1, a_b=("200000\n", "100000\n"))),
