@@ -95,7 +95,7 @@ def _state(scale: Scale) -> Iterator[Figure]:
 
 
 def _modes(scale: Scale) -> Iterator[Figure]:
-    """Each mode in turn is the one that OpenMP's threads are born under; the quick share has one."""
+    """Each mode in turn is the one that OpenMP's threads are born under; here one, or all."""
     runs, other, lost = 0, [], []
     for mode in processes_modes.modes() if scale.full else processes_modes.modes()[-2:-1]:
         code = (
