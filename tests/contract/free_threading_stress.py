@@ -67,6 +67,8 @@ class Shared:
         self.hidden = twin.forward(X, keep=True) is not None and twin.layers[0].output.copy()
         self.own = self._trained_alone()
         self.optimizer = fm.SGD(self.still, lr=0.0)
+        self.layer = fm.Linear(WIDTH, CLASSES, seed=4)
+        self.layer_output = fm.Linear(WIDTH, CLASSES, seed=4).forward(X)
 
     def _trained_alone(self) -> bytes:
         net = _network(3)
@@ -132,6 +134,13 @@ class Shared:
         if self._trained_alone() != self.own:
             raise Wrong("training alone")
 
+    def new_layer(self) -> None:
+        self.layer = fm.Linear(WIDTH, CLASSES, seed=4)
+
+    def first_use(self) -> None:
+        """Of a layer, whose parameters are made when they are needed."""
+        _same(self.layer.forward(X), self.layer_output)
+
     def settings(self) -> None:
         with fm.threads(random.choice((1, 2, 3))):
             _same(self.still.predict(X), self.output)
@@ -143,7 +152,7 @@ class Shared:
         return often * 3 + [
             self.predict_rows, self.look_inside, self.copy, self.pickle, self.save_and_load,
             self.predict_amid_steps, self.update_by_nothing, self.penalty, self.count_steps,
-            self.train_alone, self.settings,
+            self.train_alone, self.settings, self.new_layer, self.first_use, self.first_use,
         ]  # fmt: skip
 
     def steps_were_lost(self) -> bool:

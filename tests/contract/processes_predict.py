@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 
 import numpy as np
 from tests.contract.figures import Figure, Scale, at_least, exactly
@@ -22,19 +23,20 @@ CALLS = {1: 24000, 16: 4800, 256: 480, 4096: 64}
 class _Work:
     """Calls on one network, each turn's last result looked at, by threads that stay."""
 
-    def __init__(self, rows: int, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, rows: int, pool: ThreadPoolExecutor, threads: int) -> None:
         self.net = fm.Sequential(fm.Linear(64, 64), fm.ReLU(), fm.Linear(64, 10), seed=0)
         self.x = np.random.default_rng(0).normal(size=(rows, 64)).astype(np.float32)
         self.wanted = self.net.predict(self.x)
-        self.calls = CALLS[rows]
+        self.calls, self.threads = CALLS[rows], threads
         self.pool = pool
         self.wrong: list[bool] = []
         self.serial(), self.together()  # the first turn of a thread starts threads of its own
 
     def _call(self, calls: int) -> None:
         out = np.empty_like(self.wanted)
-        for _ in range(calls):
-            self.net.predict(self.x, out=out)
+        with fm.threads(self.threads):
+            for _ in range(calls):
+                self.net.predict(self.x, out=out)
         self.wrong.append(not np.array_equal(out, self.wanted))
 
     def serial(self) -> float:
@@ -61,17 +63,18 @@ class _Work:
 def figures(scale: Scale) -> Iterator[Figure]:
     """The median over rounds, each of which does both in turn, of how much faster eight are."""
     rounds = scale.choose(7, 101)
+    counts = sorted({1, fm.get_num_threads()})
+    cases = product(CALLS, counts) if scale.full else [(256, 1)]
     wrong: list[bool] = []
     with ThreadPoolExecutor(THREADS) as pool:
-        for rows in CALLS if scale.full else (16, 256):
-            work = _Work(rows, pool)
+        for rows, threads in cases:
+            work = _Work(rows, pool, threads)
             ratios = [work.serial() / work.together() for _ in range(rounds)]
             low, middle, high = statistics.quantiles(ratios, n=4)
             yield at_least(
-                f"Throughput of {THREADS} threads that predict {rows} rows, by that of one",
+                f"Throughput of {THREADS} callers of predict by that of one, calls of {rows} rows "
+                f"on {threads} threads at most",
                 middle, LEAST, note=f"quartiles {low:.2f} and {high:.2f} of {rounds} rounds",
             )  # fmt: skip
             wrong += work.wrong
-    yield exactly(
-        "Predictions of them that were wrong", sum(wrong), 0, f"of {len(wrong)} looked at"
-    )
+    yield exactly("Predictions of them that were wrong", sum(wrong), 0, f"of {len(wrong)} looked at")
