@@ -81,7 +81,13 @@ typedef int (*fm_poll)(void *context);
 fm_status fm_net_predict(fm_net *net, int64_t rows, const void *const *x, void *const *y, fm_poll poll, void *context);
 fm_status fm_net_reserve(fm_net *net, int64_t rows); /* takes the memory for it, so that it cannot be lacking later */
 
-/* The same, keeping what backward needs (a copy of x, the activations). */
+/* All calls below, and those that set something, need the network for themselves. Where several threads call, each takes
+   it first, and gives it back: FM_IN_USE by another one; FM_LOST where a thread of the process that this one was forked
+   from had it: then its arrays may be read, and nothing else. */
+fm_status fm_net_take(fm_net *net);
+void fm_net_give_back(fm_net *net);
+
+/* The same as predict, keeping what backward needs (a copy of x, the activations). */
 fm_status fm_net_forward(fm_net *net, int64_t rows, const void *const *x, int training, void *const *y);
 int64_t fm_net_saved_rows(const fm_net *net); /* rows of the forward that awaits its backward, -1 for none */
 

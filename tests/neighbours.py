@@ -93,10 +93,10 @@ def pool(method):
         return workers.map(fit, SEEDS, chunksize=1)
 
 
-def executor(method):
+def executor(method, task=fit, items=SEEDS):
     context = multiprocessing.get_context(method)
     with ProcessPoolExecutor(WORKERS, mp_context=context) as workers:
-        return list(workers.map(fit, SEEDS))
+        return list(workers.map(task, items))
 
 
 def python_threads():
@@ -104,11 +104,11 @@ def python_threads():
         return list(workers.map(fit_together, SEEDS))
 
 
-def with_joblib(backend, **options):
+def with_joblib(backend, task=fit, items=SEEDS, **options):
     import joblib
 
     with joblib.parallel_config(backend, **options):
-        return joblib.Parallel(WORKERS)(joblib.delayed(fit)(seed) for seed in SEEDS)
+        return joblib.Parallel(WORKERS)(joblib.delayed(task)(item) for item in items)
 
 
 IN_PROCESSES = {

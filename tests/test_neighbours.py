@@ -5,19 +5,15 @@ are side by side is measured by bench/busy.py.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import json
 import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import neighbours
 import pytest
+import watchdog
 
-TIMEOUT = 60.0
 # Of a wait of this many seconds after a call the process may use so many.
 WAIT, IDLE, TRIES = 0.03, 0.002, 3
 
@@ -35,25 +31,9 @@ def report(call):
     environment = {name: value for name, value in os.environ.items() if name not in UNSET}
     path = [str(Path(__file__).parent), environment.get("PYTHONPATH")]
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
-    # The interpreter itself warns of forks in a process with threads.
-    command = [sys.executable, "-X", "faulthandler", "-W", "ignore::DeprecationWarning",
-               "-c", f"import neighbours; neighbours.{call}"]  # fmt: skip
-    with subprocess.Popen(
-        command, env=environment, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
-        try:
-            printed, errors = process.communicate(timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGABRT)  # faulthandler shows where each of them was
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(2.0)
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            errors = process.communicate()[1]
-            pytest.fail(f"neighbours.{call} did not end in {TIMEOUT:g} s; killed:\n{errors}")
-    assert process.returncode == 0, errors
-    return json.loads(printed)
+    return json.loads(
+        watchdog.run("-c", f"import neighbours; neighbours.{call}", environment=environment)
+    )
 
 
 @functools.cache

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.contract import processes_modes
 
 import fastmlp as fm
 from fastmlp import _core
 
 LINUX = sys.platform == "linux"
 TIMEOUT = 60.0
+ROOT = str(Path(__file__).parents[1])
 
 
 def run(code, *options, check=True, **environment):
@@ -66,54 +70,32 @@ def test_an_unsupported_isa_is_a_clear_error():
 
 # ---- the host's state ----
 
-STATE = """
-import ctypes, locale, os, signal, sys, threading, warnings
-import numpy as np
 
-def state():
-    tiny, third = np.float32(1e-40), np.float32(1) / np.float32(3)
-    c = ctypes.CDLL(None)
-    c.getenv.restype = ctypes.c_char_p
-    return dict(
-        environ=dict(os.environ),
-        c_environ=[c.getenv(n) for n in (b"OMP_NUM_THREADS", b"OMP_WAIT_POLICY")],
-        signals=[signal.getsignal(n) for n in signal.valid_signals()],
-        random=[str(part) for part in np.random.get_state()],
-        denormals=[(tiny * np.float32(0.5)).tobytes(), (np.float64(1e-310) / 3).tobytes(),
-                   (np.full(64, tiny) + tiny).tobytes()],
-        rounding=c.fegetround() if hasattr(c, "fegetround") else third.tobytes(),
-        numpy=[np.geterr(), np.get_printoptions()],
-        process=[os.getcwd(), locale.setlocale(locale.LC_ALL), sys.getrecursionlimit(),
-                 sys.getswitchinterval(), list(warnings.filters), sys.path[:]],
-        python_threads=threading.active_count(),
-    )
-
-def same(before, when):
-    after = state()
-    changed = [name for name in before if repr(before[name]) != repr(after[name])]
-    assert not changed, (when, [(before[name], after[name]) for name in changed])
-"""
+def contract(code):
+    """What a report of the contract's scripts prints in a new process."""
+    return json.loads(run(f"import sys; sys.path.insert(0, {ROOT!r})\n{code}"))
 
 
 def test_the_host_process_is_as_before():
-    run(
-        STATE
-        + """
-before, tasks = state(), len(os.listdir("/proc/self/task")) if sys.platform == "linux" else 0
-import fastmlp as fm
-same(before, "import")
-if sys.platform == "linux":
-    assert len(os.listdir("/proc/self/task")) == tasks, "import starts threads"
-from fastmlp import _core
-_core.ignore_thread_cost(True)
-x = np.random.RandomState(0).rand(200, 20).astype(np.float32) * 1e-38
-net = fm.Sequential(fm.Linear(20, 30), fm.GELU(), fm.Dropout(0.1), fm.Linear(30, 4), seed=0)
-with fm.threads(3):
-    net.predict(x)
-    fm.fit(net, x, np.arange(200) % 4, loss=fm.CrossEntropyLoss(), epochs=2, progress=False)
-same(before, "fit")
-"""
-    )
+    found = contract("from tests.contract import processes_state as s; s.report(())")
+    assert found["calls"] > 15
+    assert not found["changed"]
+
+
+def test_import_starts_no_threads():
+    tasks = "len(os.listdir('/proc/self/task'))"
+    code = f"import os, numpy; before = {tasks}; import fastmlp; assert {tasks} == before"
+    if LINUX:
+        run(code)
+
+
+@pytest.mark.parametrize("mode", processes_modes.modes())
+def test_results_do_not_depend_on_the_modes_of_the_host(mode):
+    """Nor on those that OpenMP's threads were born with."""
+    found = contract(f"from tests.contract import processes_modes as m; m.report({mode!r}, False)")
+    assert found["runs"] > 0
+    assert not found["other"]
+    assert not found["lost"]
 
 
 def test_denormals_are_kept_whatever_the_threads():
@@ -144,7 +126,7 @@ def test_omp_num_threads(given, expected):
     assert run(SHOW_THREADS, OMP_NUM_THREADS=given) == str(expected)
 
 
-@pytest.mark.parametrize("given", ["", "0", "-3", "many"])
+@pytest.mark.parametrize("given", ["", "0", "-3", "many", "2many", "1e3"])
 def test_omp_num_threads_that_says_nothing(given):
     done = run(SHOW_THREADS, check=False, OMP_NUM_THREADS=given)  # libgomp may complain
     assert done.stdout.strip() == run(SHOW_THREADS)
@@ -308,6 +290,51 @@ expected = work(net.copy())
 assert in_child(lambda: work(net)) == expected
 assert in_child(lambda: in_child(lambda: work(net))) == expected
 assert work(net) == expected
+""",
+        *QUIET,
+    )
+
+
+@needs_fork
+def test_a_child_forked_amid_a_step_can_use_a_copy():
+    """A fork within a loss is one amid a step, whatever the threads do."""
+    run(
+        WORK
+        + """
+import threading
+
+net, amid, forked = make(), threading.Event(), threading.Event()
+before = net.copy()
+expected = before.copy().forward(X).tobytes().hex()
+
+class Waits:
+    def forward(self, scores, target):
+        self.shape = scores.shape
+        amid.set()
+        assert forked.wait(30)
+        return 0.0
+
+    def backward(self):
+        return np.zeros(self.shape)
+
+def child():
+    for call in (lambda: net.forward(X), lambda: fm.Trainer(net, fm.MSELoss()).step(X, X[:, :4])):
+        try:
+            call()
+        except fm.StateError as error:
+            assert "in another thread when this process was forked" in str(error), error
+        else:
+            raise AssertionError("the step that nobody will finish was ignored")
+    assert np.array_equal(net.predict(X), before.predict(X))
+    return net.copy().forward(X).tobytes().hex()
+
+thread = threading.Thread(target=fm.Trainer(net, Waits()).step, args=(X, X[:, :4]))
+thread.start()
+assert amid.wait(30)
+assert in_child(child) == expected
+forked.set()
+thread.join()
+net.forward(X)
 """,
         *QUIET,
     )

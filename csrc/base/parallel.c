@@ -1,12 +1,14 @@
 #define _GNU_SOURCE
 #include "base/parallel.h"
 
+#include <ctype.h>
 #include <omp.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/arithmetic.h"
 #include "base/clock.h"
 #include "base/crowd.h"
 #include "base/quota.h"
@@ -25,29 +27,38 @@ struct fm_team {
 
 static _Thread_local int thread_override;
 static _Atomic int process_threads;
-static _Atomic int is_forked_child;
+static _Atomic int forks;
 /* Workers of all regions under way: calls from several threads of the caller share what threads there may be. */
 static _Atomic int at_work;
 
 static int processors;
 
-static void mark_forked_child(void) { atomic_store(&is_forked_child, 1); }
+static void count_fork(void) { atomic_fetch_add(&forks, 1); }
 
 /* What the process may use is asked when the core is loaded: later callers may have bound their own thread. */
 __attribute__((constructor)) static void look_at_process(void) {
-    pthread_atfork(NULL, NULL, mark_forked_child);
-    processors = fm_usable_cpus();
+    pthread_atfork(NULL, NULL, count_fork);
+    processors = fm_usable_cpus("");
 }
 
 int fm_processors(void) { return processors; }
 
+int fm_forks(void) { return atomic_load_explicit(&forks, memory_order_relaxed); }
+
 static int bounded(long threads) { return threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : (int)threads; }
 
-/* OMP_NUM_THREADS may be a list, one number a nesting level; the first is the outermost. */
-static int default_threads(void) {
+/* OMP_NUM_THREADS may be a list, one number a nesting level; the first is the outermost. 0 where it says nothing. */
+static long threads_of_environment(void) {
     const char *text = getenv("OMP_NUM_THREADS");
-    long asked = text == NULL ? 0 : strtol(text, NULL, 10);
-    return bounded(asked > 0 ? asked : fm_usable_cpus());
+    char *end;
+    if (text == NULL) return 0;
+    const long asked = strtol(text, &end, 10);
+    return *end == '\0' || *end == ',' || isspace((unsigned char)*end) ? asked : 0;
+}
+
+static int default_threads(void) {
+    const long asked = threads_of_environment();
+    return bounded(asked > 0 ? asked : fm_usable_cpus(""));
 }
 
 int fm_process_threads(void) {
@@ -187,7 +198,9 @@ static void work(fm_worker *self, fm_task task, void *context) {
     const double start = fm_seconds();
     self->since = start;
     self->busy = atomic_load_explicit(&regions_are_long, memory_order_relaxed) ? fm_thread_seconds() : -1.0;
+    const fm_modes host = fm_enter_arithmetic();
     task(context, self);
+    fm_leave_arithmetic(host);
     const double end = fm_seconds();
     if (self->busy >= 0.0 && end - self->since > long_region) look(self, end);
     if (self->index == 0) atomic_store_explicit(&regions_are_long, end - start > long_region, memory_order_relaxed);
@@ -196,7 +209,9 @@ static void work(fm_worker *self, fm_task task, void *context) {
 static void work_alone(fm_task task, void *context) {
     fm_team team = {0};
     fm_worker self = {.count = 1, .team = &team};
+    const fm_modes host = fm_enter_arithmetic();
     task(context, &self);
+    fm_leave_arithmetic(host);
 }
 
 static void work_together(int threads, fm_task task, void *context) {
@@ -212,8 +227,7 @@ static void work_together(int threads, fm_task task, void *context) {
 
 void fm_parallel(int threads, fm_task task, void *context) {
     const int most = threads <= 1 ? 1 : available_threads(0);
-    const int forked = atomic_load_explicit(&is_forked_child, memory_order_relaxed);
-    const int taken = forked ? 1 : threads < most ? threads : most;
+    const int taken = fm_forks() > 0 ? 1 : threads < most ? threads : most;
     atomic_fetch_add_explicit(&at_work, taken, memory_order_relaxed);
     if (taken == 1) work_alone(task, context);
     else work_together(taken, task, context);

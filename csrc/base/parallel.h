@@ -17,8 +17,9 @@ typedef struct {
 
 typedef void (*fm_task)(void *context, fm_worker *self);
 
-/* Runs `task` on at most `threads` threads, as many as others leave, and returns when all are done. In a forked child it
-   runs on the caller alone: the parent's pool does not exist there, and asking OpenMP for it would hang. */
+/* Runs `task` on at most `threads` threads, as many as others leave, each in the modes of base/arithmetic.h, and returns
+   when all are done. In a forked child it runs on the caller alone: the parent's pool does not exist there, and asking
+   OpenMP for it would hang. */
 void fm_parallel(int threads, fm_task task, void *context);
 void fm_barrier(fm_worker *self);
 
@@ -38,6 +39,7 @@ void fm_set_process_threads(int threads);
 int fm_override_threads(int threads); /* 0 removes the override; returns the one before */
 
 int fm_processors(void); /* that the process could use when the core was loaded */
+int fm_forks(void);      /* between the process that loaded the core and this one */
 
 int fm_openmp_version(void); /* the _OPENMP date, such as 201511 */
 

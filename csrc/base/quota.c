@@ -15,7 +15,7 @@ enum { PATH_BYTES = 4096, LINE_BYTES = 4096 };
 
 static int whole_cpus(long long quota, long long period) {
     if (quota <= 0 || period <= 0) return 0;
-    long long cpus = (quota + period - 1) / period;
+    const long long cpus = quota / period + (quota % period != 0);
     return cpus > INT_MAX ? INT_MAX : (int)cpus;
 }
 
@@ -60,6 +60,16 @@ static int tightest(const char *root, char *group, int (*quota)(const char *, co
     return cpus;
 }
 
+/* Whether a list such as "cpuset,cpu,cpuacct" names the controller that has the quotas. */
+static int names_cpu(const char *controllers) {
+    while (*controllers != '\0') {
+        const size_t length = strcspn(controllers, ",");
+        if (length == 3 && strncmp(controllers, "cpu", 3) == 0) return 1;
+        controllers += length + (controllers[length] == ',');
+    }
+    return 0;
+}
+
 /* A line of /proc/self/cgroup is "id:controllers:path"; version 2 has no controllers. */
 static int quota_of_line(const char *root, char *line) {
     char *controllers = strchr(line, ':');
@@ -68,7 +78,7 @@ static int quota_of_line(const char *root, char *line) {
     *group++ = '\0';
     group[strcspn(group, "\n")] = '\0';
     if (controllers[1] == '\0') return tightest(root, group, quota_v2);
-    return strstr(controllers + 1, "cpu") != NULL ? tightest(root, group, quota_v1) : 0;
+    return names_cpu(controllers + 1) ? tightest(root, group, quota_v1) : 0;
 }
 
 int fm_cgroup_cpus(const char *root) {
@@ -91,4 +101,4 @@ static int affinity_cpus(void) {
     return online < 1 ? 1 : online > INT_MAX ? INT_MAX : (int)online;
 }
 
-int fm_usable_cpus(void) { return smaller(affinity_cpus(), fm_cgroup_cpus("")); }
+int fm_usable_cpus(const char *root) { return smaller(affinity_cpus(), fm_cgroup_cpus(root)); }

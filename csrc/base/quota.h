@@ -4,6 +4,6 @@
 
 /* `root` is normally "" (the real file system); tests give a directory with /proc and /sys of their own. */
 int fm_cgroup_cpus(const char *root); /* whole CPUs that the quota allows, rounded up; 0 where there is none */
-int fm_usable_cpus(void);             /* min(affinity, quota), at least 1 */
+int fm_usable_cpus(const char *root); /* min(affinity, quota), at least 1 */
 
 #endif

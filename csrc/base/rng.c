@@ -2,15 +2,19 @@
 
 #include <string.h>
 
+#include "base/arithmetic.h"
+
 typedef void (*use_words)(const uint32_t *words, int64_t first, int64_t count, void *context);
 
 static void for_each_group(const fm_rng *rng, int64_t n, use_words use, void *context) {
+    const fm_modes host = fm_enter_arithmetic();
     uint32_t words[FM_RNG_GROUP];
     for (int64_t first = 0; first < n; first += FM_RNG_GROUP) {
         int64_t count = n - first < FM_RNG_GROUP ? n - first : FM_RNG_GROUP;
         fm_rng_group(rng, (uint64_t)(first / FM_RNG_GROUP), words);
         use(words, first, count, context);
     }
+    fm_leave_arithmetic(host);
 }
 
 static double unit(uint32_t word) { return ((double)word + 0.5) * 0x1p-32; }

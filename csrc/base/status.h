@@ -8,7 +8,9 @@ typedef enum {
     FM_BAD_ARGUMENT, /* the caller broke a rule that Python should have checked */
     FM_UNKNOWN_ISA,
     FM_UNSUPPORTED_ISA,
-    FM_INTERRUPTED /* stopped by the poll function; the last finished step stands */
+    FM_INTERRUPTED, /* stopped by the poll function; the last finished step stands */
+    FM_IN_USE,      /* by another thread */
+    FM_LOST         /* its user stayed behind when the process was forked */
 } fm_status;
 
 typedef enum { FM_F32 = 0, FM_F64 = 1 } fm_dtype;

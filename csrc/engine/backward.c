@@ -1,6 +1,7 @@
 /* Backward: the upstream gradient down through the stages, then the weight gradients. */
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "engine/nodes.h"
 
 /* What the stage's activation left for its local gradient. */
@@ -228,6 +229,7 @@ static void backward_task(void *context, fm_worker *self) {
 
 fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int accumulate, void *const *dx) {
     if (net->saved_rows < 0 || net->saved_rows != rows) return FM_BAD_ARGUMENT;
+    const fm_modes host = fm_enter_arithmetic();
     int threads = fm_plan_threads(net, net->saved_rows, 2.0, 2.0, 1);
     if (threads > net->plan.threads) threads = net->plan.threads;
     _Atomic int stop = 0;
@@ -244,5 +246,6 @@ fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int 
     fm_use_batch(&call.exec);
     fm_parallel(threads, backward_task, &call);
     net->saved_rows = -1;
+    fm_leave_arithmetic(host);
     return atomic_load(&stop) ? FM_INTERRUPTED : FM_OK;
 }

@@ -1,6 +1,7 @@
 /* Forward: stages over this thread's part of the batch, for predict and for training. */
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "engine/nodes.h"
 
 void *fm_at(const fm_exec *e, const void *base, int64_t elements) {
@@ -257,7 +258,7 @@ static fm_status forward_in(fm_net *net, const fm_plan *plan, int threads, int64
     return atomic_load(&stop) ? FM_INTERRUPTED : FM_OK;
 }
 
-fm_status fm_net_forward(fm_net *net, int64_t rows, const void *const *x, int training, void *const *y) {
+static fm_status forward(fm_net *net, int64_t rows, const void *const *x, int training, void *const *y) {
     int threads;
     const int most = hand_threads(net, rows, &threads);
     if (fm_plan_reserve(&net->plan, net, FM_PLAN_FORWARD, rows, most) != FM_OK) return FM_NO_MEMORY;
@@ -268,6 +269,13 @@ fm_status fm_net_forward(fm_net *net, int64_t rows, const void *const *x, int tr
     net->saved_step = net->step;
     if (training) net->step++;
     return FM_OK;
+}
+
+fm_status fm_net_forward(fm_net *net, int64_t rows, const void *const *x, int training, void *const *y) {
+    const fm_modes host = fm_enter_arithmetic();
+    const fm_status status = forward(net, rows, x, training, y);
+    fm_leave_arithmetic(host);
+    return status;
 }
 
 /* ---- predict: nothing kept ---- */
@@ -340,6 +348,7 @@ static void predict_task(void *context, fm_worker *self) {
 
 static fm_status predict_or_reserve(fm_net *net, int64_t rows, const void *const *x, void *const *y, fm_poll poll,
                                     void *context) {
+    const fm_modes host = fm_enter_arithmetic();
     const int threads = fm_plan_threads(net, rows, 1.0, 1.0, 1);
     const int64_t most = fm_plan_predict_rows(net), block = rows < most ? rows : most;
     fm_plan plan = {0};
@@ -361,6 +370,7 @@ static fm_status predict_or_reserve(fm_net *net, int64_t rows, const void *const
         net->idle_plan = plan;
         atomic_flag_clear(&net->idle_taken);
     }
+    fm_leave_arithmetic(host);
     return status;
 }
 

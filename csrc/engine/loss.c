@@ -1,4 +1,5 @@
 /* Losses over batches: scale, the rows' values and gradients, and the total. */
+#include "base/arithmetic.h"
 #include "engine/net.h"
 
 double fm_total_weight(fm_dtype dtype, int64_t rows, const void *weight) {
@@ -46,9 +47,11 @@ fm_status fm_loss(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_
                   const fm_targets *targets, double *value, void *gradient) {
     double *row_value = fm_alloc(rows, sizeof *row_value);
     if (row_value == NULL) return FM_NO_MEMORY;
+    const fm_modes host = fm_enter_arithmetic();
     const double scale = fm_loss_scale(loss, n, fm_total_weight(dtype, rows, targets->weight));
     fm_loss_range(loss, dtype, n, scores, targets, scale, 0, rows, row_value, gradient);
     *value = scale * fm_table(FM_F64)->sum(rows, row_value);
+    fm_leave_arithmetic(host);
     fm_free(row_value);
     return FM_OK;
 }

@@ -197,3 +197,6 @@ const void *fm_net_value(const fm_net *net, int node) { return entry(net, net->p
 const void *fm_net_delta(const fm_net *net, int node) { return entry(net, net->plan.delta, node); }
 
 int64_t fm_net_saved_rows(const fm_net *net) { return net->saved_rows; }
+
+fm_status fm_net_take(fm_net *net) { return fm_claim_take(&net->claim); }
+void fm_net_give_back(fm_net *net) { fm_claim_release(&net->claim); }

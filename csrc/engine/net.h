@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/arena.h"
+#include "base/claim.h"
 #include "base/parallel.h"
 #include "fastmlp.h"
 #include "kernels/table.h"
@@ -79,6 +80,7 @@ struct fm_net {
     int saved_training;
     fm_plan idle_plan; /* kept by predict for its next call */
     atomic_flag idle_taken;
+    fm_claim claim; /* for all that is not predict */
 };
 
 /* How work is cut: by rows (each thread takes its rows through all stages, no waiting), or by columns of every stage

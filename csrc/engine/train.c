@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/clock.h"
 #include "engine/nodes.h"
 #include "engine/trainer.h"
@@ -377,7 +378,7 @@ static fm_status train_on(training *run, int64_t batch) {
     return FM_OK;
 }
 
-fm_status fm_train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int64_t *steps) {
+static fm_status train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int64_t *steps) {
     const int64_t batch = epoch->rows < epoch->batch ? epoch->rows : epoch->batch;
     training run = {.trainer = trainer, .epoch = epoch, .last_poll = epoch->poll == NULL ? 0.0 : fm_seconds()};
     *loss = 0.0;
@@ -390,4 +391,11 @@ fm_status fm_train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int
     *steps = run.steps;
     *loss = run.mean_loss + run.sum_loss + run.penalty;
     return atomic_load(&run.stop) ? FM_INTERRUPTED : FM_OK;
+}
+
+fm_status fm_train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int64_t *steps) {
+    const fm_modes host = fm_enter_arithmetic();
+    const fm_status status = train(trainer, epoch, loss, steps);
+    fm_leave_arithmetic(host);
+    return status;
 }

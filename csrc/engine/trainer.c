@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/arithmetic.h"
+
 static void *copy_of(const void *from, int64_t count, size_t size) {
     void *to = fm_alloc(count, size);
     if (to != NULL && count > 0) memcpy(to, from, (size_t)count * size);
@@ -87,7 +89,7 @@ static fm_status clip(const fm_trainer *trainer, fm_clock *clock) {
     return FM_OK;
 }
 
-fm_status fm_trainer_update(fm_trainer *trainer, double lr) {
+static fm_status update(fm_trainer *trainer, double lr) {
     fm_clock clock = {.t = trainer->t, .power = {trainer->power[0], trainer->power[1]}};
     clock = fm_clock_next(trainer, clock, lr);
     if (trainer->optimizer.clip_norm != 0.0 && clip(trainer, &clock) != FM_OK) return FM_NO_MEMORY;
@@ -97,18 +99,29 @@ fm_status fm_trainer_update(fm_trainer *trainer, double lr) {
     return FM_OK;
 }
 
+fm_status fm_trainer_update(fm_trainer *trainer, double lr) {
+    const fm_modes host = fm_enter_arithmetic();
+    const fm_status status = update(trainer, lr);
+    fm_leave_arithmetic(host);
+    return status;
+}
+
 fm_status fm_trainer_penalty(const fm_trainer *trainer, double *value) {
     double *chunk_sum = fm_alloc(most_chunks(trainer->net), sizeof *chunk_sum);
     if (chunk_sum == NULL) return FM_NO_MEMORY;
+    const fm_modes host = fm_enter_arithmetic();
     *value = fm_chunks_total(chunk_sum, fm_penalty_chunks(trainer, &alone, chunk_sum));
+    fm_leave_arithmetic(host);
     fm_free(chunk_sum);
     return FM_OK;
 }
 
 void fm_trainer_add_penalty_gradient(fm_trainer *trainer, double factor) {
     const fm_net *net = trainer->net;
+    const fm_modes host = fm_enter_arithmetic();
     for (int i = 0; i < net->n_stages; i++) {
         const fm_stage *s = &net->stages[i];
         if (s->takes_penalties) fm_penalty_gradient_range(trainer, factor, s->weight_at, s->weight_at + s->n_weights);
     }
+    fm_leave_arithmetic(host);
 }

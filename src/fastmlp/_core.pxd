@@ -10,6 +10,8 @@ cdef extern from "fastmlp.h" nogil:
         FM_UNKNOWN_ISA
         FM_UNSUPPORTED_ISA
         FM_INTERRUPTED
+        FM_IN_USE
+        FM_LOST
 
     ctypedef enum fm_dtype:
         FM_F32
@@ -112,6 +114,8 @@ cdef extern from "fastmlp.h" nogil:
     fm_status fm_net_reserve(fm_net *net, int64_t rows)
     fm_status fm_net_forward(fm_net *net, int64_t rows, const void *const *x, int training,
                              void *const *y)
+    fm_status fm_net_take(fm_net *net)
+    void fm_net_give_back(fm_net *net)
     int64_t fm_net_saved_rows(const fm_net *net)
     fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int accumulate,
                               void *const *dx)
@@ -231,3 +235,8 @@ cdef extern from "base/rng.h" nogil:
 
 cdef extern from "base/arena.h" nogil:
     int64_t fm_fail_allocation(int64_t n)
+
+
+cdef extern from "base/quota.h" nogil:
+    int fm_cgroup_cpus(const char *root)
+    int fm_usable_cpus(const char *root)

@@ -1,4 +1,4 @@
-# cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=False
+# cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
 """The bridge to the C core: owns handles, releases the GIL, maps statuses to exceptions.
 
 No policy lives here. Net and Trainer trust arrays to be of the network's dtype, C-contiguous,
@@ -229,6 +229,16 @@ def scoped_threads(int n):
     return fm_override_threads(n)
 
 
+def cgroup_cpus(str root):
+    """For tests: CPUs that the control groups leave whose files are under `root`; 0: no limit."""
+    return fm_cgroup_cpus(root.encode())
+
+
+def usable_cpus(str root=""):
+    """For tests: what affinity and these groups leave together."""
+    return fm_usable_cpus(root.encode())
+
+
 def fail_allocation(int64_t n):
     """For tests: let the n-th request for memory from now, and all after it, fail; 0 ends that.
 
@@ -387,14 +397,17 @@ cdef class _NetHandle:
 # Fewer rows than this are one block of work: there would be nothing to interrupt.
 cdef int64_t MANY_ROWS = 128
 
+# Multiply-adds of a prediction, some microseconds: threads that predict at once lose more by handing
+# the GIL round for less than they gain.
+cdef int64_t SHORT_WORK = 1 << 17
+
 
 cdef class Net:
     """A compiled node list with its parameters and gradients."""
     cdef _NetHandle handle
     cdef fm_net *net
     cdef int typenum
-    cdef bint busy
-    cdef int64_t kept_rows
+    cdef int64_t kept_rows, n_params
     cdef _Runners runners  # not of the handle: arrays over its memory would keep them alive
     cdef list widths
     cdef readonly object params, grads, state, dtype
@@ -457,9 +470,9 @@ cdef class Net:
         for i, given in enumerate(nodes):
             self.state_offsets[i] = at
             at += 2 * node[i].fan_out if given[0] == "batch_norm" else 0
-        count = fm_net_parameters(self.net)
-        self.params = view(self.handle, fm_net_params(self.net), count, self.typenum)
-        self.grads = view(self.handle, fm_net_grads(self.net), count, self.typenum)
+        self.n_params = fm_net_parameters(self.net)
+        self.params = view(self.handle, fm_net_params(self.net), self.n_params, self.typenum)
+        self.grads = view(self.handle, fm_net_grads(self.net), self.n_params, self.typenum)
         self.state = view(self.handle, fm_net_state(self.net), fm_net_state_size(self.net),
                           self.typenum)
 
@@ -470,7 +483,9 @@ cdef class Net:
 
     @step_count.setter
     def step_count(self, uint32_t step):
+        self.enter()
         fm_net_set_step(self.net, step)
+        self.leave()
 
     @property
     def saved_rows(self):
@@ -486,14 +501,20 @@ cdef class Net:
 
     def value(self, int node):
         """What a node of a `separate` network gave in the last forward: (rows, width), a copy."""
-        return self.entry(fm_net_value(self.net, node), node)
+        return self.entry(fm_net_value, node)
 
     def delta(self, int node):
         """dL/d(value), after a backward."""
-        return self.entry(fm_net_delta(self.net, node), node)
+        return self.entry(fm_net_delta, node)
 
-    cdef object entry(self, const void *start, int node):
-        return matrix_at(start, self.kept_rows, self.widths[node], self.typenum).copy()
+    cdef object entry(self, const void *(*where)(const fm_net *, int) noexcept nogil, int node):
+        self.enter()
+        try:
+            return matrix_at(
+                where(self.net, node), self.kept_rows, self.widths[node], self.typenum
+            ).copy()
+        finally:
+            self.leave()
 
     cdef int check(self, fm_status status) except -1:
         if status == FM_INTERRUPTED and self.runners is not None:
@@ -501,11 +522,18 @@ cdef class Net:
         return check(status)
 
     cdef int enter(self) except -1:
-        if self.busy:
-            raise StateError("this network is in use by another thread: forward, backward and "
-                             "training need it for themselves (predict does not)")
-        self.busy = True
-        return 0
+        """Take the network for a call; whoever returns from this must `leave`."""
+        cdef fm_status status = fm_net_take(self.net)
+        if status == FM_OK:
+            return 0
+        if status == FM_LOST:
+            raise StateError("this network was at work in another thread when this process was "
+                             "forked, and stays as it was at that moment: use a copy of it")
+        raise StateError("this network is in use by another thread: forward, backward and "
+                         "training need it for themselves (predict does not)")
+
+    cdef void leave(self) noexcept:
+        fm_net_give_back(self.net)
 
     cdef object made(self, object given, list widths, int64_t rows):
         """Empty arrays of these widths: a list where `given` is one, else the only one."""
@@ -531,9 +559,13 @@ cdef class Net:
         if rows > MANY_ROWS:
             signals = _Signals()
             poll, context = poll_signals, <void *>signals
-        with nogil:
+        if rows <= SHORT_WORK // (self.n_params + 1):
             status = fm_net_predict(self.net, rows, <const void *const *>from_x, to_y, poll,
                                     context)
+        else:
+            with nogil:
+                status = fm_net_predict(self.net, rows, <const void *const *>from_x, to_y, poll,
+                                        context)
         if status == FM_INTERRUPTED and signals is not None and signals.error is not None:
             raise signals.error
         self.check(status)
@@ -555,9 +587,10 @@ cdef class Net:
         self.enter()
         with nogil:
             status = fm_net_forward(self.net, rows, <const void *const *>from_x, training, to_y)
-        self.busy = False
+        if status == FM_OK:
+            self.kept_rows = rows
+        self.leave()
         self.check(status)
-        self.kept_rows = rows
         return y
 
     def backward(self, dy, bint accumulate):
@@ -571,12 +604,12 @@ cdef class Net:
         point_at(to_dx, dx)
         self.enter()
         if fm_net_saved_rows(self.net) != rows:
-            self.busy = False
+            self.leave()
             raise StateError("backward: another call has used this network since the forward pass")
         with nogil:
             status = fm_net_backward(self.net, rows, <const void *const *>from_dy, accumulate,
                                      to_dx)
-        self.busy = False
+        self.leave()
         self.check(status)
         return dx
 
@@ -769,7 +802,9 @@ cdef class Trainer:
 
     @t.setter
     def t(self, int64_t value):
+        self.net.enter()
         fm_trainer_updates(self.trainer)[0] = value
+        self.net.leave()
 
     cdef double train(self, const fm_epoch *epoch) except? -1.0:
         cdef double value = 0.0
@@ -777,7 +812,7 @@ cdef class Trainer:
         self.net.enter()
         with nogil:
             status = fm_train(self.trainer, epoch, &value, &self.steps_done)
-        self.net.busy = False
+        self.net.leave()
         if status == FM_INTERRUPTED:  # by a loss, by a node, or by the poll function
             self.runners.raise_error()
             if self.net.runners is not None:
@@ -823,7 +858,7 @@ cdef class Trainer:
         """One optimizer update from the network's gradients."""
         self.net.enter()
         cdef fm_status status = fm_trainer_update(self.trainer, self.lr)
-        self.net.busy = False
+        self.net.leave()
         check(status)
 
     def penalty(self):
@@ -834,7 +869,9 @@ cdef class Trainer:
 
     def add_penalty_gradient(self, double factor=1.0):
         """Add the penalties' gradient, times `factor`, to the network's."""
+        self.net.enter()
         fm_trainer_add_penalty_gradient(self.trainer, factor)
+        self.net.leave()
 
 
 cdef bint labels_fit(cnp.ndarray labels, int64_t classes) noexcept:

@@ -66,6 +66,7 @@ class ParametricLayer(Layer):
         self, network: Any, engine: Engine, index: int, seed: int, init: str, n_nodes: int = 1
     ) -> None:
         old = self._views
+        self.__dict__.pop("_begun", None)
         super().join(network, engine, index, seed, init, n_nodes)
         self._dtype = engine.dtype
         self._views = self._views_of(engine, index)
@@ -114,13 +115,18 @@ class ParametricLayer(Layer):
         return self._network is not None
 
     def _parameters(self) -> dict[str, Array]:
-        if self._views is None:
-            if self._seed is None:
-                self._seed = validation.seed(None)
-            self._engine = self._plan()
-            self._views = self._views_of(self._engine, 0)
-            self.initialise(self._views, self._seed, 0, "xavier")
-        return self._views
+        return self._begin() if self._views is None else self._views
+
+    def _begin(self) -> dict[str, Array]:
+        """Parameters of a layer alone. Of several threads that come first, one gives them all."""
+        if self._seed is None:
+            self._seed = int(self.__dict__.setdefault("_drawn", validation.seed(None)))
+        engine = self._plan()
+        made = engine, self._views_of(engine, 0)
+        self.initialise(made[1], self._seed, 0, "xavier")
+        first: tuple[Engine, dict[str, Array]] = self.__dict__.setdefault("_begun", made)
+        self._engine, self._views = first
+        return first[1]
 
     def _views_of(self, engine: Engine, index: int) -> dict[str, Array]:
         core, found = engine.core, {}

@@ -1,0 +1,101 @@
+"""Locking of shared objects, here and on a CPython without the GIL, which also runs the suite."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests import watchdog
+from tests.contract.figures import Figure, Scale, Unavailable, at_least, exactly, fact
+from tests.contract.native import program
+from tests.contract.native import run as command
+
+TITLE = "Free threading"
+ROOT = Path(__file__).parents[2]
+
+_STRESS = "from tests.contract import free_threading_stress as s; s.report({seconds})"
+_NAMES = ("python3.15t", "python3.14t", "python3.13t")
+# What the suite needs; the rest of its extras are looked for, and skipped where they are missing.
+_NEEDS = ("numpy", "pytest", "hypothesis")
+
+
+def run(scale: Scale) -> list[Figure]:
+    found = [*_stress(sys.executable, scale.choose(2, 60)), *_declares_itself()]
+    if scale.full:
+        found += _without_gil(scale)
+    return found
+
+
+def _environment() -> dict[str, str]:
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "PYTHON"))}
+    return clean | {"PYTHONPATH": str(ROOT)}
+
+
+def _stress(python: str, seconds: int) -> Iterator[Figure]:
+    """Eight threads, the same objects, random operations."""
+    printed = watchdog.run(
+        "-c", _STRESS.format(seconds=seconds),
+        environment=_environment(), timeout=watchdog.TIMEOUT + seconds, python=python,
+    )  # fmt: skip
+    found = json.loads(printed)
+    where = "with the GIL" if found["gil"] else "without the GIL"
+    done = found["right"] + found["refused"]
+    share = f"{found['refused']} of {done} were refused"
+    yield at_least(f"Right results of shared objects, {where}", found["right"], 1, note=share)
+    yield exactly(f"Operations that went otherwise, {where}", str(found["other"]), "{}")
+    yield exactly(
+        f"Steps of one trainer that were lost, {where}", int(found["lost"]), 0,
+        f"of {found['steps']}",
+    )  # fmt: skip
+
+
+def _declares_itself() -> Iterator[Figure]:
+    """Without the GIL, importing a module that does not declare itself compatible enables it."""
+    if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+        yield fact(
+            "This interpreter", "has the GIL: that the module declares itself is seen by others"
+        )
+        return
+    import fastmlp  # noqa: F401
+
+    yield exactly("The GIL after import", str(sys._is_gil_enabled()), "False")  # type: ignore[attr-defined]
+
+
+def _without_gil(scale: Scale) -> Iterator[Figure]:
+    """A build of this tree on a free-threaded CPython, the stress, and the whole suite."""
+    try:
+        python = _install(program(*_NAMES), scale.scratch / "venv")
+    except Unavailable as missing:
+        yield fact("Suite without the GIL", f"not run: {missing}")
+        return
+    yield from _stress(str(python), 60)
+    done = subprocess.run(
+        [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "not quick_share"],
+        cwd=ROOT, env=_environment() | {"PYTHON_GIL": "0"}, capture_output=True, text=True,
+    )  # fmt: skip
+    counts = {
+        what: int(n) for n, what in re.findall(r"(\d+) (passed|failed|skipped|error)", done.stdout)
+    }
+    yield at_least("Tests passed without the GIL", counts.get("passed", 0), 1)
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    yield exactly(
+        "Tests failed without the GIL", counts.get("failed", 0) + counts.get("error", 0), 0,
+        "; ".join(failed)[:500],
+    )  # fmt: skip
+    yield fact("Tests skipped without the GIL", counts.get("skipped", 0))
+
+
+def _install(interpreter: str, folder: Path) -> Path:
+    """A new environment of the interpreter, with what the suite needs and this tree."""
+    command([interpreter, "-m", "venv", str(folder)])
+    python = folder / "bin" / "python"
+    pip = [str(python), "-m", "pip", "install", "-q"]
+    command([*pip, "--only-binary=:all:", *_NEEDS])
+    command([*pip, str(ROOT)])
+    return python

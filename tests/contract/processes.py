@@ -1,0 +1,111 @@
+"""Other processes, threads and libraries: no hang, the same bits, and the host as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+from tests import neighbours, watchdog
+from tests.contract import processes_cells as cells
+from tests.contract import processes_hosts as hosts
+from tests.contract import processes_modes, processes_predict
+from tests.contract.figures import Figure, Scale, exactly, fact
+
+import fastmlp as fm
+
+TITLE = "Processes"
+ROOT = Path(__file__).parents[2]
+
+# The quick share: ways that fork or share this process; tests/test_neighbours.py has the others.
+_QUICK = (("fork", "during", "nothing"), ("threads", "during", "numpy"))
+
+
+def run(scale: Scale) -> list[Figure]:
+    return [
+        *_cells(scale),
+        *processes_predict.figures(scale),
+        *_state(scale),
+        *_modes(scale),
+    ]
+
+
+def _report(code: str) -> str:
+    """What some code prints in a new process, from the repository's root."""
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}
+    return watchdog.run("-c", code, environment=environment | {"PYTHONPATH": path})
+
+
+# ---- fits elsewhere ----
+
+
+def _cells(scale: Scale) -> Iterator[Figure]:
+    """All ways at all moments beside all libraries; imported before fastmlp, and put to work."""
+    wanted = product(cells.WAYS, cells.MOMENTS, hosts.WORK) if scale.full else _QUICK
+    seeds = list(range(scale.choose(2, 4)))
+    with fm.threads(1):
+        serial = [neighbours.fit(seed)["bits"] for seed in seeds]
+    verdicts: dict[str, list[str]] = {"right": [], "hung": [], "failed": [], "other bits": []}
+    missing = set()
+    for way, moment, host in wanted:
+        if not (cells.installed(way) and hosts.installed(host)):
+            missing.add(way if hosts.installed(host) else host)
+            continue
+        verdict, why = _cell(way, moment, host, seeds, serial)
+        verdicts[verdict].append(f"{way} {moment} a fit, beside {host}{why}")
+        scale.say(verdicts[verdict][-1])
+    yield fact("Fits elsewhere that were right, cells", len(verdicts.pop("right")))
+    for verdict, found in verdicts.items():
+        yield exactly(f"Cells that {verdict}", len(found), 0, "; ".join(found)[:500])
+    yield fact("Not installed here", ", ".join(sorted(missing)) or "nothing")
+
+
+def _cell(way: str, moment: str, host: str, seeds: list[int], serial: list[str]) -> tuple[str, str]:
+    code = (
+        f"from tests.contract import processes_hosts; processes_hosts.WORK[{host!r}]()\n"
+        "from tests.contract import processes_cells\n"
+        f"processes_cells.cell({way!r}, {moment!r}, {host!r}, {seeds})"
+    )
+    try:
+        found = json.loads(_report(code))
+    except watchdog.Hung:
+        return "hung", ""
+    except AssertionError as error:
+        return "failed", f": {str(error).splitlines()[-1]}"
+    return ("right" if found == serial else "other bits"), ""
+
+
+# ---- the host ----
+
+
+def _state(scale: Scale) -> Iterator[Figure]:
+    # Importing scikit-learn takes longer than all the rest.
+    estimators = ("MLPClassifier", "MLPRegressor")
+    chosen = estimators if scale.full and hosts.installed("scikit-learn") else ()
+    found = json.loads(
+        _report(f"from tests.contract import processes_state as s; s.report({chosen})")
+    )
+    yield fact("Import and kinds of calls between which the process was looked at", found["calls"])
+    changed = [f"{call}: {', '.join(what)}" for call, what in found["changed"].items()]
+    note = "; ".join(changed)
+    yield exactly("Kinds that changed something of the process", len(changed), 0, note)
+
+
+def _modes(scale: Scale) -> Iterator[Figure]:
+    """Each mode in turn is the one that OpenMP's threads are born under; here one, or all."""
+    runs, other, lost = 0, [], []
+    for mode in processes_modes.modes() if scale.full else processes_modes.modes()[-2:-1]:
+        code = (
+            "from tests.contract import processes_modes\n"
+            f"processes_modes.report({mode!r}, {scale.full})"
+        )
+        found = json.loads(_report(code))
+        runs += found["runs"]
+        other += found["other"]
+        lost += found["lost"]
+    yield fact("Runs under other floating-point modes", runs)
+    yield exactly("Runs under them with other bits", len(other), 0, "; ".join(other)[:500])
+    yield exactly("Runs that lost the host's modes", len(lost), 0, "; ".join(lost)[:500])
