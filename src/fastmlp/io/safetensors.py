@@ -26,7 +26,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.errors import FastMLPError
+from fastmlp.errors import ArgumentError, FastMLPError
 from fastmlp.io.atomic import write_atomically
 
 LENGTH_BYTES = 8
@@ -100,7 +100,8 @@ def write(
 ) -> None:
     """Write float32 and float64 arrays and text `metadata` to `path`, atomically.
 
-    The layout is a function of the contents alone: equal networks give equal files.
+    The layout is a function of the contents alone: equal networks give equal files. An
+    ArgumentError for more metadata than a reader takes; nothing is written then.
     """
     header: dict[str, Any] = {METADATA: dict(metadata)}
     chunks, offset = [], 0
@@ -127,6 +128,11 @@ def parse_json(text: str, what: str) -> Any:
 def _encode(header: dict[str, Any]) -> bytes:
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors then start aligned for whoever maps the file
+    if len(text) > MAX_HEADER_BYTES:  # which no reader would take
+        raise ArgumentError(
+            f"metadata: got {len(text)} bytes of metadata and names of tensors; "
+            f"want at most {MAX_HEADER_BYTES}"
+        )
     return len(text).to_bytes(LENGTH_BYTES, "little") + text
 
 
