@@ -12,8 +12,13 @@ elseif(FM_ARCH STREQUAL "arm64")
   set(FM_ARCH aarch64)
 endif()
 
+option(FM_PORTABLE_ONLY "Build the portable kernels alone" OFF)
+
 function(fm_isa name arch flags bits)
   if(NOT arch STREQUAL "any" AND NOT arch STREQUAL FM_ARCH)
+    return()
+  endif()
+  if(FM_PORTABLE_ONLY AND NOT arch STREQUAL "any")
     return()
   endif()
   string(TOUPPER "${name}" upper)

@@ -76,6 +76,8 @@ typedef int (*fm_poll)(void *context);
 /* Arrays of pointers have one for each input, or output: x[k] is (rows, width of input k), y[k] (rows, width of output
    k), and so are the gradients dx[k] and dy[k]. */
 
+/* FM_BAD_ARGUMENT for fewer than 0 rows, and for a network with nodes of the caller's whose function has not been set. */
+
 /* y = net(x). Keeps nothing; any number of threads may call it at once. `poll` may be NULL; FM_INTERRUPTED after it said
    stop. */
 fm_status fm_net_predict(fm_net *net, int64_t rows, const void *const *x, void *const *y, fm_poll poll, void *context);

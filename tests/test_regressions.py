@@ -1,9 +1,14 @@
 """Bugs that were found once, each with the smallest program that showed it."""
 
+import json
+import sys
+
 import numpy as np
 import pytest
+from tests.contract.fuzzing_cases import CONSTANT_BYTES, Meter
 
 import fastmlp as fm
+from fastmlp.io import safetensors
 
 RNG = np.random.default_rng(7)
 X = RNG.standard_normal((12, 4))
@@ -227,3 +232,84 @@ def test_results_are_not_written_behind_a_mask():
     out = np.ma.masked_all((12, 3))
     with pytest.raises(fm.ArgumentError, match=r"^out: got masked values"):
         small_net().predict(X, out)
+@pytest.mark.parametrize(
+    "network",
+    [
+        {"type": "Sequential", "in_features": 10**7,
+         "layers": [{"type": "LayerNorm", "features": 10**7, "eps": 1e-5}]},
+        {"type": "Sequential", "in_features": 10**7,
+         "layers": [{"type": "BatchNorm", "features": 10**7, "eps": 1e-5, "momentum": 0.1}]},
+        {"type": "Graph", "inputs": {"x": 4000}, "outputs": {"y": "y"},
+         "nodes": [["w", {"type": "Parameter", "shape": [4000, 4000], "init": None}, []],
+                   ["y", {"type": "MatMul", "shape_a": None, "shape_b": None}, ["x", "w"]]]},
+    ],
+)  # fmt: skip
+def test_a_file_takes_no_memory_for_tensors_that_it_lacks(tmp_path, network):
+    """Only the widths of Linear layers were held against the tensors before memory was taken."""
+    own = {"format": 1, "network": {"dtype": "float32", "seed": 1, **network}}
+    safetensors.write(tmp_path / "m", {}, {"fastmlp": json.dumps(own)})
+    with Meter() as meter, pytest.raises(fm.io.ModelFileError, match="lacks tensor"):
+        fm.load(tmp_path / "m")
+    assert meter.taken < CONSTANT_BYTES
+
+
+def test_a_load_takes_twice_the_size_of_the_file(tmp_path):
+    """First values were drawn in float64 and then overwritten: six times the file's size."""
+    fm.Sequential(fm.Linear(3000, 2000), seed=1).save(tmp_path / "m")
+    with Meter() as meter:
+        fm.load(tmp_path / "m")
+    assert meter.taken <= 2 * (tmp_path / "m").stat().st_size + CONSTANT_BYTES
+
+
+def calls_to_make(kind, description):
+    """How many functions run while a network is made."""
+    count = 0
+
+    def note(frame, event, argument):
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        kind.from_description(description)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def chain(n):
+    layers = [{"type": "Tanh"}] * n
+    return {"type": "Sequential", "dtype": "float32", "seed": 1, "in_features": 3, "layers": layers}
+
+
+def reversed_chain(n):
+    names = ["x", *(f"n{i}" for i in range(n))]
+    nodes = [[names[i + 1], {"type": "Tanh"}, [names[i]]] for i in range(n)]
+    return {"type": "Graph", "dtype": "float32", "seed": 1, "inputs": {"x": 3},
+            "outputs": {"y": names[-1]}, "nodes": nodes[::-1]}  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "describe"), [(fm.Sequential, chain), (fm.Graph, reversed_chain)])
+def test_twice_as_many_layers_take_twice_the_work(kind, describe):
+    """Each layer was compared with all others: a file of 100 kB could take a minute."""
+    calls_to_make(kind, describe(2))
+    assert calls_to_make(kind, describe(400)) < 3 * calls_to_make(kind, describe(200))
+
+
+@pytest.mark.parametrize(
+    "dtype", [{"type": "Zeros"}, ",", "\ud800", {}, [], [["a", "f4"]], "f4,f4"]
+)
+def test_whatever_numpy_makes_of_a_dtype(dtype):
+    """NumPy reads texts as lists of fields and dicts as records, and fails in its own ways."""
+    with pytest.raises((fm.ArgumentError, fm.ArgumentTypeError), match="dtype"):
+        fm.Sequential(fm.Linear(2, 2), dtype=dtype)
+
+
+def test_a_file_that_could_not_be_read_is_not_written(tmp_path):
+    """More metadata than a reader takes was written, and the file was lost."""
+    net = small_net()
+    net.save(tmp_path / "m")
+    before = (tmp_path / "m").read_bytes()
+    with pytest.raises(fm.ArgumentError, match="metadata"):
+        net.save(tmp_path / "m", {"text": "x" * safetensors.MAX_HEADER_BYTES})
+    assert (tmp_path / "m").read_bytes() == before

@@ -228,7 +228,7 @@ static void backward_task(void *context, fm_worker *self) {
 }
 
 fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int accumulate, void *const *dx) {
-    if (net->saved_rows < 0 || net->saved_rows != rows) return FM_BAD_ARGUMENT;
+    if (net->saved_rows < 0 || net->saved_rows != rows || !fm_net_can_run(net)) return FM_BAD_ARGUMENT;
     const fm_modes host = fm_enter_arithmetic();
     int threads = fm_plan_threads(net, net->saved_rows, 2.0, 2.0, 1);
     if (threads > net->plan.threads) threads = net->plan.threads;

@@ -260,6 +260,7 @@ static fm_status forward_in(fm_net *net, const fm_plan *plan, int threads, int64
 
 static fm_status forward(fm_net *net, int64_t rows, const void *const *x, int training, void *const *y) {
     int threads;
+    if (rows < 0 || !fm_net_can_run(net)) return FM_BAD_ARGUMENT;
     const int most = hand_threads(net, rows, &threads);
     if (fm_plan_reserve(&net->plan, net, FM_PLAN_FORWARD, rows, most) != FM_OK) return FM_NO_MEMORY;
     net->saved_rows = -1;
@@ -348,6 +349,7 @@ static void predict_task(void *context, fm_worker *self) {
 
 static fm_status predict_or_reserve(fm_net *net, int64_t rows, const void *const *x, void *const *y, fm_poll poll,
                                     void *context) {
+    if (rows < 0 || (y != NULL && !fm_net_can_run(net))) return FM_BAD_ARGUMENT;
     const fm_modes host = fm_enter_arithmetic();
     const int threads = fm_plan_threads(net, rows, 1.0, 1.0, 1);
     const int64_t most = fm_plan_predict_rows(net), block = rows < most ? rows : most;

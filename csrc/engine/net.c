@@ -146,6 +146,7 @@ fm_status fm_net_new(const fm_ends *ends, int n_nodes, const fm_node *nodes, fm_
                      fm_net **out) {
     *out = NULL;
     if (n_nodes < 1 || !ends_are_valid(ends, n_nodes)) return FM_BAD_ARGUMENT;
+    if (dtype != FM_F32 && dtype != FM_F64) return FM_BAD_ARGUMENT;
     fm_net *net = fm_alloc_zeroed(1, sizeof *net);
     if (net == NULL) return FM_NO_MEMORY;
     net->dtype = dtype;
@@ -188,6 +189,8 @@ void fm_net_set_custom(fm_net *net, fm_custom custom, void *context) {
     net->custom = custom;
     net->custom_context = context;
 }
+
+int fm_net_can_run(const fm_net *net) { return !net->has_custom || net->custom != NULL; }
 
 static const void *entry(const fm_net *net, char **table, int node) {
     return net->ends.separate && net->plan.block != NULL ? table[net->stage_of_node[node]] : NULL;

@@ -111,6 +111,9 @@ static inline void fm_between_stages(const fm_exec *e) {
     if (e->between_stages != NULL) e->between_stages(e->context);
 }
 
+/* ---- net.c ---- */
+int fm_net_can_run(const fm_net *net); /* the caller's nodes, if any, have a function */
+
 typedef enum { FM_PLAN_PREDICT, FM_PLAN_FORWARD, FM_PLAN_TRAIN } fm_plan_kind;
 
 enum { FM_SUM_CHUNK = 4096 };

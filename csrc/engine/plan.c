@@ -72,7 +72,7 @@ static int64_t largest_weights(const fm_net *net) {
 /* Rows that predict takes through all stages at a time: what the second-level cache holds, but enough to make use of
    every weight that is read. */
 int64_t fm_plan_predict_rows(const fm_net *net) {
-    const int64_t rows = PREDICT_BLOCK_BYTES / (net->widest * (int64_t)net->size) / 8 * 8;
+    const int64_t rows = PREDICT_BLOCK_BYTES / (int64_t)net->size / net->widest / 8 * 8;
     const int64_t least = largest_weights(net) > PACKED_BYTES ? PACKED_PREDICT_ROWS : LEAST_PREDICT_ROWS;
     return rows < least ? least : rows > MOST_PREDICT_ROWS ? MOST_PREDICT_ROWS : rows;
 }

@@ -383,7 +383,8 @@ static fm_status train(fm_trainer *trainer, const fm_epoch *epoch, double *loss,
     training run = {.trainer = trainer, .epoch = epoch, .last_poll = epoch->poll == NULL ? 0.0 : fm_seconds()};
     *loss = 0.0;
     *steps = 0;
-    if (batch < 1) return FM_BAD_ARGUMENT;
+    if (batch < 1 || !fm_net_can_run(trainer->net)) return FM_BAD_ARGUMENT;
+    if (trainer->has_custom && trainer->custom == NULL) return FM_BAD_ARGUMENT;
     while (run.next_row < epoch->rows && !atomic_load(&run.stop)) {
         const fm_status status = train_on(&run, batch);
         if (status != FM_OK) return status;

@@ -72,7 +72,9 @@ void fm_trainer_set_custom(fm_trainer *trainer, fm_custom_loss custom, void *con
     trainer->custom_context = context;
 }
 
-void *fm_trainer_slot(fm_trainer *trainer, int slot) { return trainer->slot[slot]; }
+void *fm_trainer_slot(fm_trainer *trainer, int slot) {
+    return slot >= 0 && slot < FM_SLOTS ? trainer->slot[slot] : NULL;
+}
 double *fm_trainer_powers(fm_trainer *trainer) { return trainer->power; }
 int64_t *fm_trainer_updates(fm_trainer *trainer) { return &trainer->t; }
 

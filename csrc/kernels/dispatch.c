@@ -28,7 +28,9 @@ int fm_isa_count(void) { return (int)(sizeof isas / sizeof *isas); }
 
 const char *fm_isa_name(int index) { return index >= 0 && index < fm_isa_count() ? isas[index].name : NULL; }
 
-int fm_isa_supported(int index) { return (isas[index].needs & ~fm_cpu_features()) == 0; }
+int fm_isa_supported(int index) {
+    return index >= 0 && index < fm_isa_count() && (isas[index].needs & ~fm_cpu_features()) == 0;
+}
 
 fm_status fm_use_isa(const char *name) {
     for (int i = 0; i < fm_isa_count(); i++) {

@@ -94,9 +94,11 @@ def names_of(
 
 
 def check_layers(layers: list[Any]) -> tuple[Layer, ...]:
-    for i, layer in enumerate(layers):
-        if any(layer.shares(other) for other in layers[:i]):
+    seen: set[int] = set()
+    for layer in layers:
+        if layer.identity() in seen:
             raise ArgumentError(f"nodes: {layer!r} appears twice; make another one")
+        seen.add(layer.identity())
         if layer.belongs():
             raise ArgumentError(
                 f"nodes: {layer!r} belongs to another network; use copy.deepcopy(layer)"
@@ -116,13 +118,22 @@ def from_list(
     made = {name: Input(width, name) for name, width in inputs.items()}
     waiting = _entries(nodes, made)
     firsts = dict(made)
-    while waiting:
-        ready = [name for name, (_, sources) in waiting.items() if all(s in made for s in sources)]
-        if not ready:
-            raise ArgumentError(f"nodes: {_cycle(waiting, made)} is a cycle; want none")
-        for name in ready:
+    readers: dict[str, list[str]] = {}
+    missing = {name: len(sources) for name, (_, sources) in waiting.items()}
+    for name, (_, sources) in waiting.items():
+        for source in sources:
+            readers.setdefault(source, []).append(name)
+    ready = [*made, *(name for name, count in missing.items() if count == 0)]
+    for name in ready:  # which grows
+        if name not in made:
             layer, sources = waiting.pop(name)
             made[name] = Symbol.of(layer, tuple(made[s] for s in sources), name)
+        for reader in readers.get(name, ()):
+            missing[reader] -= 1
+            if missing[reader] == 0:
+                ready.append(reader)
+    if waiting:
+        raise ArgumentError(f"nodes: {_cycle(waiting, made)} is a cycle; want none")
     if not isinstance(outputs, Mapping):
         outputs = {name: name for name in _texts(outputs, "outputs")}
     ends = {}

@@ -11,6 +11,7 @@ from fastmlp import _core, validation
 from fastmlp.errors import ArgumentError
 from fastmlp.layers import LAYERS, Custom, Layer
 from fastmlp.layers.engine import Ends, Engine
+from fastmlp.layers.parametric import filled_later
 from fastmlp.validation import Array
 
 
@@ -271,7 +272,8 @@ class Network(_core.Predictor):
 def _restore(
     kind: type[Network], description: Mapping[str, Any], numbers: Mapping[str, Any]
 ) -> Network:
-    net: Network = kind.from_description(description)
+    with filled_later():
+        net: Network = kind.from_description(description)
     for name in ("params", "grads", "state"):
         getattr(net, name)[...] = numbers[name]
     net.step_count = numbers["step_count"]

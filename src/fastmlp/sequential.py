@@ -142,14 +142,16 @@ def _check_layers(layers: tuple[Any, ...]) -> tuple[Layer, ...]:
     layers = tuple(layered(layer) for layer in layers)
     if not layers:
         raise ArgumentError("layers: got none; want at least one")
+    seen: set[int] = set()
     for i, layer in enumerate(layers):
         if not isinstance(layer, Layer):
             hint = "; write it with parentheses" if isinstance(layer, type) else ""
             raise ArgumentTypeError(f"layer {i}: got {layer!r}; want a layer{hint}")
         if not layer.n_inputs[0] <= 1 <= layer.n_inputs[1]:
             raise ArgumentError(f"layer {i}: {layer!r} does not read one value; use fm.Graph")
-        if any(layer.shares(other) for other in layers[:i]):
+        if layer.identity() in seen:
             raise ArgumentError(f"layer {i}: {layer!r} appears twice; make another one")
+        seen.add(layer.identity())
         if layer.belongs():
             raise ArgumentError(
                 f"layer {i}: {layer!r} belongs to another network; use copy.deepcopy(layer)"

@@ -352,6 +352,9 @@ def float_dtype(value: Any, name: str = "dtype") -> np.dtype[Any]:
         raise ArgumentTypeError(
             f"{name}: got {shown(value)}; want 'float32' or 'float64'"
         ) from error
+    except (AttributeError, LookupError, RecursionError, SyntaxError, ValueError) as error:
+        # NumPy reads texts as lists of fields, and dicts as records.
+        raise ArgumentError(f"{name}: got {shown(value)}; want 'float32' or 'float64'") from error
     if value is None or dtype not in (FLOAT32, FLOAT64):
         raise ArgumentError(f"{name}: got {shown(value)}; want 'float32' or 'float64'")
     return FLOAT32 if dtype.itemsize == 4 else FLOAT64

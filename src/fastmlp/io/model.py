@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from typing import Any
@@ -17,12 +18,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp import validation
 from fastmlp.errors import ArgumentError, ArgumentTypeError, FastMLPError, OutOfMemoryError
 from fastmlp.graph import Graph
 from fastmlp.io import safetensors
 from fastmlp.io.safetensors import DTYPE_NAMES, Header, Malformed
-from fastmlp.layers.parametric import ParametricLayer
-from fastmlp.network import Network
+from fastmlp.layers.parametric import ParametricLayer, filled_later
+from fastmlp.network import Network, layer_from
 from fastmlp.sequential import Sequential
 
 RESERVED_KEY = "fastmlp"
@@ -30,6 +32,8 @@ RESERVED_KEY = "fastmlp"
 FIT_KEY, FIT_PREFIX = "fastmlp.fit", "fit/"
 RESERVED_KEYS = {RESERVED_KEY, FIT_KEY}
 FORMAT_VERSION = 1
+
+TensorKind = tuple[np.dtype[Any], tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,8 @@ def load(path: str | os.PathLike[str]) -> Network:
     Raises
     ------
     ModelFileError
-        The file is truncated, corrupt or not a model file. Memory use stays within a small multiple
-        of the file's size whatever the file claims.
+        The file is truncated, corrupt or not a model file. Whatever it claims, memory for arrays
+        stays within twice its size: the parameters and their gradients.
     OSError
         The file is missing or unreadable.
 
@@ -135,10 +139,11 @@ def load(path: str | os.PathLike[str]) -> Network:
 def read(file: BufferedReader, header: Header) -> Network:
     """Build the network of an open file whose header has been read."""
     description = _network_description(header)
-    _check_widths(description, header)
+    _check_tensors(_described_tensors(description), header)
     net = _build(description)
     parameters = tensors_of(net)
-    _check_tensors(parameters, header)
+    # A graph has its nodes in an order of its own.
+    _check_tensors({name: (a.dtype, a.shape) for name, a in parameters.items()}, header)
     for name, array in parameters.items():
         safetensors.read_into(file, header, name, array)
     return net
@@ -238,24 +243,33 @@ def _network_description(header: Header) -> dict[str, Any]:
     return own["network"]
 
 
-def _check_widths(description: dict[str, Any], header: Header) -> None:
-    """Hold each described width against the stored tensor, before memory is taken for it."""
+def _described_tensors(description: dict[str, Any]) -> dict[str, TensorKind]:
+    """What a network of this description stores, found before memory is taken for any of it."""
     layers = description.get("layers")
     nodes = description.get("nodes")
     if isinstance(nodes, list):
         layers = [node[1] if isinstance(node, list) and len(node) == 3 else None for node in nodes]
-    for index, layer in enumerate(layers if isinstance(layers, list) else []):
-        if isinstance(layer, dict) and "out_features" in layer:
-            widths = (layer.get("in_features"), layer["out_features"])
-            entry = header.tensors.get(f"{index}.W")
-            if entry is None or entry.shape != widths:
-                raise Malformed(f"layer {index} of widths {widths!r:.80} has no such tensor")
+    with _as_malformed():
+        dtype = validation.float_dtype(description.get("dtype"))
+        made = [layer_from(layer) for layer in layers] if isinstance(layers, list) else []
+    return {
+        f"{index}.{name}": (dtype, shape)
+        for index, layer in enumerate(made)
+        if isinstance(layer, ParametricLayer)
+        for name, shape in layer.value_shapes().items()
+    }
 
 
 def _build(description: dict[str, Any]) -> Network:
     kind = Graph if description.get("type") == "Graph" else Sequential
-    try:
+    with _as_malformed(), filled_later():
         return kind.from_description(description)
+
+
+@contextmanager
+def _as_malformed() -> Iterator[None]:
+    try:
+        yield
     except OutOfMemoryError:
         raise  # which says nothing about the file
     except (
@@ -269,17 +283,16 @@ def _build(description: dict[str, Any]) -> Network:
         raise Malformed(f"its network description is invalid ({error})") from None
 
 
-def _check_tensors(parameters: dict[str, NDArray[Any]], header: Header) -> None:
-    expected = {name: (a.dtype, a.shape) for name, a in parameters.items()}
+def _check_tensors(expected: Mapping[str, TensorKind], header: Header) -> None:
     # A checkpoint has the arrays of its fit beside those of its network.
     others = {name for name in header.tensors if name.startswith(FIT_PREFIX)}
-    for name in expected.keys() ^ (header.tensors.keys() - others):
+    for name in sorted(expected.keys() ^ (header.tensors.keys() - others)):
         problem = "lacks" if name in expected else "has the unexpected"
         raise Malformed(f"it {problem} tensor {name!r}")
     for name, (dtype, shape) in expected.items():
         entry = header.tensors[name]
         if (entry.dtype.newbyteorder("="), entry.shape) != (dtype, shape):
             raise Malformed(
-                f"tensor {name!r} is {DTYPE_NAMES[entry.dtype.newbyteorder('=')]} {entry.shape}, "
-                f"expected {DTYPE_NAMES[np.dtype(dtype)]} {shape}"
+                f"there is no such tensor as {name!r} of {DTYPE_NAMES[dtype]} {shape!s:.80}: "
+                f"it is {DTYPE_NAMES[entry.dtype.newbyteorder('=')]} {entry.shape!s:.80}"
             )

@@ -161,8 +161,8 @@ class Custom(Join):
             self.custom.parameters[key] = self._places[key] = place
             at += size
 
-    def shares(self, other: Layer) -> bool:
-        return self is other or (isinstance(other, Custom) and self.custom is other.custom)
+    def identity(self) -> int:
+        return id(self.custom)
 
     def belongs(self) -> bool:
         owner = _OWNERS.get(id(self.custom))
