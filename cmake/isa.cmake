@@ -12,8 +12,13 @@ elseif(FM_ARCH STREQUAL "arm64")
   set(FM_ARCH aarch64)
 endif()
 
+set(FM_ONLY_ISAS "" CACHE STRING "Build these rows alone; all of the architecture's where it is empty")
+
 function(fm_isa name arch flags bits)
   if(NOT arch STREQUAL "any" AND NOT arch STREQUAL FM_ARCH)
+    return()
+  endif()
+  if(FM_ONLY_ISAS AND NOT name IN_LIST FM_ONLY_ISAS)
     return()
   endif()
   string(TOUPPER "${name}" upper)
