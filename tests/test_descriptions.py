@@ -98,7 +98,7 @@ def wrong_fields():
     yield "custom", "more", Runner(-1)
 
 
-@pytest.mark.parametrize(("op", "field", "value"), wrong_fields(), ids=str)
+@pytest.mark.parametrize(("op", "field", "value"), list(wrong_fields()), ids=str)
 def test_wrong_numbers_are_refused(op, field, value):
     nodes, outputs = described(op)
     nodes[0] = {**nodes[0], field: value}
