@@ -12,8 +12,9 @@
 #include "engine/net.h"
 #include "guard_pages.h"
 
-#if defined(__x86_64__) && !defined(__clang__)
-#define SCALAR_FMA __attribute__((target_clones("fma", "default"))) /* for fma() without a call */
+/* For fma() without a call; the choice among clones is made too early for sanitizers. */
+#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define SCALAR_FMA __attribute__((target_clones("fma", "default")))
 #else
 #define SCALAR_FMA
 #endif
