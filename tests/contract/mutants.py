@@ -38,8 +38,7 @@ def run(scale: Scale) -> list[Figure]:
 
 
 def _drawn(scale: Scale) -> list[Figure]:
-    drawn = draw(COUNT)
-    listed = EQUIVALENT.read_text()
+    drawn, listed = draw(COUNT), _listed()
     free: SimpleQueue[Workshop] = SimpleQueue()
     for i in range(AT_ONCE):
         free.put(Workshop(scale.scratch / str(i)))
@@ -51,7 +50,7 @@ def _drawn(scale: Scale) -> list[Figure]:
             verdict = workshop.verdict(mutant)
         finally:
             free.put(workshop)
-        if verdict == "survived" and f"- {mutant.change()}" in listed:
+        if verdict == "survived" and listed & {mutant.change(), mutant.line()}:
             verdict = "equivalent"
         scale.say(f"{verdict}: {mutant.change()}")
         return verdict
@@ -73,10 +72,19 @@ def _figures(counts: Counter[str], survivors: list[Mutant]) -> list[Figure]:
     ]
 
 
+def _listed() -> set[str]:
+    """The entries of the list of equivalent mutants."""
+    lines = EQUIVALENT.read_text().splitlines()
+    return {line.removeprefix("- ") for line in lines if line.startswith("- ")}
+
+
+def _every() -> list[Mutant]:
+    return [mutant for path in sorted(KERNELS.glob("*.inc")) for mutant in mutants(path)]
+
+
 def draw(count: int) -> list[Mutant]:
     """A choice from all kernels, which does not depend on the order of the files."""
-    every = [mutant for path in sorted(KERNELS.glob("*.inc")) for mutant in mutants(path)]
-    return random.Random(SEED).sample(every, count)
+    return random.Random(SEED).sample(_every(), count)
 
 
 # What test_math calls the function in which the file's first mutant of the kind lies.
@@ -89,10 +97,13 @@ def _some(scale: Scale) -> list[Figure]:
     for name, text, function in QUICK:
         mutant = next(mutant for mutant in mutants(KERNELS / name) if mutant.text == text)
         survived += _passes(scale.scratch / f"{function}-mutant", mutant, function)
+    listed = _listed()
+    possible = {name for mutant in _every() for name in (mutant.change(), mutant.line())}
     unchanged = int(_passes(scale.scratch / "unchanged", None, QUICK[0][2]))
     return [
         exactly("the unchanged kernels pass", unchanged, 1),
         exactly("mutants that pass too", survived, 0),
+        exactly("listed mutants that there are not", len(listed - possible), 0),
     ]
 
 

@@ -21,13 +21,23 @@ class Mutant(NamedTuple):
         original = self.path.read_text()
         return original[: self.start] + self.text + original[self.end :]
 
+    def line(self) -> str:
+        """The line as it was, as the list of equivalent mutants names it."""
+        old, _ = self._lines()
+        begin = self.path.read_text().rfind("\n", 0, self.start) + 1
+        same_before = self.path.read_text()[:begin].splitlines().count(old)
+        place = f"`{self.path.name}`" + (f" ({same_before + 1})" if same_before else "")
+        return f"{place}: `{old.strip()}`"
+
     def change(self) -> str:
-        """Both forms of the line, as the list of equivalent mutants names them."""
+        """Both forms of the line."""
+        return f"{self.line()} becomes `{self._lines()[1].strip()}`"
+
+    def _lines(self) -> tuple[str, str]:
         before, after = self.path.read_text(), self.source()
         begin = before.rfind("\n", 0, self.start) + 1
-        ends = [before.find("\n", self.end), after.find("\n", self.start + len(self.text))]
-        lines = [text[begin:end].strip() for text, end in zip((before, after), ends, strict=True)]
-        return f"`{self.path.name}`: `{lines[0]}` becomes `{lines[1]}`"
+        ends = before.find("\n", self.end), after.find("\n", self.start + len(self.text))
+        return before[begin : ends[0]], after[begin : ends[1]]
 
 
 # Each way, and back.
@@ -51,7 +61,8 @@ def mutants(path: Path) -> Iterator[Mutant]:
     text = _code(path.read_text())
     for one, other in PAIRS:
         for old, new in ((one, other), (other, one)):
-            for found in re.finditer(rf"(?<!\w){re.escape(old)}", text):
+            whole = r"(?<!\w)" if old[0].isalpha() else ""
+            for found in re.finditer(whole + re.escape(old), text):
                 yield Mutant(path, *found.span(), new)
     for found in _REAL.finditer(text):
         yield Mutant(path, *found.span(), _slightly_more(found[0]))
