@@ -89,6 +89,37 @@ static uint64_t train(const run *r) {
     return hash;
 }
 
+/* What Python never asks for: each call says no, or nothing, and changes nothing. */
+static void check_refusals(void) {
+    caller c = {0};
+    fm_net *net = make(1, FM_F32, 0, &c);
+    const double no_params[2] = {0.0, 0.0};
+    const fm_head known[2] = {{{1, 1, 0, no_params}, 1.0}, {{-1, 1, 0, no_params}, 0.5}};
+    const fm_head unknown[2] = {known[1], {{fm_loss_count(), 1, 0, no_params}, 1.0}};
+    const fm_optimizer_spec optimizer = {.kind = 0}, none = {.kind = fm_optimizer_count()};
+    float x[2 * 17] = {0}, other[2 * 9] = {0}, y[2 * OUT] = {0}, total[2] = {0};
+    const void *in[] = {x, other}, *back[] = {y, total};
+    void *out[] = {y, total};
+    fm_trainer *trainer = NULL;
+    double value;
+    int64_t steps;
+    CHECK(fm_net_backward(net, 2, back, 0, NULL) == FM_BAD_ARGUMENT, "backward before forward");
+    CHECK(fm_net_forward(net, 2, in, 1, out) == FM_OK && fm_net_value(net, 0) == NULL, "values of a fused network");
+    CHECK(fm_net_backward(net, 1, back, 0, NULL) == FM_BAD_ARGUMENT && fm_net_saved_rows(net) == 2, "other rows");
+    CHECK(fm_net_backward(net, 2, back, 0, NULL) == FM_OK && fm_net_saved_rows(net) == -1, "the same rows");
+    CHECK(fm_trainer_new(net, unknown, &optimizer, &trainer) == FM_BAD_ARGUMENT && trainer == NULL, "a loss");
+    CHECK(fm_trainer_new(net, known, &none, &trainer) == FM_BAD_ARGUMENT && trainer == NULL, "an optimizer");
+    CHECK(fm_trainer_new(net, known, &optimizer, &trainer) == FM_OK, "a trainer");
+    CHECK(fm_train(trainer, &(fm_epoch){.rows = 0, .batch = 4}, &value, &steps) == FM_BAD_ARGUMENT, "no rows");
+    CHECK(fm_train(trainer, &(fm_epoch){.rows = 4, .batch = 0}, &value, &steps) == FM_BAD_ARGUMENT, "no batch");
+    CHECK(fm_isa_name(-1) == NULL && fm_isa_name(fm_isa_count()) == NULL, "names");
+    CHECK(fm_use_isa("none") == FM_UNKNOWN_ISA, "an instruction set");
+    fm_trainer_free(trainer);
+    fm_trainer_free(NULL);
+    fm_net_free(net);
+    fm_net_free(NULL);
+}
+
 static uint64_t both(const run *r) {
     const uint64_t hash = pass(r, 0);
     CHECK(pass(r, 1) == hash, "fusion changed a value, %lld rows", (long long)r->rows);
@@ -140,6 +171,7 @@ static run drawn(int i) {
 int main(int count, char **arguments) {
     const int n_drawn = count > 1 ? atoi(arguments[1]) : DRAWN;
     fm_ignore_thread_cost(1);
+    check_refusals();
     for (int which = 0; which < 6 + n_drawn; which++) {
         const run r = which < 6 ? of_rows(which) : drawn(which - 6);
         compare(which, &r);

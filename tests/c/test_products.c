@@ -1,131 +1,275 @@
-/* Every ISA's product kernels against a scalar chain of fused multiply-adds, bit for bit, between guard values.
+/* The three products of a layer, y = x W + b, dx = dy W^T and dW = x^T dy with db, on every ISA in both types: bit for
+   bit the scalar chains of docs/numerics.md, with every array between pages that must not be touched, once flush with
+   the one behind it and once with the one before it.
 
-   The portable kernels round twice and are held to a plain multiply and add instead. */
+   test_products [most] [part] [random shapes] [seed]: every `part`-th of the shapes (rows, outputs, inputs) in 0 .. most,
+   each with 1, 2, 3 and 7 threads; then larger shapes, drawn from the seed, each with one of these. */
 #include <math.h>
-#include <stdlib.h>
+#include <signal.h>
 #include <string.h>
 
 #include "check.h"
 #include "engine/net.h"
+#include "guard_pages.h"
 
-enum { GUARD = 16, SWEEP = 33 };
+/* For fma() without a call; the choice among clones is made too early for sanitizers. */
+#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define SCALAR_FMA __attribute__((target_clones("fma", "default")))
+#else
+#define SCALAR_FMA
+#endif
+
+/* What is read or written; the last of them by a thread of its own each. */
+enum { X, W, B, DY, Y, PREDICTED, DX, DW, DB, BATCH, VALUE, DELTA, TRANSPOSED, TURNED, MOST_THREADS = 7 };
+enum { SLOTS = TURNED + MOST_THREADS, ROWS_A_CHUNK = 1024, MOST_ELEMENTS = 1 << 19 };
 
 typedef struct {
-    float *start, *data;
-    int64_t n;
-} guarded;
+    int64_t m, n, k; /* x is (m, k), W (k, n), dy (m, n) */
+    int bias, add;   /* there is one; gradients are added to what is there */
+} sizes;
 
-static const float guard_value = -7.25e30f;
-
-static guarded guarded_array(int64_t n) {
-    guarded g = {malloc((size_t)(n + 2 * GUARD) * sizeof(float)), NULL, n};
-    for (int64_t i = 0; i < n + 2 * GUARD; i++) g.start[i] = guard_value;
-    g.data = g.start + GUARD;
-    return g;
+static double random_real(uint64_t *state) {
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return (double)(int64_t)*state * 0x1p-63;
 }
 
-static int guards_hold(const guarded *g) {
-    for (int64_t i = 0; i < GUARD; i++)
-        if (g->start[i] != guard_value || g->data[g->n + i] != guard_value) return 0;
-    return 1;
+#define real float
+#define REF(name) name##_f32
+#define REF_FMA fmaf
+#define REF_LANES 16
+#include "products_reference.inc"
+#undef real
+#undef REF
+#undef REF_FMA
+#undef REF_LANES
+#define real double
+#define REF(name) name##_f64
+#define REF_FMA fma
+#define REF_LANES 8
+#include "products_reference.inc"
+
+static const struct {
+    size_t size;
+    void (*fill)(uint64_t *state, int64_t n, void *array);
+    void (*products)(int fused, const sizes *s, const void *const in[], void *const out[], void *scratch);
+} types[] = {{4, fill_f32, products_f32}, {8, fill_f64, products_f64}};
+
+static long shapes_checked, runs_checked;
+
+/* Operands of one shape, and what is to come of them by either definition. */
+static struct {
+    guard_pages pages;
+    void *in[DB + 1], *expected[2][DB + 1], *scratch;
+    uint64_t state;
+} test;
+
+/* What is under way, for the message if it touches a guard. */
+static char under_way[160];
+
+static void report_fault(int number) {
+    (void)number;
+    if (write(STDERR_FILENO, under_way, strlen(under_way)) < 0) _exit(3);
+    _exit(2);
 }
 
-static uint32_t random_state = 1;
-
-static float random_real(void) {
-    random_state = random_state * 1664525u + 1013904223u;
-    return (float)(random_state >> 8) * 0x1p-23f - 1.0f;
-}
-
-static guarded random_array(int64_t n) {
-    guarded g = guarded_array(n);
-    for (int64_t i = 0; i < n; i++) g.data[i] = random_real();
-    return g;
-}
-
-static float step(int fused, float a, float b, float c) {
-    if (fused) return fmaf(a, b, c);
-    volatile float product = a * b;
-    return product + c;
-}
-
-static int same(float a, float b) { return memcmp(&a, &b, sizeof a) == 0; }
-
-/* One product through the engine's driver, so that packing and blocking are covered too. */
-static void check_product(const fm_kernels *k, void *pack, int64_t m, int64_t n, int64_t depth, int transposed_a) {
-    const int fused = strcmp(k->isa, "portable") != 0;
-    guarded a = random_array(m * depth), b = random_array(depth * n), bias = random_array(n), c = guarded_array(m * n);
-    const int64_t a_row = transposed_a ? 1 : depth, a_step = transposed_a ? m : 1;
-    const fm_product space = {.kernels = k, .size = sizeof(float), .pack = pack};
-    fm_multiply(&space, (fm_gemm){.m = m,
-                                  .n = n,
-                                  .k = depth,
-                                  .a = a.data,
-                                  .a_row = a_row,
-                                  .a_step = a_step,
-                                  .b = b.data,
-                                  .b_step = n,
-                                  .c = c.data,
-                                  .ldc = n,
-                                  .bias = transposed_a ? NULL : bias.data,
-                                  .start = transposed_a ? FM_START_ZERO : FM_START_BIAS});
-    int64_t wrong = 0;
-    for (int64_t i = 0; i < m; i++)
-        for (int64_t j = 0; j < n; j++) {
-            float chain = transposed_a ? 0.0f : bias.data[j];
-            for (int64_t p = 0; p < depth; p++)
-                chain = step(fused, a.data[i * a_row + p * a_step], b.data[p * n + j], chain);
-            wrong += !same(chain, c.data[i * n + j]);
-        }
-    CHECK(wrong == 0, "%s m=%ld n=%ld k=%ld transposed=%d: %ld elements differ", k->isa, (long)m, (long)n, (long)depth,
-          transposed_a, (long)wrong);
-    CHECK(guards_hold(&a) && guards_hold(&b) && guards_hold(&bias) && guards_hold(&c), "%s m=%ld n=%ld k=%ld", k->isa,
-          (long)m, (long)n, (long)depth);
-    free(a.start), free(b.start), free(bias.start), free(c.start);
-}
-
-/* The dot form against its definition: 16 lanes, then the halving tree, then the bias. */
-static void check_dot(const fm_kernels *k, int64_t m, int64_t n, int64_t depth) {
-    const int fused = strcmp(k->isa, "portable") != 0;
-    guarded a = random_array(m * depth), bt = random_array(n * depth), bias = random_array(n), c = guarded_array(m * n);
-    k->dot(m, n, depth, a.data, depth, bt.data, depth, c.data, n, bias.data);
-    int64_t wrong = 0;
-    for (int64_t i = 0; i < m; i++)
-        for (int64_t j = 0; j < n; j++) {
-            float lane[16] = {0};
-            for (int64_t p = 0; p < depth; p++)
-                lane[p % 16] = step(fused, a.data[i * depth + p], bt.data[j * depth + p], lane[p % 16]);
-            for (int half = 8; half > 0; half /= 2)
-                for (int l = 0; l < half; l++) lane[l] += lane[l + half];
-            wrong += !same(lane[0] + bias.data[j], c.data[i * n + j]);
-        }
-    CHECK(wrong == 0, "%s m=%ld n=%ld k=%ld: %ld elements differ", k->isa, (long)m, (long)n, (long)depth, (long)wrong);
-    CHECK(guards_hold(&c), "%s m=%ld n=%ld k=%ld", k->isa, (long)m, (long)n, (long)depth);
-    free(a.start), free(bt.start), free(bias.start), free(c.start);
-}
-
-static void check_isa(const fm_kernels *k, void *pack) {
-    for (int64_t m = 0; m <= SWEEP; m++)
-        for (int64_t n = 0; n <= SWEEP; n++)
-            for (int64_t depth = 0; depth <= SWEEP; depth += depth < 5 ? 1 : 7)
-                for (int transposed = 0; transposed < 2; transposed++) check_product(k, pack, m, n, depth, transposed);
-    const int64_t large[][3] = {{64, 192, 700},  {130, 1024, 129}, {301, 257, 513}, {97, 1031, 300},
-                                {65, 200, 1024}, {515, 300, 1100}, {3, 250, 2100},  {70, 2100, 130}};
-    for (size_t i = 0; i < sizeof large / sizeof *large; i++)
-        for (int transposed = 0; transposed < 2; transposed++)
-            check_product(k, pack, large[i][0], large[i][1], large[i][2], transposed);
-    for (int64_t m = 0; m <= 9; m++)
-        for (int64_t n = 1; n <= 4; n++)
-            for (int64_t depth = 16; depth <= 70; depth++) check_dot(k, m, n, depth);
-}
-
-int main(void) {
-    void *pack = fm_alloc((int64_t)fm_pack_bytes(4096, sizeof(double)), 1);
-    for (int i = 0; i < fm_isa_count(); i++) {
-        if (!fm_isa_supported(i)) continue;
-        fm_use_isa(fm_isa_name(i));
-        check_isa(fm_table(FM_F32), pack);
+static int64_t elements(const sizes *s, int array) {
+    switch (array) {
+        case X:
+        case DX:
+        case BATCH: return s->m * s->k;
+        case B:
+        case DB: return s->bias ? s->n : 0;
+        case DY:
+        case Y:
+        case PREDICTED:
+        case VALUE:
+        case DELTA: return s->m * s->n;
+        default: return s->k * s->n;
     }
-    fm_free(pack);
+}
+
+static void draw_operands(const sizes *s, fm_dtype dtype) {
+    static const int drawn[] = {X, W, B, DY, DW, DB};
+    for (size_t i = 0; i < sizeof drawn / sizeof *drawn; i++)
+        types[dtype].fill(&test.state, elements(s, drawn[i]), test.in[drawn[i]]);
+    for (int fused = 0; fused < 2; fused++)
+        types[dtype].products(fused, s, (const void *const *)test.in, test.expected[fused], test.scratch);
+}
+
+/* One way to compute a shape. */
+typedef struct {
+    fm_dtype dtype;
+    int threads, at_end;
+} way;
+
+static void *place(const sizes *s, const way *w, int array) {
+    return guarded(&test.pages, array, elements(s, array) * (int64_t)types[w->dtype].size, w->at_end);
+}
+
+static int64_t distance(const void *from, const void *to, fm_dtype dtype) {
+    return ((const char *)to - (const char *)from) / (int64_t)types[dtype].size;
+}
+
+static void check_result(const sizes *s, const way *w, int array, int expected, const char *name) {
+    const int fused = strcmp(fm_isa_in_use(), "portable") != 0;
+    const size_t bytes = (size_t)elements(s, array) * types[w->dtype].size;
+    CHECK(memcmp(place(s, w, array), test.expected[fused][expected], bytes) == 0, "%s: %s", under_way, name);
+}
+
+static void check_results(const sizes *s, const way *w) {
+    check_result(s, w, Y, Y, "x W + b");
+    check_result(s, w, PREDICTED, Y, "x W + b, predicted");
+    check_result(s, w, DX, DX, "dy W^T");
+    check_result(s, w, DW, DW, "x^T dy");
+    check_result(s, w, DB, DB, "column sums of dy");
+}
+
+/* The network's memory, as far as products are concerned, is moved between the guards. */
+static void move_between_guards(fm_net *net, const sizes *s, const way *w) {
+    fm_plan *plan = &net->plan;
+    net->params = place(s, w, W);
+    net->grads = place(s, w, DW);
+    if (s->bias) net->stages[0].bias_at = distance(net->params, place(s, w, B), w->dtype);
+    if (s->bias) CHECK(distance(net->grads, place(s, w, DB), w->dtype) == net->stages[0].bias_at, "one for both");
+    plan->batch[0] = place(s, w, BATCH);
+    plan->value[0] = place(s, w, VALUE);
+    plan->delta[0] = plan->local[0] = place(s, w, DELTA);
+    plan->wt[0] = place(s, w, TRANSPOSED);
+    for (int t = 0; t < w->threads; t++) plan->turned[t] = place(s, w, TURNED + t);
+}
+
+static void run_network(fm_net *net, const sizes *s, const way *w) {
+    void *const params = net->params, *const grads = net->grads, *const block = net->plan.block;
+    const void *x = place(s, w, X), *dy = place(s, w, DY);
+    void *y = place(s, w, Y), *dx = place(s, w, DX), *predicted = place(s, w, PREDICTED);
+    move_between_guards(net, s, w);
+    fm_override_threads(w->threads);
+    fm_status status = fm_net_predict(net, s->m, &x, &predicted, NULL, NULL);
+    if (status == FM_OK) status = fm_net_forward(net, s->m, &x, 1, &y);
+    if (status == FM_OK) status = fm_net_backward(net, s->m, &dy, s->add, &dx);
+    CHECK(status == FM_OK && net->plan.block == block, "%s: status %d", under_way, status);
+    net->params = params;
+    net->grads = grads;
+}
+
+static void check_network(const sizes *s, const way *w) {
+    const fm_node node = {
+        .op = FM_OP_LINEAR, .n_sources = 1, .source = {-1}, .fan_in = s->k, .fan_out = s->n, .bias = s->bias};
+    const fm_ends ends = {.n_inputs = 1, .width = {s->k}, .n_outputs = 1, .output = {0}};
+    fm_net *net;
+    if (fm_net_new(&ends, 1, &node, w->dtype, 0, &net) != FM_OK ||
+        fm_plan_reserve(&net->plan, net, FM_PLAN_FORWARD, s->m, MOST_THREADS) != FM_OK) {
+        CHECK(0, "%s: no network", under_way);
+        return;
+    }
+    run_network(net, s, w);
+    fm_net_free(net);
+}
+
+/* No network has a side of zero, but the products have. */
+static void run_empty(const sizes *s, const way *w) {
+    const fm_product space = {.kernels = fm_table(w->dtype), .size = types[w->dtype].size};
+    const fm_stage stage = {.fan_in = s->k, .fan_out = s->n};
+    fm_gemm forward = {.m = s->m, .n = s->n, .k = s->k, .a_row = s->k, .a_step = 1, .b_step = s->n, .ldc = s->n};
+    forward.a = place(s, w, X), forward.b = place(s, w, W), forward.bias = place(s, w, B);
+    forward.start = s->bias ? FM_START_BIAS : FM_START_ZERO;
+    forward.c = place(s, w, Y);
+    fm_multiply(&space, forward);
+    forward.c = place(s, w, PREDICTED);
+    fm_multiply(&space, forward);
+    fm_gemm down = {.m = s->m, .n = s->k, .k = s->n, .a_row = s->n, .a_step = 1, .b_step = s->k, .ldc = s->k};
+    down.a = place(s, w, DY), down.b = place(s, w, TRANSPOSED), down.c = place(s, w, DX);
+    fm_multiply(&space, down);
+    fm_weight_gradient(&space, &stage, s->m, place(s, w, X), place(s, w, DY), 0, s->k, s->add, place(s, w, TURNED),
+                       place(s, w, DW));
+    if (s->bias) fm_table(w->dtype)->column_sums(s->m, s->n, place(s, w, DY), s->n, place(s, w, DB), s->add);
+}
+
+static void check_way(const sizes *s, const way *w) {
+    static const int given[] = {X, W, B, DY, DW, DB};
+    snprintf(under_way, sizeof under_way, "%s %s, rows %d, outputs %d, inputs %d, bias %d, add %d, threads %d, end %d",
+             fm_isa_in_use(), w->dtype == FM_F32 ? "float32" : "float64", (int)s->m, (int)s->n, (int)s->k, s->bias,
+             s->add, w->threads, w->at_end);
+    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
+        memcpy(place(s, w, given[i]), test.in[given[i]], (size_t)elements(s, given[i]) * types[w->dtype].size);
+    if (s->k > 0 && s->n > 0) check_network(s, w);
+    else run_empty(s, w);
+    check_results(s, w);
+    runs_checked++;
+}
+
+static const int thread_counts[] = {1, 2, 3, 7};
+enum { THREAD_COUNTS = sizeof thread_counts / sizeof *thread_counts };
+
+/* A shape on every ISA at both ends of its arrays, with the thread counts from the first to the last given. */
+static void check_shape(const sizes *s, int first, int last) {
+    for (int dtype = FM_F32; dtype <= FM_F64; dtype++) {
+        draw_operands(s, dtype);
+        for (int i = 0; i < fm_isa_count(); i++) {
+            if (!fm_isa_supported(i)) continue;
+            fm_use_isa(fm_isa_name(i));
+            for (int t = first; t <= last; t++)
+                for (int at_end = 0; at_end < 2; at_end++)
+                    check_way(s, &(way){.dtype = dtype, .threads = thread_counts[t], .at_end = at_end});
+        }
+    }
+}
+
+static void check_small_shapes(int64_t most, int64_t part) {
+    const int64_t side = most + 1;
+    for (int64_t i = 0; i < side * side * side; i += part) {
+        const sizes s = {i / side / side, i / side % side, i % side, (i + i / side) % 4 != 0, (i + i / side) % 3 == 0};
+        check_shape(&s, 0, THREAD_COUNTS - 1);
+        shapes_checked++;
+    }
+}
+
+static int64_t below(int64_t n) { return (int64_t)((random_real(&test.state) + 1.0) * 0.5 * (double)n); }
+
+/* Sides of some hundreds; every fourth shape has one longer than all blocks and chunks, or few outputs. */
+static void check_random_shape(void) {
+    sizes s = {1 + below(400), 1 + below(400), 1 + below(400), below(4) != 0, below(3) == 0};
+    const int64_t kind = below(16), t = below(THREAD_COUNTS);
+    if (kind < 4) s.m = 1 + below(120), s.n = 1 + below(120), s.k = 1 + below(120);
+    if (kind == 0) s.m = 1000 + below(2000);
+    if (kind == 1) s.n = 1000 + below(2000);
+    if (kind == 2) s.k = 1000 + below(2000);
+    if (kind == 3) s.n = 1 + below(4), s.k = 16 + below(2000);
+    check_shape(&s, (int)t, (int)t);
+}
+
+static void make_room(void) {
+    const size_t most = MOST_ELEMENTS * sizeof(double);
+    test.pages = guard_pages_new(SLOTS, most);
+    test.scratch = fm_alloc(MOST_ELEMENTS, sizeof(double));
+    for (int i = 0; i <= DB; i++) {
+        test.in[i] = fm_alloc(MOST_ELEMENTS, sizeof(double));
+        for (int fused = 0; fused < 2; fused++) test.expected[fused][i] = fm_alloc(MOST_ELEMENTS, sizeof(double));
+    }
+}
+
+static int64_t argument(int argc, char **argv, int i, int64_t otherwise) {
+    return argc > i ? strtoll(argv[i], NULL, 10) : otherwise;
+}
+
+static void print_isas(void) {
+    printf("on");
+    for (int i = 0; i < fm_isa_count(); i++)
+        if (fm_isa_supported(i)) printf(" %s", fm_isa_name(i));
+    printf("\n");
+}
+
+int main(int argc, char **argv) {
+    const int64_t most = argument(argc, argv, 1, 33), part = argument(argc, argv, 2, 61);
+    const int64_t shapes = argument(argc, argv, 3, 25);
+    test.state = (uint64_t)argument(argc, argv, 4, 1);
+    signal(SIGSEGV, report_fault);
+    signal(SIGBUS, report_fault);
+    fm_ignore_thread_cost(1);
+    make_room();
+    check_small_shapes(most, part);
+    for (int64_t i = 0; i < shapes; i++) check_random_shape();
+    printf("%ld shapes, %ld drawn, %ld runs\n", shapes_checked, (long)shapes, runs_checked);
+    print_isas();
     return report();
 }

@@ -167,7 +167,7 @@ def _changed(seeds, change, rng: random.Random, scale: Scale) -> Iterator:  # ty
 
 def _graphs(scale: Scale) -> list[Figure]:
     """The corpus of the C core, by a program without a sanitizer: any compiler builds it."""
-    options = () if scale.full else ("-DFM_PORTABLE_ONLY=ON", "-DFM_OPTIMIZATION=-O0")
+    options = () if scale.full else ("-DFM_ONLY_ISAS=portable", "-DFM_OPTIMIZATION=-O0")
     try:
         folder = native.build(scale.scratch / "replay", "fuzz_graph", options=options)
     except Unavailable as missing:

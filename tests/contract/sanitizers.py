@@ -63,7 +63,7 @@ QUICK = (
     Build("clang", "clang", "-fsanitize=address -g1", {"ASan and LSan": ADDRESS}, ADDRESS_OPTIONS),
     Build("gcc", "gcc", "-fsanitize=address -g1", {"ASan and LSan": ADDRESS}, ADDRESS_OPTIONS),
 )
-QUICK_OPTIONS = ("-DFM_PORTABLE_ONLY=ON", "-DFM_OPTIMIZATION=-O0")
+QUICK_OPTIONS = ("-DFM_ONLY_ISAS=portable", "-DFM_OPTIMIZATION=-O0")
 BUILDS = (
     Build("gcc", "gcc", ADDRESS_FLAGS, BOTH, ADDRESS_OPTIONS),
     Build("clang", "clang", ADDRESS_FLAGS, BOTH, ADDRESS_OPTIONS),
@@ -79,7 +79,7 @@ BUILDS = (
         "gcc",
         "-g",
         {"Valgrind": MEMCHECK},
-        options=("-DFM_PORTABLE_ONLY=ON",),
+        options=("-DFM_ONLY_ISAS=portable",),
         runner=(
             "valgrind", "--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite",
             "--show-leak-kinds=definite", "--fair-sched=yes", "--error-exitcode=9", "-s",

@@ -1,0 +1,72 @@
+"""Coverage: what of the kernels, the engine and the Python package the suite runs.
+
+A branch of a kernel counts as taken where some instruction set, in one of the two types, took it:
+each is compiled from the same source. What no test reaches stands in ``uncovered.md`` with its
+reason; without one it is a miss. The quick share measures nothing: it only looks whether that list
+still names code that is there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+from tests.contract import coverage_c, coverage_python, reasons
+from tests.contract.coverage_build import Build, build
+from tests.contract.figures import Figure, Scale, Unavailable, at_least, exactly, fact
+
+TITLE = "Coverage"
+GOAL = 95.0
+
+
+def run(scale: Scale) -> list[Figure]:
+    known = reasons.read()
+    gone = [entry for entry in known if not reasons.stands(entry)]
+    standing = exactly("listed places that are gone", len(gone), 0, "; ".join(map(str, gone[:3])))
+    if not scale.full:
+        return [fact("places listed as not covered", len(known)), standing]
+    if importlib.util.find_spec("coverage") is None:
+        raise Unavailable("the package coverage is not installed")
+    instrumented = build(scale.scratch)
+    scale.say("built the core with counters")
+    failures = _run_programs(scale, instrumented)
+    outcome = _run_suite(scale, instrumented)
+    c, python = coverage_c.measure(instrumented), coverage_python.measure(instrumented)
+    unexplained = sorted({*c.missed, *python.missed} - set(known))
+    for place in unexplained:
+        scale.say(f"no reason for {place}")
+    return [
+        exactly("C test programs that fail", len(failures), 0, ", ".join(failures)),
+        fact("the suite's last line", outcome),
+        at_least("branches of kernels and engine", c.branches.percent, GOAL, "%", str(c.branches)),
+        fact("lines of kernels and engine", c.lines.percent, str(c.lines)),
+        at_least("lines of Python", python.lines.percent, GOAL, "%", str(python.lines)),
+        fact("branches of Python", python.branches.percent, str(python.branches)),
+        exactly("places without a reason", len(unexplained), 0),
+        standing,
+    ]
+
+
+def _run_programs(scale: Scale, build: Build) -> list[str]:
+    """All C test programs; the names of those that fail."""
+    failed = []
+    for program in build.programs:
+        done = subprocess.run(program, capture_output=True, text=True)
+        scale.say(f"{program[0].name}: {done.stdout.strip().splitlines()[-1:]}")
+        if done.returncode != 0:
+            failed.append(program[0].name)
+    return failed
+
+
+def _run_suite(scale: Scale, build: Build) -> str:
+    """pytest on the build with counters. Tests of time may fail there, which is no miss."""
+    command = [sys.executable, "-m", "coverage", "run", f"--rcfile={build.python_settings}"]
+    command += ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    environment = {**os.environ, "PYTHONPATH": str(build.site)}
+    done = subprocess.run(command, cwd=build.root, env=environment, capture_output=True, text=True)
+    for line in done.stdout.splitlines():
+        if line.startswith(("FAILED", "ERROR")):
+            scale.say(line)
+    return (done.stdout.strip().splitlines() or [done.stderr[-200:]])[-1]
