@@ -185,6 +185,30 @@ def test_a_list_that_cannot_grow_does_not_crash():
     subprocess.run([sys.executable, "-c", EXHAUSTED], check=True, env=os.environ)
 
 
+ENTERED = """
+import _testcapi, fastmlp as fm
+before, failed = fm.get_num_threads(), 0
+for nth in range(1, 20):
+    context, entered = fm.threads(before + 1), False
+    _testcapi.set_nomemory(nth, nth + 1)
+    try:
+        with context:
+            entered = True
+    except MemoryError:
+        failed += 1
+    finally:
+        _testcapi.remove_mem_hooks()
+    assert entered or fm.get_num_threads() == before
+    fm._core.scoped_threads(0)
+assert failed
+"""
+
+
+def test_threads_are_as_before_where_their_context_cannot_be_entered():
+    pytest.importorskip("_testcapi")
+    subprocess.run([sys.executable, "-c", ENTERED], check=True, env=os.environ)
+
+
 def test_nodes_in_python_leave_nothing_behind():
     class Same:
         forward = backward = staticmethod(lambda x: x)

@@ -71,8 +71,9 @@ class threads:
         self._local = threading.local()
 
     def __enter__(self) -> threads:
-        previous = _core.scoped_threads(self.n)
-        self._local.__dict__.setdefault("previous", []).append(previous)
+        previous = self._local.__dict__.setdefault("previous", [])
+        previous.append(0)  # first, for this may fail
+        previous[-1] = _core.scoped_threads(self.n)
         return self
 
     def __exit__(

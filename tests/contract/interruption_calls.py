@@ -1,7 +1,7 @@
 """Calls that wait for an interrupt: ``python -m tests.contract.interruption_calls folder``.
 
-Reads ``["name", threads]`` lines from standard input; for each it writes a line when the call is under
-way, one with the moment at which KeyboardInterrupt arrived, and one with what was found wrong.
+Reads ``["name", threads]`` lines from standard input; for each it writes a line when the call is
+under way, one with the moment at which KeyboardInterrupt arrived, and one with what was wrong.
 """
 
 from __future__ import annotations

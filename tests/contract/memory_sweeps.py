@@ -73,6 +73,7 @@ def run(scale: Scale) -> list[Figure]:
     except Unavailable as missing:
         return [*figures, fact(name, "not run", str(missing))]
     every = scale.choose(307, 1)
+    # One thread: where libgomp cannot have memory for a team, it ends the process.
     return figures + _sweep(scale, "malloc", 1, scale.choose(4, 1), every, extra).figures(name)
 
 
