@@ -77,4 +77,6 @@ def figures(scale: Scale) -> Iterator[Figure]:
                 middle, LEAST, note=f"quartiles {low:.2f} and {high:.2f} of {rounds} rounds",
             )  # fmt: skip
             wrong += work.wrong
-    yield exactly("Predictions of them that were wrong", sum(wrong), 0, f"of {len(wrong)} looked at")
+    yield exactly(
+        "Predictions of them that were wrong", sum(wrong), 0, f"of {len(wrong)} looked at"
+    )
