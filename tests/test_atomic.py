@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from fastmlp.io import write_atomically
+from fastmlp.io import atomic, write_atomically
 
 
 def test_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -35,6 +36,37 @@ def test_failed_rename_leaves_no_temporary_file(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="folder"):
         write_atomically(tmp_path / "folder", [b"new"])
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def test_an_interrupt_when_the_file_has_just_been_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It left the file and its descriptor."""
+
+    def interrupted(*arguments: Any) -> Any:
+        open(*arguments).close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(atomic, "open", interrupted, raising=False)
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(tmp_path / "file", [b"new"])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("call", ["open", "fsync", "replace"])
+def test_errors_name_the_path(call: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device", "another name")
+
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    place = (atomic, "open") if call == "open" else (os, call)
+    monkeypatch.setattr(*place, fails, raising=False)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_atomically(path, [b"new"])
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(path))
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX permissions and links")

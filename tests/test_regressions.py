@@ -232,6 +232,8 @@ def test_results_are_not_written_behind_a_mask():
     out = np.ma.masked_all((12, 3))
     with pytest.raises(fm.ArgumentError, match=r"^out: got masked values"):
         small_net().predict(X, out)
+
+
 @pytest.mark.parametrize(
     "network",
     [

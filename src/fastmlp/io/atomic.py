@@ -38,7 +38,7 @@ def write_atomically(path: str | os.PathLike[str], chunks: Iterable[Chunk]) -> N
     Raises
     ------
     OSError
-        The directory is missing or not writable, or the disk is full.
+        The directory is missing or not writable, or the disk is full; it names ``path``.
 
     Examples
     --------
@@ -50,41 +50,41 @@ def write_atomically(path: str | os.PathLike[str], chunks: Iterable[Chunk]) -> N
     'hello, world'
     """
     target = Path(os.path.realpath(path))
-    _remove_abandoned(target)
-    descriptor, temporary = _open_temporary(target)
-    with os.fdopen(descriptor, "wb") as file:
-        try:
+    try:
+        _remove_abandoned(target)
+        while not _replace(target, chunks):
+            pass
+        _sync_directory(target.parent)
+    except OSError as error:
+        # Writing knows no name, and opening the temporary file's alone.
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+
+
+def _replace(target: Path, chunks: Iterable[Chunk]) -> bool:
+    """Write a temporary file and rename it; False if another saver has taken it away before."""
+    # An interrupt may come when the file exists and nothing refers to it: its name is known before.
+    temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            # Locked until it has its name, or others would remove it.
+            _lock(file.fileno())
+            if os.fstat(file.fileno()).st_nlink == 0:
+                return False
             _fill(file, chunks)
             _copy_mode(target, temporary)
             if fcntl is None:
                 file.close()  # Windows renames no open file
-            # Elsewhere the file is locked until it has its name, or others would remove it.
             os.replace(temporary, target)
-        except BaseException:
-            file.close()
-            with suppress(FileNotFoundError):
-                os.unlink(temporary)
-            raise
-    _sync_directory(target.parent)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+    return True
 
 
 def _prefix(target: Path) -> str:
     # File systems allow names of 255 bytes.
     return f".{os.fsdecode(os.fsencode(target.name)[:200])}."
-
-
-def _open_temporary(target: Path) -> tuple[int, Path]:
-    """Create a file beside the target, locked as long as it is open."""
-    # Mode 0o666 lets the kernel apply the umask, which mkstemp's 0o600 would not.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    while True:
-        temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.tmp")
-        descriptor = os.open(temporary, flags, 0o666)
-        _lock(descriptor)
-        # Another saver may have seen the file before it was locked, and removed it.
-        if os.fstat(descriptor).st_nlink > 0:
-            return descriptor, temporary
-        os.close(descriptor)
 
 
 def _lock(descriptor: int) -> None:
