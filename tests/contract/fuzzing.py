@@ -206,7 +206,7 @@ def _targets(scale: Scale) -> list[Target]:
     clang = native.program("clang")
     folder = native.build(
         scale.scratch / "fuzzer", "fuzz_graph", compiler=clang, flags=FUZZER_FLAGS,
-        options=("-DFM_FUZZER=ON",),
+        options=("-DFM_FUZZER=ON", "-DFM_OPTIMIZATION=-O1"),
     )  # fmt: skip
     python = (sys.executable, str(Path(__file__).with_name("fuzzing_atheris.py")))
     return [
@@ -232,6 +232,8 @@ def _fuzz(target: Target, seconds: float, scale: Scale) -> tuple[int, str]:
         printed = _libfuzzer(
             target, [f"-max_total_time={left}", f"-artifact_prefix={crashes}/", str(folder)]
         )
+        if "INITED" not in printed:
+            raise RuntimeError(f"the fuzzer of {target.name} does not start:\n{printed[-2000:]}")
         runs += sum(map(int, re.findall(r"number_of_executed_units: *(\d+)", printed)))
         scale.say(f"{target.name}: {len(set(crashes.iterdir()) - known)} crashes")
     merged = scale.scratch / f"{target.name}-merged"
