@@ -166,7 +166,7 @@ typedef struct {
 
 static size_of_net measure(const description *d) {
     size_of_net size = {0.0, 0.0};
-    for (int k = 0; k < FM_MOST_ENDS; k++) size.work += (double)d->ends.width[k];
+    for (int k = 0; k < FM_MOST_ENDS && k < d->ends.n_inputs; k++) size.work += (double)d->ends.width[k];
     for (int i = 0; i < d->count; i++) {
         const fm_node *node = &d->node[i];
         const double in = (double)node->fan_in, out = (double)node->fan_out;

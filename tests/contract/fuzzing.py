@@ -34,6 +34,7 @@ TITLE = "Fuzzing"
 CPU_HOURS = 2.0
 CORPUS = Path(__file__).parent / "corpus"
 MOST_CORPUS_BYTES = 60_000  # of each
+DIRECTORY_ENTRY = 50  # of a zip file, for a name of four letters
 SEED = 20240607
 CHANGES = 150  # of the quick share, for each kind
 LARGE = (3000, 2000, 10)  # widths of the network whose file's memory is measured
@@ -75,7 +76,7 @@ def keep(name: str, folder: Path) -> None:
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for k, contents in enumerate(found):
-            if packed.tell() + len(contents) > MOST_CORPUS_BYTES:
+            if packed.tell() + len(contents) + DIRECTORY_ENTRY * (k + 2) > MOST_CORPUS_BYTES:
                 break
             archive.writestr(zipfile.ZipInfo(f"{k:04d}"), contents, zipfile.ZIP_DEFLATED)
     CORPUS.mkdir(exist_ok=True)
@@ -205,12 +206,12 @@ def _targets(scale: Scale) -> list[Target]:
     clang = native.program("clang")
     folder = native.build(
         scale.scratch / "fuzzer", "fuzz_graph", compiler=clang, flags=FUZZER_FLAGS,
-        options=("-DFM_FUZZER=ON",),
+        options=("-DFM_FUZZER=ON", "-DFM_OPTIMIZATION=-O1"),
     )  # fmt: skip
-    python = (sys.executable, "-m", "tests.contract.fuzzing_atheris")
+    python = (sys.executable, str(Path(__file__).with_name("fuzzing_atheris.py")))
     return [
-        Target("files", (*python, "files"), ("-max_len=20000",)),
-        Target("descriptions", (*python, "descriptions"), ("-max_len=8000",)),
+        Target("files", python, ("-max_len=20000",)),
+        Target("descriptions", python, ("-max_len=8000",)),
         Target("graphs", (str(folder / "fuzz_graph"),), ("-max_len=400",)),
     ]
 
@@ -231,6 +232,8 @@ def _fuzz(target: Target, seconds: float, scale: Scale) -> tuple[int, str]:
         printed = _libfuzzer(
             target, [f"-max_total_time={left}", f"-artifact_prefix={crashes}/", str(folder)]
         )
+        if "INITED" not in printed:
+            raise RuntimeError(f"the fuzzer of {target.name} does not start:\n{printed[-2000:]}")
         runs += sum(map(int, re.findall(r"number_of_executed_units: *(\d+)", printed)))
         scale.say(f"{target.name}: {len(set(crashes.iterdir()) - known)} crashes")
     merged = scale.scratch / f"{target.name}-merged"
@@ -247,7 +250,7 @@ def _libfuzzer(target: Target, options: list[str]) -> str:
             *target.command, *target.options, "-len_control=0", "-timeout=30", "-rss_limit_mb=3000",
             "-print_final_stats=1", *options,
         ],
-        cwd=native.ROOT, capture_output=True, text=True, env={**os.environ, **ENVIRONMENT},
-        errors="replace",
+        capture_output=True, text=True, errors="replace",
+        env={**os.environ, **ENVIRONMENT, "FUZZED": target.name, "PYTHONPATH": str(native.ROOT)},
     )  # fmt: skip
     return done.stdout + done.stderr

@@ -1,12 +1,16 @@
-"""A target of atheris: ``python -m tests.contract.fuzzing_atheris files|descriptions [options]``.
+"""A target of atheris: ``FUZZED=files python tests/contract/fuzzing_atheris.py [options]``.
 
-Options and folders are libFuzzer's; what is found lies where its ``-artifact_prefix`` says.
+The target is files or descriptions, options and folders are libFuzzer's, which starts this script
+anew with options of its own; what is found lies where its ``-artifact_prefix`` says. The root of
+the project has to be in PYTHONPATH.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import resource
+import shlex
 import sys
 import tempfile
 from pathlib import Path
@@ -22,7 +26,6 @@ MOST_ADDRESSES = 4 * 2**30  # a network for which there is no memory is to be re
 
 
 def main(arguments: list[str]) -> None:
-    kind = arguments[1]
     folder = tempfile.TemporaryDirectory()
     path = Path(folder.name) / "fuzzed"
     target = fuzzing_cases.target()
@@ -44,9 +47,11 @@ def main(arguments: list[str]) -> None:
     run, mutate = {
         "files": (try_file, mutate_file),
         "descriptions": (_tolerant(try_description), mutate_description),
-    }[kind]
+    }[os.environ["FUZZED"]]
     resource.setrlimit(resource.RLIMIT_AS, (MOST_ADDRESSES, MOST_ADDRESSES))
-    atheris.Setup([arguments[0], *arguments[2:]], run, custom_mutator=mutate)
+    # What libFuzzer gives to the shell to start this again.
+    program = shlex.join([sys.executable, arguments[0]])
+    atheris.Setup([program, *arguments[1:]], run, custom_mutator=mutate)
     atheris.Fuzz()
 
 
