@@ -21,8 +21,13 @@ ROOT = Path(__file__).parents[2]
 
 _STRESS = "from tests.contract import free_threading_stress as s; s.report({seconds})"
 _NAMES = ("python3.15t", "python3.14t", "python3.13t")
-# What the suite needs; the rest of its extras are looked for, and skipped where they are missing.
+# What the suite needs, and what is installed where there is a wheel: tests are skipped otherwise,
+# but for examples of the documentation.
 _NEEDS = ("numpy", "pytest", "hypothesis")
+_EXTRAS = (
+    "scipy", "scikit-learn", "matplotlib", "pandas", "click", "rich", "tqdm", "threadpoolctl",
+    "safetensors", "joblib",
+)  # fmt: skip
 
 
 def run(scale: Scale) -> list[Figure]:
@@ -97,5 +102,7 @@ def _install(interpreter: str, folder: Path) -> Path:
     python = folder / "bin" / "python"
     pip = [str(python), "-m", "pip", "install", "-q"]
     command([*pip, "--only-binary=:all:", *_NEEDS])
+    for extra in _EXTRAS:
+        subprocess.run([*pip, "--only-binary=:all:", extra], capture_output=True, check=False)
     command([*pip, str(ROOT)])
     return python

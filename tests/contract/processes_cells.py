@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import importlib.util
 import json
 import multiprocessing
@@ -28,9 +29,13 @@ _at_work: list[fm.Trainer] = []
 
 
 def fit(job: Job) -> str:
-    """Work of the host library's, a look at the network that is being fitted, and a fit."""
+    """A look at the network that is being fitted, and a fit; beside the host library.
+
+    That library is at work in the first process alone: GNU OpenMP hangs in a forked child whose
+    parent has used it, which is for that library to deal with.
+    """
     host, seed = job
-    hosts.WORK[host]()
+    importlib.import_module(hosts.MODULES[host])
     for trainer in _at_work:
         _look_at(trainer.net)
     return str(neighbours.fit(seed)["bits"])

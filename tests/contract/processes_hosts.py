@@ -21,8 +21,8 @@ def _scikit_learn() -> None:
     import numpy as np
     from sklearn.cluster import KMeans
 
-    points = np.random.default_rng(0).normal(size=(2000, 4))
-    KMeans(2, n_init=1, random_state=0).fit(points)
+    points = np.random.default_rng(0).normal(size=(600, 4))
+    KMeans(2, n_init=1, max_iter=3, tol=0.0, random_state=0).fit(points)
 
 
 def _torch() -> None:
