@@ -243,6 +243,24 @@ static void check_refusals(void) {
     fm_net_free(NULL);
 }
 
+/* A loss has one value, whether its gradient is asked for or not. */
+static void check_values_alone(void) {
+    enum { SCORES = 7, N = 4 };
+    const int64_t label[SCORES] = {0, 3, 1, 2, 2, 0, 3};
+    const double params[2] = {0.5, 0.9};
+    double *scores = random_reals(FM_F64, SCORES * N, 6, 1.0), gradient[SCORES * N];
+    for (int kind = 0; kind < fm_loss_count(); kind++) {
+        const int by_class = fm_loss_at(kind)->target == FM_TARGET_CLASS;
+        const fm_loss_spec loss = {kind, 1, 2, params};
+        const fm_targets targets = {by_class ? label : NULL, by_class ? NULL : scores, N, NULL};
+        double with = 0.0, without = 1.0;
+        CHECK(fm_loss(&loss, FM_F64, SCORES, N, scores, &targets, &with, gradient) == FM_OK, "loss %d", kind);
+        CHECK(fm_loss(&loss, FM_F64, SCORES, N, scores, &targets, &without, NULL) == FM_OK, "loss %d", kind);
+        CHECK(memcmp(&with, &without, sizeof with) == 0, "loss %d: %g and %g", kind, with, without);
+    }
+    free(scores);
+}
+
 static uint64_t run(int which) {
     static const int64_t rows[] = {1, 30, 1100};
     const fm_dtype dtype = which % 2 ? FM_F64 : FM_F32;
@@ -256,6 +274,7 @@ int main(void) {
     static const int threads[] = {1, 2, 3, 7};
     fm_ignore_thread_cost(1);
     check_refusals();
+    check_values_alone();
     for (int which = 0; which < 6; which++) {
         uint64_t fused = 0, portable = 0;
         for (int isa = 0; isa < fm_isa_count(); isa++) {
