@@ -278,3 +278,36 @@ def test_nothing_is_kept_unless_asked_for():
     net.forward(draw(3, 2), keep=True)
     assert net[0].output.shape == (3, 2)
     assert net[0].grad is None
+
+
+FIRST = {
+    "activation": lambda: [fm.GELU()],
+    "softmax": lambda: [fm.Softmax()],
+    "dropout": lambda: [fm.Dropout(0.3)],
+    "maxout": lambda: [fm.Maxout(2)],
+    "row sum": lambda: [fm.Sum()],
+    "layer norm": lambda: [fm.LayerNorm(6)],
+    "batch norm": lambda: [fm.BatchNorm(6)],
+}
+
+
+@pytest.mark.parametrize("kind", FIRST)
+def test_training_begins_with_any_node(kind):
+    """Nobody asks for the gradient of the input then; by hand it is always made."""
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(40, 6)), rng.normal(size=(40, 2))
+    nets = []
+    for _ in range(2):
+        first = FIRST[kind]()
+        width = {"maxout": 3, "row sum": 1}.get(kind, 6)
+        nets.append(
+            fm.Sequential(*first, fm.Linear(width, 2), in_features=6, dtype="float64", seed=1)
+        )
+    trainer = fm.Trainer(nets[0], fm.MSELoss(), fm.SGD(lr=0.1))
+    optimizer, loss = fm.SGD(nets[1], lr=0.1), fm.MSELoss()
+    for _ in range(3):
+        value = trainer.step(x, y)
+        assert loss.forward(nets[1].forward(x, training=True), y) == value
+        nets[1].backward(loss.backward())
+        optimizer.step()
+        assert (nets[0].params == nets[1].params).all()

@@ -120,6 +120,24 @@ static void check_refusals(void) {
     fm_net_free(NULL);
 }
 
+/* A loss has one value, whether its gradient is asked for or not. */
+static void check_values_alone(void) {
+    enum { SCORES = 7, N = 4 };
+    const int64_t label[SCORES] = {0, 3, 1, 2, 2, 0, 3};
+    const double params[2] = {0.5, 0.9};
+    double *scores = random_reals(FM_F64, SCORES * N, 6, 1.0), gradient[SCORES * N];
+    for (int kind = 0; kind < fm_loss_count(); kind++) {
+        const int by_class = fm_loss_at(kind)->target == FM_TARGET_CLASS;
+        const fm_loss_spec loss = {kind, 1, 2, params};
+        const fm_targets targets = {by_class ? label : NULL, by_class ? NULL : scores, N, NULL};
+        double with = 0.0, without = 1.0;
+        CHECK(fm_loss(&loss, FM_F64, SCORES, N, scores, &targets, &with, gradient) == FM_OK, "loss %d", kind);
+        CHECK(fm_loss(&loss, FM_F64, SCORES, N, scores, &targets, &without, NULL) == FM_OK, "loss %d", kind);
+        CHECK(memcmp(&with, &without, sizeof with) == 0, "loss %d: %g and %g", kind, with, without);
+    }
+    free(scores);
+}
+
 static uint64_t both(const run *r) {
     const uint64_t hash = pass(r, 0);
     CHECK(pass(r, 1) == hash, "fusion changed a value, %lld rows", (long long)r->rows);
@@ -172,6 +190,7 @@ int main(int count, char **arguments) {
     const int n_drawn = count > 1 ? atoi(arguments[1]) : DRAWN;
     fm_ignore_thread_cost(1);
     check_refusals();
+    check_values_alone();
     for (int which = 0; which < 6 + n_drawn; which++) {
         const run r = which < 6 ? of_rows(which) : drawn(which - 6);
         compare(which, &r);

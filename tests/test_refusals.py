@@ -1,0 +1,71 @@
+"""What else is refused, and in which words: calls that no other test gets wrong."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+
+X = np.ones((4, 3), np.float32)
+
+
+def graph():
+    x = fm.Input(3)
+    return fm.Graph(inputs={"x": x}, outputs={"y": fm.Linear(3, 2)(x)})
+
+
+def assigned(layer, name):
+    """``layer.name = ...`` as an expression."""
+    return setattr(layer, name, np.zeros(1))
+
+
+CALLS = {
+    "state of EarlyStopping": (lambda: fm.EarlyStopping().load_state_dict({}), "state: got"),
+    "state of a schedule": (lambda: fm.ReduceLROnPlateau().load_state_dict({}), "state: got"),
+    "sources of no node": (lambda: graph().sources_of("none"), "name: got 'none'"),
+    "no such node": (lambda: graph()["none"], "node: got 'none'"),
+    "a graph of a number": (lambda: fm.Graph.from_description(3), "Graph.describe"),
+    "input of three sizes": (lambda: fm.Input((1, 2, 3)), "width: got"),
+    "inputs that are no symbols": (lambda: fm.Graph(inputs={"x": 3}, outputs={}), "inputs"),
+    "an input not used": (
+        lambda: fm.Graph(inputs={"x": (x := fm.Input(3)), "z": fm.Input(2)},
+                         outputs={"y": fm.Linear(3, 2)(x)}),
+        "no output depends on",
+    ),
+    "one input twice": (
+        lambda: fm.Graph(inputs={"a": (x := fm.Input(3)), "b": x}, outputs={"y": fm.ReLU()(x)}),
+        "want different ones",
+    ),
+    "a name that is empty": (
+        lambda: fm.Graph(inputs={"": (x := fm.Input(3))}, outputs={"y": fm.ReLU()(x)}),
+        "not empty",
+    ),
+    "a name that is no text": (
+        lambda: fm.Graph(inputs={1: (x := fm.Input(3))}, outputs={"y": fm.ReLU()(x)}),
+        "want text",
+    ),
+    "adding one": (lambda: fm.Add().forward(X), "inputs: got 1"),
+    "adding different rows": (lambda: fm.Add().forward(X, X[:2]), "rows"),
+    "another width of a norm": (
+        lambda: fm.Sequential(fm.Linear(3, 4), fm.BatchNorm(3)), "features: got 3"
+    ),
+    "writing a gradient": (lambda: assigned(fm.Linear(3, 2), "dW"), "cannot be set"),
+    "pickling a bound optimizer": (
+        lambda: pickle.dumps(fm.SGD(fm.Sequential(fm.Linear(3, 2)), lr=0.1)), "cannot pickle"
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_refused_in_words(name):
+    call, words = CALLS[name]
+    with pytest.raises((fm.FastMLPError, AttributeError), match=words):
+        call()
+
+
+def test_names_of_the_package_and_of_a_graph():
+    assert {"Linear", "plot", "sklearn"} <= set(dir(fm))
+    assert repr(graph()).startswith("Graph(x -> y\n")
