@@ -86,3 +86,20 @@ def test_a_wrong_gradient_is_found():
 
     _, x, y = problem("MSELoss", {})
     assert fm.gradcheck(network(fm.Tanh), Halved(), x, y) > 0.1
+
+
+# docs/numerics.md, section "Functions": the derivative at 0, from either side of it.
+KINKS = [
+    (fm.ReLU(), 0.0),
+    (fm.LeakyReLU(0.3), 0.3),
+    (fm.ELU(0.3), 0.3),
+    (fm.SELU(), 1.7580993408473768599),
+    (fm.Step(), 0.0),
+]
+
+
+@pytest.mark.parametrize(("layer", "slope"), KINKS, ids=repr)
+def test_derivatives_at_kinks(layer, slope, isa, dtype):
+    zeros = np.array([[0.0, -0.0] * 20], dtype)
+    layer.forward(zeros, training=True)
+    assert (layer.backward(np.ones_like(zeros)) == dtype.type(slope)).all()
