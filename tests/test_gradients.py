@@ -86,3 +86,33 @@ def test_a_wrong_gradient_is_found():
 
     _, x, y = problem("MSELoss", {})
     assert fm.gradcheck(network(fm.Tanh), Halved(), x, y) > 0.1
+
+
+# docs/numerics.md, section "Functions": the derivative at 0, from either side of it.
+KINKS = [
+    (fm.ReLU(), 0.0),
+    (fm.LeakyReLU(0.3), 0.3),
+    (fm.ELU(0.3), 0.3),
+    (fm.SELU(), 1.7580993408473768599),
+    (fm.Step(), 0.0),
+]
+
+
+@pytest.mark.parametrize(("layer", "slope"), KINKS, ids=repr)
+def test_derivatives_at_kinks(layer, slope, isa, dtype):
+    zeros = np.array([[0.0, -0.0] * 20], dtype)
+    layer.forward(zeros, training=True)
+    assert (layer.backward(np.ones_like(zeros)) == dtype.type(slope)).all()
+
+
+@pytest.mark.parametrize("p", [0.5, 1.5, 3.0])
+def test_penalties_at_the_ends_of_the_numbers(p, isa, dtype):
+    """``|w|^p`` and its slope where w is 0, infinite or NaN, and next to ordinary numbers."""
+    net = fm.Sequential(fm.Linear(4, 1, bias=False), dtype=dtype.name)
+    net[0].W[...] = np.array([[0.0], [-1.0], [-np.inf], [np.nan]])
+    fm.Lp(p, 0.5).backward(net)
+    at_infinity = -np.inf if p > 1 else 0.0
+    wanted = np.array([0.0, -0.5 * p, at_infinity, np.nan]).astype(dtype)
+    np.testing.assert_array_equal(net[0].dW[:, 0], wanted)
+    net[0].W[3] = 2.0
+    assert fm.Lp(p, 0.5).forward(net) == np.inf
