@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp import reference
 
 RNG = np.random.default_rng(7)
 X = RNG.standard_normal((12, 4))
@@ -125,3 +126,23 @@ def test_every_callback_hears_the_end():
         fm.fit(small_net(), X, LABELS, loss=fm.CrossEntropyLoss(), epochs=2,
                callbacks=[Raises(), Hears()], progress=False)  # fmt: skip
     assert heard == [1]
+
+
+# A number near the zero of the derivative, or where the output is saturated, and the derivative's
+# name in the reference.
+SLOPES = [
+    (fm.GELU(), "GELU", -0.7517915), (fm.GELU(approximate="tanh"), "GELUTanh", -0.7524614),
+    (fm.SiLU(), "SiLU", -1.2784645), (fm.Mish(), "Mish", -1.1924312), (fm.Tanh(), "Tanh", 12.0),
+    (fm.Sigmoid(), "Sigmoid", 40.0), (fm.SELU(), "SELU", -25.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("layer", "name", "place"), SLOPES, ids=[row[1] for row in SLOPES])
+def test_local_gradients_keep_their_precision_where_they_are_small(layer, name, place):
+    """They were a difference of rounded numbers of about 1, or made from the rounded output."""
+    x = np.nextafter(np.float32(place), np.float32([[-100.0], [100.0]]))
+    net = fm.Sequential(layer, in_features=1)
+    net.forward(x)
+    slope = net.backward(np.ones_like(x))
+    expected = reference.ACTIVATIONS[name].df(x)
+    assert np.allclose(slope, expected, rtol=1e-5, atol=0.0)
