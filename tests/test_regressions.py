@@ -8,6 +8,7 @@ import pytest
 from tests.contract.fuzzing_cases import CONSTANT_BYTES, Meter
 
 import fastmlp as fm
+from fastmlp import reference
 from fastmlp.io import safetensors
 
 RNG = np.random.default_rng(7)
@@ -315,3 +316,21 @@ def test_a_file_that_could_not_be_read_is_not_written(tmp_path):
     with pytest.raises(fm.ArgumentError, match="metadata"):
         net.save(tmp_path / "m", {"text": "x" * safetensors.MAX_HEADER_BYTES})
     assert (tmp_path / "m").read_bytes() == before
+# A number near the zero of the derivative, or where the output is saturated, and the derivative's
+# name in the reference.
+SLOPES = [
+    (fm.GELU(), "GELU", -0.7517915), (fm.GELU(approximate="tanh"), "GELUTanh", -0.7524614),
+    (fm.SiLU(), "SiLU", -1.2784645), (fm.Mish(), "Mish", -1.1924312), (fm.Tanh(), "Tanh", 12.0),
+    (fm.Sigmoid(), "Sigmoid", 40.0), (fm.SELU(), "SELU", -25.0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("layer", "name", "place"), SLOPES, ids=[row[1] for row in SLOPES])
+def test_local_gradients_keep_their_precision_where_they_are_small(layer, name, place):
+    """They were a difference of rounded numbers of about 1, or made from the rounded output."""
+    x = np.nextafter(np.float32(place), np.float32([[-100.0], [100.0]]))
+    net = fm.Sequential(layer, in_features=1)
+    net.forward(x)
+    slope = net.backward(np.ones_like(x))
+    expected = reference.ACTIVATIONS[name].df(x)
+    assert np.allclose(slope, expected, rtol=1e-5, atol=0.0)

@@ -8,6 +8,7 @@ compute only those.
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -148,6 +149,53 @@ def log_atanh_weight(z: mpf) -> mpf:
     return z / (2 + z)
 
 
+def gelu_slope(x: mpf) -> mpf:
+    return mp.ncdf(x) + x * mp.npdf(x)
+
+
+def gate_slope(x: mpf, v: mpf, dv: mpf) -> mpf:
+    """The derivative of x s(v), s the logistic function and dv = dv/dx."""
+    return (1 + x * dv / (1 + mp.exp(v))) / (1 + mp.exp(-v))
+
+
+def silu_slope(x: mpf) -> mpf:
+    return gate_slope(x, x, mpf(1))
+
+
+def gelu_tanh_slope(x: mpf) -> mpf:
+    a, b = 2 * mp.sqrt(2 / mp.pi), mpf("0.044715")
+    return gate_slope(x, a * (x + b * x**3), a * (1 + 3 * b * x**2))
+
+
+def mish_slope(x: mpf) -> mpf:
+    e = mp.exp(x)
+    d = e * e + 2 * e + 2
+    return e * (2 + e + 4 * x * (1 + e) / d) / d
+
+
+# Local gradients, a number near their zero, and the widths and degrees of the fits around it.
+SLOPES = {"gelu": (gelu_slope, -0.75), "gelu_tanh": (gelu_tanh_slope, -0.75),
+          "silu": (silu_slope, -1.28), "mish": (mish_slope, -1.19)}  # fmt: skip
+NEAR_ZERO = {("gelu", 24): (mpf(1) / 4, 6)}
+NEAR_OTHER_ZEROS = {24: (mpf(1) / 32, 3), 53: (mpf(1) / 4, 12)}
+
+
+@functools.cache
+def zero_of(name: str) -> mpf:
+    function, near = SLOPES[name]
+    return mp.findroot(function, near)
+
+
+def near_zero_fit(name: str, bits: int) -> Fit:
+    """f'(zero + d) / d."""
+    width, degree = NEAR_ZERO.get((name, bits), NEAR_OTHER_ZEROS[bits])
+
+    def quotient(d: mpf) -> mpf:
+        return SLOPES[name][0](zero_of(name) + d) / d
+
+    return Fit(quotient, lambda d: 1 / quotient(d), -width, width, degree, bits, True)
+
+
 FITS = {
     "exp_tail_f32": Fit(exp_tail, abs, -HALF_LN2, HALF_LN2, 5, 24),
     "exp_tail_f64": Fit(exp_tail, abs, -HALF_LN2, HALF_LN2, 9, 53),
@@ -159,6 +207,10 @@ FITS = {
     "erf_small_f64": Fit(erf_small, one, mpf(0), mpf(1), 12, 53),
     "mills_f32": mills_fit(SHIFT_32, 14.5, 10, 24),
     "mills_f64": mills_fit(SHIFT_64, 39.0, 22, 53),
+} | {
+    f"{name}_zero_f{width}": near_zero_fit(name, digits)
+    for width, digits in [(32, 24), (64, 53)]
+    for name in SLOPES
 }
 
 
@@ -170,6 +222,10 @@ def main(names: list[str]) -> None:
         if FITS[name].two_part_constant:
             high = rounded(coefficients[0], FITS[name].bits)
             coefficients[:1] = [high, coefficients[0] - high]
+        if "_zero_" in name:
+            zero = zero_of(name.split("_zero_")[0])
+            high = rounded(zero, FITS[name].bits)
+            coefficients[:0] = [high, rounded(zero - high, FITS[name].bits)]
         for c in coefficients:
             print(f"    {float(c).hex()}{suffix},")
 

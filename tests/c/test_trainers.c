@@ -81,7 +81,7 @@ static double step_by_hand(fm_net *net, fm_trainer *trainer, const task *t, cons
     CHECK(value == alone, "loss %d: %g with its gradient, %g without", loss->kind, value, alone);
     CHECK(fm_net_backward(net, ROWS, (const void *const[]){dy}, 0, NULL) == FM_OK, "backward");
     CHECK(fm_trainer_penalty(trainer, &penalty) == FM_OK && penalty > 0.0, "%g", penalty);
-    fm_trainer_add_penalty_gradient(trainer);
+    fm_trainer_add_penalty_gradient(trainer, 1.0);
     CHECK(fm_trainer_update(trainer, lr) == FM_OK, "update");
     free(y), free(dy);
     return value + penalty;
