@@ -276,10 +276,8 @@ static losses losses_of(const training_thread *t) {
 /* Running means, so that the loss of one step is exactly itself. */
 static void account(const training_thread *t, losses step, int64_t number) {
     training *run = t->run;
-    if (run->epoch->losses != NULL) {
-        run->epoch->losses[2 * number] = step.mean + step.sum;
-        run->epoch->losses[2 * number + 1] = step.penalty;
-    }
+    if (run->epoch->losses != NULL)
+        memcpy(run->epoch->losses + 2 * number, (double[]){step.mean + step.sum, step.penalty}, 2 * sizeof(double));
     run->steps++;
     run->rows_done += t->e.rows;
     run->penalty += (step.penalty - run->penalty) * ((double)t->e.rows / (double)run->rows_done);

@@ -154,7 +154,7 @@ static void start(course *s, fm_dtype dtype) {
     const fm_head heads[2] = {{{2, 1, 0, loss_params}, 1.0}, {{-1, 1, 0, loss_params}, 0.5}};
     const fm_optimizer_spec optimizer = optimizer_of(1, 1.0);
     *s = (course){.net = NULL};
-    s->net = make(dtype, 0, &s->c);
+    s->net = make(1, dtype, 0, &s->c);
     s->x[0] = random_reals(dtype, ROWS * 17, 2, 1.0), s->x[1] = random_reals(dtype, ROWS * 9, 3, 1.0);
     s->target = random_reals(dtype, ROWS * OUT, 4, 1.0), s->nothing = random_reals(dtype, ROWS, 0, 0.0);
     for (int i = 0; i < ROWS; i++) s->lr[i] = 1e-3;

@@ -7,6 +7,7 @@ import ctypes
 import decimal
 import fractions
 import math
+import warnings
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any
@@ -95,6 +96,12 @@ def _nullable(x: np.ndarray[Any, Any]) -> Any:
     return found
 
 
+def _matrix(x: np.ndarray[Any, Any]) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", PendingDeprecationWarning)
+        return np.matrix(x)
+
+
 def _ctypes(x: np.ndarray[Any, Any]) -> Any:
     return np.ctypeslib.as_ctypes(np.ascontiguousarray(x, np.float64))
 
@@ -104,7 +111,7 @@ CONTAINERS: dict[str, Callable[[Any], Any]] = {
     "tuple": lambda x: tuple(x.tolist()),
     "list of arrays": list,
     "list of scalars": lambda x: x.astype(np.float64).astype(object).tolist(),
-    "matrix": np.matrix,
+    "matrix": _matrix,
     "subclass": lambda x: x.view(Subclass),
     "masked nowhere": np.ma.masked_array,
     "masked": _masked,

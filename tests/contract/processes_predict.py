@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 
 import numpy as np
-from tests.contract.figures import Figure, Scale, at_least, exactly
+from tests.contract.figures import Figure, Scale, at_least, exactly, fact
 
 import fastmlp as fm
 
@@ -71,11 +71,14 @@ def figures(scale: Scale) -> Iterator[Figure]:
             work = _Work(rows, pool, threads)
             ratios = [work.serial() / work.together() for _ in range(rounds)]
             low, middle, high = statistics.quantiles(ratios, n=4)
-            yield at_least(
+            name = (
                 f"Throughput of {THREADS} callers of predict by that of one, calls of {rows} rows "
-                f"on {threads} threads at most",
-                middle, LEAST, note=f"quartiles {low:.2f} and {high:.2f} of {rounds} rounds",
-            )  # fmt: skip
+                f"on {threads} threads at most"
+            )
+            note = f"quartiles {low:.2f} and {high:.2f} of {rounds} rounds"
+            # The suite judges no times: it may run beside anything.
+            full = scale.full
+            yield at_least(name, middle, LEAST, note=note) if full else fact(name, middle, note)
             wrong += work.wrong
     yield exactly(
         "Predictions of them that were wrong", sum(wrong), 0, f"of {len(wrong)} looked at"
