@@ -265,6 +265,10 @@ static void check_widest(void) {
 static void check_misuse(fm_dtype dtype) {
     caller c = {0};
     fm_net *net = make(KIND, dtype, 0, &c);
+    CHECK(fm_net_take(net) == FM_OK && fm_net_take(net) == FM_IN_USE, "a network for one alone");
+    fm_net_give_back(net);
+    CHECK(fm_net_take(net) == FM_OK, "a network given back");
+    fm_net_give_back(net);
     arrays a = arrays_of(dtype, 8);
     const void *const *dy = (const void *const *)a.y;
     CHECK(fm_net_backward(net, 8, dy, 0, NULL) == FM_BAD_ARGUMENT, "backward without forward");

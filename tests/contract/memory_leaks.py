@@ -30,13 +30,6 @@ def run(scale: Scale) -> list[Figure]:
         fact("leaks: random calls behind the warm-up", int(at[-1] - at[0]), outcomes),
         exactly("leaks: unexpected outcomes", found["unexpected"], 0, found["first_unexpected"]),
         at_most("leaks: growth of resident memory", growth, MOST_GROWTH, "bytes"),
-        at_most(
-            "leaks: Python's blocks, growth over equal rounds",
-            found["block_growth"],
-            MOST_BLOCKS,
-            "a call",
-            "CPython's own caches grow for a while",
-        ),
     ]
     if scale.full:  # among few calls a page, or a table that grows once, is too coarse
         figures += [
@@ -46,6 +39,13 @@ def run(scale: Scale) -> list[Figure]:
                 found["heap_growth"],
                 MOST_SLOPE,
                 "bytes a call",
+            ),
+            at_most(
+                "leaks: Python's blocks, growth over equal rounds",
+                found["block_growth"],
+                MOST_BLOCKS,
+                "a call",
+                "CPython's own caches grow for a while",
             ),
         ]
     return figures
