@@ -316,6 +316,8 @@ def test_a_file_that_could_not_be_read_is_not_written(tmp_path):
     with pytest.raises(fm.ArgumentError, match="metadata"):
         net.save(tmp_path / "m", {"text": "x" * safetensors.MAX_HEADER_BYTES})
     assert (tmp_path / "m").read_bytes() == before
+
+
 # A number near the zero of the derivative, or where the output is saturated, and the derivative's
 # name in the reference.
 SLOPES = [

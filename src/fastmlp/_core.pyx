@@ -397,8 +397,8 @@ cdef class _NetHandle:
 # Fewer rows than this are one block of work: there would be nothing to interrupt.
 cdef int64_t MANY_ROWS = 128
 
-# Multiply-adds of a prediction, some microseconds: threads that predict at once lose more by handing
-# the GIL round for less than they gain.
+# Multiply-adds of a prediction, some microseconds: threads that predict at once lose more by
+# handing the GIL round for less than they gain.
 cdef int64_t SHORT_WORK = 1 << 17
 
 
