@@ -175,6 +175,7 @@ def torch_parameters(net):
 def torch_optimizer(torch, optimizer, net):
     settings = {**optimizer.arguments(), "lr": optimizer.lr}
     del settings["clip_norm"]
+    settings.pop("eps_hat", None)  # a form that PyTorch has not
     return getattr(torch.optim, type(optimizer).__name__)(net.parameters(), **settings)
 
 
