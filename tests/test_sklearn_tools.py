@@ -77,6 +77,16 @@ def test_frames_keep_their_names():
         model.predict(frame.rename(columns={"column 0": "other"}))
 
 
+def test_frames_come_from_the_steps_before():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(IRIS[0], columns=list("abcd"))
+    model = MLPClassifier(max_iter=10, random_state=0)
+    pipe = make_pipeline(StandardScaler(), model).set_output(transform="pandas")
+    pipe.fit(frame, IRIS[1])
+    assert list(pipe[-1].feature_names_in_) == list("abcd")
+    assert set(pipe.predict(frame)) <= {0, 1, 2}
+
+
 def test_frames_of_polars():
     polars = pytest.importorskip("polars")
     frame = polars.DataFrame(IRIS[0], schema=list("abcd"))
