@@ -163,11 +163,26 @@ def test_rare_classes_and_few_rows(counts: tuple[int, ...]) -> None:
         assert main(["train", "t.csv", *QUICK, *more]) == 0
 
 
-@pytest.mark.filterwarnings("ignore:the training loss is")
-def test_a_training_that_diverges_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_training_that_diverges_leaves_the_old_model(capsys: pytest.CaptureFixture[str]) -> None:
     write("t.csv", houses().drop(columns="grade"))
-    assert main(["train", "t.csv", "--target", "price", *QUICK, "--lr", "1e30"]) == 0
-    assert "no epoch had a finite loss" in capsys.readouterr().out
+    Path("t.safetensors").write_bytes(b"old")
+    assert main(["train", "t.csv", "--target", "price", *QUICK, "--lr", "1e30"]) == 1
+    assert "training diverged" in one_error_line(capsys)
+    assert Path("t.safetensors").read_bytes() == b"old"
+    assert not Path("t.png").exists()
+
+
+def test_a_model_of_a_training_that_diverged_predicts_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write("t.csv", houses().drop(columns="grade"))
+    assert main(["train", "t.csv", "--target", "price", *QUICK]) == 0
+    net = fm.load("t.safetensors")
+    net.params[3] = np.nan
+    net.save("t.safetensors", read_metadata("t.safetensors"))
+    capsys.readouterr()
+    assert main(["predict", "t.safetensors", "t.csv"]) == 1
+    assert "weights that are not finite" in one_error_line(capsys)
 
 
 def test_a_plan_suits_the_rows_and_what_was_given() -> None:
@@ -218,6 +233,8 @@ def bad_files() -> None:
     write("huge.csv", rows.assign(x=np.where(rows["x"] > 20, 1e308, -1e308)))
     Path("binary.parquet").write_bytes(b"PAR1\0\0\0\0PAR1")
     write("useless.csv", rows[["one", "text"]])
+    write("large.csv", rows.assign(x=rows["x"] * 4e306)[["x", "text"]])
+    Path("twice.csv").write_text("a,b, a\n1,2,3\n" * 30)
 
 
 @pytest.mark.parametrize(
@@ -241,6 +258,8 @@ def bad_files() -> None:
         (["useless.csv", "--target", "text"], "no column can help a prediction: one (constant)"),
         (["good.csv", "--target", "text", "--cv", "21"], "40 rows are too few for 21 folds"),
         (["huge.csv", "--target", "text"], "column 'x' holds numbers too large to standardise"),
+        (["large.csv", "--target", "x"], "the target holds numbers too large to standardise"),
+        (["twice.csv", "--target", "b"], "twice.csv has two columns named 'a'"),
         (["binary.parquet", "--target", "a"], "binary.parquet cannot be read as parquet"),
         (["good.csv", "--target", "text", "--checkpoint", "no/c"], "no such directory"),
         (["good.csv", "--target", "text", "--checkpoint", "good.safetensors"], "model file too"),

@@ -286,7 +286,9 @@ def run(arguments: Sequence[str]) -> int:
         code = cli.main(list(arguments), prog_name="fastmlp", standalone_mode=False)
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else "fastmlp"
-        return _fail(f"{error_line(error)} See '{where} --help'.", error.exit_code)
+        return _fail(
+            f"{' '.join(error.format_message().split())} See '{where} --help'.", error.exit_code
+        )
     except click.ClickException as error:
         return _fail(error.message, error.exit_code)
     except (click.Abort, KeyboardInterrupt):

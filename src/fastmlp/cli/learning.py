@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 import fastmlp as fm
 from fastmlp import _core
@@ -38,7 +41,23 @@ def fit_network(
     """
     net = make_network(options, train.x.shape[1], classes)
     stopping = [_early_stopping(plan, classes)] if validation else []
-    history = fm.fit(
+    with warnings.catch_warnings():
+        # That the loss is no longer finite: what came of it is looked at below.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        history = _fit(options, plan, net, classes, train, validation, [*stopping, *callbacks])
+    if not np.isfinite(net.params).all():
+        raise ArgumentError(
+            f"training diverged: some weights are no longer finite after {len(history)} epochs; "
+            "try a smaller --lr"
+        )
+    return net, history
+
+
+def _fit(
+    options: Hyperparameters, plan: Plan, net: fm.Sequential, classes: int, train: Part,
+    validation: Part | None, callbacks: Sequence[Any],
+) -> fm.History:  # fmt: skip
+    return fm.fit(
         net,
         train.x,
         train.y,
@@ -47,12 +66,11 @@ def fit_network(
         epochs=plan.epochs,
         batch_size=plan.batch_size,
         validation=(validation.x, validation.y) if validation else None,
-        callbacks=[*stopping, *callbacks],
+        callbacks=callbacks,
         seed=options.seed,
         progress=False,
         schedule=fm.OneCycleLR(plan.lr) if plan.one_cycle else None,
     )
-    return net, history
 
 
 def _early_stopping(plan: Plan, classes: int) -> fm.EarlyStopping:

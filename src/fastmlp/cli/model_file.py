@@ -7,6 +7,7 @@ scaling, and the encoder's description. It is read strictly, because files may b
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +41,11 @@ class TargetScaling:
 
     @classmethod
     def fit(cls, values: Array) -> TargetScaling:
-        return cls(float(values.mean()), float(values.std()) or 1.0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, deviation = float(values.mean()), float(values.std())
+        if not math.isfinite(mean + deviation):
+            raise ArgumentError("the target holds numbers too large to standardise")
+        return cls(mean, deviation or 1.0)
 
     def apply(self, values: Array) -> Array:
         return (values - self.mean) / self.scale

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from fastmlp.cli.model_file import Array, TableDescription, TableModel
 from fastmlp.cli.paths import check_output
 from fastmlp.cli.reading import TableError, read_table
@@ -32,6 +34,8 @@ def predict(model_path: Path, data: Path, out: Path) -> None:
     if out != STANDARD_OUTPUT:
         check_output(out, {"the model file": model_path, "the data file": data})
     model = TableModel.load(model_path)
+    if not np.isfinite(model.net.params).all():
+        raise TableError(f"{model_path} has weights that are not finite: its training diverged")
     encoder = model.description.encoder
     frame = read_table(data, encoder.text_names)
     try:

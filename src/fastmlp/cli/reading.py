@@ -110,6 +110,23 @@ def _read(path: Path, text_names: Iterable[str]) -> pd.DataFrame:
     )
 
 
+def _names_in_file(path: Path) -> pd.Index:
+    """The first line as it stands: pandas gives names that occur twice others."""
+    import pandas as pd
+
+    first = pd.read_csv(
+        path,
+        sep=_separator(path),
+        header=None,
+        nrows=1,
+        dtype=str,
+        skipinitialspace=True,
+        keep_default_na=False,
+        encoding="utf-8-sig",
+    )
+    return pd.Index([str(name).strip() for name in first.iloc[0]])
+
+
 def _separator(path: Path) -> str:
     """The separator of a file, by its first line."""
     opened: Any = gzip.open if path.name.lower().endswith(".gz") else open
@@ -129,9 +146,9 @@ def _checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     if _suffix(path) != PARQUET and not frame.index.equals(pd.RangeIndex(len(frame))):
         raise TableError(f"{path} has more values in a row than names in its first line")
     frame.columns = pd.Index([str(name).strip() for name in frame.columns])
-    if not frame.columns.is_unique:
-        twice = frame.columns[frame.columns.duplicated()][0]
-        raise TableError(f"{path} has two columns named {twice!r}")
+    names = frame.columns if _suffix(path) == PARQUET else _names_in_file(path)
+    if not names.is_unique:
+        raise TableError(f"{path} has two columns named {names[names.duplicated()][0]!r}")
     if len(frame) == 0:
         raise TableError(f"{path} has no rows")
     return frame

@@ -19,7 +19,13 @@ from fastmlp.losses import Loss
 from fastmlp.sklearn import _rows
 from fastmlp.sklearn._epochs import EpochFit
 from fastmlp.sklearn._lbfgs import LbfgsFit
-from fastmlp.sklearn._network import ACTIVATION_NAMES, hidden_sizes, make_network
+from fastmlp.sklearn._network import (
+    ACTIVATION_NAMES,
+    Views,
+    hidden_sizes,
+    make_network,
+    remake_network,
+)
 from fastmlp.threads import threads
 from fastmlp.validation import Array
 
@@ -70,13 +76,21 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
 
     @property
     def coefs_(self) -> list[Array]:
-        """Weights of each layer, (n_inputs, n_outputs): views."""
-        return [layer.W for layer in self._linears(self._fitted_net())]
+        """Weights of each layer, (n_inputs, n_outputs): views, which may be written."""
+        return Views(layer.W for layer in self._linears(self._fitted_net()))
+
+    @coefs_.setter
+    def coefs_(self, values: Any) -> None:
+        self.coefs_[:] = values
 
     @property
     def intercepts_(self) -> list[Array]:
         """Biases of each layer: views."""
-        return [layer.b for layer in self._linears(self._fitted_net())]
+        return Views(layer.b for layer in self._linears(self._fitted_net()))
+
+    @intercepts_.setter
+    def intercepts_(self, values: Any) -> None:
+        self.intercepts_[:] = values
 
     @property
     def network_(self) -> Any:
@@ -90,7 +104,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     def _fitted_net(self) -> Any:
         net = vars(self).get("_net")
         if net is None:
-            raise AttributeError("not fitted yet")
+            raise AttributeError(f"this {type(self).__name__} is not fitted yet")
         return net
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -179,9 +193,10 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             net = make_network(widths, self.activation, self.dropout, dtype, random)
             self.n_iter_, self.t_ = 0, 0
         else:
-            net = self._net.copy()
-            dtype = net.dtype
-            self._check_widths([X.shape[1], *hidden, width])
+            dtype = self._net.dtype if self.dtype == "auto" else dtype
+            widths = [X.shape[1], *hidden, width]
+            self._check_widths(widths)
+            net = remake_network(self._net, widths, self.activation, self.dropout, dtype)
         self.n_layers_, self.n_outputs_ = len(hidden) + 2, width
         X, y, weights, held = self._held_out(X, y, weights, held_out, incremental, random)
         weights = self._balanced(y, weights)

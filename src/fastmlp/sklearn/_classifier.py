@@ -330,7 +330,7 @@ feature_names_in_
 
     def _stratifies(self, y: Any) -> bool:
         # As scikit-learn does: two classes are shared out evenly, more are left to chance.
-        return bool(y.ndim == 1 and len(self.classes_) == 2)
+        return bool(y.ndim == 1 and len(self.classes_) <= 2)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -24,15 +25,14 @@ class EpochFit(Fit):
         e, old = self.e, self.old
         self.seen = int(e.t_)
         self.rate = Rate(e, old.get("_rate") if old is not None and self.incremental else None)
-        if self.incremental and old is not None and old.get("_solver") == e.solver:
-            self.trainer.load_state_dict(old["_trainer_state"])
+        self.trained_at = self._continue(old) if self.incremental and old is not None else None
         batch, index = self._batch_size(), np.arange(self.rows.count)
         for _ in range(self.epochs):
             began = time.perf_counter()
             if e.shuffle:
                 index = shuffle(index, random_state=self.random)
             order = np.ascontiguousarray(index, np.int64) if e.shuffle else None
-            self.trainer.lr = self.rate.now
+            self._use_rate()
             value = self._epoch(order, batch)
             self.seen += self.rows.count
             self._end_epoch(value, self.rate.now, began)
@@ -43,6 +43,24 @@ class EpochFit(Fit):
                 break
         else:
             self._warn()
+
+    def _continue(self, old: Any) -> float | None:
+        """Take up the solver's state; return the rate it was left at, None where it begins anew."""
+        state, own = old.get("_trainer_state"), self.trainer.state_dict()
+        kinds = [[slot.dtype for slot in one["slots"]] for one in (state, own) if one is not None]
+        if old.get("_solver") != self.e.solver or kinds[0] != kinds[-1]:
+            return None
+        self.trainer.load_state_dict(state)
+        return float(state["lr"])
+
+    def _use_rate(self) -> None:
+        """Train at the rate of the schedule; scikit-learn's velocities have the rate in them."""
+        now, before = self.rate.now, self.trained_at
+        if self.e.solver == "sgd" and before is not None and before != now and now > 0.0:
+            state = self.trainer.state_dict()
+            state["slots"] = [slot * (before / now) for slot in state["slots"]]
+            self.trainer.load_state_dict(state)
+        self.trainer.lr = self.trained_at = now
 
     def _batch_size(self) -> int:
         size, rows = self.e.batch_size, self.rows.count
@@ -90,6 +108,11 @@ class EpochFit(Fit):
 
     def _leave(self) -> None:
         e, progress = self.e, self.progress
+        if not np.isfinite(progress.losses).any():
+            raise ValueError(
+                "Solver found no finite loss. The input data may contain large values and need to "
+                "be preprocessed, or need dtype='float64'."
+            )
         over = progress.is_over
         if progress.by_score and (over or not self.incremental):
             self._take_best()
@@ -98,5 +121,6 @@ class EpochFit(Fit):
         e.best_loss_ = None if progress.by_score else progress.best_loss
         self._leave_validation()
         e._progress, e._rate = progress, self.rate.now
-        e._solver, e._trainer_state = e.solver, self.trainer.state_dict()
+        e._solver = e.solver
+        e._trainer_state = {**self.trainer.state_dict(), "lr": self.trained_at}
         e.should_stop_ = over

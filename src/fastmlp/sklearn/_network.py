@@ -15,6 +15,7 @@ from fastmlp.layers.activations import Activation
 from fastmlp.lbfgs import LBFGS
 from fastmlp.optimizers import SGD, Adam, Optimizer
 from fastmlp.sequential import Sequential
+from fastmlp.validation import Array
 
 # scikit-learn's names, then ours in its manner.
 ACTIVATION_NAMES: Mapping[str, str] = {
@@ -53,16 +54,41 @@ def make_network(
         bound = np.sqrt(factor / (fan_in + fan_out))
         values.append(random.uniform(-bound, bound, (fan_in, fan_out)))
         values.append(random.uniform(-bound, bound, fan_out))
+    seed = int(random.randint(2**31 - 1)) if dropout > 0 else 0
+    net = Sequential(_layers(widths, activation, dropout), dtype=dtype, seed=seed)
+    net.params = np.concatenate([value.ravel() for value in values])
+    return net
+
+
+def remake_network(
+    old: Any, widths: Sequence[int], activation: str | Activation, dropout: float, dtype: Any
+) -> Sequential:
+    """A chain with the weights of another one, and what the parameters say now."""
+    net = Sequential(_layers(widths, activation, dropout), dtype=dtype, seed=old.seed)
+    net.params, net.step_count = old.params, old.step_count
+    return net
+
+
+def _layers(widths: Sequence[int], activation: str | Activation, dropout: float) -> list[Layer]:
     layers: list[Layer] = []
     for fan_in, fan_out in pairwise(widths):
         layers.append(Linear(fan_in, fan_out, init="zeros"))
         layers.append(_activation(activation))
         layers += [Dropout(dropout)] if dropout > 0 else []
     del layers[-1 if dropout == 0 else -2 :]
-    seed = int(random.randint(2**31 - 1)) if dropout > 0 else 0
-    net = Sequential(layers, dtype=dtype, seed=seed)
-    net.params = np.concatenate([value.ravel() for value in values])
-    return net
+    return layers
+
+
+class Views(list[Array]):
+    """A list of arrays of the network; what is assigned to an item is written into it."""
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        chosen = self[index] if isinstance(index, slice) else [self[index]]
+        values = value if isinstance(index, slice) else [value]
+        for view, one in zip(chosen, values, strict=True):
+            if np.shape(one) != view.shape:
+                raise ValueError(f"got shape {np.shape(one)}; want {view.shape}")
+            view[...] = one
 
 
 def _activation(activation: str | Activation) -> Layer:
