@@ -3,7 +3,7 @@
      test_graph [number of runs with other activations, losses and optimizers, and more steps] */
 #include "networks.h"
 
-enum { MOST_BATCHES = 64, DRAWN = 10, LEAST_STEPS = 50 };
+enum { MOST_BATCHES = 64, DRAWN = 3, LEAST_STEPS = 50 };
 
 /* One way to train; rows of the registries. */
 typedef struct {

@@ -9,7 +9,7 @@
 #include "check.h"
 #include "engine/net.h"
 
-enum { DRAWN = 20, LEAST_STEPS = 50, MOST_BATCHES = 64 };
+enum { DRAWN = 6, LEAST_STEPS = 50, MOST_BATCHES = 64 };
 
 typedef struct {
     const char *name;
