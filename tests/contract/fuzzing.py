@@ -10,13 +10,13 @@ from __future__ import annotations
 import collections
 import importlib.util
 import io
+import math
 import os
 import random
 import re
-import resource
 import subprocess
 import sys
-import time
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -189,13 +189,12 @@ def _graphs(scale: Scale) -> list[Figure]:
 def _guided(scale: Scale) -> list[Figure]:
     targets = _targets(scale)
     seconds = CPU_HOURS * 3600 / len(targets)
-    before = _cpu_seconds()
-    with ThreadPoolExecutor(max_workers=min(len(targets), os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(len(targets)) as pool:
         found = list(pool.map(lambda target: _fuzz(target, seconds, scale), targets))
-    hours = (_cpu_seconds() - before) / 3600
+    hours = sum(used for _, _, used in found) / 3600
     figures = [
         exactly(f"{target.name}, guided: crashes", crashes, 0, note)
-        for target, (crashes, note) in zip(targets, found, strict=True)
+        for target, (crashes, note, _) in zip(targets, found, strict=True)
     ]
     return [*figures, at_least("processor time of the guided runs", hours, CPU_HOURS, "hours")]
 
@@ -216,22 +215,21 @@ def _targets(scale: Scale) -> list[Target]:
     ]
 
 
-def _cpu_seconds() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def _fuzz(target: Target, seconds: float, scale: Scale) -> tuple[int, str, float]:
+    """Run a fuzzer again after each crash, for some seconds of processor time; keep its corpus.
 
-
-def _fuzz(target: Target, seconds: float, scale: Scale) -> tuple[int, str]:
-    """Run a fuzzer again after each crash, then keep its corpus; return crashes and runs made."""
+    Return crashes, what to say of them, and the processor time.
+    """
     folder = _unpack(target.name, scale.scratch / f"{target.name}-corpus")
     crashes = CORPUS.parent / "crashes" / target.name
     crashes.mkdir(parents=True, exist_ok=True)
     known = set(crashes.iterdir())
-    runs, end = 0, time.monotonic() + seconds
-    while (left := int(end - time.monotonic())) > 0:
-        printed = _libfuzzer(
+    runs, spent = 0, 0.0
+    while (left := math.ceil(seconds - spent)) > 0:
+        printed, used = _libfuzzer(
             target, [f"-max_total_time={left}", f"-artifact_prefix={crashes}/", str(folder)]
         )
+        spent += used
         if "INITED" not in printed:
             raise RuntimeError(f"the fuzzer of {target.name} does not start:\n{printed[-2000:]}")
         runs += sum(map(int, re.findall(r"number_of_executed_units: *(\d+)", printed)))
@@ -241,16 +239,22 @@ def _fuzz(target: Target, seconds: float, scale: Scale) -> tuple[int, str]:
     _libfuzzer(target, ["-merge=1", str(merged), str(folder)])
     keep(target.name, merged)
     new = sorted(path.name for path in set(crashes.iterdir()) - known)
-    return len(new), f"{runs:,} runs; {', '.join(new)}".rstrip("; ")
+    return len(new), f"{runs:,} runs; {', '.join(new)}".rstrip("; "), spent
 
 
-def _libfuzzer(target: Target, options: list[str]) -> str:
-    done = subprocess.run(
-        [
-            *target.command, *target.options, "-len_control=0", "-timeout=30", "-rss_limit_mb=3000",
-            "-print_final_stats=1", *options,
-        ],
-        capture_output=True, text=True, errors="replace",
-        env={**os.environ, **ENVIRONMENT, "FUZZED": target.name, "PYTHONPATH": str(native.ROOT)},
-    )  # fmt: skip
-    return done.stdout + done.stderr
+def _libfuzzer(target: Target, options: list[str]) -> tuple[str, float]:
+    """Run a fuzzer; return what it printed, and the seconds of processor time that it took."""
+    known = {"FUZZED": target.name, "PYTHONPATH": str(native.ROOT)}
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(
+            [
+                *target.command, *target.options, "-len_control=0", "-timeout=30",
+                "-rss_limit_mb=3000", "-print_final_stats=1", *options,
+            ],
+            stdout=output, stderr=subprocess.STDOUT,
+            env={**os.environ, **ENVIRONMENT, **known},
+        )  # fmt: skip
+        _, _, used = os.wait4(process.pid, 0)
+        process.returncode = 0  # collected above, with its times
+        output.seek(0)
+        return output.read().decode(errors="replace"), used.ru_utime + used.ru_stime
