@@ -272,6 +272,5 @@ def test_what_is_no_checkpoint_is_refused(tmp_path):
     with pytest.raises(fm.ArgumentError, match="LBFGS keeps a state"):
         fm.fit(network(), X, Y, loss=fm.CrossEntropyLoss(), optimizer=fm.LBFGS(), epochs=2,
                callbacks=[fm.Checkpoint(tmp_path / "other")])  # fmt: skip
-    for bad in (None, 3, ""):
-        with pytest.raises(fm.ArgumentTypeError, match="path"):
-            fm.Checkpoint(bad)
+    with pytest.raises(fm.ArgumentTypeError, match="path"):
+        fm.Checkpoint(None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp.io import ModelFileError, inspect, load, read_metadata, save
+from fastmlp.io import ModelFileError, inspect, load, read_metadata, save, write_atomically
 
 DTYPES = ["float32", "float64"]
 
@@ -91,6 +92,8 @@ def test_equal_networks_give_equal_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("metadata", "error"),
     [
+        (5, fm.ArgumentTypeError),
+        ([], fm.ArgumentTypeError),
         ({"fastmlp": "mine"}, fm.ArgumentError),
         ({"key": 1}, fm.ArgumentTypeError),
         ({1: "value"}, fm.ArgumentTypeError),
@@ -291,6 +294,44 @@ def test_memory_stays_bounded_by_the_file(tmp_path: Path, blob: bytes) -> None:
         assert tracemalloc.get_traced_memory()[1] < 2**20
     finally:
         tracemalloc.stop()
+
+
+TAKE_PATHS: dict[str, Callable[[Any], object]] = {
+    "load": load,
+    "inspect": inspect,
+    "read_metadata": read_metadata,
+    "save": lambda path: save(make_net(), path),
+    "draw": lambda path: fm.Graph(x := fm.Input(1), x * x).draw(path),
+    "Checkpoint": fm.Checkpoint,
+    "write_atomically": lambda path: write_atomically(path, []),
+}
+
+
+@pytest.mark.parametrize("call", TAKE_PATHS.values(), ids=TAKE_PATHS)
+@pytest.mark.parametrize(
+    ("path", "error"),
+    [
+        (1.5, fm.ArgumentTypeError),
+        (b"m.svg", fm.ArgumentTypeError),
+        (["m.svg"], fm.ArgumentTypeError),
+        ("", fm.ArgumentError),
+        ("\0.svg", fm.ArgumentError),
+        ("\ud800.svg", fm.ArgumentError),
+    ],
+)
+def test_what_is_no_path(call: Callable[[Any], object], path: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=r"^path: got"):
+        call(path)
+
+
+@pytest.mark.parametrize("call", TAKE_PATHS.values(), ids=TAKE_PATHS)
+def test_the_number_of_an_open_file_is_no_path(
+    tmp_path: Path, call: Callable[[Any], object]
+) -> None:
+    with open(tmp_path / "m", "w+b") as file:
+        with pytest.raises(fm.ArgumentTypeError, match=r"^path: got"):
+            call(file.fileno())
+        os.fstat(file.fileno())  # raises if it was closed
 
 
 def test_missing_file_and_special_files(tmp_path: Path) -> None:

@@ -190,8 +190,7 @@ class Checkpoint(Described):
     """
 
     def __init__(self, path: str | PathLike[str], every: int = 1, resume: bool = False) -> None:
-        if not isinstance(path, (str, PathLike)) or not fspath(path):
-            raise ArgumentTypeError(f"path: got {path!r}; want a path")
+        validation.path(path)
         self.path = path
         self.every = validation.size(every, "every")
         self.resume = validation.flag(resume, "resume")

@@ -330,6 +330,20 @@ def name(value: Any, argument: str) -> str:
     return value
 
 
+def path(value: Any, name: str = "path") -> str:
+    """A file's path as text; an open file's number is none, for it would be closed."""
+    found = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(found, str):
+        raise ArgumentTypeError(f"{name}: got {shown(value)}; want a path, as text or os.PathLike")
+    try:
+        usable = found != "" and b"\0" not in os.fsencode(found)
+    except UnicodeEncodeError:
+        usable = False
+    if not usable:
+        raise ArgumentError(f"{name}: got {shown(value)}; want a name that a file can have")
+    return found
+
+
 def flag(value: Any, name: str) -> bool:
     """A boolean."""
     if not isinstance(value, (bool, np.bool_)):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from fastmlp import validation
 from fastmlp.drawing import dot, layout, render
 from fastmlp.drawing.diagram import Diagram
-from fastmlp.errors import ArgumentError, ArgumentTypeError
+from fastmlp.errors import ArgumentError
 from fastmlp.io import write_atomically
 
 if TYPE_CHECKING:
@@ -87,9 +87,7 @@ def draw(
 
 
 def _ending(path: str | os.PathLike[str]) -> str:
-    name = path if isinstance(path, str) else getattr(path, "__fspath__", lambda: None)()
-    if not isinstance(name, str):
-        raise ArgumentTypeError(f"path: got {path!r}; want text or a path, or None")
+    name = validation.path(path)
     ending = PurePath(name).suffix.lower()
     if ending not in _ENDINGS:
         raise ArgumentError(f"path: got {name!r}; want a name that ends in .svg or .png")

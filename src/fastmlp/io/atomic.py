@@ -12,6 +12,8 @@ from io import BufferedWriter
 from pathlib import Path
 from typing import Any
 
+from fastmlp import validation
+
 try:
     import fcntl
 except ModuleNotFoundError:  # Windows
@@ -37,6 +39,8 @@ def write_atomically(path: str | os.PathLike[str], chunks: Iterable[Chunk]) -> N
 
     Raises
     ------
+    ArgumentTypeError, ArgumentError
+        `path` is no path.
     OSError
         The directory is missing or not writable, or the disk is full; it names ``path``.
 
@@ -49,7 +53,8 @@ def write_atomically(path: str | os.PathLike[str], chunks: Iterable[Chunk]) -> N
     ...     Path(folder, "greeting.txt").read_text()
     'hello, world'
     """
-    target = Path(os.path.realpath(path))
+    name = validation.path(path)
+    target = Path(os.path.realpath(name))
     try:
         _remove_abandoned(target)
         while not _replace(target, chunks):
@@ -57,7 +62,7 @@ def write_atomically(path: str | os.PathLike[str], chunks: Iterable[Chunk]) -> N
         _sync_directory(target.parent)
     except OSError as error:
         # Writing knows no name, and opening the temporary file's alone.
-        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+        raise OSError(error.errno, error.strerror, name) from error
 
 
 def _replace(target: Path, chunks: Iterable[Chunk]) -> bool:

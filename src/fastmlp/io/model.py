@@ -78,9 +78,9 @@ def save(
     Raises
     ------
     ArgumentTypeError
-        A key or a value of `metadata` is not a string.
+        `path` is no path; `metadata` is no mapping, or a key or a value of it is not a string.
     ArgumentError
-        `metadata` uses the reserved key, or text that UTF-8 cannot encode.
+        `path` is no file's name; `metadata` has the reserved key, or text that UTF-8 cannot encode.
     OSError
         The file cannot be written. What was there before is then still there.
 
@@ -94,7 +94,7 @@ def save(
     >>> same
     True
     """
-    safetensors.write(path, tensors_of(net), {**own_fields(net), **_checked(metadata or {})})
+    safetensors.write(path, tensors_of(net), {**own_fields(net), **_checked(metadata)})
 
 
 def own_fields(net: Network) -> dict[str, str]:
@@ -121,6 +121,8 @@ def load(path: str | os.PathLike[str]) -> Network:
     ModelFileError
         The file is truncated, corrupt or not a model file. Whatever it claims, memory for arrays
         stays within twice its size: the parameters and their gradients.
+    ArgumentTypeError, ArgumentError
+        `path` is no path.
     OSError
         The file is missing or unreadable.
 
@@ -166,6 +168,8 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     ------
     ModelFileError
         The file is truncated, corrupt or not a model file.
+    ArgumentTypeError, ArgumentError
+        `path` is no path.
     OSError
         The file is missing or unreadable.
 
@@ -205,7 +209,13 @@ def inspect(path: str | os.PathLike[str]) -> ModelFile:
         )
 
 
-def _checked(metadata: Mapping[str, str]) -> dict[str, str]:
+def _checked(metadata: Mapping[str, str] | None) -> dict[str, str]:
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, Mapping):
+        raise ArgumentTypeError(
+            f"metadata must be a mapping of strings to strings, got {metadata!r:.40}"
+        )
     for key, value in metadata.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise ArgumentTypeError(

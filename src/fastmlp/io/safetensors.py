@@ -26,6 +26,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp import validation
 from fastmlp.errors import ArgumentError, FastMLPError
 from fastmlp.io.atomic import write_atomically
 
@@ -77,11 +78,12 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
 @contextmanager
 def open_tensors(path: str | os.PathLike[str]) -> Iterator[tuple[BufferedReader, Header]]:
     """Open `path` and yield it with its checked header; a malformed file is a `ModelFileError`."""
-    with naming(path):
+    name = validation.path(path)
+    with naming(name):
         # Checked before opening, because opening a named pipe would wait for its writer.
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not stat.S_ISREG(os.stat(name).st_mode):
             raise Malformed("it is not a regular file")
-        with open(path, "rb") as file:
+        with open(name, "rb") as file:
             yield file, _read_header(file)
 
 
