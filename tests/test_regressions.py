@@ -318,6 +318,35 @@ def test_a_file_that_could_not_be_read_is_not_written(tmp_path):
     assert (tmp_path / "m").read_bytes() == before
 
 
+def test_penalties_of_several_outputs():
+    """A penalty alone, not in a training, wanted a network of one output."""
+    symbol = fm.Input(3)
+    layers = [fm.Linear(3, 2), fm.Linear(3, 4)]
+    net = fm.Graph(symbol, {"a": layers[0](symbol), "b": layers[1](symbol)}, seed=0)
+    squares = sum(float((layer.W**2).sum()) for layer in layers)
+    assert np.isclose(fm.L2(0.5).forward(net), 0.5 * squares)
+    net.zero_grad()
+    fm.L2(0.5).backward(net)
+    for layer in layers:
+        np.testing.assert_array_equal(layer.dW, layer.W)
+
+
+BATCHES = fm.Trainer(small_net(), fm.CrossEntropyLoss(), fm.SGD(lr=0.1))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("order", np.arange(12) + 1), ("order", np.arange(3)), ("batch_size", 6),
+     ("rates", np.ones(2)), ("losses", np.ones((3, 1))), ("penalties", [1.0])],
+)  # fmt: skip
+def test_an_epoch_checks_what_says_how_its_steps_are_made(name, value):
+    """The core took their addresses, whatever they were."""
+    steps = {"order": np.arange(12), "batch_size": 4, "rates": np.ones(3)}
+    data = BATCHES.checked_data(X, LABELS, None)
+    with pytest.raises(fm.ArgumentError, match="rates" if name == "batch_size" else name):
+        BATCHES.epoch(data, **{**steps, name: value})
+
+
 # A number near the zero of the derivative, or where the output is saturated, and the derivative's
 # name in the reference.
 SLOPES = [

@@ -104,7 +104,9 @@ class EarlyStopping(Described):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back what ``state_dict`` returned; unchanged where that does not fit the fit."""
         if not isinstance(state, Mapping) or set(state) != set(self.state_dict()):
-            raise ArgumentError(f"state: got {state!r:.80}; want {sorted(self.state_dict())}")
+            raise ArgumentError(
+                f"state: got {validation.shown(state)}; want {sorted(self.state_dict())}"
+            )
         if type(state["_best"]) is not float or not self._fits(state):
             raise ArgumentError("EarlyStopping: got a state that is not of this fit")
         vars(self).update(state)
@@ -251,7 +253,7 @@ class ProgressBar:
 
     def __init__(self, file: TextIO | None = None) -> None:
         if file is not None and not hasattr(file, "write"):
-            raise ArgumentTypeError(f"file: got {file!r}; want a text stream")
+            raise ArgumentTypeError(f"file: got {validation.shown(file)}; want a text stream")
         self._file = file
         self._bar: Any = None
 

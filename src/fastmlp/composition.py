@@ -27,10 +27,12 @@ def named(symbols: Any, stem: str, argument: str) -> dict[str, Symbol]:
         raise ArgumentError(f"{argument}: got none; want at least one")
     for name, symbol in pairs:
         if not isinstance(symbol, Symbol):
-            raise ArgumentTypeError(f"{argument}: got {symbol!r} for {name!r}; want a symbol")
+            raise ArgumentTypeError(
+                f"{argument}: got {validation.shown(symbol)} for {name!r}; want a symbol"
+            )
         if (symbol.layer is None) != (argument == "inputs"):
             wanted = "an Input" if argument == "inputs" else "what a layer gives"
-            raise ArgumentError(f"{argument}: got {symbol!r}; want {wanted}")
+            raise ArgumentError(f"{argument}: got {validation.shown(symbol)}; want {wanted}")
     names = [validation.name(name, argument) for name, _ in pairs]
     if len(set(names)) < len(names) or len({id(symbol) for _, symbol in pairs}) < len(pairs):
         raise ArgumentError(f"{argument}: got {', '.join(names)}; want different ones")
@@ -114,7 +116,9 @@ def from_list(
 ) -> tuple[dict[str, Symbol], dict[str, Symbol]]:
     """Symbols from names, in any order of the nodes."""
     if not isinstance(inputs, Mapping):
-        raise ArgumentTypeError(f"inputs: got {inputs!r}; want a dict of widths by name")
+        raise ArgumentTypeError(
+            f"inputs: got {validation.shown(inputs)}; want a dict of widths by name"
+        )
     made = {name: Input(width, name) for name, width in inputs.items()}
     waiting = _entries(nodes, made)
     firsts = dict(made)
@@ -139,7 +143,9 @@ def from_list(
     ends = {}
     for name, node in outputs.items():
         if not isinstance(node, str) or node not in made:
-            raise ArgumentError(f"outputs: got {node!r}; want names of nodes: {', '.join(made)}")
+            raise ArgumentError(
+                f"outputs: got {validation.shown(node)}; want names of nodes: {', '.join(made)}"
+            )
         ends[name] = made[node]
     _refuse_loose_ends(made, ends)
     return firsts, ends
@@ -149,7 +155,9 @@ def _texts(value: Any, argument: str) -> list[str]:
     """One name or several."""
     found = [value] if isinstance(value, str) else value
     if not isinstance(found, (list, tuple)) or not all(isinstance(name, str) for name in found):
-        raise ArgumentTypeError(f"{argument}: got {value!r}; want a name or a list of names")
+        raise ArgumentTypeError(
+            f"{argument}: got {validation.shown(value)}; want a name or a list of names"
+        )
     return list(found)
 
 
@@ -158,7 +166,9 @@ def _entries(nodes: list[Any], inputs: Mapping[str, Symbol]) -> dict[str, tuple[
     found: dict[str, tuple[Layer, list[str]]] = {}
     for entry in nodes:
         if not isinstance(entry, (list, tuple)) or len(entry) != 3:
-            raise ArgumentTypeError(f"nodes: got {entry!r}; want (name, layer, sources)")
+            raise ArgumentTypeError(
+                f"nodes: got {validation.shown(entry)}; want (name, layer, sources)"
+            )
         name, layer, sources = entry
         validation.name(name, "nodes")
         # fm.Parameter makes a symbol, which reads nothing.
@@ -167,7 +177,9 @@ def _entries(nodes: list[Any], inputs: Mapping[str, Symbol]) -> dict[str, tuple[
         if name in found or name in inputs:
             raise ArgumentError(f"nodes: the name {name!r} is used twice; want different ones")
         if not isinstance(layer, Layer):
-            raise ArgumentTypeError(f"nodes: got {layer!r} for {name!r}; want a layer")
+            raise ArgumentTypeError(
+                f"nodes: got {validation.shown(layer)} for {name!r}; want a layer"
+            )
         found[name] = (layer, _texts(sources, f"nodes: sources of {name!r}"))
     for name, (_, needed) in found.items():
         for source in needed:

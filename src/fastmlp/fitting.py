@@ -233,10 +233,8 @@ class Run:
             except (ArgumentError, ArgumentTypeError, OutOfMemoryError) as error:
                 raise type(error)(f"validation {error}") from None
         if isinstance(validation, (tuple, list, np.ndarray)):
-            raise ArgumentError(
-                f"validation: got a {type(validation).__name__} of {len(validation)}; "
-                "want (x, y), (x, y, sample_weight) or a fraction"
-            )
+            wanted = "(x, y), (x, y, sample_weight) or a fraction"
+            raise ArgumentError(f"validation: got {check.shown(validation)}; want {wanted}")
         fraction = check.real(validation, "validation", 0.0, 1.0, True, True)
         return self._split_off(data, fraction)
 
@@ -264,14 +262,25 @@ def _checked_schedule(schedule: Any, trainer: Trainer) -> Schedule | None:
     return schedule
 
 
+def checked_steps(
+    rows: int, order: Any, batch_size: Any, rates: Any, penalties: Any, losses: Any
+) -> tuple[Array | None, int, Array, Array | None, Array | None]:
+    """What says how an epoch's steps are made, safe to give to the core."""
+    size = check.size(batch_size, "batch_size")
+    steps = (-(-rows // size),)
+    return (
+        None if order is None else check.labels(order, "order", rows, rows),
+        size,
+        check.shaped(rates, "rates", steps, check.FLOAT64),
+        None if penalties is None else check.shaped(penalties, "penalties", steps, check.FLOAT64),
+        None if losses is None else check.output(losses, "losses", (*steps, 2), check.FLOAT64, ()),
+    )
+
+
 def checked_callbacks(callbacks: Any, progress: bool | None) -> list[Any]:
     """Return the callbacks as a list, with a progress bar where one is wanted."""
     found = [] if callbacks is None else callbacks
-    if not isinstance(found, Iterable):
-        raise ArgumentTypeError(
-            f"callbacks: got {check.shown(callbacks)}; want a list of callbacks"
-        )
-    hooks = list(found)
+    hooks = check.items(found, "callbacks", "a list of callbacks")
     for callback in hooks:
         if not callable(getattr(callback, "on_epoch_end", None)):
             raise ArgumentTypeError(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from fastmlp import _core
+from fastmlp import _core, validation
 from fastmlp.composition import check_layers, from_list, in_order, named, names_of
-from fastmlp.errors import ArgumentError, ArgumentTypeError
+from fastmlp.errors import ArgumentError
 from fastmlp.layers import Layer
 from fastmlp.layers.engine import Engine
 from fastmlp.layers.products import MatMul, Parameter
@@ -71,9 +71,8 @@ class Graph(Network):
         seed: int | None = None,
     ) -> None:
         if nodes is not None:
-            if isinstance(nodes, (str, Mapping)) or not isinstance(nodes, Iterable):
-                raise ArgumentTypeError(f"nodes: got {nodes!r}; want (name, layer, sources) each")
-            inputs, outputs = from_list(inputs, outputs, list(nodes))
+            entries = validation.items(nodes, "nodes", "(name, layer, sources) each")
+            inputs, outputs = from_list(inputs, outputs, entries)
         named_inputs, named_outputs = named(inputs, "x", "inputs"), named(outputs, "y", "outputs")
         order = in_order(named_inputs, named_outputs)
         self._inputs, self._outputs = named_inputs, named_outputs
@@ -154,7 +153,9 @@ class Graph(Network):
         for symbol in self._order:
             if self._names[id(symbol)] == name:
                 return tuple(self._names[id(source)] for source in symbol.sources)
-        raise ArgumentError(f"name: got {name!r}; want one of {', '.join(self.nodes)}")
+        raise ArgumentError(
+            f"name: got {validation.shown(name)}; want one of {', '.join(self.nodes)}"
+        )
 
     def _described(self, describe: Callable[[Layer], Any]) -> dict[str, Any]:
         return {
@@ -187,7 +188,9 @@ class Graph(Network):
         nodes = []
         for entry in description["nodes"]:
             if not isinstance(entry, (list, tuple)) or len(entry) != 3:
-                raise ArgumentError(f"description: got node {entry!r}; want name, layer, sources")
+                raise ArgumentError(
+                    f"description: got node {validation.shown(entry)}; want name, layer, sources"
+                )
             nodes.append((entry[0], layer_from(entry[1]), entry[2]))
         options = {name: description[name] for name in ("dtype", "seed")}
         return cls(description["inputs"], description["outputs"], nodes, **options)
@@ -252,8 +255,10 @@ class Graph(Network):
         return found
 
     def __getitem__(self, name: str) -> Layer:
-        if name not in self.nodes:
-            raise ArgumentError(f"node: got {name!r}; want one of {', '.join(self.nodes)}")
+        if not isinstance(name, str) or name not in self.nodes:
+            raise ArgumentError(
+                f"node: got {validation.shown(name)}; want one of {', '.join(self.nodes)}"
+            )
         return self.nodes[name]
 
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from fastmlp import validation
 from fastmlp.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -65,12 +66,16 @@ class History:
 
     def load(self, columns: Mapping[str, Any]) -> None:
         """Take back the lists of another history, from its ``to_dict()``."""
-        rows = len(columns["loss"])
+        wanted = f"lists of {', '.join(_COLUMNS)}"
+        if not set(_COLUMNS) <= set(validation.mapping(columns, "columns", wanted)):
+            raise ArgumentError(f"columns: got {', '.join(map(str, columns))}; want {wanted}")
+        loss = columns["loss"]
+        rows = len(loss) if isinstance(loss, list) else 0
         for name in _COLUMNS:
             values = columns[name]
             whole = isinstance(values, list) and all(type(value) is float for value in values)
             if not whole or len(values) not in ((0, rows) if name.startswith("val") else (rows,)):
-                raise ArgumentError(f"history: got {values!r:.60} for {name}; want {rows} numbers")
+                raise ArgumentError(f"columns: got {values!r:.60} for {name}; want {rows} numbers")
         for name in _COLUMNS:
             getattr(self, name)[:] = columns[name]
 

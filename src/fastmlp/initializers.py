@@ -207,8 +207,8 @@ def resolve(value: Any, name: str) -> Initializer | None:
             return _CLASSES[kind](**arguments)
         except TypeError as error:
             raise ArgumentError(
-                f"{name}: got {value!r}; want what describe() returns ({error})"
+                f"{name}: got {validation.shown(value)}; want what describe() returns ({error})"
             ) from error
     raise ArgumentTypeError(
-        f"{name}: got {value!r}; want an initializer or one of {', '.join(NAMES)}"
+        f"{name}: got {validation.shown(value)}; want an initializer or one of {', '.join(NAMES)}"
     )

@@ -360,7 +360,9 @@ class QuantileLoss(Loss):
 
     def __init__(self, quantiles: float | Iterable[float], reduction: str = "mean") -> None:
         super().__init__(reduction)
-        given = quantiles if isinstance(quantiles, Iterable) else (quantiles,)
+        several = isinstance(quantiles, Iterable)
+        wanted = "numbers between 0 and 1"
+        given = validation.items(quantiles, "quantiles", wanted) if several else [quantiles]
         self.quantiles = tuple(validation.real(q, "quantiles", 0.0, 1.0, True, True) for q in given)
         if not self.quantiles:
             raise ArgumentError("quantiles: got none; want at least one")

@@ -14,6 +14,7 @@ from fastmlp.identity import describe_part
 from fastmlp.layers import Layer
 from fastmlp.losses import Loss
 from fastmlp.network import Network
+from fastmlp.penalties import Penalty
 from fastmlp.validation import Array
 
 
@@ -139,7 +140,8 @@ class Objective:
 
 
 def _checked_loss(value: Any, name: str) -> Loss:
-    if is_custom_loss(value) and not isinstance(value, Layer):
+    # These have a forward and a backward of other arguments.
+    if is_custom_loss(value) and not isinstance(value, (Layer, Network, Penalty)):
         return CustomLoss(value)
     if not isinstance(value, Loss):
         hint = "; write it with parentheses" if isinstance(value, type) else ""

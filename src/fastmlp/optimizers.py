@@ -93,8 +93,9 @@ class FirstOrder(Optimizer):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back what ``state_dict`` returned; unchanged where that does not fit."""
-        if "lr" not in state:
-            raise ArgumentError(f"state: got {sorted(state)}; want what state_dict() returns")
+        wanted = "what state_dict() returns"
+        if "lr" not in validation.mapping(state, "state", wanted):
+            raise ArgumentError(f"state: got {validation.shown(list(state))}; want {wanted}")
         lr = validation.real(state["lr"], "lr", 0.0)
         load_core_state(self._updater(), state)
         self.lr = lr

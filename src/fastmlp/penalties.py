@@ -5,7 +5,6 @@ The core computes them: by hand with ``forward(net)`` and ``backward(net)``, or 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from fastmlp import _core, validation
@@ -38,7 +37,11 @@ class Penalty(Described):
         self._core(net).add_penalty_gradient()
 
     def _core(self, net: Any) -> _core.Trainer:
-        return _core.Trainer(net.core_net(), [_ANY_HEAD], _ANY_OPTIMIZER, [self.core_spec()], 0.0)
+        if isinstance(net, type) or not hasattr(net, "core_net"):
+            raise ArgumentTypeError(f"net: got {validation.shown(net)}; want a network")
+        core = net.core_net()
+        heads = [_ANY_HEAD] * len(core.widths_out)
+        return _core.Trainer(core, heads, _ANY_OPTIMIZER, [self.core_spec()], 0.0)
 
 
 class L2(Penalty):
@@ -106,8 +109,11 @@ def as_list(penalty: Any) -> list[Penalty]:
     """None, one penalty or several, as a list."""
     if penalty is None:
         return []
-    found = list(penalty) if isinstance(penalty, Iterable) else [penalty]
+    wanted = "L2, L1, Lp or a list of them"
+    if isinstance(penalty, Penalty):
+        return [penalty]
+    found = validation.items(penalty, "penalty", wanted)
     for one in found:
         if not isinstance(one, Penalty):
-            raise ArgumentTypeError(f"penalty: got {one!r}; want L2, L1, Lp or a list of them")
+            raise ArgumentTypeError(f"penalty: got {validation.shown(one)}; want {wanted}")
     return found

@@ -31,14 +31,16 @@ class Schedule(Described):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take back what ``state_dict`` returned."""
         if not isinstance(state, Mapping) or set(state) != set(self.state_dict()):
-            raise ArgumentError(f"state: got {state!r:.80}; want {sorted(self.state_dict())}")
+            raise ArgumentError(
+                f"state: got {validation.shown(state)}; want {sorted(self.state_dict())}"
+            )
         # Of the integers, those that a float can hold.
         numbers = all(
             type(value) is float or (type(value) is int and abs(value) <= 2**53)
             for value in state.values()
         )
         if not numbers:
-            raise ArgumentError(f"state: got {state!r:.80}; want numbers")
+            raise ArgumentError(f"state: got {validation.shown(state)}; want numbers")
         vars(self).update(state)
 
     def rates(self, lr: float, epoch: int, epochs: int, steps: int) -> Array:

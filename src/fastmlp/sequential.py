@@ -146,7 +146,7 @@ def _check_layers(layers: tuple[Any, ...]) -> tuple[Layer, ...]:
     for i, layer in enumerate(layers):
         if not isinstance(layer, Layer):
             hint = "; write it with parentheses" if isinstance(layer, type) else ""
-            raise ArgumentTypeError(f"layer {i}: got {layer!r}; want a layer{hint}")
+            raise ArgumentTypeError(f"layer {i}: got {validation.shown(layer)}; want a layer{hint}")
         if not layer.n_inputs[0] <= 1 <= layer.n_inputs[1]:
             raise ArgumentError(f"layer {i}: {layer!r} does not read one value; use fm.Graph")
         if layer.identity() in seen:

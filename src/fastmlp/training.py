@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp import _core
 from fastmlp import validation as check
 from fastmlp.errors import ArgumentError, ArgumentTypeError
-from fastmlp.fitting import Data, Run
+from fastmlp.fitting import Data, Run, checked_steps
 from fastmlp.history import History
 from fastmlp.identity import describe_part
 from fastmlp.lbfgs import LBFGS, Ended
@@ -138,6 +138,7 @@ class Trainer(_core.Stepper):
 
     def evaluate(self, data: Data) -> tuple[float, float]:
         """Return loss (without penalties) and score of the network's predictions."""
+        _checked(data, "data", Data, "what checked_data() returns")
         scores = self.net.core_net().predict(data.x, None)
         value, _ = self._objective.value(scores, data.target, data.weights)
         return value, self._objective.score(scores, data.target, data.weights)
@@ -151,10 +152,10 @@ class Trainer(_core.Stepper):
         ``rates`` and ``penalties``, factors of the penalties, are float64, one of each step;
         ``losses`` (steps, 2) takes each step's loss and its penalties.
         """
+        _checked(data, "data", Data, "what checked_data() returns")
         target = self._objective.core_targets(data.target, data.weights)
-        return self._core.epoch(
-            data.x, target, data.weights, order, batch_size, rates, penalties, losses
-        )
+        steps = checked_steps(data.rows, order, batch_size, rates, penalties, losses)
+        return self._core.epoch(data.x, target, data.weights, *steps)
 
     def step_in_parts(self, data: Parts, lr: float, penalty: float) -> tuple[float, float]:
         """Make a step on rows that come part by part; return loss and penalties before it."""
@@ -241,12 +242,14 @@ class Trainer(_core.Stepper):
         ArgumentError, ArgumentTypeError
             If it does not fit this network and optimizer; nothing changes then.
         """
+        wanted = "what state_dict() returns"
+        check.mapping(state, "state", wanted)
         try:
             lr = check.real(state["lr"], "lr", 0.0)
             step_count = check.integer(state["step_count"], "step_count", 0, 2**32 - 1)
             epochs_done = check.integer(state["epochs_done"], "epochs_done", 0)
         except (KeyError, TypeError) as error:
-            raise ArgumentError(f"state: want what state_dict() returns ({error})") from error
+            raise ArgumentError(f"state: want {wanted} ({error})") from error
         load_core_state(self._core, state)
         self.lr, self.epochs_done = lr, epochs_done
         self.net.step_count = step_count

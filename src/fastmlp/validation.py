@@ -11,7 +11,8 @@ import math
 import numbers
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -319,6 +320,21 @@ def choice(value: Any, name: str, options: Sequence[str]) -> str:
     return str(value)
 
 
+def items(value: Any, name: str, wanted: str) -> list[Any]:
+    """The items of an iterable that is neither text nor a mapping."""
+    if not isinstance(value, (str, bytes, bytearray, Mapping)):
+        with suppress(TypeError):
+            return list(iter(value))
+    raise ArgumentTypeError(f"{name}: got {shown(value)}; want {wanted}")
+
+
+def mapping(value: Any, name: str, wanted: str) -> Mapping[Any, Any]:
+    """A mapping."""
+    if not isinstance(value, Mapping):
+        raise ArgumentTypeError(f"{name}: got {shown(value)}; want {wanted}")
+    return value
+
+
 def name(value: Any, argument: str) -> str:
     """A name: text that is not empty."""
     if not isinstance(value, str):
@@ -366,8 +382,10 @@ def float_dtype(value: Any, name: str = "dtype") -> np.dtype[Any]:
         raise ArgumentTypeError(
             f"{name}: got {shown(value)}; want 'float32' or 'float64'"
         ) from error
-    except (AttributeError, LookupError, RecursionError, SyntaxError, ValueError) as error:
-        # NumPy reads texts as lists of fields, and dicts as records.
+    except MemoryError:
+        raise
+    except Exception as error:
+        # NumPy reads texts as lists of fields, dicts as records, and asks objects.
         raise ArgumentError(f"{name}: got {shown(value)}; want 'float32' or 'float64'") from error
     if value is None or dtype not in (FLOAT32, FLOAT64):
         raise ArgumentError(f"{name}: got {shown(value)}; want 'float32' or 'float64'")

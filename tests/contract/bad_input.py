@@ -45,6 +45,7 @@ def run(scale: Scale) -> list[Figure]:
         exactly("hangs", len(found.hangs), 0, _first(found.hangs)),
         *(fact(f"cases {outcome}", count) for outcome, count in sorted(found.outcomes.items())),
     ]  # fmt: skip
+    figures += _parameters(scale)
     return figures + _any_order(scale) if scale.full else figures
 
 
@@ -101,6 +102,26 @@ def _chunk(first: int, end: int, report: Path, found: Found) -> int:
     found.outcomes["before a crash or hang"] += last - first + 1
     stopped.append(f"{every_case()[last]}: {note}")
     return last + 1
+
+
+def _parameters(scale: Scale) -> list[Figure]:
+    """Every parameter of the public signatures, given anything, in a process of its own."""
+    scale.say("every parameter of the signatures")
+    count = scale.choose(500, 0)
+    command = [sys.executable, "-m", "tests.contract.bad_input_parameters", str(count)]
+    # Its bars and warnings go to the error stream.
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
+    printed = done.stdout.splitlines()
+    crashed = done.returncode != 0
+    found = {"outcomes": {}, "wrong": []} if crashed else json.loads(printed[-1])
+    tried = sum(found["outcomes"].values())
+    return [
+        exactly("parameters: crashed", int(crashed), 0, done.stderr[-500:] if crashed else ""),
+        at_least("parameters of signatures, given anything: cases", tried, scale.choose(500, 2000)),
+        exactly("parameters: wrong", len(found["wrong"]), 0, _first(found["wrong"])),
+    ]
 
 
 def _any_order(scale: Scale) -> list[Figure]:

@@ -78,7 +78,7 @@ def save(
     Raises
     ------
     ArgumentTypeError
-        `path` is no path; `metadata` is no mapping, or a key or a value of it is not a string.
+        `net` is no network, `path` no path or `metadata` no mapping of text to text.
     ArgumentError
         `path` is no file's name; `metadata` has the reserved key, or text that UTF-8 cannot encode.
     OSError
@@ -94,6 +94,8 @@ def save(
     >>> same
     True
     """
+    if not isinstance(net, Network):
+        raise ArgumentTypeError(f"net: got {validation.shown(net)}; want a network")
     safetensors.write(path, tensors_of(net), {**own_fields(net), **_checked(metadata)})
 
 
@@ -212,21 +214,17 @@ def inspect(path: str | os.PathLike[str]) -> ModelFile:
 def _checked(metadata: Mapping[str, str] | None) -> dict[str, str]:
     if metadata is None:
         return {}
-    if not isinstance(metadata, Mapping):
-        raise ArgumentTypeError(
-            f"metadata must be a mapping of strings to strings, got {metadata!r:.40}"
-        )
-    for key, value in metadata.items():
+    wanted = "a mapping of text to text"
+    for key, value in validation.mapping(metadata, "metadata", wanted).items():
         if not isinstance(key, str) or not isinstance(value, str):
-            raise ArgumentTypeError(
-                f"metadata must map strings to strings, got {key!r:.40}: {value!r:.40}"
-            )
+            got = f"{validation.shown(key)}: {validation.shown(value)}"
+            raise ArgumentTypeError(f"metadata: got {got}; want {wanted}")
         try:
             (key + value).encode()
         except UnicodeEncodeError as error:
-            raise ArgumentError(f"metadata {key!r:.40} is not valid Unicode: {error}") from None
+            raise ArgumentError(f"metadata: got {key!r:.40}, no valid Unicode: {error}") from None
     for key in RESERVED_KEYS & metadata.keys():
-        raise ArgumentError(f"metadata key {key!r} is reserved for the network itself")
+        raise ArgumentError(f"metadata: got the key {key!r}, which is kept for the network itself")
     return dict(metadata)
 
 

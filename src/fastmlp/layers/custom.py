@@ -73,7 +73,8 @@ class Custom(Join):
         super().__init__(dtype, seed)
         if not is_custom(node):
             raise ArgumentTypeError(
-                f"node: got {node!r}; want an object with forward(*inputs) and backward(upstream)"
+                f"node: got {validation.shown(node)}; "
+                "want an object with forward(*inputs) and backward(upstream)"
             )
         self.custom = node
         self.name = type(node).__name__ if name is None else validation.name(name, "name")

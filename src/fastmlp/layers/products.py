@@ -218,5 +218,5 @@ class Parameter(ParametricLayer):
 def _sizes(value: Any, name: str) -> Shape:
     sizes = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     if not 1 <= len(sizes) <= 2:
-        raise ArgumentError(f"{name}: got {value!r}; want one or two sizes")
+        raise ArgumentError(f"{name}: got {validation.shown(value)}; want one or two sizes")
     return tuple(validation.size(size, name) for size in sizes)

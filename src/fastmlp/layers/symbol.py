@@ -111,7 +111,7 @@ def Input(width: int | tuple[int, int], name: str | None = None) -> Symbol:
     """
     sizes = tuple(width) if isinstance(width, (tuple, list)) else (width,)
     if not 1 <= len(sizes) <= 2:
-        raise ArgumentError(f"width: got {width!r}; want one or two sizes")
+        raise ArgumentError(f"width: got {validation.shown(width)}; want one or two sizes")
     return Symbol(
         tuple(validation.size(size, "width") for size in sizes),
         name=None if name is None else validation.name(name, "name"),
