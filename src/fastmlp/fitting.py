@@ -232,9 +232,12 @@ class Run:
                 return data, self.trainer.checked_data(x, y, weight, finite)
             except (ArgumentError, ArgumentTypeError, OutOfMemoryError) as error:
                 raise type(error)(f"validation {error}") from None
-        if isinstance(validation, (tuple, list, np.ndarray)):
-            wanted = "(x, y), (x, y, sample_weight) or a fraction"
-            raise ArgumentError(f"validation: got {check.shown(validation)}; want {wanted}")
+        several = isinstance(validation, np.ndarray) and validation.ndim > 0
+        if several or isinstance(validation, (tuple, list)):
+            raise ArgumentError(
+                f"validation: got a {type(validation).__name__} of {len(validation)}; "
+                "want (x, y), (x, y, sample_weight) or a fraction"
+            )
         fraction = check.real(validation, "validation", 0.0, 1.0, True, True)
         return self._split_off(data, fraction)
 
