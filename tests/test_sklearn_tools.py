@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -36,6 +37,17 @@ def test_pickles_predict_the_same():
     assert (twin.predict_proba(IRIS[0]) == model.predict_proba(IRIS[0])).all()
     assert (twin.classes_ == model.classes_).all()
     twin.partial_fit(*NAMES)
+
+
+def test_infinity_is_refused_in_any_clothes():
+    """scikit-learn's own check looks for NaN alone in a list of objects."""
+    X = [[Decimal(value) for value in row] for row in IRIS[0].tolist()]
+    model = MLPClassifier(random_state=0, max_iter=2).fit(X, IRIS[1])
+    assert (model.predict(X) == model.predict(IRIS[0])).all()
+    X[3][1] = Decimal("inf")
+    for call in (model.predict, model.predict_proba, lambda X: model.fit(X, IRIS[1])):
+        with pytest.raises(ValueError, match="infinity"):
+            call(X)
 
 
 def test_searches_pipelines_and_calibration():

@@ -103,7 +103,6 @@ enum { BLOCK = 4096 };
     X(FUNCTION, softplus, m_softplus, softplus, 1.0, 1.5, NAN)                                      \
     X(FUNCTION, log1p_exp, log1p_exp, log1p_exp, 2.0, 2.0, NAN)                                     \
     X(FUNCTION, erf, m_erf, erf, 1.0, 1.5, NAN)                                                     \
-    X(FUNCTION, normal_cdf, m_normal_cdf, normal_cdf, 2.0, 1.5, NAN)                                \
     X(FUNCTION, pow_1_5, pow_1_5, pow_1_5, 1.5, 1.5, NAN)                                           \
     X(FUNCTION, pow_3, pow_3, pow_3, 1.5, 1.5, NAN)                                                 \
     X(ACTIVATION, relu, act_relu, relu, 0, 0, NAN)                                                  \

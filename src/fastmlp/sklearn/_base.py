@@ -273,8 +273,9 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         """The network's outputs for checked rows, in its float type."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        if X.dtype == np.longdouble:
-            # Once more, since its largest numbers are infinite for the network.
+        if X.dtype.kind not in "biuf" or X.dtype == np.longdouble:
+            # Once more: its largest numbers are infinite for the network, and of objects in a list
+            # infinity was not looked for.
             X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=np.float64, reset=False)
         with ExitStack() as stack:
             if self.n_threads is not None:
