@@ -162,6 +162,24 @@ def test_writers_leave_one_another_alone(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
+def test_a_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another writer may still need is left alone, and no open file is renamed."""
+    monkeypatch.setattr(atomic, "fcntl", None)
+    rename, closed = os.replace, []
+
+    def replace(*paths: Any) -> None:
+        closed.append(written[0].closed)
+        rename(*paths)
+
+    written: list[Any] = []
+    monkeypatch.setattr(os, "replace", replace)
+    monkeypatch.setattr(atomic, "_fill", lambda file, chunks: written.append(file))
+    (tmp_path / ".file.0123456789abcdef.tmp").write_bytes(b"of another")
+    write_atomically(tmp_path / "file", [])
+    assert {p.name for p in tmp_path.iterdir()} == {"file", ".file.0123456789abcdef.tmp"}
+    assert closed == [True]
+
+
 def test_many_writers_at_once(tmp_path: Path) -> None:
     path = tmp_path / "file"
     contents = [bytes([k]) * 1000 for k in range(16)]

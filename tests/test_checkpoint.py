@@ -86,6 +86,31 @@ def test_early_stopping_goes_on(tmp_path):
             assert result(run(path, fm.Adam(0.5), stopping=stopping())) == result(expected)
 
 
+ARRAY = np.zeros(2)
+BEST = {"_best": 0.5, "_best_epoch": 2, "_waited": 1}
+
+
+@pytest.mark.parametrize(("restores", "changed", "fits"), [
+    (True, {}, True),
+    (True, {**BEST, "_params": ARRAY, "_state": ARRAY}, True),
+    (True, BEST, False),
+    (True, {"_params": ARRAY, "_state": ARRAY}, False),
+    (False, BEST, True),
+    (False, {**BEST, "_params": ARRAY, "_state": ARRAY}, False),
+])  # fmt: skip
+def test_states_of_early_stopping_outside_fits(restores, changed, fits):
+    """It raised NumPy's error where arrays were not expected."""
+    stopping = fm.EarlyStopping(restore_best=restores)
+    before = stopping.state_dict()
+    if fits:
+        stopping.load_state_dict({**before, **changed})
+        assert stopping.state_dict() == {**before, **changed}
+    else:
+        with pytest.raises(fm.ArgumentError, match="not of this fit"):
+            stopping.load_state_dict({**before, **changed})
+        assert stopping.state_dict() == before
+
+
 def test_a_fit_that_was_done_is_done(tmp_path):
     path = tmp_path / "c.safetensors"
     first = run(path, fm.Adam(0.01))
@@ -180,6 +205,22 @@ class Refuses(Counts):
         super().load_state_dict(state)
         if state["epochs"] != [0]:
             raise KeyError("no")
+
+
+class Keyless(fm.EarlyStopping):
+    """Does not keep its argument."""
+
+    def __init__(self, epochs):
+        super().__init__(patience=epochs)
+
+
+def test_a_callback_that_does_not_keep_its_arguments_is_told_by_its_class(tmp_path):
+    path = tmp_path / "c.safetensors"
+    expected = result(run(tmp_path / "whole", fm.Adam(0.01), stopping=Keyless(4)))
+    run(path, fm.Adam(0.01), end=3, stopping=Keyless(4))
+    assert result(run(path, fm.Adam(0.01), stopping=Keyless(4))) == expected
+    with pytest.raises(fm.ArgumentError, match="the file has Keyless, this fit has EarlyStopping"):
+        run(path, fm.Adam(0.01), stopping=fm.EarlyStopping(4))
 
 
 def test_a_callback_of_another_class_is_refused(tmp_path):

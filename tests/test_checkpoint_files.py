@@ -293,3 +293,38 @@ def test_arrays_of_another_shape_or_dtype_are_refused(blob, tmp_path):
         for wrong in (kept.astype(other), kept[:-1], np.concatenate([kept, kept]), kept[None]):
             contents = put_together(*with_tensor(header, data, name, wrong), state)
             assert not outcome(contents, tmp_path / "c"), (name, wrong.dtype, wrong.shape)
+
+
+def longer(holder, key, one):
+    return {**holder, key: [*holder[key], one]}
+
+
+IN_WORDS = {
+    "a key twice": (
+        lambda s: {**s, "schedule": {"dict": [["_best", 1], ["_best", 2]]}},
+        "a key appears twice",
+    ),
+    "a column more": (
+        lambda s: {**s, "history": {**s["history"], "more": []}},
+        "history: want exactly loss, val_loss, val_score, lr, seconds",
+    ),
+    "fewer epochs than were done": (
+        lambda s: {**s, "epochs": 2}, "epochs: the file has 3 done of 2"
+    ),
+    "a callback more": (
+        lambda s: longer(s, "callbacks", {}), "callbacks: want the states of 2"
+    ),
+    "an array more": (
+        lambda s: {**s, "trainer": longer(s["trainer"], "slots", 0)},
+        "trainer.slots: the file has 3 arrays; want 2",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IN_WORDS)
+def test_what_a_file_is_refused_for(name, blob, tmp_path):
+    change, words = IN_WORDS[name]
+    header, state, data = take_apart(blob)
+    (tmp_path / "c").write_bytes(put_together(header, data, change(state)))
+    with pytest.raises((ModelFileError, fm.ArgumentError), match=words):
+        Fit(tmp_path / "c").run()

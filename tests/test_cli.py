@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,15 +14,19 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp.cli import main
-from fastmlp.io import read_metadata
+from fastmlp.cli import commands, main
+from fastmlp.io import read_metadata, safetensors
+from fastmlp.io.model import FORMAT_VERSION, RESERVED_KEY
 
 pytest.importorskip("houses")  # skips where packages of the command line are missing
 
+import pandas as pd
 from houses import one_error_line
 
 from fastmlp.cli.datasets import BUILT_IN
-from fastmlp.cli.model_file import TableModel
+from fastmlp.cli.encoder import Encoder
+from fastmlp.cli.info import MOST_COLUMNS
+from fastmlp.cli.model_file import TableDescription, TableModel
 from fastmlp.cli.splits import Preparation, hold_out
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
@@ -150,6 +155,29 @@ def test_failures(arguments: list[str], words: str, capsys: pytest.CaptureFixtur
     assert list(Path().iterdir()) == []
 
 
+def test_a_directory_without_leave_to_write(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Not by its mode, which does not hold back a superuser.
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    assert main(["train", "iris"]) == 1
+    assert f"{Path.cwd()}: directory is not writable" in one_error_line(capsys)
+
+
+def test_an_error_of_no_kind_of_ours_is_one_line_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "describe_build", lambda: {}["no such key"])
+    assert main(["info"]) == 1
+    assert one_error_line(capsys) == "Error: KeyError: 'no such key' (--debug shows where)\n"
+
+
+def test_a_broken_installation_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fastmlp.cli.commands", None)
+    with pytest.raises(ModuleNotFoundError, match=r"fastmlp\.cli\.commands"):
+        main(["info"])
+
+
 @pytest.mark.parametrize("arguments", [["--debug", "info", "no"], ["info", "no", "--debug"]])
 def test_debug_shows_the_traceback(arguments: list[str]) -> None:
     with pytest.raises(FileNotFoundError):
@@ -181,6 +209,27 @@ def test_info_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert "[red]not markup[/red]" in out
     assert "\x1b[2J" not in out
     assert "..." in out
+
+
+def test_info_of_a_model_whose_layers_are_no_objects(capsys: pytest.CaptureFixture[str]) -> None:
+    network = {"type": "Sequential", "layers": ["Linear", None]}
+    fields = {RESERVED_KEY: json.dumps({"format": FORMAT_VERSION, "network": network})}
+    safetensors.write("m.safetensors", {}, fields)
+    assert main(["info", "m.safetensors"]) == 0
+    said = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["layer", "0", "Linear"] in said
+    assert ["layer", "1", "None"] in said
+
+
+def test_info_of_a_table_of_many_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.DataFrame({f"column {k}": [0.0, 1.0] for k in range(MOST_COLUMNS + 7)})
+    encoder = Encoder().fit(frame)
+    description = TableDescription("y", ["a", "b"], None, encoder)
+    TableModel(fm.Sequential(fm.Linear(encoder.width, 2)), description).save("m.safetensors", {})
+    assert main(["info", "m.safetensors"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert sum(line.startswith("column ") for line in lines) == MOST_COLUMNS
+    assert "... and 7 more" in lines
 
 
 @pytest.mark.parametrize("arguments", [["info"], ["info", "m.safetensors"]])

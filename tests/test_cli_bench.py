@@ -63,6 +63,20 @@ def test_who_is_missing_is_named(
     assert missing == f"Missing: sklearn, torch, jax, onnx, onnxruntime ({hint})"
 
 
+@pytest.mark.usefixtures("quick")
+def test_the_table_is_of_the_threads_that_were_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "PEERS", PEERS[:1])
+    before = fm.get_num_threads()
+    try:
+        assert main(["bench", "--seconds", "0.001", "--threads", "3"]) == 0
+        assert fm.get_num_threads() == 3
+    finally:
+        fm.set_num_threads(before)
+    assert "threads: 3;" in capsys.readouterr().out
+
+
 def test_the_hint_names_an_extra() -> None:
     assert "\nbench = [" in (ROOT / "pyproject.toml").read_text("utf-8")
 

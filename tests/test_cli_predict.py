@@ -17,8 +17,10 @@ import pandas as pd
 from houses import QUICK, houses, one_error_line, write
 
 from fastmlp.cli.datasets import BUILT_IN
-from fastmlp.cli.model_file import KEY, TableModel
+from fastmlp.cli.encoder import Encoder
+from fastmlp.cli.model_file import KEY, TableDescription, TableModel, TargetScaling
 from fastmlp.cli.reading import TableError
+from fastmlp.io.safetensors import Malformed
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -158,3 +160,12 @@ def test_hostile_descriptions_of_tables(capsys: pytest.CaptureFixture[str]) -> N
         capsys.readouterr()
         assert main(["predict", "hostile.safetensors", path]) == 1
         assert "hostile.safetensors is not a fastmlp model" in one_error_line(capsys)
+
+
+@pytest.mark.parametrize("scale", [0, -1.5])
+def test_a_scale_that_is_not_positive_is_refused(scale: float) -> None:
+    encoder = Encoder().fit(pd.DataFrame({"x": [0.0, 1.0]}))
+    fields = json.loads(TableDescription("y", [], TargetScaling(0.0, 1.0), encoder).to_json())
+    fields["target"]["scaling"]["scale"] = scale
+    with pytest.raises(Malformed, match=rf"scale is {scale:.1f}, expected a positive number"):
+        TableDescription.from_json(json.dumps(fields))

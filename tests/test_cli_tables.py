@@ -21,9 +21,10 @@ pytest.importorskip("houses")  # skips where packages of the command line are mi
 import pandas as pd
 from houses import QUICK, houses, one_error_line, write
 
-from fastmlp.cli.datasets import table_from_frame
+from fastmlp.cli.datasets import BUILT_IN, table_from_frame
 from fastmlp.cli.model_file import KEY, TableModel
-from fastmlp.cli.settings import Hyperparameters
+from fastmlp.cli.runs import run_hold_out
+from fastmlp.cli.settings import Hyperparameters, Settings
 from fastmlp.cli.splits import folds, hold_out
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
@@ -172,6 +173,15 @@ def test_a_training_that_diverges_leaves_the_old_model(capsys: pytest.CaptureFix
     assert not Path("t.png").exists()
 
 
+def test_a_training_without_a_finite_loss_has_no_scores() -> None:
+    options = {"epochs": 1, "batch_size": 1000, "hidden": (8, 8), "lr": 1e30, "progress": False}
+    run = run_hold_out(Settings(data="iris", is_file=False, **options), BUILT_IN["iris"]())
+    assert run.epochs == "1 (no epoch had a finite loss)"
+    (name, scored), (_, baseline) = run.score_rows
+    assert (name, np.isnan(scored).tolist()) == ("fastmlp", [True] * 3)
+    assert np.isfinite(baseline).all()
+
+
 def test_a_model_of_a_training_that_diverged_predicts_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -234,6 +244,7 @@ def bad_files() -> None:
     Path("binary.parquet").write_bytes(b"PAR1\0\0\0\0PAR1")
     write("useless.csv", rows[["one", "text"]])
     write("large.csv", rows.assign(x=rows["x"] * 4e306)[["x", "text"]])
+    Path("folder.csv").mkdir()
     Path("twice.csv").write_text("a,b, a\n1,2,3\n" * 30)
 
 
@@ -241,6 +252,7 @@ def bad_files() -> None:
     ("arguments", "words"),
     [
         (["missing.csv", "--target", "x"], "missing.csv: No such file"),
+        (["folder.csv", "--target", "x"], "folder.csv: Is a directory"),
         (["empty.csv", "--target", "x"], "empty.csv is empty"),
         (["names.csv", "--target", "a"], "names.csv has no rows"),
         (["binary.csv", "--target", "a"], "binary.csv cannot be read as csv"),

@@ -213,6 +213,37 @@ def test_predict_leaves_alone_what_a_node_saved():
     assert (net.backward(np.ones((4, 3))) == expected).all()
 
 
+class Leaves(Scale):
+    """Leaves other gradients than it should."""
+
+    def __init__(self, left):
+        super().__init__()
+        self.left = left
+
+    def backward(self, upstream):
+        found = super().backward(upstream)
+        self.gradients = self.left
+        return found
+
+
+@pytest.mark.parametrize(("left", "words"), [
+    (None, r"Leaves.gradients\['a'\]: got none; want shape \(1,\)"),
+    ({"a": np.zeros(1)}, r"Leaves.gradients\['b'\]: got none; want shape \(1,\)"),
+    ({"a": np.zeros(2), "b": np.zeros(1)}, r"\['a'\]: got shape \(2,\); want \(1,\)"),
+])  # fmt: skip
+def test_gradients_that_a_node_does_not_leave_are_told(left, words):
+    x = fm.Input(2)
+    net = fm.Graph(x, fm.Custom(Leaves(left))(x, x))
+    y = net.forward(draw(3, 2))
+    with pytest.raises(fm.ArgumentError, match=words):
+        net.backward(y)
+
+
+def test_a_node_alone_wants_as_many_rows_of_each_input():
+    with pytest.raises(fm.ArgumentError, match=r"inputs: got shapes \(3, 2\), \(1, 2\); want as"):
+        fm.Custom(Scale()).forward(draw(3, 2), draw(1, 2))
+
+
 class Replaces(Scale):
     def forward(self, x, z):
         self.parameters = {name: array.copy() for name, array in self.parameters.items()}
@@ -288,3 +319,16 @@ def test_what_a_loss_does_wrong_is_told(forward, backward, words):
     with pytest.raises(fm.FastMLPError, match=words):
         fm.Trainer(net, Bad()).step(draw(3, 2), draw(3, 2))
     assert (net.params == before).all()
+
+
+@pytest.mark.parametrize(("y", "options", "words"), [
+    (draw(2, 2), {}, r"y: got shape \(2, 2\); want 3 rows"),
+    (1.0, {}, r"y: got shape \(\); want 3 rows"),
+    (draw(3, 2), {"sample_weight": np.ones(3)}, "sample_weight: a loss of your own takes none"),
+    (draw(3, 2), {"validation": (draw(3, 2), draw(3, 2), np.ones(3))},
+     "sample_weight: Squares is a loss of your own; want None"),
+])  # fmt: skip
+def test_what_a_loss_of_ones_own_cannot_be_given(y, options, words):
+    net = fm.Sequential(fm.Linear(2, 2), seed=0)
+    with pytest.raises(fm.ArgumentError, match=words):
+        fm.fit(net, draw(3, 2), y, loss=Squares(), epochs=1, progress=False, **options)

@@ -94,9 +94,11 @@ def test_what_lies_far_out_is_clipped() -> None:
     np.testing.assert_array_equal(found, np.clip(free, -1.5, 1.5))
 
 
-def test_description_gives_the_same_encoder() -> None:
+@pytest.mark.parametrize("clip", [4.0, None])
+def test_description_gives_the_same_encoder(clip: float | None) -> None:
     train, new = table(0), table(1)
-    encoder = Encoder().fit(train)
+    new.loc[0, "size"] = 1e9
+    encoder = Encoder(clip=clip).fit(train)
     text = json.dumps(encoder.describe(), allow_nan=False)
     again = Encoder.from_description(json.loads(text))
     np.testing.assert_array_equal(again.transform(new), encoder.transform(new))
@@ -109,6 +111,7 @@ def test_columns_that_cannot_help_are_left_out() -> None:
         nothing=None,
         same=3,
         same_text="x",
+        no_level=pd.Categorical([None] * ROWS),
         nan=np.nan,
         name=[f"person {i}" for i in range(ROWS)],
         PassengerId=rng.permutation(ROWS),
@@ -119,6 +122,7 @@ def test_columns_that_cannot_help_are_left_out() -> None:
         "nothing": "all missing",
         "same": "constant",
         "same_text": "constant",
+        "no_level": "all missing",
         "nan": "all missing",
         "name": "identifier",
         "PassengerId": "identifier",

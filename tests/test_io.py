@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
-from fastmlp.io import ModelFileError, inspect, load, read_metadata, save, write_atomically
+from fastmlp.io import (
+    ModelFileError,
+    inspect,
+    load,
+    read_metadata,
+    safetensors,
+    save,
+    write_atomically,
+)
 
 DTYPES = ["float32", "float64"]
 
@@ -136,6 +144,20 @@ def test_truncation_at_every_byte_is_refused(tmp_path: Path, blob: bytes) -> Non
     for length in range(len(blob)):
         assert_refused(tmp_path, blob[:length])
     assert_refused(tmp_path, blob + b"\0", "need")
+
+
+def test_a_file_that_ends_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    # More than what a buffer holds.
+    save(fm.Sequential(fm.Linear(512, 512)), path)
+
+    def cut_and_read() -> None:
+        with safetensors.open_tensors(path) as (file, header):
+            os.truncate(path, header.data_start + 1000)
+            safetensors.read_into(file, header, "0.W", np.empty((512, 512), np.float32))
+
+    with pytest.raises(ModelFileError, match=r"ended early while tensor '0\.W'"):
+        cut_and_read()
 
 
 def test_no_flipped_header_bit_passes_for_another_error(tmp_path: Path, blob: bytes) -> None:

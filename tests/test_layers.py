@@ -267,3 +267,27 @@ def test_linear_keeps_its_weights_when_it_joins():
     assert np.array_equal(lin.W, kept.astype(np.float32))
     assert np.shares_memory(lin.W, net.params)
     assert net.params[12:].tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_layer_that_has_no_values_yet_is_copied_without():
+    twin = pickle.loads(pickle.dumps(fm.Linear(4, 3, seed=5)))
+    assert np.array_equal(twin.W, fm.Linear(4, 3, seed=5).W)
+
+
+def test_running_moments_of_a_layer_used_by_itself_are_those_of_its_network():
+    alone = fm.BatchNorm(4, dtype="float64")
+    net = fm.Sequential(fm.Linear(4, 4), fm.BatchNorm(4), dtype="float64", seed=0)
+    expected = alone.forward(X, training=True)
+    assert np.array_equal(net[1].forward(X, training=True), expected)
+    assert np.array_equal(net[1].running_mean, alone.running_mean)
+    assert np.shares_memory(net[1].running_mean, net.state)
+    assert net.state.any()
+
+
+def test_a_parameter_outside_graphs():
+    parameter = fm.Parameter(2, 3, init="zeros").layer
+    assert parameter.W.tolist() == [[0.0] * 3] * 2
+    parameter.W[0] = 1.0
+    assert parameter.output.sum() == 3.0
+    assert parameter.grad.shape == (2, 3)
+    assert (parameter.width_after(), parameter.widths_alone()) == (6, ())

@@ -134,6 +134,13 @@ THREE = linear(np.zeros((2, 3)), np.zeros(3))
         (lambda p: p[:, 0], SQUARE, [0, 0, 1, 1], {}, "different class ids"),
         (lambda p: p[:, 0] > 0, SQUARE, list("aabb"), {}, "y: got classes of other types"),
         (lambda p: p[:, 0] > 0, SQUARE, [0, 0, 1, 1], {"threshold": 0.5}, "threshold: got 0.5"),
+        (
+            lambda p: [None] * len(p),
+            SQUARE,
+            np.array([0, 0, 1, "a"], object),
+            {},
+            "y: got classes that",
+        ),
     ],
 )
 def test_decision_boundary_refuses(

@@ -131,17 +131,24 @@ def test_tanh_derivative_does_not_cancel():
 # Layers
 
 
-@pytest.mark.parametrize("name", [*ref.ACTIVATIONS, "Softmax", "Dropout", "no bias"])
+OTHER_LAYERS = ["Softmax", "Dropout", "no bias", "Square", "Sum", "LayerNorm", "BatchNorm"]
+
+
+@pytest.mark.parametrize("name", [*ref.ACTIVATIONS, *OTHER_LAYERS])
 def test_backward_of_a_chain_equals_central_differences(name, rng):
     middle = {
         "Softmax": ref.Softmax(),
         "Dropout": ref.Dropout(0.4, seed=3, node=1),
         "no bias": ref.Linear(rng.normal(size=(4, 4))),
+        "Square": ref.Square(),
+        "Sum": ref.Sum(),
+        "LayerNorm": ref.LayerNorm(rng.normal(size=4), rng.normal(size=4)),
+        "BatchNorm": ref.BatchNorm(rng.normal(size=4), rng.normal(size=4)),
     }.get(name) or ref.Activation(name)
     net = ref.Sequential(
         ref.Linear(rng.normal(size=(3, 4)), rng.normal(size=4)),
         middle,
-        ref.Linear(rng.normal(size=(4, 2)), rng.normal(size=2)),
+        ref.Linear(rng.normal(size=(1 if name == "Sum" else 4, 2)), rng.normal(size=2)),
     )
     x, dy = rng.normal(size=(ROWS, 3)), rng.normal(size=(ROWS, 2))
 

@@ -22,6 +22,22 @@ def assigned(layer, name):
     return setattr(layer, name, np.zeros(1))
 
 
+def fit(loss=None, **options):
+    net = fm.Sequential(fm.Linear(3, 2), seed=0)
+    return fm.fit(net, X, X[:, :2], loss=loss or fm.MSELoss(), epochs=1, progress=False, **options)
+
+
+class Unknown(fm.Loss):
+    """A loss that the core has no row for."""
+
+
+class Falling(fm.Schedule):
+    """Rates that are none."""
+
+    def rates(self, lr, epoch, epochs, steps):
+        return np.full(steps, -lr)
+
+
 CALLS = {
     "state of EarlyStopping": (lambda: fm.EarlyStopping().load_state_dict({}), "state: got"),
     "state of a schedule": (lambda: fm.ReduceLROnPlateau().load_state_dict({}), "state: got"),
@@ -53,6 +69,36 @@ CALLS = {
         lambda: fm.Sequential(fm.Linear(3, 4), fm.BatchNorm(3)), "features: got 3"
     ),
     "writing a gradient": (lambda: assigned(fm.Linear(3, 2), "dW"), "cannot be set"),
+    "columns of another length": (
+        lambda: fm.History().load({**fm.History().to_dict(), "lr": [0.1]}),
+        r"columns: got \[0.1\] for lr; want 0 numbers",
+    ),
+    "a name used twice": (
+        lambda: fm.Graph(x := fm.Input(3), fm.ReLU()(fm.Tanh()(x).named("a")).named("a")),
+        "name: 'a' is used twice in this graph",
+    ),
+    "inputs of different rows": (
+        lambda: fm.fit(fm.Graph([a := fm.Input(3, "a"), b := fm.Input(3, "b")], a + b),
+                       {"a": X, "b": X[:2]}, X, loss=fm.MSELoss()),
+        r"x: got shapes \(4, 3\), \(2, 3\); want as many rows",
+    ),
+    "a loss of no row": (lambda: fit(Unknown()), r"got Unknown\(\); want .* CrossEntropyLoss, BCE"),
+    "rates below 0": (
+        lambda: fit(schedule=Falling()), r"schedule: Falling\(\) gave .*; want 1 finite rates >= 0"
+    ),
+    "a product of shapes that do not fit": (
+        lambda: fm.MatMul()(fm.Input((2, 3)), fm.Input((2, 3))), r"got \(2, 3\) and \(2, 3\); want"
+    ),
+    "a product of another shape": (
+        lambda: fm.MatMul(shape_b=(2, 3))(fm.Input((2, 3)), fm.Input((3, 2))),
+        r"shape_b: got \(2, 3\); want \(3, 2\)",
+    ),
+    "a product of other widths": (
+        lambda: fm.MatMul((3, 2)).forward(X, X), r"shape_a: got \(3, 2\); want 3 numbers"
+    ),
+    "a parameter without a graph": (
+        lambda: fm.Parameter(2, 3).layer.forward(), "forward: a parameter reads nothing"
+    ),
     "pickling a bound optimizer": (
         lambda: pickle.dumps(fm.SGD(fm.Sequential(fm.Linear(3, 2)), lr=0.1)), "cannot pickle"
     ),

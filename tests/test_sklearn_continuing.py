@@ -38,6 +38,24 @@ def test_what_goes_on_must_be_the_same_network():
         fitted.partial_fit(IRIS[0], np.eye(3, dtype=int)[IRIS[1]])
 
 
+def test_what_goes_on_must_have_the_same_classes():
+    X, y = IRIS
+    model = MLPClassifier((4,), max_iter=1, random_state=0, warm_start=True).fit(X, y)
+    with pytest.raises(ValueError, match="the same classes as in the previous call"):
+        model.fit(X[:100], y[:100])
+    with pytest.raises(ValueError, match="`y` has classes not in `self"):
+        model.partial_fit(X, y + 1)
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_lbfgs_makes_no_partial_fits(kind):
+    model = kind(solver="lbfgs")
+    assert not hasattr(model, "partial_fit")
+    with pytest.raises(AttributeError, match="partial_fit") as caught:
+        model.partial_fit(*IRIS)
+    assert "lbfgs is not stochastic" in str(caught.value.__cause__)
+
+
 @pytest.mark.parametrize("schedule", ["constant", "invscaling"])
 def test_partial_fits_keep_the_velocity(schedule):
     options = {"random_state": 0, "batch_size": 30, "solver": "sgd", "learning_rate": schedule,

@@ -13,7 +13,9 @@ from scipy import sparse  # noqa: E402
 from sklearn.base import clone  # noqa: E402
 from sklearn.calibration import CalibratedClassifierCV  # noqa: E402
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
-from tables import BINARY, DIABETES, IRIS, MULTILABEL  # noqa: E402
+from sklearn.metrics import mean_poisson_deviance  # noqa: E402
+from sklearn.neural_network import MLPClassifier as TheirClassifier  # noqa: E402
+from tables import BINARY, COUNTS, DIABETES, IRIS, MULTILABEL  # noqa: E402
 
 import fastmlp as fm  # noqa: E402
 from fastmlp.sklearn import MLPClassifier, MLPRegressor  # noqa: E402
@@ -132,6 +134,9 @@ REFUSED = [
     (MLPClassifier(class_weight={0: 2.0}), MULTILABEL, {}, "class_weight"),
     (MLPClassifier(), IRIS, {"sample_weight_val": np.ones(150)}, "X_val"),
     (MLPClassifier(dtype="float32"), (IRIS[0] * 1e39, IRIS[1]), {}, "too large"),
+    (MLPClassifier((4, 0)), IRIS, {}, "hidden_layer_sizes must be > 0"),
+    (MLPRegressor("poisson"), DIABETES, {}, "wants y >= 0"),
+    (MLPRegressor(early_stopping=True, validation_fraction=1e-3), DIABETES, {}, "set is too small"),
 ]  # fmt: skip
 
 
@@ -149,6 +154,75 @@ def test_predictions_of_rows_too_large_for_the_type_are_refused():
             model.predict(rows)
     exact = MLPClassifier(dtype="float64", max_iter=3, random_state=0).fit(*IRIS)
     assert set(exact.predict(IRIS[0] * 1e39)) <= {0, 1, 2}
+
+
+def test_rows_of_long_doubles_are_predicted_as_doubles():
+    model = MLPClassifier((4,), max_iter=1, random_state=0).fit(*IRIS)
+    rows = IRIS[0].astype(np.longdouble)
+    assert (model.predict_proba(rows) == model.predict_proba(IRIS[0])).all()
+    if np.finfo(np.longdouble).max > np.finfo(float).max:
+        with np.errstate(over="ignore"), pytest.raises(ValueError, match="infinity"):
+            model.predict(np.full((1, 4), np.longdouble("1e400")))
+
+
+class Spoils:
+    """Makes the network's first number NaN, and remembers the scores."""
+
+    def __init__(self):
+        self.scores = []
+
+    def on_epoch_end(self, state):
+        self.scores.append(state.val_score)
+        state.net.params[0] = np.nan
+
+
+def test_a_network_that_is_no_longer_finite_is_refused():
+    X, y = DIABETES
+    spoils = Spoils()
+    model = MLPRegressor(hidden_layer_sizes=(4,), max_iter=2, random_state=0, callbacks=[spoils])
+    with pytest.raises(ValueError, match="non-finite parameter weights"):
+        model.fit(X, y, X_val=X, y_val=y)
+    assert np.isnan(spoils.scores).tolist() == [False, True]
+    assert not hasattr(model, "coefs_")
+
+
+def test_the_validation_loss_of_counts_is_half_their_deviance():
+    X, y = COUNTS
+    weight = np.random.default_rng(0).uniform(0.5, 1.5, len(y))
+    model = MLPRegressor("poisson", (4,), max_iter=2, random_state=0, alpha=0.0)
+    model.fit(X, y, X_val=X, y_val=y, sample_weight_val=weight)
+    deviance = mean_poisson_deviance(y, model.predict(X), sample_weight=weight)
+    assert model.validation_loss_curve_[-1] == pytest.approx(0.5 * deviance)
+
+
+def test_what_a_verbose_fit_says(capsys):
+    options = {"hidden_layer_sizes": (4,), "random_state": 0, "verbose": True, "max_iter": 3}
+    model = MLPRegressor(early_stopping=True, **options).fit(*DIABETES)
+    lines = [
+        line
+        for k, (loss, score) in enumerate(
+            zip(model.loss_curve_, model.validation_scores_, strict=True), 1
+        )
+        for line in (f"Iteration {k}, loss = {loss:.8f}", f"Validation score: {score:f}")
+    ]
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+@pytest.mark.parametrize(("early", "what"), [
+    (False, "Training loss"), (True, "Validation score")])  # fmt: skip
+@pytest.mark.parametrize(("schedule", "ends"), [
+    ("constant", ["Stopping."]),
+    ("adaptive", ["Setting learning rate to 0.000001", "Learning rate too small. Stopping."]),
+])  # fmt: skip
+def test_a_verbose_fit_says_why_it_ends_like_scikit_learn(early, what, schedule, ends, capsys):
+    options = {"solver": "sgd", "learning_rate": schedule, "learning_rate_init": 4e-6, "tol": 10,
+               "n_iter_no_change": 1, "hidden_layer_sizes": (4,), "random_state": 0,
+               "verbose": True, "early_stopping": early}  # fmt: skip
+    rest = f"{what} did not improve more than tol=10.000000 for 1 consecutive epochs. "
+    for kind in (MLPClassifier, TheirClassifier):
+        kind(**options).fit(*IRIS)
+        lines = capsys.readouterr().out.splitlines()
+        assert [line for line in lines if "tol=" in line] == [rest + end for end in ends]
 
 
 def test_lbfgs_tells_callbacks_and_validates():

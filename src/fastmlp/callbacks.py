@@ -115,14 +115,15 @@ class EarlyStopping(Described):
         """Whether epochs, and parameters where there are any, are those of the fit under way."""
         best, waited = state["_best_epoch"], state["_waited"]
         kept = state["_params"], state["_state"]
+        nothing = all(one is None for one in kept)
         epochs = math.inf if self._fit is None else self._fit.epoch + 1
         counted = type(waited) is int and 0 <= waited <= epochs
         if best is None:
-            return counted and kept == (None, None)
+            return counted and nothing
         if type(best) is not int or not 0 <= best < epochs or not counted:
             return False
         if not self.restore_best:
-            return kept == (None, None)
+            return nothing
         if self._fit is None:
             return all(isinstance(one, np.ndarray) for one in kept)
         like = self._fit.net.params, self._fit.net.state

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import validation
-from fastmlp.errors import ArgumentError, ArgumentTypeError, StateError
+from fastmlp.errors import ArgumentError, ArgumentTypeError
 from fastmlp.losses import Loss
 from fastmlp.validation import Array
 
@@ -80,7 +80,7 @@ class LossRunner:
 
     def __init__(self, loss: CustomLoss, weight: float, width: int) -> None:
         self._loss, self._weight, self.width = loss, weight, width
-        self._target: Array | None = None
+        self._target: Array  # from `use`, before any step
 
     def use(self, target: Array) -> None:
         """Take targets from ``target`` from now on."""
@@ -88,8 +88,6 @@ class LossRunner:
 
     def run(self, scores: Array, rows: Any) -> tuple[float, Array]:
         """Return the loss, and the gradient times the head's weight."""
-        if self._target is None:
-            raise StateError(f"{self._loss.name}: no targets")
         value, gradient = self._loss.evaluate(scores, self._target[rows], None)
         return value, self._weight * gradient
 

@@ -121,16 +121,12 @@ def _is_ready(value: Any, dtype: np.dtype[Any]) -> bool:
     return flags.c_contiguous and flags.aligned
 
 
-def matrix(
-    value: Any, name: str, dtype: np.dtype[Any], width: int | None = None, rows: int | None = None
-) -> Array:
-    """A two-dimensional array with at least one column, of the given width and rows if given."""
+def matrix(value: Any, name: str, dtype: np.dtype[Any], width: int | None = None) -> Array:
+    """A two-dimensional array with at least one column, of the given width if given."""
     array = _numbers(value, name, dtype)
     if array.ndim != 2:
-        raise ArgumentError(f"{name}: got shape {array.shape}; want {_wanted(rows, width)}")
+        raise ArgumentError(f"{name}: got shape {array.shape}; want {_wanted(width)}")
     _check_width(array, name, width)
-    if rows is not None and array.shape[0] != rows:
-        raise ArgumentError(f"{name}: got {array.shape[0]} rows; want {rows}")
     return _converted(array, name, dtype)
 
 
@@ -143,15 +139,13 @@ def rows_or_row(
     if single:
         array = array.reshape(1, -1)
     elif array.ndim != 2:
-        raise ArgumentError(
-            f"{name}: got shape {array.shape}; want {_wanted(None, width)} or one row"
-        )
+        raise ArgumentError(f"{name}: got shape {array.shape}; want {_wanted(width)} or one row")
     _check_width(array, name, width, single)
     return _converted(array, name, dtype), single
 
 
-def _wanted(rows: int | None, width: int | None) -> str:
-    return f"two dimensions ({'N' if rows is None else rows}, {width or 'features'})"
+def _wanted(width: int | None) -> str:
+    return f"two dimensions (N, {width or 'features'})"
 
 
 def _check_width(array: Array, name: str, width: int | None, single: bool = False) -> None:

@@ -14,7 +14,8 @@ from fastmlp.cli.encoder import Encoder
 from fastmlp.cli.model_file import TargetScaling
 
 HOLD_OUT = 0.15  # share of the rows for validation, and again for the test
-FEWEST_PER_STRATUM = 10  # rows: rarer classes are split as if they were one
+# Rows: rarer classes are split as if they were one. A share of `HOLD_OUT` has one row of each.
+FEWEST_PER_STRATUM = 10
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,6 @@ def hold_out(table: Table, seed: int) -> tuple[Array, Array, Array]:
 def split_off(table: Table, rows: Array, share: float, seed: int) -> tuple[Array, Array]:
     """Split rows in two at random, the second part being `share` of them."""
     strata = _strata(table, rows, FEWEST_PER_STRATUM)
-    if strata is not None and len(np.unique(strata)) > share * len(rows):
-        strata = None
     first, second = train_test_split(rows, test_size=share, stratify=strata, random_state=seed)
     return first, second
 

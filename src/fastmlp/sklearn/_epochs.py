@@ -92,8 +92,7 @@ class EpochFit(Fit):
     def _goes_on(self) -> bool:
         goes_on = self.rate.goes_on()
         if self.e.verbose:
-            then = f"Setting learning rate to {self.rate.now:f}" if goes_on else "Stopping."
-            print(f"{self.progress.message()} {then}")
+            print(f"{self.progress.message()} {self.rate.message(goes_on)}")
         if goes_on:
             self.progress.waited = 0
         return goes_on

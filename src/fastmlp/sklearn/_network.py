@@ -138,3 +138,9 @@ class Rate:
             return False
         self.now /= 5.0
         return True
+
+    def message(self, goes_on: bool) -> str:
+        """Say what ``goes_on`` has decided."""
+        if goes_on:
+            return f"Setting learning rate to {self.now:f}"
+        return f"{'Learning rate too small. ' * (self.kind == 'adaptive')}Stopping."
