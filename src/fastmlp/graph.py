@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from fastmlp import _core, validation
 from fastmlp.composition import check_layers, from_list, in_order, named, names_of
@@ -12,7 +12,7 @@ from fastmlp.layers import Layer
 from fastmlp.layers.engine import Engine
 from fastmlp.layers.products import MatMul, Parameter
 from fastmlp.layers.symbol import Symbol
-from fastmlp.network import Network, layer_from
+from fastmlp.network import Network
 
 
 class Graph(Network):
@@ -171,14 +171,9 @@ class Graph(Network):
         }
 
     @classmethod
-    def from_description(cls, description: Mapping[str, Any]) -> Graph:
-        """Make a network, with first weights from its seed, from what ``describe`` returned.
-
-        Raises
-        ------
-        ArgumentError, ArgumentTypeError
-            If the description is not one of ours.
-        """
+    def _from_description(
+        cls, description: Mapping[str, Any], layer_of: Callable[[Any], Layer]
+    ) -> Self:
         if not isinstance(description, Mapping) or description.get("type") != "Graph":
             raise ArgumentError("description: want the dict that Graph.describe() returns")
         fields = {"type", "dtype", "seed", "inputs", "outputs", "nodes"}
@@ -191,7 +186,7 @@ class Graph(Network):
                 raise ArgumentError(
                     f"description: got node {validation.shown(entry)}; want name, layer, sources"
                 )
-            nodes.append((entry[0], layer_from(entry[1]), entry[2]))
+            nodes.append((entry[0], layer_of(entry[1]), entry[2]))
         options = {name: description[name] for name in ("dtype", "seed")}
         return cls(description["inputs"], description["outputs"], nodes, **options)
 

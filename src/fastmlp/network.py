@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
-from typing import Any
+from typing import Any, Self
 
 from fastmlp import _core, validation
 from fastmlp.errors import ArgumentError
 from fastmlp.layers import LAYERS, Custom, Layer
 from fastmlp.layers.engine import Ends, Engine
-from fastmlp.layers.parametric import filled_later
+from fastmlp.layers.parametric import ParametricLayer
 from fastmlp.validation import Array
 
 
@@ -54,8 +54,32 @@ class Network(_core.Predictor):
         raise NotImplementedError
 
     @classmethod
-    def from_description(cls, description: Mapping[str, Any]) -> Any:
-        """Make a network, with first weights from its seed, from what ``describe`` returned."""
+    def from_description(cls, description: Mapping[str, Any]) -> Self:
+        """Make a network, with first weights from its seed, from what ``describe`` returned.
+
+        Raises
+        ------
+        ArgumentError, ArgumentTypeError
+            If the description is not one of ours.
+
+        Examples
+        --------
+        >>> import fastmlp as fm
+        >>> net = fm.Sequential(fm.Linear(4, 2), seed=7)
+        >>> fm.Sequential.from_description(net.describe()).seed
+        7
+        """
+        return cls._from_description(description, layer_from)
+
+    @classmethod
+    def unfilled(cls, description: Mapping[str, Any]) -> Self:
+        """Make a network whose numbers are all about to be set."""
+        return cls._from_description(description, _unfilled_layer)
+
+    @classmethod
+    def _from_description(
+        cls, description: Mapping[str, Any], layer_of: Callable[[Any], Layer]
+    ) -> Self:
         raise NotImplementedError
 
     @property
@@ -272,8 +296,7 @@ class Network(_core.Predictor):
 def _restore(
     kind: type[Network], description: Mapping[str, Any], numbers: Mapping[str, Any]
 ) -> Network:
-    with filled_later():
-        net: Network = kind.from_description(description)
+    net = kind.unfilled(description)
     for name in ("params", "grads", "state"):
         getattr(net, name)[...] = numbers[name]
     net.step_count = numbers["step_count"]
@@ -292,6 +315,13 @@ def _init_for(following: tuple[Layer, ...]) -> str:
     """The registry's word for what suits weights that these layers follow."""
     words = (layer.init_before for layer in following)
     return next((word for word in words if word is not None), "xavier")
+
+
+def _unfilled_layer(description: Any) -> Layer:
+    layer = layer_from(description)
+    if isinstance(layer, ParametricLayer):
+        layer.leave_unfilled()
+    return layer
 
 
 def layer_from(description: Any) -> Layer:

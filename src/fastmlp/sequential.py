@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 from fastmlp import validation
 from fastmlp.errors import ArgumentError, ArgumentTypeError
 from fastmlp.layers import Layer
 from fastmlp.layers.custom import layered
 from fastmlp.layers.engine import Engine
-from fastmlp.network import Network, layer_from
+from fastmlp.network import Network
 
 
 class Sequential(Network):
@@ -84,21 +84,9 @@ class Sequential(Network):
         }
 
     @classmethod
-    def from_description(cls, description: Mapping[str, Any]) -> Sequential:
-        """Make a network, with first weights from its seed, from what ``describe`` returned.
-
-        Raises
-        ------
-        ArgumentError, ArgumentTypeError
-            If the description is not one of ours.
-
-        Examples
-        --------
-        >>> import fastmlp as fm
-        >>> net = fm.Sequential(fm.Linear(4, 2), seed=7)
-        >>> fm.Sequential.from_description(net.describe()).seed
-        7
-        """
+    def _from_description(
+        cls, description: Mapping[str, Any], layer_of: Callable[[Any], Layer]
+    ) -> Self:
         if not isinstance(description, Mapping) or description.get("type") != "Sequential":
             raise ArgumentError("description: want the dict that Sequential.describe() returns")
         fields = {"type", "dtype", "seed", "in_features", "layers"}
@@ -106,7 +94,7 @@ class Sequential(Network):
             got = sorted(map(str, description))
             raise ArgumentError(f"description: got fields {got}; want {sorted(fields)}")
         options = {name: description[name] for name in ("dtype", "seed", "in_features")}
-        return cls([layer_from(layer) for layer in description["layers"]], **options)
+        return cls([layer_of(layer) for layer in description["layers"]], **options)
 
     def summary(self) -> str:
         """Return a table of the layers, their output widths and numbers of parameters.

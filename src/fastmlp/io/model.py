@@ -23,7 +23,7 @@ from fastmlp.errors import ArgumentError, ArgumentTypeError, FastMLPError, OutOf
 from fastmlp.graph import Graph
 from fastmlp.io import safetensors
 from fastmlp.io.safetensors import DTYPE_NAMES, Header, Malformed
-from fastmlp.layers.parametric import ParametricLayer, filled_later
+from fastmlp.layers.parametric import ParametricLayer
 from fastmlp.network import Network, layer_from
 from fastmlp.sequential import Sequential
 
@@ -270,8 +270,8 @@ def _described_tensors(description: dict[str, Any]) -> dict[str, TensorKind]:
 
 def _build(description: dict[str, Any]) -> Network:
     kind = Graph if description.get("type") == "Graph" else Sequential
-    with _as_malformed(), filled_later():
-        return kind.from_description(description)
+    with _as_malformed():
+        return kind.unfilled(description)
 
 
 @contextmanager

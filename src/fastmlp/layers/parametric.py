@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from fastmlp import _core, validation
@@ -13,21 +11,6 @@ from fastmlp.errors import ArgumentError
 from fastmlp.layers.base import Layer
 from fastmlp.layers.engine import Engine
 from fastmlp.validation import Array
-
-_filled_later: ContextVar[bool] = ContextVar("filled_later", default=False)
-
-
-@contextmanager
-def filled_later() -> Iterator[None]:
-    """Networks made in this context get no first values: all their numbers are about to be set.
-
-    Drawing them would take three times the parameters' memory, and most of the time of a load.
-    """
-    token = _filled_later.set(True)
-    try:
-        yield
-    finally:
-        _filled_later.reset(token)
 
 
 class ParametricLayer(Layer):
@@ -56,6 +39,13 @@ class ParametricLayer(Layer):
         shapes = self.shapes()
         size = (math.prod(shapes[self._weight]),)
         return {**shapes, **dict.fromkeys(self._state, size)}
+
+    def leave_unfilled(self) -> None:
+        """Draw no first values in the network that takes this layer next: they are about to be set.
+
+        Drawing them would take three times the parameters' memory, and most of the time of a load.
+        """
+        self._unfilled = True
 
     def initialise(self, views: Mapping[str, Array], seed: int, index: int, init: str) -> None:
         """Fill the parameters with first values."""
@@ -93,10 +83,11 @@ class ParametricLayer(Layer):
         super().join(network, engine, index, seed, init, n_nodes)
         self._dtype = engine.dtype
         self._views = self._views_of(engine, index)
-        if old is None and not _filled_later.get():
-            self.initialise(self._views, seed, index, init)
-        elif old is not None:
+        unfilled = self.__dict__.pop("_unfilled", False)
+        if old is not None:
             _copy_all(old, self._views, (*self.shapes(), *self._state))
+        elif not unfilled:
+            self.initialise(self._views, seed, index, init)
 
     def backward(self, dy: Any, accumulate: bool = False) -> Array:
         engine = self._planned()
