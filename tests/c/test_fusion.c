@@ -1,4 +1,4 @@
-/* Small graphs on every ISA in both types: fusion changes no bit, and a value that two nodes read has both gradients. */
+/* Small graphs on every ISA in both types: fusion changes no bit, and a value with two readers gets both gradients. */
 #include "networks.h"
 
 enum { READ = 12 };
