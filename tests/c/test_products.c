@@ -238,20 +238,20 @@ static void check_random_shape(void) {
     check_shape(&s, (int)t, (int)t);
 }
 
-/* A product so wide that a tile of rows is a slab of it; all rows of B are the same one, which takes little memory. */
+/* A row so wide that a slab of the product is less than a tile; all rows of B are the same one, for little memory. */
 static void check_slabs(void) {
     enum { DEPTH = 1024, SLAB_PRODUCTS = 1 << 28, VALUES = 7 };
     const fm_kernels *k = fm_table(FM_F32);
-    const int64_t rows = k->tile_rows, n = SLAB_PRODUCTS / (DEPTH * rows) + 1;
-    float *a = fm_alloc(DEPTH, sizeof *a), *b = fm_alloc(n, sizeof *b), *c = fm_alloc_zeroed((rows + 1) * n, sizeof *c);
+    const int64_t n = SLAB_PRODUCTS / (DEPTH * k->tile_rows) + 1;
+    float *a = fm_alloc(DEPTH, sizeof *a), *b = fm_alloc(n, sizeof *b), *c = fm_alloc_zeroed(n, sizeof *c);
     for (int64_t i = 0; i < DEPTH; i++) a[i] = 1.0f;
     for (int64_t j = 0; j < n; j++) b[j] = (float)(j % VALUES);
     const fm_product space = {.kernels = k, .size = sizeof(float)};
     const fm_gemm product = {
-        .m = rows + 1, .n = n, .k = DEPTH, .a = a, .a_step = 1, .b = b, .c = c, .ldc = n, .activation = -1};
+        .m = 1, .n = n, .k = DEPTH, .a = a, .a_step = 1, .b = b, .c = c, .ldc = n, .activation = -1};
     fm_multiply(&space, product);
     int64_t wrong = 0;
-    for (int64_t i = 0; i < (rows + 1) * n; i++) wrong += c[i] != (float)(DEPTH * (i % n % VALUES));
+    for (int64_t j = 0; j < n; j++) wrong += c[j] != (float)(DEPTH * (j % VALUES));
     CHECK(wrong == 0, "%lld elements on %s", (long long)wrong, k->isa);
     fm_free(a), fm_free(b), fm_free(c);
 }
