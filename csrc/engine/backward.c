@@ -22,7 +22,7 @@ static void local_gradient(const fm_exec *e, int i) {
                              width, fm_at(e, delta, begin), width, fm_at(e, local, begin), width);
     else if (s->op == FM_OP_SOFTMAX)
         e->kernels->softmax_backward(m, width, fm_at(e, e->plan->value[i], first), delta, local);
-    else if (s->op == FM_OP_DROPOUT && e->training) {
+    else if (e->training) { /* dropout; without training it passes everything */
         const fm_rng rng = fm_rng_make(e->net->seed, s->stream, e->step);
         e->kernels->dropout(&rng, s->drop, first, m * width, delta, local);
     } else if (local != delta) {

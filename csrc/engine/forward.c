@@ -341,9 +341,10 @@ static void predict_task(void *context, fm_worker *self) {
     for (int64_t row = e.row_begin; row < e.row_end && !atomic_load(&call->stop); row += call->block) {
         const int64_t rows = e.row_end - row < call->block ? e.row_end - row : call->block;
         predict_rows(call, &e, row, rows);
-        if (row + call->block >= e.row_end) break;
-        ask_to_go_on(call, &e);
-        wait_for_columns(&e); /* all hear the same answer, and nobody overwrites what another one still copies */
+        if (row + call->block < e.row_end) {
+            ask_to_go_on(call, &e);
+            wait_for_columns(&e); /* all hear the same answer, and nobody overwrites what another one still copies */
+        }
     }
 }
 

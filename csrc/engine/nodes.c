@@ -26,7 +26,6 @@ static void *running(const fm_exec *e, const fm_stage *s, int which, int64_t col
 
 /* Behind a thread's space for a second operand transposed lies one for a result that is to be added. */
 int64_t fm_matmul_space(const fm_stage *s) {
-    if (s->op != FM_OP_MATMUL) return 0;
     const int64_t *d = s->shape, a = d[0] * d[1], b = d[1] * d[2];
     int64_t both;
     return __builtin_add_overflow(b, a > b ? a : b, &both) ? INT64_MAX : both; /* which nobody has */

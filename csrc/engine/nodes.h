@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "engine/net.h"
 
-/* Elements of a thread's space that the stage needs; 0 for others than products of two values. */
+/* Elements of a thread's space that a product of two values needs. */
 int64_t fm_matmul_space(const fm_stage *s);
 
 /* Whether the stage looks at all rows at once in this pass. If so the next two are called by all threads, each between

@@ -181,8 +181,8 @@ static void place_all(fm_placer *placer, fm_plan *plan, const fm_net *net, fm_pl
     plan->wt = place_table(placer, net->n_stages);
     for (int i = 0; i < net->n_stages; i++) {
         const fm_stage *stage = &net->stages[i];
-        const int64_t count = needs_transpose(stage, kind) ? stage->fan_in * stage->fan_out : -1;
-        set(plan->wt, i, count < 0 ? NULL : place(placer, count, net->size));
+        set(plan->wt, i,
+            needs_transpose(stage, kind) ? place(placer, stage->fan_in * stage->fan_out, net->size) : NULL);
     }
     place_threads(placer, plan, net, kind);
     if (kind == FM_PLAN_PREDICT) place_predict(placer, plan, net);

@@ -88,7 +88,7 @@ static inline int run_node(void *context, const fm_custom_call *call) {
             }
             const double dy = get(call->dy, i * out + j, c->size);
             sum[0] += dy * x, sum[1] += dy;
-            for (int64_t at = j; at < j + 2 * out; at += out)
+            for (int64_t at = j; call->dx[0] != NULL && at < j + 2 * out; at += out)
                 put(call->dx[0], i * in + at, c->size, dy * get(params, 0, c->size), 1);
         }
     }

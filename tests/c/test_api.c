@@ -40,16 +40,30 @@ static fm_net *net_of(const list *l, const fm_ends *ends, fm_dtype dtype, caller
     return c->net;
 }
 
+/* Gradients of the parameters are the same whether those of the inputs are asked for or not. */
+static void check_gradients(fm_net *net, int64_t rows, const void *const *x, void *y, void *dx, size_t size,
+                            const char *what) {
+    const size_t bytes = (size_t)fm_net_parameters(net) * size;
+    void *grads = malloc(bytes + 1);
+    if (grads == NULL) abort();
+    for (int asked = 0; asked < 2; asked++) {
+        CHECK(fm_net_forward(net, rows, x, 0, &y) == FM_OK, "%s", what);
+        CHECK(fm_net_saved_rows(net) == rows, "%s", what);
+        CHECK(fm_net_backward(net, rows, (const void *const[]){y}, 0, asked ? &dx : NULL) == FM_OK, "%s", what);
+        CHECK(fm_net_saved_rows(net) == -1, "%s", what);
+        if (!asked) memcpy(grads, fm_net_grads(net), bytes);
+    }
+    CHECK(memcmp(grads, fm_net_grads(net), bytes) == 0, "%s: other gradients of %lld rows", what, (long long)rows);
+    free(grads);
+}
+
 /* Predictions of all rows are those of forward, and those of each part of the rows. */
 static void check_rows(fm_net *net, fm_dtype dtype, int64_t rows, int64_t out, const char *what) {
     const size_t size = dtype == FM_F32 ? 4 : 8, bytes = (size_t)(rows * out) * size;
     void *x = random_reals(dtype, rows * NARROW, 2, 1.0), *y = random_reals(dtype, rows * out, 0, 0.0);
     void *again = random_reals(dtype, rows * out, 0, 0.0), *dx = random_reals(dtype, rows * NARROW, 0, 0.0);
     const void *const xs[] = {x};
-    CHECK(fm_net_forward(net, rows, xs, 0, &y) == FM_OK, "%s", what);
-    CHECK(fm_net_saved_rows(net) == rows, "%s", what);
-    CHECK(fm_net_backward(net, rows, (const void *const *)&y, 0, &dx) == FM_OK, "%s", what);
-    CHECK(fm_net_saved_rows(net) == -1, "%s", what);
+    check_gradients(net, rows, xs, y, dx, size, what);
     CHECK(fm_net_predict(net, rows, xs, &again, NULL, NULL) == FM_OK, "%s", what);
     CHECK(memcmp(y, again, bytes) == 0, "%s: predict and forward differ on %lld rows", what, (long long)rows);
     const int64_t first = rows / 3;
@@ -218,16 +232,17 @@ static void check_descriptions(void) {
     const fm_node good = {
         .op = FM_OP_LINEAR, .n_sources = 1, .source = {-1}, .fan_in = NARROW, .fan_out = 2, .bias = 1};
     fm_node bad[10];
-    fm_ends wrong[7];
+    fm_ends wrong[8];
     for (int i = 0; i < 10; i++) bad[i] = good;
     bad[0].op = (fm_op)(FM_OP_CUSTOM + 1), bad[1].fan_in = NARROW + 1, bad[2].fan_out = 0, bad[3].source[0] = 0;
     bad[4].source[0] = -2, bad[5].n_sources = 0, bad[6].n_sources = FM_MOST_SOURCES + 1, bad[7].fan_out = -1;
     bad[8].op = FM_OP_DROPOUT, bad[9].op = FM_OP_ACTIVATION, bad[9].fan_out = NARROW, bad[9].kind = 1000;
     for (int i = 0; i < 10; i++) CHECK(status_of(&bad[i], &ends) == FM_BAD_ARGUMENT, "node %d", i);
-    for (int i = 0; i < 7; i++) wrong[i] = ends;
+    for (int i = 0; i < 8; i++) wrong[i] = ends;
     wrong[0].n_inputs = 0, wrong[1].n_inputs = FM_MOST_ENDS + 1, wrong[2].n_outputs = 0, wrong[3].output[0] = 1;
     wrong[4].output[0] = -1, wrong[5].width[0] = 0, wrong[6].n_inputs = 2, wrong[6].width[1] = 1;
-    for (int i = 0; i < 7; i++) CHECK(status_of(&good, &wrong[i]) == FM_BAD_ARGUMENT, "ends %d", i);
+    wrong[7].n_outputs = FM_MOST_ENDS + 1;
+    for (int i = 0; i < 8; i++) CHECK(status_of(&good, &wrong[i]) == FM_BAD_ARGUMENT, "ends %d", i);
     CHECK(status_of(&good, &ends) == FM_OK, "a description without a fault");
     fm_node large = good;
     fm_ends wide = ends;
@@ -284,9 +299,11 @@ static void check_misuse(fm_dtype dtype) {
     CHECK(fm_net_predict(net, -1, inputs_of(&a), a.y, NULL, NULL) == FM_BAD_ARGUMENT, "-1 rows");
     CHECK(fm_net_reserve(net, -1) == FM_BAD_ARGUMENT, "-1 rows");
     CHECK(fm_net_reserve(net, INT64_MAX) == FM_NO_MEMORY, "all rows there are");
+    const double mean = get(fm_net_state(net), 0, c.size);
     c.fails = 1;
-    CHECK(fm_net_forward(net, 8, inputs_of(&a), 0, a.y) == FM_INTERRUPTED, "a node that fails");
+    CHECK(fm_net_forward(net, 8, inputs_of(&a), 1, a.y) == FM_INTERRUPTED, "a node that fails");
     CHECK(fm_net_saved_rows(net) == -1, "nothing is kept of it");
+    CHECK(get(fm_net_state(net), 0, c.size) == mean, "no running mean has moved");
     c.fails = 0;
     fm_net_free(net);
     release(&a);

@@ -238,6 +238,49 @@ static void check_random_shape(void) {
     check_shape(&s, (int)t, (int)t);
 }
 
+/* A row so wide that a slab of the product is less than a tile; all rows of B are the same one, for little memory. */
+static void check_slabs(void) {
+    enum { DEPTH = 1024, SLAB_PRODUCTS = 1 << 28, VALUES = 7 };
+    const fm_kernels *k = fm_table(FM_F32);
+    const int64_t n = SLAB_PRODUCTS / (DEPTH * k->tile_rows) + 1;
+    float *a = fm_alloc(DEPTH, sizeof *a), *b = fm_alloc(n, sizeof *b), *c = fm_alloc_zeroed(n, sizeof *c);
+    for (int64_t i = 0; i < DEPTH; i++) a[i] = 1.0f;
+    for (int64_t j = 0; j < n; j++) b[j] = (float)(j % VALUES);
+    const fm_product space = {.kernels = k, .size = sizeof(float)};
+    const fm_gemm product = {
+        .m = 1, .n = n, .k = DEPTH, .a = a, .a_step = 1, .b = b, .c = c, .ldc = n, .activation = -1};
+    fm_multiply(&space, product);
+    int64_t wrong = 0;
+    for (int64_t j = 0; j < n; j++) wrong += c[j] != (float)(DEPTH * (j % VALUES));
+    CHECK(wrong == 0, "%lld elements on %s", (long long)wrong, k->isa);
+    fm_free(a), fm_free(b), fm_free(c);
+}
+
+/* Weights that are packed are worth it for many rows only, so predict takes more of them at a time. */
+static void check_predict_rows(void) {
+    enum { WIDE = 1100 };
+    int64_t rows[2];
+    for (int large = 0; large < 2; large++) {
+        const fm_node node = {
+            .op = FM_OP_LINEAR, .n_sources = 1, .source = {-1}, .fan_in = WIDE, .fan_out = large ? WIDE : 5};
+        const fm_ends ends = {.n_inputs = 1, .n_outputs = 1, .width = {WIDE}, .output = {0}};
+        fm_net *net = NULL;
+        CHECK(fm_net_new(&ends, 1, &node, FM_F64, 1, &net) == FM_OK, "a network");
+        rows[large] = fm_plan_predict_rows(net);
+        fm_net_free(net);
+    }
+    CHECK(rows[1] >= fm_table(FM_F64)->least_packed_rows, "%lld rows", (long long)rows[1]);
+    CHECK(rows[1] > rows[0], "%lld rows, and %lld of fewer weights", (long long)rows[1], (long long)rows[0]);
+}
+
+static void check_each_isa(void) {
+    for (int i = 0; i < fm_isa_count(); i++) {
+        if (fm_use_isa(fm_isa_name(i)) != FM_OK) continue;
+        check_slabs();
+        check_predict_rows();
+    }
+}
+
 static void make_room(void) {
     const size_t most = MOST_ELEMENTS * sizeof(double);
     test.pages = guard_pages_new(SLOTS, most);
@@ -267,6 +310,7 @@ int main(int argc, char **argv) {
     signal(SIGBUS, report_fault);
     fm_ignore_thread_cost(1);
     make_room();
+    check_each_isa();
     check_small_shapes(most, part);
     for (int64_t i = 0; i < shapes; i++) check_random_shape();
     printf("%ld shapes, %ld drawn, %ld runs\n", shapes_checked, (long)shapes, runs_checked);

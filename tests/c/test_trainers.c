@@ -256,6 +256,70 @@ static void check_stopped(const task *t) {
     free(order), free(lr);
 }
 
+/* A mean over rows of no weight is 0, and moves nothing. */
+static void check_weightless(const task *t) {
+    fm_net *net = net_of(t->dtype);
+    const fm_head head = {loss_of(2, 1), 1.0};
+    const fm_optimizer_spec optimizer = {.kind = 0};
+    const size_t bytes = (size_t)fm_net_parameters(net) * t->size;
+    void *before = malloc(bytes), *none = calloc(ROWS, t->size);
+    const double lr[STEPS] = {1.0, 1.0, 1.0};
+    double value = NAN;
+    int64_t steps;
+    fm_trainer *trainer = NULL;
+    if (before == NULL || none == NULL) abort();
+    memcpy(before, fm_net_params(net), bytes);
+    CHECK(fm_trainer_new(net, &head, &optimizer, &trainer) == FM_OK, "a trainer");
+    fm_epoch epoch = {
+        .x = {t->x}, .targets = {targets_of(t, 2, 0)}, .rows = ROWS, .batch = (ROWS + STEPS - 1) / STEPS, .lr = lr};
+    epoch.targets[0].weight = none;
+    CHECK(fm_train(trainer, &epoch, &value, &steps) == FM_OK && steps == STEPS, "training");
+    CHECK(value == 0.0, "a loss of %g", value);
+    CHECK(memcmp(before, fm_net_params(net), bytes) == 0, "parameters have moved");
+    fm_trainer_free(trainer);
+    fm_net_free(net);
+    free(before), free(none);
+}
+
+/* ---- a step that makes all gradients before its update ---- */
+
+enum { LONG_ROWS = 30000, MANY = 200000 };
+
+/* Passes its rows on; the gradient of parameter k is k % 5. */
+static int run_passing(void *context, const fm_custom_call *call) {
+    const size_t size = *(const size_t *)context;
+    if (call->dy == NULL) memcpy(call->y, call->x[0], (size_t)call->rows * size);
+    for (int64_t k = 0; call->dy != NULL && k < MANY; k++) put(call->grads, k, size, (double)(k % 5), 0);
+    return 0;
+}
+
+/* So many rows and parameters that a stop must be heard while their gradients are made. */
+static void check_long_step(const task *t) {
+    size_t size = t->size;
+    const fm_node node = {
+        .op = FM_OP_CUSTOM, .n_sources = 1, .source = {-1}, .fan_in = 1, .fan_out = 1, .n_custom = MANY};
+    const fm_ends ends = {.n_inputs = 1, .n_outputs = 1, .width = {1}, .output = {0}};
+    const fm_head head = {loss_of(2, 1), 1.0};
+    const fm_optimizer_spec optimizer = {.kind = 0};
+    void *x = calloc(LONG_ROWS, t->size);
+    const double lr[1] = {0.5};
+    double value = NAN;
+    int64_t steps, wrong = 0;
+    fm_net *net = NULL;
+    fm_trainer *trainer = NULL;
+    CHECK(x != NULL && fm_net_new(&ends, 1, &node, t->dtype, 1, &net) == FM_OK, "a network");
+    fm_net_set_custom(net, run_passing, &size);
+    CHECK(fm_trainer_new(net, &head, &optimizer, &trainer) == FM_OK, "a trainer");
+    const fm_epoch epoch = {
+        .x = {x}, .targets = {{.values = x, .cols = 1}}, .rows = LONG_ROWS, .batch = LONG_ROWS, .lr = lr};
+    CHECK(fm_train(trainer, &epoch, &value, &steps) == FM_OK && steps == 1 && value == 0.0, "a loss of %g", value);
+    for (int64_t k = 0; k < MANY; k++) wrong += get(fm_net_params(net), k, size) != -0.5 * (double)(k % 5);
+    CHECK(wrong == 0, "%lld parameters", (long long)wrong);
+    fm_trainer_free(trainer);
+    fm_net_free(net);
+    free(x);
+}
+
 /* ---- random numbers ---- */
 
 static void check_random(void) {
@@ -293,6 +357,8 @@ int main(void) {
             check_misuse(t.dtype);
             check_memory(t.dtype);
             check_stopped(&t);
+            check_weightless(&t);
+            check_long_step(&t);
             release(&t);
         }
     }

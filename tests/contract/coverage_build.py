@@ -13,7 +13,8 @@ from tests.contract import native
 # instruction sets, which has no branches, is left alone.
 FLAGS = "--coverage -fprofile-update=atomic -fno-early-inlining -DFM_INLINE=static "
 FLAGS += "-Wno-unused-function -Wno-maybe-uninitialized -fprofile-exclude-files=.*/simd/.*"
-PROGRAMS = ("test_products", "test_graph", "test_training", "test_threads")
+PROGRAMS = ("test_products", "test_graph", "test_training", "test_threads", "test_api")
+PROGRAMS += ("test_trainers", "test_fusion")
 
 
 @dataclass(frozen=True)
