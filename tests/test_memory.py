@@ -209,6 +209,56 @@ def test_threads_are_as_before_where_their_context_cannot_be_entered():
     subprocess.run([sys.executable, "-c", ENTERED], check=True, env=os.environ)
 
 
+COPIED = """
+import _testcapi, fastmlp as fm, numpy as np
+net = fm.Sequential(fm.Linear(2, 3), fm.Linear(3, 3), seed=0)
+copied = False
+for nth in range(1, 2000):
+    _testcapi.set_nomemory(nth, nth + 1)
+    try:
+        copied = bool(net.copy())
+    except Exception:
+        pass
+    finally:
+        _testcapi.remove_mem_hooks()
+    assert fm.Linear(2, 3, seed=0).W.any()
+    if copied:
+        break
+assert copied
+"""
+
+
+def test_copies_that_fail_leave_later_networks_their_first_values():
+    """What said that values are about to be set stayed on where its undoing had no memory."""
+    pytest.importorskip("_testcapi")
+    subprocess.run([sys.executable, "-c", COPIED], check=True, env=os.environ)
+
+
+ESTIMATED = """
+import _testcapi, numpy as np
+from fastmlp.sklearn._network import make_network
+for nth in range(1, 1000):
+    random = np.random.RandomState(0)
+    _testcapi.set_nomemory(nth, nth + 1)
+    try:
+        make_network([4, 3, 2], "relu", 0.0, "float32", random)
+    except Exception:
+        pass
+    else:
+        break
+    finally:
+        _testcapi.remove_mem_hooks()
+assert nth < 999
+"""
+
+
+def test_estimators_do_not_crash_numpy():
+    """NumPy's scalars do not look whether there was memory for the result."""
+    pytest.importorskip("_testcapi")
+    pytest.importorskip("sklearn")
+    subprocess.run([sys.executable, "-c", ESTIMATED], check=True, env=os.environ)
+
+
 def test_nodes_in_python_leave_nothing_behind():
     class Same:
         forward = backward = staticmethod(lambda x: x)

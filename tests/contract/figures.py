@@ -34,12 +34,12 @@ def exactly(name: str, value: int | str, wanted: int | str, note: str = "") -> F
 
 def at_most(name: str, value: float, limit: float, unit: str = "", note: str = "") -> Figure:
     """A figure with an upper limit; NaN does not meet it."""
-    return Figure(name, value, f"at most {limit:g} {unit}".rstrip(), value <= limit, note)
+    return Figure(name, float(value), f"at most {limit:g} {unit}".rstrip(), bool(value <= limit), note)
 
 
 def at_least(name: str, value: float, limit: float, unit: str = "", note: str = "") -> Figure:
     """A figure with a lower limit; NaN does not meet it."""
-    return Figure(name, value, f"at least {limit:g} {unit}".rstrip(), value >= limit, note)
+    return Figure(name, value, f"at least {limit:g} {unit}".rstrip(), bool(value >= limit), note)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from numbers import Integral
@@ -51,7 +52,7 @@ def make_network(
     """
     factor, values = 2.0 if activation == "logistic" else 6.0, []
     for fan_in, fan_out in pairwise(widths):
-        bound = np.sqrt(factor / (fan_in + fan_out))
+        bound = math.sqrt(factor / (fan_in + fan_out))
         values.append(random.uniform(-bound, bound, (fan_in, fan_out)))
         values.append(random.uniform(-bound, bound, fan_out))
     seed = int(random.randint(2**31 - 1)) if dropout > 0 else 0
