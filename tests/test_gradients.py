@@ -7,6 +7,7 @@ import pytest
 from harness import ACTIVATIONS, LOSSES, generator
 
 import fastmlp as fm
+from fastmlp import reference as ref
 
 ROWS, WIDTH = 4, 4
 LAYERS = {name: getattr(fm, name, None) for name in ACTIVATIONS} | {
@@ -116,3 +117,13 @@ def test_penalties_at_the_ends_of_the_numbers(p, isa, dtype):
     np.testing.assert_array_equal(net[0].dW[:, 0], wanted)
     net[0].W[3] = 2.0
     assert fm.Lp(p, 0.5).forward(net) == np.inf
+
+
+def test_penalties_of_denormal_weights(isa, dtype):
+    """A denormal is lifted for its logarithm, and the lift taken off again."""
+    tiny = np.finfo(dtype).tiny
+    net = fm.Sequential(fm.Linear(4, 1, bias=False), dtype=dtype.name)
+    net.params = np.array([tiny / 8, -tiny / 1000, tiny / 2, tiny * 3], dtype)
+    fm.Lp(0.5, 0.5).backward(net)
+    wanted = ref.Lp(0.5, 0.5).gradient(net.params.astype(np.float64))
+    np.testing.assert_allclose(net.grads, wanted, rtol=8 * np.finfo(dtype).eps)

@@ -34,7 +34,8 @@ def exactly(name: str, value: int | str, wanted: int | str, note: str = "") -> F
 
 def at_most(name: str, value: float, limit: float, unit: str = "", note: str = "") -> Figure:
     """A figure with an upper limit; NaN does not meet it."""
-    return Figure(name, float(value), f"at most {limit:g} {unit}".rstrip(), bool(value <= limit), note)
+    goal = f"at most {limit:g} {unit}".rstrip()
+    return Figure(name, float(value), goal, bool(value <= limit), note)
 
 
 def at_least(name: str, value: float, limit: float, unit: str = "", note: str = "") -> Figure:
