@@ -119,4 +119,4 @@ def _passes(folder: Path, mutant: Mutant | None, function: str) -> bool:
     native.run(
         [native.program("cc", "gcc", "clang"), *flags, *isa, str(source), "-o", str(program), "-lm"]
     )
-    return subprocess.run([program, "1000003", function], capture_output=True).returncode == 0
+    return subprocess.run([program, "-s", "1000003", function], capture_output=True).returncode == 0

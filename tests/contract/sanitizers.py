@@ -22,9 +22,9 @@ TITLE = "Sanitizers"
 
 QUICK_PROGRAM = "test_trainers"
 NOT_SUPPORTED = 77  # of if_supported: an instruction set that this processor has not
-# Every so many float32 for test_math, which computes in long double and is slow under valgrind.
+# Every so many float32 for test_math, and so many float64; it computes in long double and is slow under valgrind.
 MATH_STRIDE = {"valgrind": "40000003"}
-USUAL_STRIDE = "1048573"
+USUAL_STRIDE, POINTS = "1048573", "4096"
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ def _commands(build: Build, folder: Path, scale: Scale) -> Iterator[list[str]]:
             continue
         own = re.match(r"test_(simd|math)_(\w+)", program.name)
         first = [str(folder / "if_supported"), own[2]] if own else []
-        last = [stride] if own and own[1] == "math" else []
+        last = ["-s", stride, "-n", POINTS] if own and own[1] == "math" else []
         yield [*first, str(program), *last]
 
 
@@ -265,6 +265,5 @@ def _enter(build: Build, command: list[str], runs: Runs) -> None:
     runs.checks += sum(int(passed or 0) for passed, _ in counts)
     if done.returncode != 0 or not counts:
         lines = (done.stderr.strip() or printed.strip()).splitlines()
-        runs.failures.append(
-            f"{Path(command[-1]).name} ended with {done.returncode}: {' / '.join(lines[:2])}"
-        )
+        name = next(Path(word).name for word in command if "/test_" in word)
+        runs.failures.append(f"{name} ended with {done.returncode}: {' / '.join(lines[:2])}")
