@@ -22,7 +22,8 @@ TITLE = "Sanitizers"
 
 QUICK_PROGRAM = "test_trainers"
 NOT_SUPPORTED = 77  # of if_supported: an instruction set that this processor has not
-# Every so many float32 for test_math, and so many float64; it computes in long double and is slow under valgrind.
+# Every so many float32 for test_math, and so many float64: it computes in long double, slowly
+# under valgrind.
 MATH_STRIDE = {"valgrind": "40000003"}
 USUAL_STRIDE, POINTS = "1048573", "4096"
 
