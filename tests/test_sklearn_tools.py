@@ -50,6 +50,13 @@ def test_infinity_is_refused_in_any_clothes():
             call(X)
 
 
+@pytest.mark.parametrize("weight", [1 + 1j, [1j] * len(IRIS[1])])
+def test_complex_weights_are_refused(weight):
+    """A single one was taken without its imaginary part."""
+    with pytest.raises(ValueError, match=r"sample_weight: got .*want real"):
+        MLPClassifier(max_iter=2).fit(*IRIS, sample_weight=weight)
+
+
 def test_searches_pipelines_and_calibration():
     model = make_pipeline(StandardScaler(), MLPClassifier(max_iter=30, random_state=0))
     assert cross_val_score(model, *IRIS, cv=3, n_jobs=2).min() > 0.6

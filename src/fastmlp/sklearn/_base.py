@@ -185,7 +185,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         dtype = self._float_type(X.shape[0])
         weights = None
         if sample_weight is not None:
-            weights = _check_sample_weight(sample_weight, X, dtype=dtype)
+            weights = _row_weights(sample_weight, X, dtype)
         random = check_random_state(self.random_state)
         _, width = self._encoded(y[:1], dtype)
         if first:
@@ -240,7 +240,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         """Rows to train on, and (X, y, weights) to validate on: given, or split off, or None."""
         if given[0] is not None:
             xv, yv = self._checked(given[0], given[1], False, True)
-            wv = None if given[2] is None else _check_sample_weight(given[2], xv)
+            wv = None if given[2] is None else _row_weights(given[2], xv)
             return X, y, weights, (xv, yv, wv)
         if not self.early_stopping or self.solver == "lbfgs":
             return X, y, weights, None
@@ -286,3 +286,10 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _row_weights(given: Any, X: Any, dtype: Any = np.float64) -> Any:
+    """Weights, one a row, in a float type; a complex one would lose its imaginary part."""
+    if np.iscomplexobj(given):
+        raise ValueError(f"sample_weight: got {given!r:.80}; want real numbers")
+    return _check_sample_weight(given, X, dtype=dtype)
