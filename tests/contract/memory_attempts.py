@@ -28,7 +28,7 @@ class Level(Protocol):
 _FOREIGN = {
     SystemError: ("without exception set", "without setting an exception", "an exception set"),
     TypeError: ("not PosixPath",),
-    RuntimeError: ("can't allocate read lock",),
+    RuntimeError: ("can't allocate read lock", "can't allocate lock"),
     pickle.PicklingError: ("import of module",),
 }
 
