@@ -147,4 +147,17 @@ static inline uint64_t hash_of(const caller *c, uint64_t hash) {
     return mix(hash, fm_net_state(c->net), (size_t)fm_net_state_size(c->net) * c->size);
 }
 
+/* On every instruction set, by one thread and by three, in both types. */
+static inline void everywhere(void (*check)(fm_dtype)) {
+    fm_ignore_thread_cost(1);
+    for (int isa = 0; isa < fm_isa_count(); isa++) {
+        if (fm_use_isa(fm_isa_name(isa)) != FM_OK) continue;
+        for (int i = 0; i < 4; i++) {
+            const fm_dtype dtype = i % 2 ? FM_F64 : FM_F32;
+            fm_override_threads(i < 2 ? 1 : 3);
+            check(dtype);
+        }
+    }
+}
+
 #endif

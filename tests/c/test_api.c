@@ -375,25 +375,21 @@ static void check_process(void) {
     CHECK(fm_process_threads() == 1, "%d", fm_process_threads());
 }
 
+static void check_networks(fm_dtype dtype) {
+    check_nodes(dtype);
+    check_shown(dtype);
+    check_steps(dtype);
+    check_misuse(dtype);
+    check_memory(dtype);
+    check_plans(dtype);
+    check_callers(dtype);
+    check_stopped(dtype);
+}
+
 int main(void) {
     check_process();
     check_descriptions();
     check_widest();
-    fm_ignore_thread_cost(1);
-    for (int isa = 0; isa < fm_isa_count(); isa++) {
-        if (fm_use_isa(fm_isa_name(isa)) != FM_OK) continue;
-        for (int i = 0; i < 4; i++) {
-            const fm_dtype dtype = i % 2 ? FM_F64 : FM_F32;
-            fm_override_threads(i < 2 ? 1 : 3);
-            check_nodes(dtype);
-            check_shown(dtype);
-            check_steps(dtype);
-            check_misuse(dtype);
-            check_memory(dtype);
-            check_plans(dtype);
-            check_callers(dtype);
-            check_stopped(dtype);
-        }
-    }
+    everywhere(check_networks);
     return report();
 }

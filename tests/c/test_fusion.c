@@ -157,16 +157,12 @@ static void check_sums(fm_dtype dtype) {
         for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) check_sum(ops[i], dtype, rows[k]);
 }
 
+static void check_all(fm_dtype dtype) {
+    check_fusion(dtype);
+    check_sums(dtype);
+}
+
 int main(void) {
-    fm_ignore_thread_cost(1);
-    for (int isa = 0; isa < fm_isa_count(); isa++) {
-        if (fm_use_isa(fm_isa_name(isa)) != FM_OK) continue;
-        for (int i = 0; i < 4; i++) {
-            const fm_dtype dtype = i % 2 ? FM_F64 : FM_F32;
-            fm_override_threads(i < 2 ? 1 : 3);
-            check_fusion(dtype);
-            check_sums(dtype);
-        }
-    }
+    everywhere(check_all);
     return report();
 }
