@@ -55,6 +55,9 @@ def test_complex_weights_are_refused(weight):
     """A single one was taken without its imaginary part."""
     with pytest.raises(ValueError, match=r"sample_weight: got .*want real"):
         MLPClassifier(max_iter=2).fit(*IRIS, sample_weight=weight)
+    held_out = {"X_val": IRIS[0], "y_val": IRIS[1], "sample_weight_val": weight}
+    with pytest.raises(ValueError, match=r"sample_weight_val: got .*want real"):
+        MLPClassifier(max_iter=2).fit(*IRIS, **held_out)
 
 
 def test_searches_pipelines_and_calibration():

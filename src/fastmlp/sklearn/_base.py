@@ -185,7 +185,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         dtype = self._float_type(X.shape[0])
         weights = None
         if sample_weight is not None:
-            weights = _row_weights(sample_weight, X, dtype)
+            weights = _row_weights(sample_weight, X, "sample_weight", dtype)
         random = check_random_state(self.random_state)
         _, width = self._encoded(y[:1], dtype)
         if first:
@@ -240,7 +240,9 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         """Rows to train on, and (X, y, weights) to validate on: given, or split off, or None."""
         if given[0] is not None:
             xv, yv = self._checked(given[0], given[1], False, True)
-            wv = None if given[2] is None else _row_weights(given[2], xv)
+            wv = given[2]
+            if wv is not None:
+                wv = _row_weights(wv, xv, "sample_weight_val")
             return X, y, weights, (xv, yv, wv)
         if not self.early_stopping or self.solver == "lbfgs":
             return X, y, weights, None
@@ -288,8 +290,8 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         return tags
 
 
-def _row_weights(given: Any, X: Any, dtype: Any = np.float64) -> Any:
+def _row_weights(given: Any, X: Any, name: str, dtype: Any = np.float64) -> Any:
     """Weights, one a row, in a float type; a complex one would lose its imaginary part."""
     if np.iscomplexobj(given):
-        raise ValueError(f"sample_weight: got {given!r:.80}; want real numbers")
+        raise ValueError(f"{name}: got {given!r:.80}; want real numbers")
     return _check_sample_weight(given, X, dtype=dtype)
