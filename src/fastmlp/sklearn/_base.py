@@ -292,6 +292,6 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
 
 def _row_weights(given: Any, X: Any, name: str, dtype: Any = np.float64) -> Any:
     """Weights, one a row, in a float type; a complex one would lose its imaginary part."""
-    if np.iscomplexobj(given):
+    if np.iscomplexobj(np.asarray(given)):
         raise ValueError(f"{name}: got {given!r:.80}; want real numbers")
     return _check_sample_weight(given, X, dtype=dtype)
