@@ -38,12 +38,13 @@ class Described:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-def registered(rows: Mapping[str, _Row], thing: object) -> _Row:
-    """Return the core's row for an object: that of its class, or of the nearest base with one."""
+def registered(rows: Mapping[str, _Row], thing: object, name: str) -> _Row:
+    """Return the core's row for an argument: that of its class, or of the nearest base with one."""
     for cls in type(thing).__mro__:
         if cls.__name__ in rows:
             return rows[cls.__name__]
-    raise ArgumentTypeError(f"got {thing!r}; want an instance or a subclass of {', '.join(rows)}")
+    wanted = f"an instance or a subclass of {', '.join(rows)}"
+    raise ArgumentTypeError(f"{name}: got {thing!r}; want {wanted}")
 
 
 def _defaults(cls: type) -> Mapping[str, Any]:

@@ -106,7 +106,7 @@ class Loss(Described):
 
     def core_spec(self) -> tuple[int, tuple[float, ...], Any]:
         """Return what the core takes: kind, parameters, reduction."""
-        kind, row = registered(_ROWS, self)
+        kind, row = registered(_ROWS, self, "loss")
         values = tuple(float(getattr(self, name)) for name, _ in row["params"])
         return kind, values, self.reduction
 

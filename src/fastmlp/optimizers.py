@@ -101,7 +101,7 @@ class FirstOrder(Optimizer):
         self.lr = lr
 
     def core_spec(self) -> tuple[int, tuple[float, ...]]:
-        kind, row = registered(_ROWS, self)
+        kind, row = registered(_ROWS, self, "optimizer")
         values = self._hyper()
         return kind, tuple(float(values[name]) for name, _ in row["hyper"])
 

@@ -30,6 +30,10 @@ def run(scale: Scale) -> list[Figure]:
     figures = [
         fact("leaks: random calls behind the warm-up", int(at[-1] - at[0]), outcomes),
         exactly("leaks: unexpected outcomes", found["unexpected"], 0, found["first_unexpected"]),
+        fact(
+            "leaks: resident memory at each tenth of them, MiB",
+            " ".join(f"{part[0] / 2**20:.2f}" for part in np.array_split(resident, 10)),
+        ),
         at_most("leaks: growth of resident memory", growth, MOST_GROWTH, "bytes"),
     ]
     if scale.full:  # among few calls a page, or a table that grows once, is too coarse
