@@ -82,7 +82,7 @@ CALLS = {
                        {"a": X, "b": X[:2]}, X, loss=fm.MSELoss()),
         r"x: got shapes \(4, 3\), \(2, 3\); want as many rows",
     ),
-    "a loss of no row": (lambda: fit(Unknown()), r"loss: got Unknown\(\); want .* CrossEntropyLoss"),
+    "a loss of no row": (lambda: fit(Unknown()), r"loss: got Unknown\(\); want .* CrossEntropy"),
     "rates below 0": (
         lambda: fit(schedule=Falling()), r"schedule: Falling\(\) gave .*; want 1 finite rates >= 0"
     ),
