@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from fnmatch import fnmatchcase
+
 import pytest
-from tests.contract import items
+from tests.contract import items, results
 from tests.contract.figures import Scale, Unavailable
 
 
@@ -17,3 +20,19 @@ def test_quick_share_meets_its_goals(name, tmp_path):
     assert judged, "nothing was judged"
     missed = [figure for figure in judged if not figure.met]
     assert not missed
+
+
+def test_the_table_shows_the_results():
+    assert results.TABLE.read_text() == results.table(json.loads(results.DATA.read_text()))
+
+
+def test_every_missed_goal_has_its_cause():
+    for item, entry in json.loads(results.DATA.read_text()).items():
+        missed = [figure["name"] for figure in entry["figures"] if figure["met"] is False]
+        assert not [name for name in missed if results.cause(item, name) is None], item
+
+
+def test_every_cause_is_of_a_figure():
+    known = {item: each["figures"] for item, each in json.loads(results.DATA.read_text()).items()}
+    for item, pattern, _ in results.causes():
+        assert any(fnmatchcase(figure["name"], pattern) for figure in known[item]), pattern

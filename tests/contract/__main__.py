@@ -6,10 +6,11 @@ import argparse
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
 from tests.contract import items, results
-from tests.contract.figures import Scale, Unavailable
+from tests.contract.figures import Scale, Unavailable, exactly
 
 
 def main(arguments: list[str]) -> int:
@@ -28,21 +29,24 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(name: str, full: bool) -> int:
-    """1 where a goal was missed or something was not there, 0 where all is well."""
+    """1 where a goal was missed or the run did not come to its end, 0 where all is well."""
     item = items.load(name)
     print(f"{name}: {item.TITLE}")
-    start = time.monotonic()
+    start, circumstances = time.monotonic(), results.circumstances()
     with tempfile.TemporaryDirectory() as scratch:
         try:
             figures = item.run(Scale(full, Path(scratch)))
         except Unavailable as missing:
-            print(f"  cannot be run here: {missing}")
-            return 1
+            figures = [exactly("the run", "cannot be made here", "whole", str(missing))]
+        except Exception as error:  # the items after it run all the same
+            traceback.print_exc()
+            note = f"{type(error).__name__}: {error!s:.300}"
+            figures = [exactly("the run", "broke off", "whole", note)]
     for figure in figures:
         verdict = {None: "", True: "met", False: "MISSED"}[figure.met]
         print(f"  {figure.name}: {figure.value}  {figure.goal}  {verdict}  {figure.note}".rstrip())
     if full:
-        results.keep(name, item.TITLE, figures, time.monotonic() - start)
+        results.keep(name, item.TITLE, figures, circumstances, time.monotonic() - start)
     return int(any(figure.met is False for figure in figures))
 
 
