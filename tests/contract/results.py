@@ -92,7 +92,7 @@ def table(known: dict[str, Any]) -> str:
     names = [name for name in NAMES if name in known]
     parts = [
         "# What the contract's scripts found\n",
-        "Written by `python -m tests.contract`: the last whole run of each item, with its commit.\n",
+        "Written by `python -m tests.contract`: each item's last whole run, with its commit.\n",
         _summary({name: known[name]["figures"] for name in names}),
     ]
     for name in names:
