@@ -12,13 +12,16 @@ import importlib.util
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
-from tests.contract import coverage_c, coverage_python, reasons
+from tests.contract import coverage_c, coverage_python, native, reasons
 from tests.contract.coverage_build import Build, build
-from tests.contract.figures import Figure, Scale, Unavailable, at_least, exactly, fact
+from tests.contract.figures import Figure, Scale, Unavailable, at_least, at_most, exactly, fact
 
 TITLE = "Coverage"
 GOAL = 95.0
+MOST_SECONDS = 300.0
 
 
 def run(scale: Scale) -> list[Figure]:
@@ -29,17 +32,20 @@ def run(scale: Scale) -> list[Figure]:
         return [fact("places listed as not covered", len(known)), standing]
     if importlib.util.find_spec("coverage") is None:
         raise Unavailable("the package coverage is not installed")
+    plain = _plain_suite(scale)
     instrumented = build(scale.scratch)
     scale.say("built the core with counters")
     failures = _run_programs(scale, instrumented)
-    outcome = _run_suite(scale, instrumented)
+    outcome, failed = _run_suite(scale, instrumented)
     c, python = coverage_c.measure(instrumented), coverage_python.measure(instrumented)
     unexplained = sorted({*c.missed, *python.missed} - set(known))
     for place in unexplained:
         scale.say(f"no reason for {place}")
     return [
+        *plain,
         exactly("C test programs that fail", len(failures), 0, ", ".join(failures)),
-        fact("the suite's last line", outcome),
+        exactly("tests that fail with counters", len(failed), 0, ", ".join(failed)),
+        fact("the suite's last line with counters", outcome),
         at_least("branches of kernels and engine", c.branches.percent, GOAL, "%", str(c.branches)),
         fact("lines of kernels and engine", c.lines.percent, str(c.lines)),
         at_least("lines of Python", python.lines.percent, GOAL, "%", str(python.lines)),
@@ -60,13 +66,33 @@ def _run_programs(scale: Scale, build: Build) -> list[str]:
     return failed
 
 
-def _run_suite(scale: Scale, build: Build) -> str:
-    """pytest on the build with counters. Tests of time may fail there, which is no miss."""
-    command = [sys.executable, "-m", "coverage", "run", f"--rcfile={build.python_settings}"]
-    command += ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
+def _plain_suite(scale: Scale) -> list[Figure]:
+    """pytest as anyone runs it, on the package that is installed; quiet machines tell the time."""
+    start = time.monotonic()
+    outcome, failed = _pytest([sys.executable], native.ROOT, dict(os.environ))
+    seconds = time.monotonic() - start
+    scale.say(outcome)
+    return [
+        at_most("plain pytest", seconds, MOST_SECONDS, "s", outcome),
+        exactly("plain pytest: tests that fail", len(failed), 0, ", ".join(failed)),
+    ]
+
+
+def _run_suite(scale: Scale, build: Build) -> tuple[str, list[str]]:
+    """pytest on the build with counters."""
+    python = [sys.executable, "-m", "coverage", "run", f"--rcfile={build.python_settings}"]
     environment = {**os.environ, "PYTHONPATH": str(build.site)}
-    done = subprocess.run(command, cwd=build.root, env=environment, capture_output=True, text=True)
-    for line in done.stdout.splitlines():
-        if line.startswith(("FAILED", "ERROR")):
-            scale.say(line)
-    return (done.stdout.strip().splitlines() or [done.stderr[-200:]])[-1]
+    outcome, failed = _pytest(python, build.root, environment)
+    scale.say(outcome)
+    return outcome, failed
+
+
+def _pytest(python: list[str], folder: Path, environment: dict[str, str]) -> tuple[str, list[str]]:
+    """The suite's last line, and the names of the tests that fail."""
+    command = [*python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    lines = done.stdout.strip().splitlines() or [done.stderr[-200:]]
+    failed = [line.split()[1] for line in lines if line.startswith(("FAILED ", "ERROR "))]
+    if done.returncode != 0 and not failed:
+        failed = [f"pytest ended with {done.returncode}"]
+    return lines[-1], failed

@@ -24,6 +24,7 @@ TITLE = "Accuracy of functions"
 ELEMENTARY = ("exp", "expm1", "log", "log1p", "tanh", "sigmoid", "softplus", "erf")
 COMPOSED = ("gelu", "gelu_tanh", "silu", "mish")
 DERIVATIVES = (*COMPOSED, "sigmoid", "tanh", "softplus")
+CONTRACTED = len(ELEMENTARY) + len(COMPOSED) + len(DERIVATIVES)
 ORACLE_ERROR = {32: 1e-4, 64: 0.02}  # ULP
 
 
@@ -54,11 +55,14 @@ def run(scale: Scale) -> list[Figure]:
     if scale.full and not functions_mpfr.AVAILABLE:
         raise Unavailable("gmpy2 is not installed")
     programs = native.build(scale.scratch / "build", *(f"test_math_{isa}" for isa in isas))
-    reach = ["-s", str(scale.choose(1 << 18, 1)), "-n", str(scale.choose(1 << 15, 10**8))]
+    stride, points = scale.choose(1 << 18, 1), scale.choose(1 << 15, 10**8)
+    reach = ["-s", str(stride), "-n", str(points)]
     best = programs / f"test_math_{isas[-1]}"
     text = _output(scale, best, *reach, "-c", str(scale.choose(20, 2000)))
     lines = _lines(text)
     figures = [_judged(line) for line in lines if _goal(line.name, line.bits) is not None]
+    figures.append(exactly("functions judged, two types", len(figures), 2 * CONTRACTED))
+    figures.append(fact("inputs, of float32 one in", stride, f"and {points:,} of float64"))
     figures.append(exactly("functions beyond the program's bounds", _failed(lines), 0))
     for isa in isas[:-1]:
         others = _lines(_output(scale, programs / f"test_math_{isa}", *reach, "-b"))

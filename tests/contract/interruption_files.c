@@ -9,20 +9,20 @@
 #include <unistd.h>
 
 /* 0: none is to fail; -1: one has failed */
-static _Thread_local int left, number, is_short;
+static _Thread_local int left, number, cut;
 
-/* The `n`-th call from now fails with error `e`; with `s` a write is cut short before it, if it is a write that comes.
-   Returns -1 when the failure asked for before has happened, else what was left. */
-int contract_fail_file(int n, int e, int s) {
+/* The `n`-th call from now fails with error `e`. With `c` the `n`-th write is cut short instead, and the call behind it
+   fails, unless `e` is 0. Returns -1 when what was asked for before has happened, else what was left. */
+int contract_fail_file(int n, int e, int c) {
     const int before = left;
     left = n;
     number = e;
-    is_short = s;
+    cut = c;
     return before;
 }
 
 static int must_fail(void) {
-    if (left <= 0) return 0;
+    if (cut || left <= 0) return 0;
     left = left == 1 ? -1 : left - 1;
     if (left == -1) errno = number;
     return left == -1;
@@ -51,10 +51,12 @@ int open(const char *path, int flags, ...) {
 }
 
 ssize_t write(int file, const void *bytes, size_t count) {
-    if (left == 1 && is_short && count > 1) { /* the next call fails */
-        is_short = 0;
+    if (cut && left == 1 && count > 1) {
+        cut = 0;
+        left = number ? 1 : -1;
         return REAL(write)(file, bytes, count / 2);
     }
+    if (cut && left > 1) left--;
     return must_fail() ? -1 : REAL(write)(file, bytes, count);
 }
 

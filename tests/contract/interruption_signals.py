@@ -43,9 +43,10 @@ def run(scale: Scale) -> list[Figure]:
     others = {name: Found() for name in OTHERS if _is_there(name)}
     if not scale.full:
         others = {"predict": Found()}
-    _send(scale, fits, scale.choose(len(fits), 500), rng)
-    _send(scale, others, scale.choose(3, 50 * len(others)), rng)
-    return _figures(scale, "fit", fits) + _figures(scale, "other calls", others)
+    of_fits, of_others = scale.choose(len(fits), 500), scale.choose(3, 50 * len(others))
+    _send(scale, fits, of_fits, rng)
+    _send(scale, others, of_others, rng)
+    return _figures(scale, "fit", fits, of_fits) + _figures(scale, "other calls", others, of_others)
 
 
 def _is_there(name: str) -> bool:
@@ -66,11 +67,11 @@ def _send(scale: Scale, kinds: dict[str, Found], signals: int, rng: random.Rando
                 scale.say(f"signal {k} of {signals}")
 
 
-def _figures(scale: Scale, name: str, kinds: dict[str, Found]) -> list[Figure]:
+def _figures(scale: Scale, name: str, kinds: dict[str, Found], least: int) -> list[Figure]:
     waits = np.array([wait for found in kinds.values() for wait in found.waits])
     wrong = [what for found in kinds.values() for what in found.wrong]
     late = ", ".join(f"{found.late()} of {kind}" for kind, found in kinds.items() if found.late())
-    figures = [fact(f"{name}: signals", len(waits))]
+    figures = [at_least(f"{name}: signals", len(waits), least)]
     if scale.full:
         share = float((waits <= SOON).mean())
         figures.append(at_least(f"{name}: ended within 100 ms", share, 0.99, note=late))

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -29,6 +30,7 @@ from fastmlp.io import checkpoint
 
 SIZES = {"2 kB": 20, "1 MB": 500, "8 MB": 1400}
 MANY = 10**6
+HAPPENED = -1  # instead of how many calls are left
 
 
 @dataclass
@@ -135,30 +137,31 @@ def _kill(target: Target, seconds: float) -> str:
 
 
 class Calls:
-    """Failures of the system's calls on files, by the library that interruption_files.c makes."""
+    """Failures of the system's calls on files, by the library that interruption_files.c makes.
+
+    The ``nth`` call in a block fails with an error's ``number``; where they are ``cut``, the
+    ``nth`` write is a short one instead, and the call behind it fails, unless the number is 0.
+    """
 
     def __init__(self) -> None:
         self._fail = ctypes.CDLL(None).contract_fail_file
         self._fail.argtypes, self._fail.restype = [ctypes.c_int] * 3, ctypes.c_int
 
     @contextmanager
-    def failing(self, nth: int, number: int, short: bool) -> Iterator[list[int]]:
-        """The ``nth`` call in a block fails, or is cut short and the one behind it fails.
-
-        Leaves how many calls it was from failing, in the list.
-        """
-        left: list[int] = []
-        self._fail(nth, number, short)
+    def failing(self, nth: int, number: int, cut: bool) -> Iterator[None]:
+        """See above; a RuntimeError if the block did not come so far."""
+        self._fail(nth, number, cut)
         try:
-            yield left
+            yield
         finally:
-            left.append(self._fail(0, 0, 0))
+            if self._fail(0, 0, 0) != HAPPENED:
+                raise RuntimeError(f"there was no call {nth} to fail")
 
-    def of(self, target: Target) -> int:
-        """How many a save makes."""
-        with self.failing(MANY, 0, False) as left:
-            target.save("old")
-        return MANY - left[0]
+    def of(self, target: Target, cut: bool) -> int:
+        """How many a save makes, or how many writes."""
+        self._fail(MANY, 0, cut)
+        target.save("old")
+        return MANY - self._fail(0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -205,11 +208,11 @@ def _limited(size: int) -> Iterator[None]:
 def _by_library(target: Target) -> Iterator[Way]:
     """Each of a save's calls on files, with each error."""
     calls = Calls()
-    for nth in range(1, calls.of(target) + 1):
-        for number in (errno.ENOSPC, errno.EIO):
-            for short in (False, True):
-                name = f"{errno.errorcode[number]}{' behind a short write' if short else ''}"
-                yield Way(name, target, number, partial(calls.failing, nth, number, short))
+    for cut, numbers in ((False, (errno.ENOSPC, errno.EIO)), (True, (errno.ENOSPC, errno.EIO, 0))):
+        for nth, number in product(range(1, calls.of(target, cut) + 1), numbers):
+            name = errno.errorcode.get(number, "nothing")
+            name += " behind a short write" if cut else ""
+            yield Way(name, target, number, partial(calls.failing, nth, number, cut))
 
 
 def _by_patches(target: Target) -> Iterator[Way]:
@@ -240,7 +243,7 @@ def _one_error(way: Way) -> list[str]:
     state = target.which()
     if state == "torn" or (caught is None and state == "old"):
         wrong.append(f"the file is {state}")
-    if caught is not None and caught.errno != way.number:
+    if caught is not None and caught.errno != way.number:  # 0: the short write is to be made up
         wrong.append(f"{caught!r}")
     if caught is not None and str(target.path) not in str(caught):
         wrong.append(f"{caught} does not name the path")
