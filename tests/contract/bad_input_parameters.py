@@ -1,8 +1,8 @@
 """Every parameter of every public function, class and method, given what it does not expect.
 
 The parameters are those of the signatures, so that a new one is tried too. Each call that fails
-must raise the package's own error, which names the parameter, and must leave the network's
-parameters alone; files that cannot be opened or made are the system's errors.
+must raise the package's own error, which names the parameter, and must leave networks, optimizer,
+trainer and callbacks as they were; files that cannot be opened or made are the system's errors.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 from tests.contract.bad_input_objects import ODDITIES
+from tests.contract.memory_cases import Cube, as_bytes
 
 import fastmlp as fm
 from fastmlp import initializers, io
@@ -42,6 +43,13 @@ class World:
         self.layer, self.loss, self.penalty = fm.Linear(3, 2, seed=0), fm.MSELoss(), fm.L2(0.1)
         self.symbol, self.history = fm.Input(3), fm.History()
         self.graph = fm.Graph(self.symbol, fm.Linear(3, 2)(self.symbol), seed=0)
+
+    def state(self) -> Any:
+        """Of everything that can change, except what a loss or a layer keeps for backward."""
+        parameters = [self.net.params, self.graph.params, self.layer.W, self.layer.b]
+        keeping = (self.optimizer, self.trainer, self.stopping, self.schedule)
+        states = [owner.state_dict() for owner in keeping]
+        return as_bytes([parameters, states, self.history.to_dict()])
 
     def good(self, name: str) -> Any:
         """An argument for a parameter that has no default."""
@@ -72,7 +80,7 @@ _NEEDED: dict[str, Any] = {
     "in_features": 3, "out_features": 2, "features": 3, "pieces": 2, "lam": 0.1, "p": 1.5,
     "gamma": 0.5, "max_lr": 0.5, "quantiles": [0.1, 0.5], "step_size": 2, "width": 3, "every": 1,
     "n": 1, "value": 0.5, "low": -1.0, "high": 1.0, "std": 1.0, "mean": 0.0, "gain": 1.0,
-    "node": 0, "name": "y", "state": {}, "columns": {},
+    "node": 0, "layer": fm.ReLU(), "name": "y", "state": {}, "columns": {},
     "order": None, "batch_size": 4, "rates": np.ones(3),
 }  # fmt: skip
 # What a caller does not make, or makes of objects that each check their own arguments.
@@ -96,7 +104,8 @@ _METHODS = {
 
 
 # A position that takes one of two, and the list that changes what another one is.
-_ALSO_NAMED = {"net": "lr", "nodes": "inputs", "batch_size": "rates", "name": "node", "scores": "y"}
+_ALSO_NAMED = {"net": "lr", "nodes": "inputs", "batch_size": "rates", "name": "node", "scores": "y",
+               "layer": "layers"}  # fmt: skip
 # What these raise is theirs.
 _RAISING = {"attributes raise", "__len__ raises"}
 
@@ -133,6 +142,8 @@ def calls() -> Iterator[Call]:
     graph = partial(fm.Graph, symbol, fm.Linear(3, 2)(symbol))
     yield Call("Graph", partial(_same, graph))
     yield Call("Parameter", partial(_same, partial(fm.Parameter, 3)))
+    yield Call("Sequential(*layers)", partial(_same, _with_layer))
+    yield Call("Custom", partial(_same, partial(fm.Custom, Cube())))
     for owner, methods in _METHODS.items():
         for method in methods:
             yield Call(f"{owner}.{method}", partial(_method, owner, method))
@@ -154,6 +165,10 @@ def _same(found: Any, _: World) -> Any:
     return found
 
 
+def _with_layer(layer: Any) -> Any:
+    return fm.Sequential(fm.Linear(3, 2), layer)
+
+
 def _method(owner: str, name: str, world: World) -> Any:
     found = getattr(world, owner)
     if name == "backward" and owner != "penalty":
@@ -164,7 +179,7 @@ def _method(owner: str, name: str, world: World) -> Any:
 def verdict(call: Call, parameter: str, kind: str) -> tuple[str, str]:
     """The outcome, and what is wrong with it."""
     world = World()
-    before = world.net.params.tobytes()
+    before = world.state()
     try:
         call(world, **{parameter: STRANGE[kind]()})
     except fm.FastMLPError as error:
@@ -177,8 +192,8 @@ def verdict(call: Call, parameter: str, kind: str) -> tuple[str, str]:
             return "error", f"{type(error).__name__}: {error}"
     else:
         return "result", ""
-    changed = world.net.params.tobytes() != before
-    return "error", "the parameters have changed" if changed else ""
+    changed = world.state() != before
+    return "error", "something has changed" if changed else ""
 
 
 def _words(error: Exception) -> list[str]:

@@ -102,6 +102,8 @@ def as_bytes(value: Any) -> Any:
         return value.tobytes()
     if isinstance(value, (tuple, list)):
         return [as_bytes(one) for one in value]
+    if isinstance(value, dict):
+        return {name: as_bytes(one) for name, one in value.items()}
     if isinstance(value, fm.Network):
         return [*state(value), value.step_count]
     return value
