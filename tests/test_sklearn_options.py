@@ -84,6 +84,23 @@ def test_options_of_ours_train(options):
     assert clone(model).get_params().keys() == model.get_params().keys()
 
 
+class Counting:
+    """Keeps how many threads an epoch may use."""
+
+    def on_epoch_end(self, state):
+        self.threads = fm.get_num_threads()
+
+
+def test_threads_of_an_estimator_win_over_those_of_the_block():
+    counting = Counting()
+    model = MLPClassifier((4,), max_iter=1, n_threads=2, callbacks=[counting])
+    with fm.threads(3):
+        model.fit(*IRIS)
+        assert (counting.threads, fm.get_num_threads()) == (2, 3)
+        model.set_params(n_threads=None).fit(*IRIS)
+        assert counting.threads == 3
+
+
 @pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", fm.HuberLoss(0.5)])
 def test_losses_of_the_regressor(loss):
     model = MLPRegressor(loss, (16,), random_state=0, learning_rate_init=0.01)
