@@ -311,3 +311,24 @@ def test_training_begins_with_any_node(kind):
         nets[1].backward(loss.backward())
         optimizer.step()
         assert (nets[0].params == nets[1].params).all()
+
+
+@pytest.mark.parametrize("comes_first", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("kind", [kind for kind in FIRST if kind != "dropout"])
+@pytest.mark.usefixtures("isa", "threads")
+def test_a_value_read_twice_gets_both_gradients(kind, training, comes_first):
+    """The node that comes later in the graph writes the gradient, the other adds to it."""
+    x, symbol = draw(9, 6), fm.Input(6)
+    (layer,), line = FIRST[kind](), fm.Linear(6, 3)
+    layers = {"node": layer, "line": line} if comes_first else {"line": line, "node": layer}
+    both = fm.Graph(symbol, {name: one(symbol) for name, one in layers.items()},
+                    dtype="float64", seed=2)  # fmt: skip
+    upstream = {
+        name: draw(*y.shape, seed=4) for name, y in both.forward(x, training=training).items()
+    }
+    found = both.backward(upstream)
+    alone = fm.Sequential(*FIRST[kind](), in_features=6, dtype="float64")
+    alone.forward(x, training=training)
+    expected = alone.backward(upstream["node"]) + upstream["line"] @ line.W.T
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
