@@ -33,11 +33,12 @@ def run(scale: Scale) -> list[Figure]:
     ]
 
 
-def _report(code: str) -> str:
+def _report(code: str, timeout: float = watchdog.TIMEOUT) -> str:
     """What some code prints in a new process, from the repository's root."""
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}
-    return watchdog.run("-c", code, environment=environment | {"PYTHONPATH": path})
+    environment["PYTHONPATH"] = path
+    return watchdog.run("-c", code, environment=environment, timeout=timeout)
 
 
 # ---- fits elsewhere ----
@@ -105,7 +106,8 @@ def _state(scale: Scale) -> Iterator[Figure]:
     found = json.loads(
         _report(
             "from tests.contract import processes_state\n"
-            f"processes_state.report({packages}, {scale.full})"
+            f"processes_state.report({packages}, {scale.full})",
+            timeout=scale.choose(1, 10) * watchdog.TIMEOUT,
         )
     )
     yield fact("Import and kinds of calls between which the process was looked at", found["calls"])

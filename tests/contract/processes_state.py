@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 from tests import host_state
 
-# Modules of others that fastmlp's calls import; those of some packages where they are asked for.
-_MODULES = ("scipy.optimize", "click", "rich.console")
+# Modules of others that the calls import, by the package that they are of.
 PACKAGES = {
+    "rich": ("rich.console",),
     "sklearn": ("sklearn.base", "sklearn.metrics", "sklearn.model_selection"),
     "matplotlib": ("matplotlib.figure", "matplotlib.backends.backend_agg"),
 }
@@ -31,9 +31,8 @@ def _use_others(packages: Collection[str]) -> None:
     rich draws from Python's random state when it is imported; tqdm's first bar starts a thread that
     watches all bars; Matplotlib keeps the files of fonts open.
     """
-    for module in (*_MODULES, *(name for package in packages for name in PACKAGES[package])):
-        if installed(module.split(".")[0]):
-            importlib.import_module(module)
+    for module in ("scipy.optimize", *(name for package in packages for name in PACKAGES[package])):
+        importlib.import_module(module)
     if installed("tqdm"):
         importlib.import_module("tqdm").tqdm(file=io.StringIO()).close()
     if "matplotlib" in packages:
