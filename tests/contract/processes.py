@@ -64,18 +64,20 @@ def _cells(scale: Scale) -> Iterator[Figure]:
     yield at_least("Fits elsewhere that were right, cells", right, len(wanted))
     for verdict, found in verdicts.items():
         yield exactly(f"Cells that {verdict}", len(found), 0, "; ".join(found)[:500])
-    yield _parents({name: ended for name, ended in parents.items() if ended is not None})
+    amid = sum(moment == "during" for _, moment, _ in wanted)
+    yield _parents({name: ended for name, ended in parents.items() if ended is not None}, amid)
     yield exactly("Not installed here", ", ".join(sorted(missing)) or "nothing", "nothing")
 
 
-def _parents(ended: dict[str, Ended]) -> Figure:
+def _parents(ended: dict[str, Ended], wanted: int) -> Figure:
     """The fits amid which others ran, against as many epochs with nothing else under way."""
     epochs = [count for count, _ in ended.values()]
     with fm.threads(1):
-        wanted = cells.bits_by_epoch(epochs)
-    other = [name for name, (count, bits) in ended.items() if bits != wanted[count]]
-    note = "; ".join([f"of {len(ended)}, of {min(epochs)} to {max(epochs)} epochs", *other])
-    return exactly("Fits amid which those ran, with other bits", len(other), 0, note[:500])
+        alone = cells.bits_by_epoch(epochs)
+    other = [name for name, (count, bits) in ended.items() if bits != alone[count]]
+    note = f"of {min(epochs, default=0)} to {max(epochs, default=0)} epochs"
+    note = "; ".join([note, *(f"other bits: {name}" for name in other)])[:500]
+    return at_least("Fits amid which those ran, right", len(ended) - len(other), wanted, note=note)
 
 
 def _cell(

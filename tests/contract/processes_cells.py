@@ -154,7 +154,8 @@ class _Remember:
 def bits_by_epoch(epochs: Collection[int]) -> dict[int, str]:
     """Bits of the fit amid which others run, when nothing else does, behind so many epochs."""
     remember = _Remember(epochs)
-    _fit_here(neighbours.make_trainer(_SEED), max(epochs), remember)
+    if epochs:
+        _fit_here(neighbours.make_trainer(_SEED), max(epochs), remember)
     return remember.bits
 
 
