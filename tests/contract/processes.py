@@ -116,8 +116,9 @@ def _state(scale: Scale) -> Iterator[Figure]:
     changed = [f"{call}: {', '.join(what)}" for call, what in found["changed"].items()]
     note = "; ".join(changed)
     yield exactly("Kinds that changed something of the process", len(changed), 0, note[:500])
-    missing = ", ".join(sorted(set(wanted) - set(packages)))
-    yield exactly("Packages whose kinds were left out", missing or "none", "none")
+    if scale.full:
+        missing = ", ".join(sorted(set(wanted) - set(packages)))
+        yield exactly("Packages whose kinds were left out", missing or "none", "none")
 
 
 def _modes(scale: Scale) -> Iterator[Figure]:
