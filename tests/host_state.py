@@ -88,9 +88,13 @@ def _umask() -> int:
     return before
 
 
-def _descriptors() -> int:
+def _descriptors() -> list[str]:
+    """What is open: among it the folder that tells, while it is read."""
     folder = _PROC / "fd"
-    return len(list(folder.iterdir())) if folder.exists() else 0
+    if not folder.exists():
+        return []
+    with os.scandir(folder) as links:
+        return sorted(os.readlink(link.path) for link in links)
 
 
 def _affinity() -> object:
@@ -106,7 +110,8 @@ READERS: dict[str, Callable[[], Any]] = {
     "environment": lambda: dict(os.environ),
     "environment of C": lambda: [
         _LIBC.getenv(name)
-        for name in (b"OMP_NUM_THREADS", b"OMP_WAIT_POLICY", b"OPENBLAS_NUM_THREADS", b"PATH")
+        for name in (b"OMP_NUM_THREADS", b"OMP_WAIT_POLICY", b"GOMP_SPINCOUNT",
+                     b"OPENBLAS_NUM_THREADS", b"PATH")
     ],
     "NumPy's random state": lambda: [str(part) for part in np.random.get_state()],  # noqa: NPY002
     "NumPy's error state": lambda: [np.geterr(), np.geterrcall(), np.get_printoptions()],
@@ -142,9 +147,8 @@ def read() -> dict[str, str]:
     return openmp | {name: repr(reader()) for name, reader in READERS.items()}
 
 
-def changes(before: dict[str, str]) -> dict[str, tuple[str, str]]:
+def changes(before: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str, str]]:
     """What is not as it was: before, and now. A library that came later is none of it."""
-    now = read()
     return {name: (old, now[name]) for name, old in before.items() if old != now[name]}
 
 

@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import importlib
 import importlib.util
 import json
 import multiprocessing
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 from tests import neighbours
 from tests.contract import processes_hosts as hosts
 
 import fastmlp as fm
 
 Job = tuple[str, int]
+Ended = tuple[int, str]  # epochs of a fit, and the bits of its parameters and losses
 MOMENTS = ("before", "after", "during")
 
 # The trainer that a thread of this process is fitting; forked workers have it as it was then.
@@ -94,6 +97,8 @@ def installed(way: str) -> bool:
 
 # ---- moments ----
 
+_SEED = 99  # of the fit amid which others run
+
 
 class _UntilDone:
     """A callback that keeps its fit going until the others have done their work."""
@@ -108,14 +113,11 @@ class _UntilDone:
 
 
 @contextlib.contextmanager
-def _amid_a_fit() -> Iterator[None]:
-    trainer, callback = neighbours.make_trainer(99), _UntilDone()
-    arguments: dict[str, Any] = {"epochs": 10**6, "batch_size": neighbours.BATCH}
+def _amid_a_fit(ended: list[Ended]) -> Iterator[None]:
+    """A fit goes on in another thread; how it ended comes into the list."""
+    trainer, callback = neighbours.make_trainer(_SEED), _UntilDone()
     with ThreadPoolExecutor(1) as background:
-        fitting = background.submit(
-            trainer.fit, neighbours.X, neighbours.Y, **arguments,
-            callbacks=[callback], progress=False, check_finite=False,
-        )  # fmt: skip
+        fitting = background.submit(_fit_here, trainer, 10**6, callback)
         try:
             assert callback.started.wait(neighbours.TIMEOUT), fitting.exception()
             _at_work.append(trainer)
@@ -123,15 +125,50 @@ def _amid_a_fit() -> Iterator[None]:
         finally:
             _at_work.clear()
             callback.done.set()
-        fitting.result()
+        history = fitting.result()
+    ended.append((len(history.loss), _bits(trainer.net, history)))
+
+
+def _fit_here(trainer: fm.Trainer, epochs: int, callback: Any) -> fm.History:
+    return trainer.fit(
+        neighbours.X, neighbours.Y, epochs=epochs, batch_size=neighbours.BATCH,
+        callbacks=[callback], progress=False, check_finite=False,
+    )  # fmt: skip
+
+
+def _bits(net: Any, history: fm.History) -> str:
+    return hashlib.sha256(net.params.tobytes() + np.array(history.loss).tobytes()).hexdigest()
+
+
+class _Remember:
+    """A callback that takes the bits behind some numbers of epochs."""
+
+    def __init__(self, epochs: Collection[int]) -> None:
+        self.wanted, self.bits = set(epochs), dict[int, str]()
+
+    def on_epoch_end(self, state: Any) -> None:
+        if state.epoch + 1 in self.wanted:
+            self.bits[state.epoch + 1] = _bits(state.net, state.history)
+
+
+def bits_by_epoch(epochs: Collection[int]) -> dict[int, str]:
+    """Bits of the fit amid which others run, when nothing else does, behind so many epochs."""
+    remember = _Remember(epochs)
+    if epochs:
+        _fit_here(neighbours.make_trainer(_SEED), max(epochs), remember)
+    return remember.bits
 
 
 def cell(way: str, moment: str, host: str, seeds: Sequence[int]) -> None:
-    """Print the bits of fits from these seeds, run in this way at this moment."""
+    """Print the bits of fits from these seeds, run in this way at this moment.
+
+    And how the fit amid which they ran ended, or None.
+    """
     fm.set_num_threads(neighbours.THREADS)
     jobs = [(host, seed) for seed in seeds]
+    ended: list[Ended] = []
     if moment == "after":
         neighbours.fit(0)
-    with _amid_a_fit() if moment == "during" else contextlib.nullcontext():
+    with _amid_a_fit(ended) if moment == "during" else contextlib.nullcontext():
         found = WAYS[way](jobs)
-    print(json.dumps(found))
+    print(json.dumps([found, ended[0] if ended else None]))

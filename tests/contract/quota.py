@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests import neighbours, watchdog
 from tests.contract.figures import Figure, Scale, exactly, fact
-from tests.contract.quota_trees import TREES, write
+from tests.contract.quota_trees import TREES, Tree, write
 
 from fastmlp import _core
 
@@ -60,27 +60,36 @@ def _fake_groups(scale: Scale) -> Iterator[Figure]:
 
 
 def _mounted_groups(scale: Scale) -> Iterator[Figure]:
-    """A new process that sees such a tree as its own /proc/self/cgroup and /sys/fs/cgroup."""
+    """New processes that see such trees as their own /proc/self/cgroup and /sys/fs/cgroup."""
     if not scale.full:
         return
-    root = scale.scratch / "mounted"
-    write(root, TREES["version 2: one CPU"].files)
+    figure = "New processes under mounted quotas"
+    if shutil.which("unshare") is None:
+        yield fact(figure, "not run: no unshare here")
+        return
+    cases: dict[str, tuple[object, object]] = {}
+    for number, name in enumerate(("version 2: one CPU", "version 1: half a CPU")):
+        under = _mounting(scale.scratch / f"mounted{number}", TREES[name])
+        try:
+            cases[name] = (_threads(*under), 1)
+            wins = f"OMP_NUM_THREADS wins over {name}"
+            cases[wins] = (_threads(*under, OMP_NUM_THREADS="5"), 5)
+        except subprocess.CalledProcessError as error:
+            if not any(tool in error.stderr for tool in ("mount:", "unshare:")):
+                raise
+            yield fact(figure, f"not run: {error.stderr.strip().splitlines()[-1]}")
+            return
+    yield _wrong(figure, cases)
+
+
+def _mounting(root: Path, tree: Tree) -> tuple[str, ...]:
+    """The beginning of a command that runs where the tree is mounted."""
+    write(root, tree.files)
     script = (
         f"mount --bind {root}/sys/fs/cgroup /sys/fs/cgroup && "
         f'mount --bind {root}/proc/self/cgroup /proc/$$/cgroup && exec "$@"'
     )
-    command = ["unshare", "--mount", "sh", "-c", script, "sh", *_SHOW]
-    if shutil.which("unshare") is None:
-        yield fact("A new process under a mounted quota of one CPU", "not run: no unshare here")
-        return
-    done = subprocess.run(command, env=_without(), capture_output=True, text=True, timeout=60)
-    if "mount:" in done.stderr or "unshare:" in done.stderr:
-        why = done.stderr.strip().splitlines()[-1]
-        yield fact("A new process under a mounted quota of one CPU", f"not run: {why}")
-        return
-    yield exactly(
-        "A new process under a mounted quota of one CPU, threads", done.stdout.strip(), "1"
-    )
+    return "unshare", "--mount", "sh", "-c", script, "sh"
 
 
 # ---- new processes ----
