@@ -14,6 +14,7 @@ import math
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ TITLE = "Fuzzing"
 
 CPU_HOURS = 2.0
 CORPUS = Path(__file__).parent / "corpus"
+CRASHES = Path(__file__).parent / "crashes"  # what was found is kept here
 MOST_CORPUS_BYTES = 60_000  # of each
 DIRECTORY_ENTRY = 50  # of a zip file, for a name of four letters
 SEED = 20240607
@@ -193,8 +195,8 @@ def _guided(scale: Scale) -> list[Figure]:
         found = list(pool.map(lambda target: _fuzz(target, seconds, scale), targets))
     hours = sum(used for _, _, used in found) / 3600
     figures = [
-        exactly(f"{target.name}, guided: crashes", crashes, 0, note)
-        for target, (crashes, note, _) in zip(targets, found, strict=True)
+        exactly(f"{target.name}, guided: crashes", crashes.count, 0, f"{runs:,} runs{crashes}")
+        for target, (crashes, runs, _) in zip(targets, found, strict=True)
     ]
     return [*figures, at_least("processor time of the guided runs", hours, CPU_HOURS, "hours")]
 
@@ -215,35 +217,70 @@ def _targets(scale: Scale) -> list[Target]:
     ]
 
 
-def _fuzz(target: Target, seconds: float, scale: Scale) -> tuple[int, str, float]:
+class Crashes:
+    """What a fuzzer wrote of inputs, and how often it ended badly without writing of a new one.
+
+    It writes to a folder that is empty at first: a file is named by its contents, so that the crash
+    of an earlier run would otherwise seem not to be one of this run.
+    """
+
+    def __init__(self, folder: Path, kept: Path) -> None:
+        folder.mkdir()
+        self.folder, self.kept = folder, kept
+        self.names: set[str] = set()
+        self.endings: collections.Counter[int] = collections.Counter()
+
+    def look(self, status: int) -> None:
+        """Look what is new after a run with some exit status, and keep it."""
+        new = {path.name for path in self.folder.iterdir()} - self.names
+        for name in new:
+            self.kept.mkdir(parents=True, exist_ok=True)
+            shutil.copy(self.folder / name, self.kept)
+        if status != 0 and not new:
+            self.endings[status] += 1
+        self.names |= new
+
+    @property
+    def count(self) -> int:
+        """Of both."""
+        return len(self.names) + self.endings.total()
+
+    def __str__(self) -> str:
+        endings = [f"{n} ended with {status}" for status, n in sorted(self.endings.items())]
+        return "".join(f"; {what}" for what in [*sorted(self.names), *endings])
+
+
+def _fuzz(target: Target, seconds: float, scale: Scale) -> tuple[Crashes, int, float]:
     """Run a fuzzer again after each crash, for some seconds of processor time; keep its corpus.
 
-    Return crashes, what to say of them, and the processor time.
+    Return crashes, runs, and the processor time.
     """
     folder = _unpack(target.name, scale.scratch / f"{target.name}-corpus")
-    crashes = CORPUS.parent / "crashes" / target.name
-    crashes.mkdir(parents=True, exist_ok=True)
-    known = set(crashes.iterdir())
+    crashes = Crashes(scale.scratch / f"{target.name}-crashes", CRASHES / target.name)
+    prefix = f"-artifact_prefix={crashes.folder}/"
     runs, spent = 0, 0.0
     while (left := math.ceil(seconds - spent)) > 0:
-        printed, used = _libfuzzer(
-            target, [f"-max_total_time={left}", f"-artifact_prefix={crashes}/", str(folder)]
-        )
+        printed, status, used = _libfuzzer(target, [f"-max_total_time={left}", prefix, str(folder)])
         spent += used
+        crashes.look(status)
         if "INITED" not in printed:
-            raise RuntimeError(f"the fuzzer of {target.name} does not start:\n{printed[-2000:]}")
+            raise RuntimeError(
+                f"the fuzzer of {target.name} does not start: it ended with {status}\n"
+                + printed[-2000:]
+            )
         runs += sum(map(int, re.findall(r"number_of_executed_units: *(\d+)", printed)))
-        scale.say(f"{target.name}: {len(set(crashes.iterdir()) - known)} crashes")
+        scale.say(f"{target.name}: {crashes.count} crashes")
     merged = scale.scratch / f"{target.name}-merged"
     merged.mkdir()
-    _libfuzzer(target, ["-merge=1", str(merged), str(folder)])
-    keep(target.name, merged)
-    new = sorted(path.name for path in set(crashes.iterdir()) - known)
-    return len(new), f"{runs:,} runs; {', '.join(new)}".rstrip("; "), spent
+    _, status, _ = _libfuzzer(target, ["-merge=1", prefix, str(merged), str(folder)])
+    crashes.look(status)
+    if status == 0:
+        keep(target.name, merged)
+    return crashes, runs, spent
 
 
-def _libfuzzer(target: Target, options: list[str]) -> tuple[str, float]:
-    """Run a fuzzer; return what it printed, and the seconds of processor time that it took."""
+def _libfuzzer(target: Target, options: list[str]) -> tuple[str, int, float]:
+    """Run a fuzzer; return what it printed, its exit status and its seconds of processor time."""
     known = {"FUZZED": target.name, "PYTHONPATH": str(native.ROOT)}
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
@@ -254,7 +291,8 @@ def _libfuzzer(target: Target, options: list[str]) -> tuple[str, float]:
             stdout=output, stderr=subprocess.STDOUT,
             env={**os.environ, **ENVIRONMENT, **known},
         )  # fmt: skip
-        _, _, used = os.wait4(process.pid, 0)
-        process.returncode = 0  # collected above, with its times
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)  # as `wait` was not the one to ask
         output.seek(0)
-        return output.read().decode(errors="replace"), used.ru_utime + used.ru_stime
+        printed = output.read().decode(errors="replace")
+        return printed, process.returncode, used.ru_utime + used.ru_stime

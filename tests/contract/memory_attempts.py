@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import traceback
+from collections import Counter
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,13 +42,21 @@ def _is_foreign(error: Exception) -> bool:
     return not ours and any(part in text for part in _FOREIGN.get(type(error), ()))
 
 
+def _module(error: Exception) -> str:
+    """Whose line raised an error, or called the function in C that did."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return str(frames[-1].f_globals["__name__"])
+
+
 @dataclass
 class Tally:
     """What the attempts came to; ``wrong`` says of each that broke a promise what and where."""
 
     failures: int = 0
     absorbed: int = 0  # the call found another way, to the right result
-    foreign: int = 0  # raised something else than MemoryError, not by us
+    # Not by us, but raised in the place of MemoryError: how often each exception, and where.
+    foreign: Counter[str] = field(default_factory=Counter)
+    places: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
 
@@ -71,8 +80,8 @@ class Subject:
         rewind(self.net, self.start)
         return [as_bytes(self.call()), state(self.net), self._files()]
 
-    def attempt(self, level: Level, nth: int, tally: Tally) -> bool:
-        """Let the call's ``nth`` request fail; False where it makes no so many."""
+    def fail(self, level: Level, nth: int) -> tuple[Any, Exception | None]:
+        """Call with the ``nth`` request failing; return the value, or None and the error."""
         self._begin()
         value = caught = None
         with level.failing(nth):
@@ -80,6 +89,11 @@ class Subject:
                 value = self.call()
             except Exception as error:
                 caught = error
+        return value, caught
+
+    def attempt(self, level: Level, nth: int, tally: Tally) -> bool:
+        """Let the call's ``nth`` request fail; False where it makes no so many."""
+        value, caught = self.fail(level, nth)
         if not level.happened():
             return False
         tally.failures += 1
@@ -89,7 +103,9 @@ class Subject:
         else:
             what = f"{type(caught).__name__}: {caught}"
             foreign = _is_foreign(caught)
-            tally.foreign += foreign
+            if foreign:
+                tally.foreign[type(caught).__name__] += 1
+                tally.places[_module(caught)] += 1
             self._expect(isinstance(caught, MemoryError) or foreign, what, nth, tally)
             self._expect(state(self.net) in self.allowed, "a step half made", nth, tally)
             # The one file that a call writes has the same bytes before and after it.

@@ -156,7 +156,6 @@ def main(calls: int, rounds: int) -> None:
     """Random calls, then rounds of equal ones."""
     outcomes: Counter[str] = Counter()
     strange: list[str] = []
-    curve = []
     heap = heap_reader()
 
     def call(seed: int) -> None:
@@ -165,16 +164,23 @@ def main(calls: int, rounds: int) -> None:
         if not right:
             strange.append(f"call {seed}, {how}")
 
+    def walk(seeds: range) -> list[tuple[int, int]]:
+        curve = []
+        for made, seed in enumerate(seeds, 1):
+            call(seed)
+            if made % max(1, calls // 50) == 0:
+                gc.collect()
+                curve.append((made, resident()))
+        return curve
+
     with tempfile.TemporaryDirectory() as name, fm.threads(2):
         folder = Path(name)
         # Caches and the heap's gaps fill for some 60,000 calls; 180,000 more were flat.
         warm_up = calls * 3 // 4
-        for k in range(warm_up + calls):
-            call(k)
-            if k % max(1, calls // 50) == 0:
-                gc.collect()
-                if k >= warm_up:
-                    curve.append((k, resident()))
+        walk(range(warm_up))
+        outcomes.clear()
+        curve = walk(range(warm_up, warm_up + calls))
+        behind = outcomes.copy()
         held = []
         for _ in range(WARM_UP + rounds):
             for k in range(ROUND):
@@ -186,7 +192,7 @@ def main(calls: int, rounds: int) -> None:
         for first, last in zip(held[WARM_UP - 1], held[-1], strict=True)
     )
     print(json.dumps({
-        "resident": curve, "outcomes": outcomes, "unexpected": len(strange),
+        "resident": curve, "outcomes": behind, "unexpected": len(strange),
         "first_unexpected": strange[0] if strange else "", "heap_growth": heap_growth,
         "block_growth": block_growth,
     }))  # fmt: skip

@@ -6,15 +6,15 @@ ended the process.
 
 from __future__ import annotations
 
-import gc
 import itertools
 import json
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+from tests.contract import memory_growth
 from tests.contract.memory_attempts import Level, Subject, Tally
-from tests.contract.memory_calls import heap_reader
 from tests.contract.memory_cases import Case, cases
 from tests.contract.memory_levels import Core, Malloc, Objects
 
@@ -23,8 +23,11 @@ import fastmlp as fm
 LEVELS = {"core": Core, "objects": Objects, "malloc": Malloc}
 
 
-def sweep(case: Case, level: Level, every: int) -> Tally:
-    """Each ``every``-th request of a case fails once."""
+def sweep(case: Case, level: Level, every: int, measured: Iterator[bool]) -> Tally:
+    """Each ``every``-th request of a case fails once.
+
+    Where ``measured`` says so it then fails repeatedly, and the growth of the heap is told.
+    """
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
         subject = Subject(case, Path(folder))
@@ -41,6 +44,10 @@ def sweep(case: Case, level: Level, every: int) -> Tally:
                 tally.failures -= quiet
                 tally.absorbed -= quiet
                 break
+        for nth in range(first, first + every * tally.failures, every):
+            if next(measured):
+                say("attempt", [case.name, nth])
+                say("growth", [memory_growth.of(subject, level, nth), case.name, nth])
     return tally
 
 
@@ -49,25 +56,19 @@ def say(kind: str, what: object) -> None:
     print(json.dumps([kind, what]), flush=True)
 
 
-def main(level_name: str, threads: str, first: str, stride: str, every: str, rounds: str) -> None:
-    """Each ``stride``-th case from the ``first`` on; then some rounds more, to look for leaks."""
-    level, chosen = LEVELS[level_name](), cases()[int(first) :: int(stride)]
+def main(level_name: str, threads: str, first: str, stride: str, every: str, measured: str) -> None:
+    """Sweep each ``stride``-th case from the ``first`` on; see whether any failure loses memory.
+
+    That is measured of each ``measured``-th failure of all cases, of none where it is 0.
+    """
+    level, period = LEVELS[level_name](), int(measured)
+    chosen = (period > 0 and k % period == 0 for k in itertools.count())
     with fm.threads(int(threads)):
-        for case in chosen:
+        if period:
+            say("trial", memory_growth.trial(level))
+        for case in cases()[int(first) :: int(stride)]:
             say("case", case.name)
-            say("tally", vars(sweep(case, level, int(every))))
-        if int(rounds):
-            say("leak", leaked(chosen, level, int(rounds)))
-
-
-def leaked(chosen: list[Case], level: Level, rounds: int) -> float:
-    """By how many bytes of the heap each failure of the last round has left more in use."""
-    heap, held = heap_reader(), []
-    for _ in range(rounds):
-        failures = sum(sweep(case, level, 1).failures for case in chosen)
-        gc.collect()
-        held.append(heap())
-    return (held[-1] - held[-2]) / failures
+            say("tally", vars(sweep(case, level, int(every), chosen)))
 
 
 if __name__ == "__main__":
