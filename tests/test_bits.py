@@ -122,3 +122,21 @@ def test_cross_entropy_of_a_row_does_not_depend_on_its_batch(classes, isa, dtype
     for row in range(53):
         loss.forward(scores[row : row + 1], labels[row : row + 1], weight[row : row + 1])
         np.testing.assert_array_equal(together[row], loss.backward()[0])
+
+
+@pytest.mark.parametrize("outputs", [513, 520])
+def test_products_of_large_matrices_have_the_bits_of_small_ones(outputs, isa, dtype, threads):
+    """Large operands are packed into panels; single rows, or few columns, are read in place."""
+    rng = np.random.default_rng(outputs)
+    x, dy = (rng.normal(size=(600, n)).astype(dtype) for n in (600, outputs))
+    layer = fm.Linear(600, outputs, dtype=dtype, seed=0)
+    y, dx, dW = layer.forward(x), layer.backward(dy), layer.dW.copy()
+    for row in (0, 299, 599):
+        one = slice(row, row + 1)
+        assert same_bits(layer.forward(x[one]), y[one])
+        assert same_bits(layer.backward(dy[one]), dx[one])
+    part = fm.Linear(600, 16, dtype=dtype)
+    part.W[...] = layer.W[:, -16:]
+    assert same_bits(part.forward(x), y[:, -16:])
+    part.backward(dy[:, -16:])
+    assert same_bits(part.dW, dW[:, -16:])
