@@ -57,9 +57,9 @@ static int64_t width_of(const description *d, int source) {
 
 static int take_source(bytes *b, const description *d) {
     const unsigned which = take(b);
-    const int values = d->count + d->ends.n_inputs;
+    const int64_t values = (int64_t)d->count + d->ends.n_inputs; /* which may be any number */
     if (which >= 250 || values < 1 || values > 1000) return (int)take_wild(b);
-    return (int)(which % (unsigned)values) - d->ends.n_inputs;
+    return (int)(which % values) - d->ends.n_inputs;
 }
 
 /* The factors that a product of the two sources needs, if the widths allow any; they may be wrong. */
