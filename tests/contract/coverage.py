@@ -71,7 +71,7 @@ def _plain_suite(scale: Scale) -> list[Figure]:
     start = time.monotonic()
     outcome, failed = _pytest([sys.executable], native.ROOT, dict(os.environ))
     seconds = time.monotonic() - start
-    scale.say(outcome)
+    scale.say("\n".join([outcome, *failed]))
     return [
         at_most("plain pytest", seconds, MOST_SECONDS, "s", outcome),
         exactly("plain pytest: tests that fail", len(failed), 0, ", ".join(failed)),
@@ -83,7 +83,7 @@ def _run_suite(scale: Scale, build: Build) -> tuple[str, list[str]]:
     python = [sys.executable, "-m", "coverage", "run", f"--rcfile={build.python_settings}"]
     environment = {**os.environ, "PYTHONPATH": str(build.site)}
     outcome, failed = _pytest(python, build.root, environment)
-    scale.say(outcome)
+    scale.say("\n".join([outcome, *failed]))
     return outcome, failed
 
 
