@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,25 +23,6 @@ from houses import houses, one_error_line, write
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
-# The command line in a process that kills itself at the n-th rename of files of a name: a save has
-# then been written, and is not in place yet, or just is.
-KILLED = """
-import os, signal, sys
-from fastmlp.cli import main
-name, when, count, *arguments = sys.argv[1:]
-real, seen = os.replace, 0
-def replace(source, target):
-    global seen
-    seen += os.path.basename(target) == name
-    ends = seen == int(count) and os.path.basename(target) == name
-    if ends and when == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    real(source, target)
-    if ends:
-        os.kill(os.getpid(), signal.SIGKILL)
-os.replace = replace
-sys.exit(main(arguments))
-"""
 needs_signals = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 
 
@@ -48,9 +32,36 @@ def checkpointed(path: str, *more: str) -> list[str]:
 
 
 def kill(name: str, when: str, count: int, arguments: list[str]) -> None:
-    command = [sys.executable, "-c", KILLED, name, when, str(count), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    """Run the command line in a child that kills itself at the n-th rename of files of a name.
+
+    A save has been written then, and is not in place yet, or just is.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside any threads
+        child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        try:
+            os.replace = dying(os.replace, name, when, count)
+            main(arguments)
+        finally:
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+
+
+def dying(replace: Callable[..., None], name: str, when: str, count: int) -> Callable[..., None]:
+    """``os.replace`` that ends the process before or after doing its ``count``-th work."""
+    seen = itertools.count(1)
+
+    def replaced(source: str, target: str) -> None:
+        ends = os.path.basename(target) == name and next(seen) == count
+        if ends and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        replace(source, target)
+        if ends:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return replaced
 
 
 def files() -> set[str]:

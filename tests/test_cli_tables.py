@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import runpy
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -87,15 +86,13 @@ def test_parquet_gives_what_csv_gives() -> None:
     np.testing.assert_array_equal(fm.load("p.safetensors").params, fm.load("c.safetensors").params)
 
 
-def test_without_pyarrow_parquet_says_what_to_install() -> None:
+def test_without_pyarrow_parquet_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     Path("p.parquet").write_bytes(b"PAR1")
-    code = (
-        "import sys; sys.modules['pyarrow'] = None\nfrom fastmlp.cli import main\n"
-        "sys.exit(main(['train', 'p.parquet', '--target', 'a']))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr == "Error: Parquet needs pyarrow: pip install pyarrow\n"
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert main(["train", "p.parquet", "--target", "a"]) == 2
+    assert capsys.readouterr().err == "Error: Parquet needs pyarrow: pip install pyarrow\n"
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
