@@ -69,6 +69,20 @@ def test_small_shapes_on_threads(isa, dtype, threads, guarded):
         run_small((0, 1, 2, 5, 9, 16, 31, 33), fan_in, fan_out, True, dtype, guarded)
 
 
+@pytest.mark.parametrize("height", range(1, 9))
+def test_every_tile(height, isa, dtype):
+    """Each height and width of the tiles that products are made of, whole or with a part of the
+    last vector."""
+    rng, vector = generator(height), 32 // dtype.itemsize  # two of AVX2's are one of AVX-512's
+    for whole in range(vector, 16 * vector + 1, vector):
+        for width in (whole - 1, whole):
+            shapes = [(height, height), (height, width), (width,), (height, width)]
+            problem = [integers(rng, shape, dtype) for shape in shapes]
+            results = three_products(*problem, dtype)
+            for found, wanted in zip(results, exact_products(*problem), strict=True):
+                assert np.array_equal(found, wanted), width
+
+
 def test_gradients_add_up(isa, dtype, threads):
     """``accumulate=True`` adds to what is there, in each form of the weight gradient."""
     for rows, fan_in, fan_out in [(5, 7, 9), (20, 33, 3), (40, 18, 20)]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import fastmlp as fm
+from fastmlp import io
 
 X = np.ones((4, 3), np.float32)
 
@@ -73,6 +74,10 @@ CALLS = {
         lambda: fm.History().load({**fm.History().to_dict(), "lr": [0.1]}),
         r"columns: got \[0.1\] for lr; want 0 numbers",
     ),
+    "columns that are missing": (
+        lambda: fm.History().load({"loss": []}), r"columns: got loss; want lists of loss, "
+    ),
+    "a model file of no network": (lambda: io.save(3, "m"), "net: got 3; want a network"),
     "a name used twice": (
         lambda: fm.Graph(x := fm.Input(3), fm.ReLU()(fm.Tanh()(x).named("a")).named("a")),
         "name: 'a' is used twice in this graph",
@@ -110,6 +115,16 @@ def test_refused_in_words(name):
     call, words = CALLS[name]
     with pytest.raises((fm.FastMLPError, AttributeError), match=words):
         call()
+
+
+def test_memory_that_an_object_cannot_have_is_not_its_fault():
+    class Greedy:
+        @property
+        def dtype(self):
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        fm.Sequential(fm.Linear(3, 2), dtype=Greedy())
 
 
 def test_names_of_the_package_and_of_a_graph():
