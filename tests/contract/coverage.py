@@ -69,9 +69,8 @@ def _run_programs(scale: Scale, build: Build) -> list[str]:
 def _plain_suite(scale: Scale) -> list[Figure]:
     """pytest as anyone runs it, on the package that is installed; quiet machines tell the time."""
     start = time.monotonic()
-    outcome, failed = _pytest([sys.executable], native.ROOT, dict(os.environ))
+    outcome, failed = _pytest(scale, [sys.executable], native.ROOT, dict(os.environ))
     seconds = time.monotonic() - start
-    scale.say("\n".join([outcome, *failed]))
     return [
         at_most("plain pytest", seconds, MOST_SECONDS, "s", outcome),
         exactly("plain pytest: tests that fail", len(failed), 0, ", ".join(failed)),
@@ -79,20 +78,21 @@ def _plain_suite(scale: Scale) -> list[Figure]:
 
 
 def _run_suite(scale: Scale, build: Build) -> tuple[str, list[str]]:
-    """pytest on the build with counters."""
+    """pytest on the build with counters: its last line, and the names of the tests that fail."""
     python = [sys.executable, "-m", "coverage", "run", f"--rcfile={build.python_settings}"]
     environment = {**os.environ, "PYTHONPATH": str(build.site)}
-    outcome, failed = _pytest(python, build.root, environment)
-    scale.say("\n".join([outcome, *failed]))
-    return outcome, failed
+    return _pytest(scale, python, build.root, environment)
 
 
-def _pytest(python: list[str], folder: Path, environment: dict[str, str]) -> tuple[str, list[str]]:
-    """The suite's last line, and the names of the tests that fail."""
+def _pytest(
+    scale: Scale, python: list[str], folder: Path, environment: dict[str, str]
+) -> tuple[str, list[str]]:
+    """The suite's last line, and the names of the tests that fail; says how they failed."""
     command = [*python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     lines = done.stdout.strip().splitlines() or [done.stderr[-200:]]
     failed = [line.split()[1] for line in lines if line.startswith(("FAILED ", "ERROR "))]
     if done.returncode != 0 and not failed:
         failed = [f"pytest ended with {done.returncode}"]
+    scale.say(done.stdout[-10_000:] if failed else lines[-1])
     return lines[-1], failed
