@@ -275,6 +275,17 @@ def test_interrupt_writes_nothing() -> None:
     assert list(Path().iterdir()) == []
 
 
+def test_an_interrupt_has_an_exit_code_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fastmlp.cli.info.show_config", interrupted)
+    assert main(["info"]) == 130
+    assert capsys.readouterr().err.strip() == "Interrupted"  # click ends the line of ^C first
+
+
 def test_split_is_stratified_and_scaled_by_the_training_part() -> None:
     table = BUILT_IN["wine"]()
     parts = hold_out(table, seed=1)

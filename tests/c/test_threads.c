@@ -182,6 +182,54 @@ static void check_stops(void) {
     free(order);
 }
 
+/* A node that passes its rows on, and whose backward pass lasts for longer than polls are apart. */
+static int pass_slowly(void *went_back, const fm_custom_call *call) {
+    if (call->dy == NULL) {
+        memcpy(call->y, call->x[0], (size_t)call->rows * WIDTH * sizeof(float));
+        return 0;
+    }
+    *(float *)call->grads = 0.0f;
+    for (const double start = fm_seconds(); fm_seconds() - start < 0.03;) continue;
+    *(int *)went_back = 1;
+    return 0;
+}
+
+static int has_gone_back(void *went_back) { return *(int *)went_back; }
+
+/* A stop that comes when gradients of weights alone are still to be made is heard, and nothing is updated. */
+static void check_stop_before_update(int threads) {
+    static float x[64 * WIDTH];
+    static const double rate = 0.5;
+    const fm_node nodes[] = {
+        {.op = FM_OP_CUSTOM, .n_sources = 1, .source = {-1}, .fan_in = WIDTH, .fan_out = WIDTH, .n_custom = 1},
+        {.op = FM_OP_LINEAR, .n_sources = 1, .source = {0}, .fan_in = WIDTH, .fan_out = WIDTH}};
+    const fm_ends ends = {.n_inputs = 1, .width = {WIDTH}, .n_outputs = 1, .output = {1}};
+    const fm_head head = {.loss = {.kind = 1, .mean = 1}, .weight = 1.0};
+    const fm_optimizer_spec optimizer = {.kind = 0, .clip_norm = 1.0}; /* all gradients first, then updates */
+    int went_back = 0;
+    int64_t steps = -1, moved = 0;
+    double value;
+    fm_net *net;
+    fm_trainer *trainer;
+    for (int i = 0; i < 64 * WIDTH; i++) x[i] = 1.0f;
+    if (fm_net_new(&ends, 2, nodes, FM_F32, 1, &net) != FM_OK) abort();
+    fm_net_set_custom(net, pass_slowly, &went_back);
+    if (fm_trainer_new(net, &head, &optimizer, &trainer) != FM_OK) abort();
+    fm_epoch epoch = {.x = {x}, .targets = {{.values = x, .cols = WIDTH}}, .rows = 64, .batch = 64, .lr = &rate};
+    epoch.poll = has_gone_back, epoch.poll_context = &went_back;
+    fm_set_process_threads(threads);
+    const float *params = fm_net_params(net);
+    CHECK(fm_train(trainer, &epoch, &value, &steps) == FM_INTERRUPTED, "on %d threads", threads);
+    for (int64_t k = 0; k < fm_net_parameters(net); k++) moved += params[k] != 0.0f;
+    CHECK(steps == 0 && *fm_trainer_updates(trainer) == 0 && moved == 0, "%lld have moved", (long long)moved);
+    epoch.poll = NULL;
+    CHECK(fm_train(trainer, &epoch, &value, &steps) == FM_OK && steps == 1, "afterwards");
+    for (int64_t k = 0; k < fm_net_parameters(net); k++) moved += params[k] != 0.0f;
+    CHECK(moved > 0, "nothing has moved");
+    fm_trainer_free(trainer);
+    fm_net_free(net);
+}
+
 int main(void) {
     check_limits();
     check_pauses();
@@ -189,5 +237,7 @@ int main(void) {
     check_bits();
     check_stopped_predictions();
     check_stops();
+    check_stop_before_update(1);
+    check_stop_before_update(3);
     return report();
 }
