@@ -11,6 +11,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +23,7 @@ from tests.contract.interruption_calls import FITS, OTHERS
 
 SOON = 0.1  # seconds
 WATCHDOG = 120.0  # seconds: a call takes a few
+WATCHDOG_OF_CHECKS = 600.0  # seconds: they repeat 100,000 steps one by one, with counters too
 
 
 @dataclass
@@ -114,20 +117,25 @@ class Calls:
 
     def interrupt(self, name: str, rng: random.Random) -> tuple[float, list[str]]:
         """Start a call, send the signal, return the seconds until it ended and what was wrong."""
-        watchdog = threading.Timer(WATCHDOG, self._process.kill)
-        watchdog.start()
-        try:
-            assert self._process.stdin is not None
+        assert self._process.stdin is not None
+        with self._killed_after(WATCHDOG):
             print(json.dumps([name, rng.choice([1, 2])]), file=self._process.stdin, flush=True)
             assert self._read() == "ready"
             time.sleep(rng.uniform(0.0, 0.2))
             sent = time.monotonic_ns()
             os.kill(self._process.pid, signal.SIGINT)
             ended = self._read()
+        with self._killed_after(WATCHDOG_OF_CHECKS):
+            return (ended - sent) * 1e-9, [f"{name}: {what}" for what in self._read()]
+
+    @contextmanager
+    def _killed_after(self, seconds: float) -> Iterator[None]:
+        watchdog = threading.Timer(seconds, self._process.kill)
+        watchdog.start()
+        try:
+            yield
         finally:
             watchdog.cancel()
-        # What follows repeats the call's steps one by one, as long as it takes.
-        return (ended - sent) * 1e-9, [f"{name}: {what}" for what in self._read()]
 
     def _read(self) -> Any:
         assert self._process.stdout is not None
