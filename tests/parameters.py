@@ -9,8 +9,8 @@ from tests.bad_values import subclasses
 
 import fastmlp as fm
 from fastmlp import initializers
-from fastmlp.custom_loss import CustomLoss
 from fastmlp.layers import LAYERS
+from fastmlp.losses.custom import CustomLoss
 
 PARAMETERS = {
     **dict.fromkeys(

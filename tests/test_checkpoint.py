@@ -35,7 +35,7 @@ class EndAfter:
     def on_epoch_end(self, state):
         """Only what is saved counts."""
 
-    def on_epoch_done(self, state):
+    def after_epoch_end(self, state):
         if state.epoch == self.epoch:
             raise Ends
 

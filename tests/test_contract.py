@@ -1,4 +1,4 @@
-"""The quick share of the contract's scripts (tests/contract)."""
+"""The quick share of the contract's scripts (contract)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from fnmatch import fnmatchcase
 
 import pytest
-from tests.contract import items, results
-from tests.contract.figures import Scale, Unavailable
+from contract import items, results
+from contract.figures import Scale, Unavailable
 
 
 @pytest.mark.parametrize("name", items.NAMES)

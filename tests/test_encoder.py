@@ -17,9 +17,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from fastmlp.base.errors import ArgumentError
 from fastmlp.cli.encoder import Encoder
 from fastmlp.cli.values import MISSING, kind_of, levels_of, numbers_of
-from fastmlp.errors import ArgumentError
 
 ROWS = 400
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.contract import processes_modes
+from contract import processes_modes
 
 import fastmlp as fm
 from fastmlp import _core
@@ -77,7 +77,7 @@ def contract(code):
 
 
 def test_the_host_process_is_as_before():
-    found = contract("from tests.contract import processes_state as s; s.report(())")
+    found = contract("from contract import processes_state as s; s.report(())")
     assert found["calls"] > 15
     assert not found["changed"]
 
@@ -92,7 +92,7 @@ def test_import_starts_no_threads():
 @pytest.mark.parametrize("mode", processes_modes.modes())
 def test_results_do_not_depend_on_the_modes_of_the_host(mode):
     """Nor on those that OpenMP's threads were born with."""
-    found = contract(f"from tests.contract import processes_modes as m; m.report({mode!r}, False)")
+    found = contract(f"from contract import processes_modes as m; m.report({mode!r}, False)")
     assert found["runs"] > 0
     assert not found["other"]
     assert not found["lost"]

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from tests.contract.fuzzing_cases import CONSTANT_BYTES, Meter
+from contract.fuzzing_cases import CONSTANT_BYTES, Meter
 
 import fastmlp as fm
 from fastmlp import reference

@@ -289,7 +289,7 @@ class Remember:
         if self.stops and state.epoch == 6:
             state.stop()
 
-    def on_epoch_done(self, state):
+    def after_epoch_end(self, state):
         assert self.heard[-1] == "on_epoch_end"
 
 

@@ -16,10 +16,13 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-from fastmlp import _loading, initializers  # noqa: F401  (_loading first: it loads the core)
-from fastmlp.callbacks import Checkpoint, EarlyStopping, ProgressBar
-from fastmlp.config import show_config
-from fastmlp.errors import (
+# Loads the core, whose threads must be told how to wait before anything else loads it.
+from fastmlp.base import loading as _loading  # noqa: F401
+
+# isort: split
+
+from fastmlp.base.build import show_config
+from fastmlp.base.errors import (
     ArgumentError,
     ArgumentTypeError,
     FastMLPError,
@@ -27,9 +30,7 @@ from fastmlp.errors import (
     OutOfMemoryError,
     StateError,
 )
-from fastmlp.gradcheck import gradcheck
-from fastmlp.graph import Graph
-from fastmlp.history import FitState, History
+from fastmlp.base.threads import get_num_threads, set_num_threads, threads
 from fastmlp.layers import ACTIVATIONS as _ACTIVATIONS
 from fastmlp.layers import (
     Add,
@@ -51,34 +52,50 @@ from fastmlp.layers import (
     Square,
     Sum,
     Symbol,
+    initializers,
 )
-from fastmlp.lbfgs import LBFGS
 from fastmlp.losses import (
+    L1,
+    L2,
     BCEWithLogitsLoss,
     CrossEntropyLoss,
     HuberLoss,
     L1Loss,
     Loss,
+    Lp,
     MSELoss,
     MultiMarginLoss,
+    Penalty,
     PoissonNLLLoss,
     QuantileLoss,
 )
-from fastmlp.network import Network
-from fastmlp.optimizers import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
-from fastmlp.penalties import L1, L2, Lp, Penalty
-from fastmlp.schedules import (
+from fastmlp.networks import Graph, Network, Sequential
+from fastmlp.optim import (
+    LBFGS,
+    SGD,
+    Adagrad,
+    Adam,
+    AdamW,
     ConstantLR,
     CosineLR,
     ExponentialLR,
     OneCycleLR,
+    Optimizer,
     ReduceLROnPlateau,
+    RMSprop,
     Schedule,
     StepLR,
 )
-from fastmlp.sequential import Sequential
-from fastmlp.threads import get_num_threads, set_num_threads, threads
-from fastmlp.training import Trainer, fit
+from fastmlp.training import (
+    Checkpoint,
+    EarlyStopping,
+    FitState,
+    History,
+    ProgressBar,
+    Trainer,
+    fit,
+    gradcheck,
+)
 
 # Imported when first used: they, or what they import, take time.
 _LAZY = ("io", "plot", "reference", "sklearn")

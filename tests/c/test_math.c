@@ -9,7 +9,7 @@
  * correctly rounded result is off by at most 0.5, and no tie needs deciding. Infinity counts as the power of two where
  * the format ends. The exact value comes from oracle.inc, computed in double (float32) or long double (float64), and in
  * a wider type where needs_more says so; `-c` prints some of those values, and the one behind the largest error, for
- * tests/contract/functions.py to compare with MPFR.
+ * contract/functions.py to compare with MPFR.
  *
  * Each line: function, largest error and where, time per element, and a hash of all results, which is the same on every
  * ISA with FMA. -b leaves errors and times out: bits only. Fails beyond a function's bound.

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastmlp as fm
+from fastmlp.base.errors import FastMLPError
+from fastmlp.base.validation import Array
 from fastmlp.cli.peers import OURS, PEERS, Peer, Sides, Weights, by_hand
 from fastmlp.cli.tables import column_lines, error_line
-from fastmlp.errors import FastMLPError
-from fastmlp.validation import Array
 
 CELLS = [
     ("train", 1, (8, 64, 64, 4)),

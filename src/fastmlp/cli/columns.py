@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastmlp.base.errors import ArgumentError
 from fastmlp.cli.tables import four_digits
 from fastmlp.cli.values import Kind, Numbers, Texts, levels_of, numbers_of
-from fastmlp.errors import ArgumentError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from fastmlp.base.errors import FastMLPError, MissingPackageError
 from fastmlp.cli import INSTALL_HINT
 from fastmlp.cli.info import describe_build, describe_model
 from fastmlp.cli.reading import FORMATS, is_table
@@ -19,7 +20,6 @@ from fastmlp.cli.settings import (
     Settings,
 )
 from fastmlp.cli.tables import error_line, print_table
-from fastmlp.errors import FastMLPError, MissingPackageError
 
 DATA_SETS = ("digits", "wine", "breast_cancer", "iris", "diabetes")
 EXTRA_PACKAGES = ("rich", "tqdm", "matplotlib", "pandas", "sklearn", "threadpoolctl")

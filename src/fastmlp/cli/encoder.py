@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastmlp.base.errors import ArgumentError
 from fastmlp.cli.columns import (
     CategoricalColumn,
     Column,
@@ -18,7 +19,6 @@ from fastmlp.cli.columns import (
     column_from_description,
 )
 from fastmlp.cli.values import MISSING, Numbers, Texts, kind_of, levels_of, numbers_of
-from fastmlp.errors import ArgumentError
 
 if TYPE_CHECKING:
     import pandas as pd

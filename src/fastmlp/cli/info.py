@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.base.build import show_config
 from fastmlp.cli.model_file import KEY, TableDescription
 from fastmlp.cli.tables import Row, four_digits
-from fastmlp.config import show_config
 from fastmlp.io import inspect
 from fastmlp.io.safetensors import naming
 

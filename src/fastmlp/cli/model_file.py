@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastmlp as fm
+from fastmlp.base.errors import ArgumentError
 from fastmlp.cli.columns import check_keys, check_number, check_texts
 from fastmlp.cli.encoder import Encoder
-from fastmlp.errors import ArgumentError
 from fastmlp.io import ModelFileError, inspect
 from fastmlp.io.safetensors import Malformed, naming, parse_json
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from fastmlp.errors import ArgumentError
+from fastmlp.base.errors import ArgumentError
 
 
 def check_output(path: Path, others: Mapping[str, Path]) -> None:

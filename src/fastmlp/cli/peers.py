@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import fastmlp as fm
-from fastmlp.validation import Array
+from fastmlp.base.validation import Array
 
 LR = 1e-2
 Weights = list[tuple[Array, Array]]

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastmlp.base.errors import ArgumentError
 from fastmlp.cli.model_file import Array, TableDescription, TableModel
 from fastmlp.cli.paths import check_output
 from fastmlp.cli.reading import TableError, read_table
 from fastmlp.cli.tables import print_lines
-from fastmlp.errors import ArgumentError
 from fastmlp.io import write_atomically
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastmlp.errors import FastMLPError, MissingPackageError
+from fastmlp.base.errors import FastMLPError, MissingPackageError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,14 +10,14 @@ import os
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from fastmlp import validation
+from fastmlp.base import validation
+from fastmlp.base.errors import ArgumentError
 from fastmlp.drawing import dot, layout, render
 from fastmlp.drawing.diagram import Diagram
-from fastmlp.errors import ArgumentError
 from fastmlp.io import write_atomically
 
 if TYPE_CHECKING:
-    from fastmlp.graph import Graph
+    from fastmlp.networks.graph import Graph
 
 __all__ = ["draw"]
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastmlp.base.validation import Array
 from fastmlp.layers.products import Parameter
 from fastmlp.layers.symbol import Symbol
-from fastmlp.validation import Array
 
 if TYPE_CHECKING:
-    from fastmlp.graph import Graph
+    from fastmlp.networks.graph import Graph
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 VALUE, GRADIENT, LINE, TEXT, FAINT = "#0072B2", "#D55E00", "#4D4D4D", "#000000", "#6B6B6B"

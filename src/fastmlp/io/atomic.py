@@ -12,7 +12,7 @@ from io import BufferedWriter
 from pathlib import Path
 from typing import Any
 
-from fastmlp import validation
+from fastmlp.base import validation
 
 try:
     import fcntl

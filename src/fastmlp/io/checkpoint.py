@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.errors import ArgumentTypeError
+from fastmlp.base.errors import ArgumentTypeError
 from fastmlp.io import model, safetensors
 from fastmlp.io.model import FIT_KEY, FIT_PREFIX
 from fastmlp.io.safetensors import DTYPE_NAMES, MAX_DIMENSIONS, Malformed
-from fastmlp.network import Network
+from fastmlp.networks.base import Network
 
 TAGS = ("float", "floats", "array", "tuple", "dict")
 # Python reads and writes no decimal integers of more digits than 4300.

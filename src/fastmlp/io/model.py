@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import validation
-from fastmlp.errors import ArgumentError, ArgumentTypeError, FastMLPError, OutOfMemoryError
-from fastmlp.graph import Graph
+from fastmlp.base import validation
+from fastmlp.base.errors import ArgumentError, ArgumentTypeError, FastMLPError, OutOfMemoryError
 from fastmlp.io import safetensors
 from fastmlp.io.safetensors import DTYPE_NAMES, Header, Malformed
 from fastmlp.layers.parametric import ParametricLayer
-from fastmlp.network import Network, layer_from
-from fastmlp.sequential import Sequential
+from fastmlp.networks.base import Network, layer_from
+from fastmlp.networks.graph import Graph
+from fastmlp.networks.sequential import Sequential
 
 RESERVED_KEY = "fastmlp"
 # What a checkpoint has beside the network: a key of the metadata, and tensors.

@@ -26,8 +26,8 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import validation
-from fastmlp.errors import ArgumentError, FastMLPError
+from fastmlp.base import validation
+from fastmlp.base.errors import ArgumentError, FastMLPError
 from fastmlp.io.atomic import write_atomically
 
 LENGTH_BYTES = 8

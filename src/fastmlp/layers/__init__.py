@@ -9,13 +9,14 @@ from fastmlp.layers.activations import ACTIVATIONS
 from fastmlp.layers.base import Layer
 from fastmlp.layers.custom import Custom
 from fastmlp.layers.dropout import Dropout
+from fastmlp.layers.inputs import Input, Parameter
 from fastmlp.layers.joins import Add, Concat, Copy, Maximum, Multiply
 from fastmlp.layers.linear import Linear
 from fastmlp.layers.maxout import Maxout
 from fastmlp.layers.norm import BatchNorm, LayerNorm
 from fastmlp.layers.products import MatMul, Square, Sum
 from fastmlp.layers.softmax import Softmax
-from fastmlp.layers.symbol import Input, Parameter, Symbol
+from fastmlp.layers.symbol import Symbol
 
 LAYERS: Mapping[str, type[Layer]] = {
     "Linear": Linear,

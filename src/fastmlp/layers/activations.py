@@ -10,7 +10,8 @@ import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from fastmlp import _core, validation
+from fastmlp import _core
+from fastmlp.base import validation
 from fastmlp.layers.base import WidthlessLayer
 
 _GELU_ROWS = {"none": "GELU", "tanh": "GELUTanh"}

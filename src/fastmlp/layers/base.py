@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from fastmlp import _core, validation
-from fastmlp.described import Described
-from fastmlp.layers.engine import Engine
+from fastmlp import _core
+from fastmlp.base import validation
+from fastmlp.base.config import Configurable
+from fastmlp.base.engine import Engine
+from fastmlp.base.validation import Array
 from fastmlp.layers.symbol import Symbol
-from fastmlp.validation import Array
 
 
-class Layer(Described):
+class Layer(Configurable):
     """Base of the layers.
 
     A layer used alone runs on a network of one node, made at its first use. A layer that a
@@ -130,7 +131,7 @@ class Layer(Described):
         """Whether a living network holds this layer."""
         return self._network is not None and self._network() is not None
 
-    def join(
+    def attach(
         self, network: Any, engine: Engine, index: int, seed: int, init: str, n_nodes: int = 1
     ) -> None:
         """Enter ``network`` as its nodes from ``index`` on; ``init`` suits what follows."""

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import _core, validation
-from fastmlp.errors import ArgumentError, ArgumentTypeError, StateError
+from fastmlp import _core
+from fastmlp.base import validation
+from fastmlp.base.engine import Engine
+from fastmlp.base.errors import ArgumentError, ArgumentTypeError, StateError
+from fastmlp.base.validation import Array
 from fastmlp.layers.base import Layer
-from fastmlp.layers.engine import Engine
 from fastmlp.layers.joins import Join
-from fastmlp.losses import Loss
-from fastmlp.validation import Array
+from fastmlp.losses.builtin import Loss
 
 # Who has an object, by the object's id.
 _OWNERS: weakref.WeakValueDictionary[int, Custom] = weakref.WeakValueDictionary()
@@ -148,10 +149,10 @@ class Custom(Join):
         runner = Runner(self, widths, width)
         return [("custom", sources, sum(widths), width, 0, 0.0, 0.0, False, runner)]
 
-    def join(
+    def attach(
         self, network: Any, engine: Engine, index: int, seed: int, init: str, n_nodes: int = 1
     ) -> None:
-        super().join(network, engine, index, seed, init, n_nodes)
+        super().attach(network, engine, index, seed, init, n_nodes)
         _OWNERS[id(self.custom)] = self
         at = engine.core.offsets[index][0]
         arrays = self._arrays("parameters")

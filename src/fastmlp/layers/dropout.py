@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastmlp import _core, validation
+from fastmlp import _core
+from fastmlp.base import validation
 from fastmlp.layers.base import WidthlessLayer
 
 

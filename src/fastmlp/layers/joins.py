@@ -6,11 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fastmlp import _core, validation
-from fastmlp.errors import ArgumentError
+from fastmlp import _core
+from fastmlp.base import validation
+from fastmlp.base.engine import Engine
+from fastmlp.base.errors import ArgumentError
+from fastmlp.base.validation import Array
 from fastmlp.layers.base import Layer, WidthlessLayer
-from fastmlp.layers.engine import Engine
-from fastmlp.validation import Array
+from fastmlp.layers.symbol import Symbol
 
 _MOST = 8  # inputs of one node of the core
 
@@ -190,3 +192,22 @@ class Copy(WidthlessLayer):
     def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
         kind = next(k for k, row in enumerate(_core.activations()) if row["name"] == "Identity")
         return ("activation", sources, widths[0], widths[0], kind, 0.0, 0.0, False)
+
+
+def _add(self: Symbol, other: Any) -> Symbol:
+    return Add()(self, other) if isinstance(other, Symbol) else NotImplemented
+
+
+def _radd(self: Symbol, other: Any) -> Symbol:
+    # sum() begins with 0.
+    return self if type(other) is int and other == 0 else NotImplemented
+
+
+def _multiply(self: Symbol, other: Any) -> Symbol:
+    return Multiply()(self, other) if isinstance(other, Symbol) else NotImplemented
+
+
+# The operators of symbols make layers of this file, which stands above the symbols.
+Symbol.__add__ = _add  # type: ignore[method-assign]
+Symbol.__radd__ = _radd  # type: ignore[method-assign]
+Symbol.__mul__ = _multiply  # type: ignore[method-assign]

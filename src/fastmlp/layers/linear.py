@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fastmlp import _core, validation
-from fastmlp.errors import ArgumentError
-from fastmlp.initializers import FAMILIES, Initializer, Zeros, resolve
+from fastmlp import _core
+from fastmlp.base import validation
+from fastmlp.base.errors import ArgumentError
+from fastmlp.base.validation import Array
+from fastmlp.layers.initializers import FAMILIES, Initializer, Zeros, resolve
 from fastmlp.layers.parametric import ParameterView, ParametricLayer
-from fastmlp.validation import Array
 
 # Random streams a node owns: weights, bias, dropout mask, one spare.
 _STREAMS = 4

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from fastmlp import _core, validation
-from fastmlp.errors import ArgumentError
+from fastmlp import _core
+from fastmlp.base import validation
+from fastmlp.base.errors import ArgumentError
 from fastmlp.layers.base import WidthlessLayer
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import _core, validation
-from fastmlp.errors import ArgumentError
+from fastmlp import _core
+from fastmlp.base import validation
+from fastmlp.base.errors import ArgumentError
+from fastmlp.base.validation import Array
 from fastmlp.layers.parametric import ParameterView, ParametricLayer
-from fastmlp.validation import Array
 
 
 class _Norm(ParametricLayer):

@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from fastmlp import _core, validation
-from fastmlp.errors import ArgumentError
+from fastmlp import _core
+from fastmlp.base import validation
+from fastmlp.base.engine import Engine
+from fastmlp.base.errors import ArgumentError
+from fastmlp.base.validation import Array
 from fastmlp.layers.base import Layer
-from fastmlp.layers.engine import Engine
-from fastmlp.validation import Array
 
 
 class ParametricLayer(Layer):
@@ -75,12 +76,12 @@ class ParametricLayer(Layer):
             raise ArgumentError("net: got a layer that belongs to a network; give the network")
         return self._planned().core
 
-    def join(
+    def attach(
         self, network: Any, engine: Engine, index: int, seed: int, init: str, n_nodes: int = 1
     ) -> None:
         old = self._views
         self.__dict__.pop("_begun", None)
-        super().join(network, engine, index, seed, init, n_nodes)
+        super().attach(network, engine, index, seed, init, n_nodes)
         self._dtype = engine.dtype
         self._views = self._views_of(engine, index)
         unfilled = self.__dict__.pop("_unfilled", False)

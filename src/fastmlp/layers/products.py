@@ -6,14 +6,15 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from fastmlp import _core, validation
-from fastmlp.errors import ArgumentError, StateError
-from fastmlp.initializers import FAMILIES, Initializer, resolve
+from fastmlp import _core
+from fastmlp.base import validation
+from fastmlp.base.engine import Engine
+from fastmlp.base.errors import ArgumentError, StateError
+from fastmlp.base.validation import Array
 from fastmlp.layers.base import WidthlessLayer
-from fastmlp.layers.engine import Engine
+from fastmlp.layers.initializers import FAMILIES, Initializer, resolve
 from fastmlp.layers.joins import Join
 from fastmlp.layers.parametric import ParameterView, ParametricLayer
-from fastmlp.validation import Array
 
 Shape = tuple[int, ...]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from fastmlp import validation
-from fastmlp.errors import ArgumentError, ArgumentTypeError
+from fastmlp.base import validation
+from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 
 if TYPE_CHECKING:
     from fastmlp.layers.base import Layer
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Symbol:
     """What a layer gives in a graph: made by ``Input`` and by calling layers on other symbols.
 
-    ``a + b``, ``a * b`` are ``Add()(a, b)``, ``Multiply()(a, b)``.
+    ``a + b``, ``a * b`` are ``Add()(a, b)``, ``Multiply()(a, b)``: ``layers.joins`` defines them.
 
     Attributes
     ----------
@@ -38,6 +38,12 @@ class Symbol:
     """
 
     __slots__ = ("layer", "name", "shape", "sources", "width")
+
+    if TYPE_CHECKING:  # defined in layers.joins, which knows the layers that they make
+
+        def __add__(self, other: Symbol) -> Symbol: ...
+        def __radd__(self, other: int) -> Symbol: ...
+        def __mul__(self, other: Symbol) -> Symbol: ...
 
     def __init__(
         self,
@@ -73,76 +79,6 @@ class Symbol:
         self.name = validation.name(name, "name")
         return self
 
-    def __add__(self, other: Any) -> Symbol:
-        from fastmlp.layers.joins import Add
-
-        return Add()(self, other) if isinstance(other, Symbol) else NotImplemented
-
-    def __radd__(self, other: Any) -> Symbol:
-        # sum() begins with 0.
-        return self if type(other) is int and other == 0 else NotImplemented
-
-    def __mul__(self, other: Any) -> Symbol:
-        from fastmlp.layers.joins import Multiply
-
-        return Multiply()(self, other) if isinstance(other, Symbol) else NotImplemented
-
     def __repr__(self) -> str:
         made = "Input" if self.layer is None else repr(self.layer)
         return f"<{self.name or made}: (N, {self.width})>"
-
-
-def Input(width: int | tuple[int, int], name: str | None = None) -> Symbol:
-    """Make an input of a graph: rows of ``width`` numbers.
-
-    Parameters
-    ----------
-    width : int, or two of them
-        At least 1. Two are the sizes of a matrix, for ``MatMul``: arrays are (N, rows * cols).
-    name : str, optional
-        By which ``Graph`` takes arrays for it; ``"x"`` (``"x0"``, ``"x1"``, ...) by default.
-
-    Examples
-    --------
-    >>> import fastmlp as fm
-    >>> x = fm.Input(4)
-    >>> fm.Linear(4, 2)(x)
-    <Linear(in_features=4, out_features=2): (N, 2)>
-    """
-    sizes = tuple(width) if isinstance(width, (tuple, list)) else (width,)
-    if not 1 <= len(sizes) <= 2:
-        raise ArgumentError(f"width: got {validation.shown(width)}; want one or two sizes")
-    return Symbol(
-        tuple(validation.size(size, "width") for size in sizes),
-        name=None if name is None else validation.name(name, "name"),
-    )
-
-
-def Parameter(*sizes: int, init: Any = None, name: str | None = None) -> Symbol:
-    """Make a parameter of a graph: an array that training adjusts, the same for every row.
-
-    Parameters
-    ----------
-    *sizes : int
-        One for a vector, two for a matrix.
-    init : initializer or str, optional
-        First values; Xavier uniform by default.
-    name : str, optional
-
-    Returns
-    -------
-    Symbol
-        Its ``layer`` has the array as ``W`` and the gradient as ``dW``.
-
-    Examples
-    --------
-    >>> import fastmlp as fm
-    >>> x, W = fm.Input(3), fm.Parameter(3, 2, init="zeros")
-    >>> net = fm.Graph(x, fm.MatMul()(x, W))
-    >>> net.predict([[1.0, 2.0, 3.0]]).tolist()
-    [[0.0, 0.0]]
-    """
-    from fastmlp.layers.products import Parameter as Layer
-
-    given = None if name is None else validation.name(name, "name")
-    return Symbol.of(Layer(sizes, init), (), given)

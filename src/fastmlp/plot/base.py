@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastmlp.errors import MissingPackageError
+from fastmlp.base.errors import MissingPackageError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

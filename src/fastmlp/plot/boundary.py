@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastmlp import validation
-from fastmlp.errors import ArgumentError, ArgumentTypeError
+from fastmlp.base import validation
+from fastmlp.base.errors import ArgumentError, ArgumentTypeError
+from fastmlp.base.validation import Array
 from fastmlp.layers import ACTIVATIONS
-from fastmlp.network import Network
+from fastmlp.networks.base import Network
 from fastmlp.plot.base import clear_spines, figure
-from fastmlp.validation import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

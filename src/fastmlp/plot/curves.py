@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp.errors import ArgumentError
+from fastmlp.base.errors import ArgumentError
 from fastmlp.plot.base import BLUE, GREY, ORANGE, clear_spines, figure
 
 if TYPE_CHECKING:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastmlp import validation
-from fastmlp.errors import ArgumentError, ArgumentTypeError
+from fastmlp.base import validation
+from fastmlp.base.errors import ArgumentError, ArgumentTypeError
+from fastmlp.base.validation import Array
 from fastmlp.layers import ACTIVATIONS, Layer
 from fastmlp.layers.products import Parameter
-from fastmlp.network import Network
-from fastmlp.objective import Objective
+from fastmlp.networks.base import Network
 from fastmlp.plot.base import BLUE, GREY, ORANGE, clear_spines, figure
-from fastmlp.validation import Array
+from fastmlp.training.objective import Objective
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

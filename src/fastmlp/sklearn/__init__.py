@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from fastmlp.errors import MissingPackageError
+from fastmlp.base.errors import MissingPackageError
 
 try:
     import scipy.sparse

@@ -13,9 +13,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from fastmlp.base.threads import threads
+from fastmlp.base.validation import Array
 from fastmlp.layers import Linear
 from fastmlp.layers.activations import Activation
-from fastmlp.losses import Loss
+from fastmlp.losses.builtin import Loss
 from fastmlp.sklearn import _rows
 from fastmlp.sklearn._epochs import EpochFit
 from fastmlp.sklearn._lbfgs import LbfgsFit
@@ -26,8 +28,6 @@ from fastmlp.sklearn._network import (
     make_network,
     remake_network,
 )
-from fastmlp.threads import threads
-from fastmlp.validation import Array
 
 # Below this many rows time does not matter, and "auto" takes the more exact type.
 FEW_ROWS = 1000

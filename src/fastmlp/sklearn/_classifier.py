@@ -20,9 +20,9 @@ from sklearn.utils.multiclass import (
 )
 from sklearn.utils.validation import column_or_1d
 
-from fastmlp.losses import BCEWithLogitsLoss, CrossEntropyLoss, Loss, MultiMarginLoss
+from fastmlp.base.validation import Array
+from fastmlp.losses.builtin import BCEWithLogitsLoss, CrossEntropyLoss, Loss, MultiMarginLoss
 from fastmlp.sklearn._base import BaseMLP
-from fastmlp.validation import Array
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]

@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import shuffle
 
+from fastmlp.base.validation import Array
 from fastmlp.sklearn._fit import Fit, warn
 from fastmlp.sklearn._network import Rate
-from fastmlp.validation import Array
 
 
 class EpochFit(Fit):

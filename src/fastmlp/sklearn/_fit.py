@@ -6,15 +6,15 @@ import time
 import warnings
 from typing import Any
 
-from fastmlp.callbacks import Checkpoint
-from fastmlp.fitting import Hooks, checked_callbacks
-from fastmlp.history import FitState, History
-from fastmlp.penalties import L2
+from fastmlp.base.validation import Array
+from fastmlp.losses.penalties import L2
 from fastmlp.sklearn import _rows
 from fastmlp.sklearn._network import make_optimizer
 from fastmlp.sklearn._stopping import Progress
-from fastmlp.training import Trainer
-from fastmlp.validation import Array
+from fastmlp.training.callbacks import Checkpoint
+from fastmlp.training.history import FitState, History
+from fastmlp.training.hooks import Hooks, checked_callbacks
+from fastmlp.training.trainer import Trainer
 
 
 class Fit:
@@ -56,8 +56,8 @@ class Fit:
 
     def run(self) -> None:
         """Train, then leave what was found on the estimator."""
-        with self.hooks.listening():
-            self.hooks.tell("on_fit_ready")
+        with self.hooks.lifecycle():
+            self.hooks.dispatch("on_fit_ready")
             self._iterate()
         self._leave()
 
@@ -84,8 +84,8 @@ class Fit:
             print(f"Iteration {self.state.epoch + 1:d}, loss = {value:.8f}")
             if held is not None:
                 print(f"Validation score: {held[1]:f}")
-        self.hooks.tell("on_epoch_end")
-        self.hooks.tell("on_epoch_done")
+        self.hooks.dispatch("on_epoch_end")
+        self.hooks.dispatch("after_epoch_end")
 
     def _validate(self) -> tuple[float, float] | None:
         """Loss and score on the validation set."""

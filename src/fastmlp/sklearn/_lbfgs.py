@@ -29,7 +29,7 @@ class LbfgsFit(Fit):
     def _iterate(self) -> None:
         began = time.perf_counter()
 
-        def heard(value: float) -> None:
+        def on_iteration(value: float) -> None:
             nonlocal began
             self._end_epoch(self._reported(value), 1.0, began)
             began = time.perf_counter()
@@ -37,7 +37,7 @@ class LbfgsFit(Fit):
                 self.state.stop()
                 raise StopIteration
 
-        ended = self.trainer.minimize(self.rows, self.e.max_iter, heard)
+        ended = self.trainer.minimize(self.rows, self.e.max_iter, on_iteration)
         if not ended.converged and not self.state.stopped:
             warn(
                 f"lbfgs failed to converge after {len(self.state.history)} iteration(s): "

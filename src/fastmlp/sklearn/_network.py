@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.base.validation import Array
 from fastmlp.layers import ACTIVATIONS, Dropout, Layer, Linear
 from fastmlp.layers.activations import Activation
-from fastmlp.lbfgs import LBFGS
-from fastmlp.optimizers import SGD, Adam, Optimizer
-from fastmlp.sequential import Sequential
-from fastmlp.validation import Array
+from fastmlp.networks.sequential import Sequential
+from fastmlp.optim.first_order import SGD, Adam, Optimizer
+from fastmlp.optim.lbfgs import LBFGS
 
 # scikit-learn's names, then ours in its manner.
 ACTIVATION_NAMES: Mapping[str, str] = {

@@ -12,7 +12,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
-from fastmlp.losses import (
+from fastmlp.base.validation import Array
+from fastmlp.losses.builtin import (
     CrossEntropyLoss,
     HuberLoss,
     L1Loss,
@@ -22,7 +23,6 @@ from fastmlp.losses import (
     PoissonNLLLoss,
 )
 from fastmlp.sklearn._base import BaseMLP
-from fastmlp.validation import Array
 
 _LOSSES = {"squared_error", "poisson", "absolute_error", "huber"}
 

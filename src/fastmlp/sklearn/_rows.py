@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from fastmlp.fitting import Data
-from fastmlp.training import Trainer
-from fastmlp.validation import Array
+from fastmlp.base.validation import Array
+from fastmlp.training.data import Data
+from fastmlp.training.trainer import Trainer
 
 # Numbers that a sparse table is made dense for at a time.
 _PART = 1 << 20

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from fastmlp.validation import Array
+from fastmlp.base.validation import Array
 
 
 @dataclass

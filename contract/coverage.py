@@ -1,0 +1,98 @@
+"""Coverage: what of the kernels, the engine and the Python package the suite runs.
+
+A branch of a kernel counts as taken where some instruction set, in one of the two types, took it:
+each is compiled from the same source. What no test reaches stands in ``uncovered.md`` with its
+reason; without one it is a miss. The quick share measures nothing: it only looks whether that list
+still names code that is there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from contract import coverage_c, coverage_python, native, reasons
+from contract.coverage_build import Build, build
+from contract.figures import Figure, Scale, Unavailable, at_least, at_most, exactly, fact
+
+TITLE = "Coverage"
+GOAL = 95.0
+MOST_SECONDS = 300.0
+
+
+def run(scale: Scale) -> list[Figure]:
+    known = reasons.read()
+    gone = [entry for entry in known if not reasons.stands(entry)]
+    standing = exactly("listed places that are gone", len(gone), 0, "; ".join(map(str, gone[:3])))
+    if not scale.full:
+        return [fact("places listed as not covered", len(known)), standing]
+    if importlib.util.find_spec("coverage") is None:
+        raise Unavailable("the package coverage is not installed")
+    plain = _plain_suite(scale)
+    instrumented = build(scale.scratch)
+    scale.say("built the core with counters")
+    failures = _run_programs(scale, instrumented)
+    outcome, failed = _run_suite(scale, instrumented)
+    c, python = coverage_c.measure(instrumented), coverage_python.measure(instrumented)
+    unexplained = sorted({*c.missed, *python.missed} - set(known))
+    for place in unexplained:
+        scale.say(f"no reason for {place}")
+    return [
+        *plain,
+        exactly("C test programs that fail", len(failures), 0, ", ".join(failures)),
+        exactly("tests that fail with counters", len(failed), 0, ", ".join(failed)),
+        fact("the suite's last line with counters", outcome),
+        at_least("branches of kernels and engine", c.branches.percent, GOAL, "%", str(c.branches)),
+        fact("lines of kernels and engine", c.lines.percent, str(c.lines)),
+        at_least("lines of Python", python.lines.percent, GOAL, "%", str(python.lines)),
+        fact("branches of Python", python.branches.percent, str(python.branches)),
+        exactly("places without a reason", len(unexplained), 0),
+        standing,
+    ]
+
+
+def _run_programs(scale: Scale, build: Build) -> list[str]:
+    """All C test programs; the names of those that fail."""
+    failed = []
+    for program in build.programs:
+        done = subprocess.run(program, capture_output=True, text=True)
+        scale.say(f"{program[0].name}: {done.stdout.strip().splitlines()[-1:]}")
+        if done.returncode != 0:
+            failed.append(program[0].name)
+    return failed
+
+
+def _plain_suite(scale: Scale) -> list[Figure]:
+    """pytest as anyone runs it, on the package that is installed; quiet machines tell the time."""
+    start = time.monotonic()
+    outcome, failed = _pytest(scale, [sys.executable], native.ROOT, dict(os.environ))
+    seconds = time.monotonic() - start
+    return [
+        at_most("plain pytest", seconds, MOST_SECONDS, "s", outcome),
+        exactly("plain pytest: tests that fail", len(failed), 0, ", ".join(failed)),
+    ]
+
+
+def _run_suite(scale: Scale, build: Build) -> tuple[str, list[str]]:
+    """pytest on the build with counters: its last line, and the names of the tests that fail."""
+    python = [sys.executable, "-m", "coverage", "run", f"--rcfile={build.python_settings}"]
+    environment = {**os.environ, "PYTHONPATH": str(build.site)}
+    return _pytest(scale, python, build.root, environment)
+
+
+def _pytest(
+    scale: Scale, python: list[str], folder: Path, environment: dict[str, str]
+) -> tuple[str, list[str]]:
+    """The suite's last line, and the names of the tests that fail; says how they failed."""
+    command = [*python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    lines = done.stdout.strip().splitlines() or [done.stderr[-200:]]
+    failed = [line.split()[1] for line in lines if line.startswith(("FAILED ", "ERROR "))]
+    if done.returncode != 0 and not failed:
+        failed = [f"pytest ended with {done.returncode}"]
+    scale.say(done.stdout[-10_000:] if failed else lines[-1])
+    return lines[-1], failed

@@ -1,0 +1,42 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
+"""The bridge to the C core: owns handles, releases the GIL, maps statuses to exceptions.
+
+No policy lives here. Net and Trainer trust arrays to be of the network's dtype, C-contiguous,
+aligned and of matching shapes: `fastmlp.base.validation` sees to that. Predictor and Stepper only
+recognise arrays that already are, and pass everything else to it (docs/decisions/ready-arrays.md).
+
+Lists are made by `append`, not by comprehensions: where a list cannot grow for lack of memory,
+Cython 3.3's comprehension releases the item twice, and the process crashes.
+"""
+import os
+from threading import get_ident
+
+cimport numpy as cnp
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.ref cimport Py_INCREF
+
+import numpy as np
+
+from fastmlp.base.errors import ArgumentError, OutOfMemoryError, StateError
+
+cnp.import_array()
+
+cdef extern from *:
+    """
+    #ifndef FM_COMPILER
+    #define FM_COMPILER "unknown"
+    #endif
+    """
+    const char *FM_COMPILER
+
+include "c_api.pxi"
+include "arrays.pxi"
+include "registry.pxi"
+include "process.pxi"
+include "custom.pxi"
+include "net.pxi"
+include "trainer.pxi"
+include "fast_paths.pxi"
+
+if os.environ.get("FASTMLP_ISA"):
+    use_isa(os.environ["FASTMLP_ISA"], "FASTMLP_ISA")

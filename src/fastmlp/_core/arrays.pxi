@@ -1,0 +1,77 @@
+# Statuses to exceptions, and NumPy arrays over the core's memory.
+
+cdef int check(fm_status status) except -1:
+    if status == FM_OK:
+        return 0
+    if status == FM_NO_MEMORY:
+        raise OutOfMemoryError("not enough memory for this call; nothing was changed")
+    raise ArgumentError(f"the core refused its arguments (status {<int>status})")
+
+
+cdef fm_dtype dtype_of(str name):
+    return FM_F32 if name == "float32" else FM_F64
+
+
+cdef inline void *data(object array) noexcept:
+    return NULL if array is None else cnp.PyArray_DATA(<cnp.ndarray>array)
+
+
+cdef object view(object owner, void *start, int64_t n, int typenum):
+    """An array over memory that `owner` keeps alive."""
+    cdef cnp.npy_intp shape = n
+    array = cnp.PyArray_SimpleNewFromData(1, &shape, typenum, start)
+    Py_INCREF(owner)
+    cnp.PyArray_SetBaseObject(array, owner)
+    return array
+
+
+cdef bint is_ready(object value, int typenum, int ndim) noexcept:
+    """Whether the core can take this as it is: an aligned, native, C-contiguous array."""
+    if not cnp.PyArray_CheckExact(value):
+        return False
+    cdef cnp.ndarray array = value
+    return (cnp.PyArray_TYPE(array) == typenum and cnp.PyArray_NDIM(array) == ndim
+            and cnp.PyArray_ISCARRAY_RO(array))
+
+
+cdef bint overlap(cnp.ndarray a, cnp.ndarray b) noexcept:
+    """Whether two contiguous arrays share memory."""
+    cdef char *start_a = cnp.PyArray_BYTES(a)
+    cdef char *start_b = cnp.PyArray_BYTES(b)
+    return (start_a < start_b + cnp.PyArray_NBYTES(b)
+            and start_b < start_a + cnp.PyArray_NBYTES(a))
+
+
+cdef object empty(int64_t rows, int64_t cols, int typenum):
+    cdef cnp.npy_intp shape[2]
+    shape[0] = rows
+    shape[1] = cols
+    try:
+        return cnp.PyArray_EMPTY(2, shape, typenum, 0)
+    except (MemoryError, ValueError) as error:  # ValueError: more bytes than can be addressed
+        raise OutOfMemoryError(
+            f"got {rows} rows; not enough memory for {cols} columns of results"
+        ) from error
+
+
+cdef object matrix_at(const void *start, int64_t rows, int64_t cols, int typenum):
+    """An array over memory that outlives it; not to be given away."""
+    cdef cnp.npy_intp shape[2]
+    shape[0] = rows
+    shape[1] = cols
+    return cnp.PyArray_SimpleNewFromData(2, shape, typenum, <void *>start)
+
+
+cdef int64_t rows_of(object arrays):
+    """Rows of an array, or of the first one of a list."""
+    return cnp.PyArray_DIM(<cnp.ndarray>(arrays[0] if isinstance(arrays, list) else arrays), 0)
+
+
+cdef int point_at(void **to, object arrays) except -1:
+    """Where an array, or each of a list, lies."""
+    if not isinstance(arrays, list):
+        to[0] = data(arrays)
+        return 0
+    for i, array in enumerate(<list>arrays):
+        to[i] = data(array)
+    return 0

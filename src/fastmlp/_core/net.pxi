@@ -1,0 +1,249 @@
+# Networks.
+
+_OPS = {
+    "linear": FM_OP_LINEAR,
+    "activation": FM_OP_ACTIVATION,
+    "softmax": FM_OP_SOFTMAX,
+    "dropout": FM_OP_DROPOUT,
+    "maxout": FM_OP_MAXOUT,
+    "add": FM_OP_ADD,
+    "multiply": FM_OP_MULTIPLY,
+    "maximum": FM_OP_MAXIMUM,
+    "concat": FM_OP_CONCAT,
+    "sum": FM_OP_SUM,
+    "matmul": FM_OP_MATMUL,
+    "parameter": FM_OP_PARAMETER,
+    "layer_norm": FM_OP_LAYER_NORM,
+    "batch_norm": FM_OP_BATCH_NORM,
+    "custom": FM_OP_CUSTOM,
+}
+
+
+# ---- networks ----
+
+cdef class _NetHandle:
+    """Owns the C network. Arrays over its memory hold this, and not Net: no reference cycles."""
+    cdef fm_net *net
+
+    def __dealloc__(self):
+        fm_net_free(self.net)
+
+
+# Fewer rows than this are one block of work: there would be nothing to interrupt.
+cdef int64_t MANY_ROWS = 128
+
+# Multiply-adds of a prediction, some microseconds: threads that predict at once lose more by
+# handing the GIL round for less than they gain.
+cdef int64_t SHORT_WORK = 1 << 17
+
+
+cdef class Net:
+    """A compiled node list with its parameters and gradients."""
+    cdef _NetHandle handle
+    cdef fm_net *net
+    cdef int typenum
+    cdef int64_t kept_rows, n_params
+    cdef _Runners runners  # not of the handle: arrays over its memory would keep them alive
+    cdef list widths
+    cdef readonly object params, grads, state, dtype
+    cdef readonly list offsets, state_offsets, widths_in, widths_out
+    cdef readonly int64_t n_in, n_out
+
+    def __init__(self, list widths, list nodes, list outputs, str dtype, uint64_t seed,
+                 bint separate=False):
+        """`separate`: values and gradients of all nodes are kept, for `value` and `delta`."""
+        cdef fm_ends ends
+        cdef const fm_node *planned
+        cdef cnp.ndarray packed = np.zeros(len(nodes) * sizeof(fm_node), np.uint8)
+        cdef fm_node *node = <fm_node *>cnp.PyArray_DATA(packed)
+        ends.separate = separate
+        ends.n_inputs, ends.n_outputs = len(widths), len(outputs)
+        if not 0 < len(widths) <= FM_MOST_ENDS or not 0 < len(outputs) <= FM_MOST_ENDS:
+            raise ArgumentError(f"got {len(widths)} inputs and {len(outputs)} outputs; "
+                                f"want 1 to {FM_MOST_ENDS} of each")
+        for i, width in enumerate(widths):
+            ends.width[i] = width
+        for i, output in enumerate(outputs):
+            ends.output[i] = output
+        run = {}
+        for i, (op, sources, fan_in, fan_out, kind, p0, p1, bias, *more) in enumerate(nodes):
+            node[i].op = _OPS[op]
+            node[i].n_sources = len(sources)
+            for k, source in enumerate(sources[:FM_MOST_SOURCES]):
+                node[i].source[k] = source
+            node[i].fan_in = fan_in
+            node[i].fan_out = fan_out
+            node[i].kind = kind
+            node[i].param[0] = p0
+            node[i].param[1] = p1
+            node[i].bias = bias
+            if op == "matmul":
+                for k, size in enumerate(more[0]):
+                    node[i].shape[k] = size
+            if op == "custom":
+                run[i] = more[0]
+                node[i].n_custom = more[0].n_parameters
+        self.handle = _NetHandle()
+        check(fm_net_new(&ends, len(nodes), node, dtype_of(dtype), seed, &self.handle.net))
+        self.net = self.handle.net
+        self.typenum = cnp.NPY_FLOAT32 if dtype == "float32" else cnp.NPY_FLOAT64
+        self.dtype = np.dtype(dtype)
+        self.widths_in = list(widths)
+        self.widths_out, self.offsets, self.widths = [], [], []
+        for i in outputs:
+            self.widths_out.append(fm_net_node(self.net, i).fan_out)
+        self.n_in, self.n_out = self.widths_in[0], self.widths_out[0]
+        for i in range(len(nodes)):
+            planned = fm_net_node(self.net, i)
+            self.offsets.append((planned.weight_at, planned.bias_at))
+            self.widths.append(planned.fan_out)
+        if run:
+            self.runners = _Runners(run, self.typenum)
+            fm_net_set_custom(self.net, run_custom, <void *>self.runners)
+        self.state_offsets = [0] * len(nodes)
+        at = 0
+        for i, given in enumerate(nodes):
+            self.state_offsets[i] = at
+            at += 2 * node[i].fan_out if given[0] == "batch_norm" else 0
+        self.n_params = fm_net_parameters(self.net)
+        self.params = view(self.handle, fm_net_params(self.net), self.n_params, self.typenum)
+        self.grads = view(self.handle, fm_net_grads(self.net), self.n_params, self.typenum)
+        self.state = view(self.handle, fm_net_state(self.net), fm_net_state_size(self.net),
+                          self.typenum)
+
+    @property
+    def step_count(self):
+        """Training forwards so far, which number dropout's masks."""
+        return fm_net_step(self.net)
+
+    @step_count.setter
+    def step_count(self, uint32_t step):
+        self.enter()
+        fm_net_set_step(self.net, step)
+        self.leave()
+
+    @property
+    def saved_rows(self):
+        """Rows of the forward pass that awaits its backward, -1 when there is none."""
+        return fm_net_saved_rows(self.net)
+
+    def passes(self):
+        """For each node the number of its pass over the data; fused nodes have one number."""
+        found = []
+        for node in range(len(self.widths)):
+            found.append(fm_net_pass(self.net, node))
+        return found
+
+    def value(self, int node):
+        """What a node of a `separate` network gave in the last forward: (rows, width), a copy."""
+        return self.entry(fm_net_value, node)
+
+    def delta(self, int node):
+        """dL/d(value), after a backward."""
+        return self.entry(fm_net_delta, node)
+
+    cdef object entry(self, const void *(*where)(const fm_net *, int) noexcept nogil, int node):
+        self.enter()
+        try:
+            return matrix_at(
+                where(self.net, node), self.kept_rows, self.widths[node], self.typenum
+            ).copy()
+        finally:
+            self.leave()
+
+    cdef int check(self, fm_status status) except -1:
+        if status == FM_INTERRUPTED and self.runners is not None:
+            return self.runners.raise_error()
+        return check(status)
+
+    cdef int enter(self) except -1:
+        """Take the network for a call; whoever returns from this must `leave`."""
+        cdef fm_status status = fm_net_take(self.net)
+        if status == FM_OK:
+            return 0
+        if status == FM_LOST:
+            raise StateError("this network was at work in another thread when this process was "
+                             "forked, and stays as it was at that moment: use a copy of it")
+        raise StateError("this network is in use by another thread: forward, backward and "
+                         "training need it for themselves (predict does not)")
+
+    cdef void leave(self) noexcept:
+        fm_net_give_back(self.net)
+
+    cdef object made(self, object given, list widths, int64_t rows):
+        """Empty arrays of these widths: a list where `given` is one, else the only one."""
+        if not isinstance(given, list):
+            return empty(rows, self.n_out if widths is self.widths_out else self.n_in, self.typenum)
+        arrays = []
+        for width in widths:
+            arrays.append(empty(rows, width, self.typenum))
+        return arrays
+
+    cpdef object predict(self, object x, object out):
+        """From one array to one array, or from a list to a list."""
+        cdef int64_t rows = rows_of(x)
+        cdef _Signals signals = None
+        y = self.made(x, self.widths_out, rows) if out is None else out
+        cdef void *from_x[8]
+        cdef void *to_y[8]
+        cdef void *context = NULL
+        cdef fm_poll poll = NULL
+        cdef fm_status status
+        point_at(from_x, x)
+        point_at(to_y, y)
+        if rows > MANY_ROWS:
+            signals = _Signals()
+            poll, context = poll_signals, <void *>signals
+        if rows <= SHORT_WORK // (self.n_params + 1):
+            status = fm_net_predict(self.net, rows, <const void *const *>from_x, to_y, poll,
+                                    context)
+        else:
+            with nogil:
+                status = fm_net_predict(self.net, rows, <const void *const *>from_x, to_y, poll,
+                                        context)
+        if status == FM_INTERRUPTED and signals is not None and signals.error is not None:
+            raise signals.error
+        self.check(status)
+        return y
+
+    def reserve(self, int64_t rows):
+        """Take the memory that predict needs for so many rows."""
+        check(fm_net_reserve(self.net, rows))
+
+    def forward(self, x, bint training):
+        """From one array to one array, or from a list to a list."""
+        cdef int64_t rows = rows_of(x)
+        y = self.made(x, self.widths_out, rows)
+        cdef void *from_x[8]
+        cdef void *to_y[8]
+        cdef fm_status status
+        point_at(from_x, x)
+        point_at(to_y, y)
+        self.enter()
+        with nogil:
+            status = fm_net_forward(self.net, rows, <const void *const *>from_x, training, to_y)
+        if status == FM_OK:
+            self.kept_rows = rows
+        self.leave()
+        self.check(status)
+        return y
+
+    def backward(self, dy, bint accumulate):
+        """From one array to one array, or from a list to a list."""
+        cdef int64_t rows = rows_of(dy)
+        dx = self.made(dy, self.widths_in, rows)
+        cdef void *from_dy[8]
+        cdef void *to_dx[8]
+        cdef fm_status status
+        point_at(from_dy, dy)
+        point_at(to_dx, dx)
+        self.enter()
+        if fm_net_saved_rows(self.net) != rows:
+            self.leave()
+            raise StateError("backward: another call has used this network since the forward pass")
+        with nogil:
+            status = fm_net_backward(self.net, rows, <const void *const *>from_dy, accumulate,
+                                     to_dx)
+        self.leave()
+        self.check(status)
+        return dx

@@ -1,0 +1,99 @@
+# The process: instruction set, threads, quotas, failing memory, random numbers.
+
+def _isas(bint supported=True):
+    names = []
+    for i in range(fm_isa_count()):
+        if not supported or fm_isa_supported(i):
+            names.append(fm_isa_name(i).decode())
+    return names
+
+
+def use_isa(str name, str argument="isa"):
+    """Choose the kernel table by name; an error calls the name `argument`."""
+    cdef bytes text = name.encode()
+    cdef fm_status status = fm_use_isa(text)
+    if status == FM_UNKNOWN_ISA:
+        built = ", ".join(_isas(supported=False))
+        raise ArgumentError(f"{argument}: got {name!r}; want one of {built}")
+    if status == FM_UNSUPPORTED_ISA:
+        raise ArgumentError(
+            f"{argument}: got {name!r}; want one that this processor runs: {', '.join(_isas())}"
+        )
+
+
+def config():
+    """What runs: ISA in use, ISAs available, threads, OpenMP version, compiler."""
+    return {
+        "isa": fm_isa_in_use().decode(),
+        "isas": _isas(),
+        "threads": fm_threads(),
+        "openmp": fm_openmp_version(),
+        "compiler": FM_COMPILER.decode(),
+    }
+
+
+def set_num_threads(int n):
+    fm_set_process_threads(n)
+
+
+def get_num_threads():
+    return fm_threads()
+
+
+def scoped_threads(int n):
+    """Set the calling thread's override (0: none) and return the one before."""
+    return fm_override_threads(n)
+
+
+def cgroup_cpus(str root):
+    """For tests: CPUs that the control groups leave whose files are under `root`; 0: no limit."""
+    return fm_cgroup_cpus(root.encode())
+
+
+def usable_cpus(str root=""):
+    """For tests: what affinity and these groups leave together."""
+    return fm_usable_cpus(root.encode())
+
+
+def fail_allocation(int64_t n):
+    """For tests: let the n-th request for memory from now, and all after it, fail; 0 ends that.
+
+    Returns -1 when the failure asked for before has happened, else the requests left until then.
+    """
+    return fm_fail_allocation(n)
+
+
+def ignore_thread_cost(bint ignore):
+    """For tests: use every thread allowed, even where that is slower."""
+    fm_ignore_thread_cost(ignore)
+
+
+# ---- random numbers ----
+
+def random_uniform(int64_t n, uint64_t seed, uint32_t stream, uint32_t step=0):
+    cdef fm_rng rng = fm_rng_make(seed, stream, step)
+    out = np.empty(n, np.float64)
+    fm_random_uniform(&rng, n, <double *>data(out))
+    return out
+
+
+def random_normal(int64_t n, uint64_t seed, uint32_t stream, uint32_t step=0):
+    cdef fm_rng rng = fm_rng_make(seed, stream, step)
+    out = np.empty(n, np.float64)
+    fm_random_normal(&rng, n, <double *>data(out))
+    return out
+
+
+def dropout_mask(int64_t n, double p, uint64_t seed, uint32_t stream, uint32_t step):
+    cdef fm_rng rng = fm_rng_make(seed, stream, step)
+    out = np.empty(n, np.uint8)
+    fm_random_keep(&rng, n, p, <uint8_t *>data(out))
+    return out
+
+
+def permutation(int64_t n, uint64_t seed, uint32_t epoch):
+    out = np.empty(n, np.int64)
+    cdef int64_t *order = <int64_t *>data(out)
+    with nogil:
+        fm_permutation(seed, epoch, n, order)
+    return out

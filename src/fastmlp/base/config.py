@@ -1,0 +1,59 @@
+"""What layers, losses, optimizers and the rest share: their arguments, shown and saved."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from fastmlp.base.errors import ArgumentTypeError
+
+_Row = TypeVar("_Row")
+# Arguments that say where an object lives, not what it is.
+_PLACE = ("net", "dtype", "seed")
+
+
+class Configurable:
+    """An object that keeps each argument of its constructor as an attribute of that name."""
+
+    # Whether repr shows arguments that have their default.
+    _shows_defaults = False
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the constructor's arguments by name."""
+        return {name: getattr(self, name) for name in _defaults(type(self))}
+
+    def describe(self) -> dict[str, Any]:
+        """Return a JSON-able dict: the class under ``type``, then the arguments."""
+        plain = {name: _plain(value) for name, value in self.arguments().items()}
+        return {"type": type(self).__name__, **plain}
+
+    def __repr__(self) -> str:
+        defaults = _defaults(type(self))
+        shown = [
+            f"{name}={value!r}"
+            for name, value in self.arguments().items()
+            if self._shows_defaults or value != defaults[name]
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def registered(rows: Mapping[str, _Row], thing: object, name: str) -> _Row:
+    """Return the core's row for an argument: that of its class, or of the nearest base with one."""
+    for cls in type(thing).__mro__:
+        if cls.__name__ in rows:
+            return rows[cls.__name__]
+    wanted = f"an instance or a subclass of {', '.join(rows)}"
+    raise ArgumentTypeError(f"{name}: got {thing!r}; want {wanted}")
+
+
+def _defaults(cls: type) -> Mapping[str, Any]:
+    """The arguments of a class and their defaults (``inspect.Parameter.empty`` for none)."""
+    parameters = inspect.signature(cls).parameters
+    return {name: p.default for name, p in parameters.items() if name not in _PLACE}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Configurable):
+        return value.describe()
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,86 @@
+"""How many threads the core may use."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+
+from fastmlp import _core
+from fastmlp.base import validation
+
+_MAX_THREADS = 1024
+
+
+def get_num_threads() -> int:
+    """Return how many threads a call made here and now may use.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.get_num_threads() >= 1
+    True
+    """
+    return _core.get_num_threads()
+
+
+def set_num_threads(n: int) -> None:
+    """Set how many threads calls may use, process-wide; results do not depend on it.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        If ``n`` is not an integer from 1 to 1024.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.set_num_threads(fm.get_num_threads())
+    """
+    _core.set_num_threads(validation.integer(n, "n", 1, _MAX_THREADS))
+
+
+class threads:
+    """Context manager: calls made in its block, by this Python thread, use ``n`` threads.
+
+    It can be nested, entered again, and shared by several Python threads.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        If ``n`` is not an integer from 1 to 1024.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> with fm.threads(1):
+    ...     fm.get_num_threads()
+    1
+    """
+
+    def __init__(self, n: int) -> None:
+        self.n = validation.integer(n, "n", 1, _MAX_THREADS)
+        self._local = threading.local()
+
+    def __enter__(self) -> threads:
+        previous = self._local.__dict__.setdefault("previous", [])
+        previous.append(0)  # first, for this may fail
+        previous[-1] = _core.scoped_threads(self.n)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        _core.scoped_threads(self._local.previous.pop())

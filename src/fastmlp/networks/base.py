@@ -1,0 +1,341 @@
+"""What all networks have: one plan of layers over one flat array of parameters."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from os import PathLike
+from typing import Any, Self
+
+from fastmlp import _core
+from fastmlp.base import validation
+from fastmlp.base.engine import Ends, Engine
+from fastmlp.base.errors import ArgumentError
+from fastmlp.base.validation import Array
+from fastmlp.layers import LAYERS, Custom, Layer
+from fastmlp.layers.parametric import ParametricLayer
+
+
+class Network(_core.Predictor):
+    """Base of ``Sequential`` and ``Graph``."""
+
+    _layers: tuple[Layer, ...]
+    _engine: Engine
+    _seed: int
+
+    def _setup(self, layers: tuple[Layer, ...], dtype: Any, seed: int | None) -> None:
+        """Plan the layers and give each its place; the last thing of a constructor."""
+        self._layers = layers
+        self._seed = validation.seed(seed)
+        self._engine, places = self._plan(validation.float_dtype(dtype))
+        self._bind_core(self._engine.core)
+        for position, (layer, (first, count)) in enumerate(zip(layers, places, strict=True)):
+            init = _init_for(self._following(position)) if layer.n_parameters else "xavier"
+            layer.attach(self, self._engine, first, self._seed, init, count)
+
+    def _plan(self, dtype: Any) -> tuple[Engine, list[tuple[int, int]]]:
+        """Return the planned core, and each layer's first node and their number."""
+        raise NotImplementedError
+
+    def _following(self, position: int) -> tuple[Layer, ...]:
+        """Return the layers behind one, for the initialisation of its weights."""
+        raise NotImplementedError
+
+    def describe(self) -> dict[str, Any]:
+        """Return the architecture as a JSON-able dict, without the parameters.
+
+        Raises
+        ------
+        ArgumentError
+            If it has nodes of the caller's own.
+        """
+        return self._described(lambda layer: layer.describe())
+
+    def _described(self, describe: Callable[[Layer], Any]) -> dict[str, Any]:
+        raise NotImplementedError
+
+    @classmethod
+    def from_description(cls, description: Mapping[str, Any]) -> Self:
+        """Make a network, with first weights from its seed, from what ``describe`` returned.
+
+        Raises
+        ------
+        ArgumentError, ArgumentTypeError
+            If the description is not one of ours.
+
+        Examples
+        --------
+        >>> import fastmlp as fm
+        >>> net = fm.Sequential(fm.Linear(4, 2), seed=7)
+        >>> fm.Sequential.from_description(net.describe()).seed
+        7
+        """
+        return cls._from_description(description, layer_from)
+
+    @classmethod
+    def unfilled(cls, description: Mapping[str, Any]) -> Self:
+        """Make a network whose numbers are all about to be set."""
+        return cls._from_description(description, _unfilled_layer)
+
+    @classmethod
+    def _from_description(
+        cls, description: Mapping[str, Any], layer_of: Callable[[Any], Layer]
+    ) -> Self:
+        raise NotImplementedError
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, in order."""
+        return self._layers
+
+    @property
+    def params(self) -> Array:
+        """All parameters, one flat array; ``net.params = values`` copies into it."""
+        return self._engine.core.params
+
+    @params.setter
+    def params(self, values: Any) -> None:
+        target = self.params
+        target[...] = validation.shaped(values, "params", target.shape, target.dtype)
+
+    @property
+    def grads(self) -> Array:
+        """All gradients, one flat array in the order of ``params``."""
+        return self._engine.core.grads
+
+    @property
+    def state(self) -> Array:
+        """Running means and variances of all ``BatchNorm``, one flat array; empty without any."""
+        return self._engine.core.state
+
+    @property
+    def dtype(self) -> Any:
+        """float32 or float64, as a NumPy dtype."""
+        return self._engine.dtype
+
+    @property
+    def seed(self) -> int:
+        """The seed, given or drawn."""
+        return self._seed
+
+    @property
+    def in_features(self) -> int:
+        """Width of the input."""
+        return self._engine.n_in
+
+    @property
+    def out_features(self) -> int:
+        """Width of the output."""
+        return self._engine.n_out
+
+    @property
+    def n_parameters(self) -> int:
+        """How many numbers training adjusts."""
+        return sum(layer.n_parameters for layer in self._layers)
+
+    @property
+    def step_count(self) -> int:
+        """Training passes made so far: the dropout masks of the next one depend on it."""
+        return self._engine.core.step_count
+
+    @step_count.setter
+    def step_count(self, value: int) -> None:
+        self._engine.core.step_count = validation.integer(value, "step_count", 0, 2**32 - 1)
+
+    def outputs_named(self) -> Ends:
+        """Return how values for the outputs are given, for the trainer."""
+        return self._engine.outputs
+
+    def matrices(self, x: Any) -> list[Array]:
+        """Check and convert rows for each input."""
+        return self._engine.matrices(x)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """What the inputs are called."""
+        return self._engine.inputs.names
+
+    def layer_names(self) -> list[str]:
+        """Return what the layers are called, in their order: by default their places."""
+        return [str(position) for position in range(len(self._layers))]
+
+    def parameter_slices(self) -> dict[str, slice]:
+        """Return where each parameter array lies in ``params``: ``"0.W"``, ``"0.b"``, ..."""
+        found = {}
+        for name, layer in zip(self.layer_names(), self._layers, strict=True):
+            for key, array in layer.parameters().items():
+                at = (array.ctypes.data - self.params.ctypes.data) // self.params.itemsize
+                found[f"{name}.{key}"] = slice(at, at + array.size)
+        return found
+
+    def core_net(self) -> _core.Net:
+        """Return the compiled core's network, for the optimizers and the trainer."""
+        return self._engine.core
+
+    def forward(self, x: Any, training: bool = False, keep: bool = False) -> Any:
+        """Compute the output and save what ``backward`` needs.
+
+        Parameters
+        ----------
+        x : array_like, shape (N, in_features) or (in_features,)
+            Any real dtype and memory layout; ``N`` may be 0.
+        training : bool
+            Whether dropout is active and batch norms look at the batch.
+        keep : bool
+            Whether every layer's ``output``, and its ``grad`` after ``backward``, can be looked at.
+            This runs without fusion: the same values, more memory and time.
+
+        Returns
+        -------
+        ndarray, shape (N, out_features) or (out_features,)
+
+        Raises
+        ------
+        ArgumentError, ArgumentTypeError
+            If ``x`` does not fit.
+
+        Examples
+        --------
+        >>> import fastmlp as fm
+        >>> net = fm.Sequential(fm.Linear(2, 1, init="zeros"), fm.Sigmoid())
+        >>> net.forward([[1.0, 2.0]]).tolist()
+        [[0.5]]
+        """
+        return self._engine.forward(x, training, keep)
+
+    def kept(self, node: int) -> tuple[Array | None, Array | None]:
+        """Return value and gradient of a node of the core, if the last passes kept them."""
+        return self._engine.value(node), self._engine.delta(node)
+
+    def backward(self, dy: Any, accumulate: bool = False) -> Any:
+        """Backpropagate; fill ``grads`` and return the gradient with respect to ``x``.
+
+        Parameters
+        ----------
+        dy : array_like, shape (N, out_features) or (out_features,)
+            Gradient of the loss with respect to the output of the last forward.
+        accumulate : bool
+            Add to ``grads`` instead of overwriting them.
+
+        Returns
+        -------
+        ndarray, shape (N, in_features) or (in_features,)
+
+        Raises
+        ------
+        StateError
+            Before a forward pass, or a second time after one.
+        ArgumentError, ArgumentTypeError
+            If ``dy`` does not fit.
+
+        Examples
+        --------
+        >>> import fastmlp as fm
+        >>> net = fm.Sequential(fm.Linear(2, 1, init=fm.initializers.Constant(3.0)))
+        >>> y = net.forward([[1.0, 2.0]])
+        >>> net.backward([[1.0]]).tolist()
+        [[3.0, 3.0]]
+        """
+        return self._engine.backward(dy, accumulate)
+
+    def _predict_checked(self, x: Any, out: Any) -> Any:
+        return self._engine.predict(x, out)
+
+    def zero_grad(self) -> None:
+        """Set ``grads`` to zero (``backward`` overwrites them unless it accumulates)."""
+        self.grads[...] = 0
+
+    def save(self, path: str | PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
+        """Write architecture and parameters to one file; ``fm.load`` reads it.
+
+        Parameters
+        ----------
+        path : str or path-like
+        metadata : mapping of str to str, optional
+            Kept in the file beside the architecture.
+        """
+        # The one step upwards from this floor: a convenience, and io is imported only if used.
+        from fastmlp import io
+
+        io.save(self, path, metadata=metadata)
+
+    def copy(self, dtype: Any = None) -> Any:
+        """Return an independent network with the same parameters, in another dtype if given.
+
+        Examples
+        --------
+        >>> import fastmlp as fm
+        >>> net = fm.Sequential(fm.Linear(4, 2))
+        >>> net.copy(dtype="float64").params.dtype.name
+        'float64'
+        """
+        description = self._described(_copied)
+        if dtype is not None:
+            description["dtype"] = validation.float_dtype(dtype).name
+        return _restore(type(self), description, self._numbers())
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self._layers)
+
+    def __copy__(self) -> Any:
+        return self.copy()
+
+    def __reduce__(self) -> Any:
+        return _restore, (type(self), self._described(_own), self._numbers())
+
+    def _numbers(self) -> dict[str, Any]:
+        """Copies of what changes."""
+        arrays = {"params": self.params, "grads": self.grads, "state": self.state}
+        return {name: array.copy() for name, array in arrays.items()} | {
+            "step_count": self.step_count
+        }
+
+
+def _restore(
+    kind: type[Network], description: Mapping[str, Any], numbers: Mapping[str, Any]
+) -> Network:
+    net = kind.unfilled(description)
+    for name in ("params", "grads", "state"):
+        getattr(net, name)[...] = numbers[name]
+    net.step_count = numbers["step_count"]
+    return net
+
+
+def _copied(layer: Layer) -> Any:
+    return copy.deepcopy(layer) if isinstance(layer, Custom) else layer.describe()
+
+
+def _own(layer: Layer) -> Any:
+    return layer if isinstance(layer, Custom) else layer.describe()
+
+
+def _init_for(following: tuple[Layer, ...]) -> str:
+    """The registry's word for what suits weights that these layers follow."""
+    words = (layer.init_before for layer in following)
+    return next((word for word in words if word is not None), "xavier")
+
+
+def _unfilled_layer(description: Any) -> Layer:
+    layer = layer_from(description)
+    if isinstance(layer, ParametricLayer):
+        layer.leave_unfilled()
+    return layer
+
+
+def layer_from(description: Any) -> Layer:
+    """Make a layer from its description; ArgumentError if it is not one of ours."""
+    if isinstance(description, Custom):
+        return description
+    arguments = dict(description) if isinstance(description, Mapping) else {}
+    name = arguments.pop("type", None)
+    if not isinstance(name, str) or name not in LAYERS:
+        raise ArgumentError(f"layer: got type {name!r}; want one of {', '.join(LAYERS)}")
+    if {"dtype", "seed"} & arguments.keys():
+        raise ArgumentError(f"layer: got a dtype or seed for {name}; want those of its network")
+    try:
+        return LAYERS[name](**arguments)
+    except TypeError as error:
+        raise ArgumentError(f"layer: got {arguments} for {name}: {error}") from error

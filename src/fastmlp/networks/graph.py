@@ -1,0 +1,273 @@
+"""Graphs: layers composed into any network without cycles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
+
+from fastmlp import _core
+from fastmlp.base import validation
+from fastmlp.base.engine import Engine
+from fastmlp.base.errors import ArgumentError
+from fastmlp.layers import Layer
+from fastmlp.layers.products import MatMul, Parameter
+from fastmlp.layers.symbol import Symbol
+from fastmlp.networks.base import Network
+from fastmlp.networks.compose import check_layers, from_list, in_order, named, names_of
+
+
+class Graph(Network):
+    """A network of layers that may read several values, with named inputs and outputs.
+
+    Parameters
+    ----------
+    inputs : Symbol, list of Symbol, or dict of str to Symbol or int
+        What the network reads; a dict names it. With ``nodes``, the widths by name.
+    outputs : Symbol, list of Symbol, dict of str to Symbol; or names of nodes
+        What it gives.
+    nodes : list of (name, layer, source or list of sources), optional
+        The other way to describe it: each layer with the names of what it reads, in any order.
+    dtype : {"float32", "float64"}, default "float32"
+    seed : int, optional
+        As for ``Sequential``.
+
+    Notes
+    -----
+    One input or output is given as an array, several as a dict by name (or, for inputs, a list in
+    order). A value may be read by several layers: its gradient is the sum of what they send back.
+
+    Raises
+    ------
+    ArgumentError
+        At construction: for a cycle, an unknown name, a value that leads to no output, an input
+        that nobody reads, widths that do not fit, a layer used twice or in two networks.
+    ArgumentTypeError
+        If something is neither a symbol nor a layer.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> x = fm.Input(8)
+    >>> h = fm.Tanh()(fm.Linear(8, 8)(x))
+    >>> net = fm.Graph(x, fm.Linear(8, 3)(h + x), seed=0)
+    >>> net.predict([[0.0] * 8]).shape
+    (1, 3)
+
+    The same, as a list:
+
+    >>> net = fm.Graph({"x": 8}, "y", nodes=[
+    ...     ("a", fm.Linear(8, 8), "x"), ("h", fm.Tanh(), "a"),
+    ...     ("s", fm.Add(), ["h", "x"]), ("y", fm.Linear(8, 3), "s")])
+    >>> sorted(net.nodes)
+    ['a', 'h', 's', 'y']
+    """
+
+    def __init__(
+        self,
+        inputs: Any,
+        outputs: Any,
+        nodes: Iterable[Any] | None = None,
+        *,
+        dtype: Any = "float32",
+        seed: int | None = None,
+    ) -> None:
+        if nodes is not None:
+            entries = validation.items(nodes, "nodes", "(name, layer, sources) each")
+            inputs, outputs = from_list(inputs, outputs, entries)
+        named_inputs, named_outputs = named(inputs, "x", "inputs"), named(outputs, "y", "outputs")
+        order = in_order(named_inputs, named_outputs)
+        self._inputs, self._outputs = named_inputs, named_outputs
+        self._names = names_of(order, named_inputs, named_outputs)
+        self._order = order
+        self._first_reader: dict[int, Symbol] = {}
+        for symbol in order:
+            for source in symbol.sources:
+                self._first_reader.setdefault(id(source), symbol)
+        self._setup(check_layers([symbol.layer for symbol in order]), dtype, seed)
+
+    def _plan(self, dtype: Any) -> tuple[Engine, list[tuple[int, int]]]:
+        index = {id(symbol): -1 - k for k, symbol in enumerate(self._inputs.values())}
+        core_nodes: list[_core.Node] = []
+        places: dict[int, tuple[int, int]] = {}
+        weights = self._weights_of_products()
+        for symbol in self._order:
+            if id(symbol) in weights.values():
+                continue  # becomes part of its product
+            sources = tuple(index.get(id(source), 0) for source in symbol.sources)
+            widths = tuple(source.width for source in symbol.sources)
+            first = len(core_nodes)
+            if id(symbol) in weights:
+                width, out = widths[0], symbol.width
+                core_nodes.append(("linear", sources[:1], width, out, 0, 0.0, 0.0, False))
+                places[weights[id(symbol)]] = (first, 1)
+            else:
+                core_nodes += symbol.layer.nodes(sources, widths, first)
+            index[id(symbol)] = len(core_nodes) - 1
+            places[id(symbol)] = (first, len(core_nodes) - first)
+        engine = Engine(
+            [symbol.width for symbol in self._inputs.values()],
+            core_nodes,
+            dtype,
+            self._seed,
+            [index[id(symbol)] for symbol in self._outputs.values()],
+            list(self._inputs),
+            list(self._outputs),
+        )
+        self._places = [places[id(symbol)] for symbol in self._order]
+        return engine, self._places
+
+    def _weights_of_products(self) -> dict[int, int]:
+        """Products of a vector and a parameter that nobody else reads, with those parameters."""
+        found = {}
+        for symbol in self._order:
+            if not isinstance(symbol.layer, MatMul):
+                continue
+            a, b = symbol.sources
+            if not isinstance(b.layer, Parameter) or (len(a.shape), len(b.shape)) != (1, 2):
+                continue
+            read = [s for other in self._order for s in other.sources if s is b]
+            if len(read) == 1 and all(b is not s for s in self._outputs.values()):
+                found[id(symbol)] = id(b)
+        return found
+
+    def _following(self, position: int) -> tuple[Layer, ...]:
+        """The layers behind one: its first reader, that one's first reader, ..."""
+        found: list[Layer] = []
+        symbol = self._first_reader.get(id(self._order[position]))
+        while symbol is not None:
+            found.append(symbol.layer)
+            if symbol.layer.init_before is not None:
+                break
+            symbol = self._first_reader.get(id(symbol))
+        return tuple(found)
+
+    @property
+    def nodes(self) -> Mapping[str, Layer]:
+        """The layers by name, in the order in which they run."""
+        return {self._names[id(symbol)]: symbol.layer for symbol in self._order}
+
+    def layer_names(self) -> list[str]:
+        return list(self.nodes)
+
+    def sources_of(self, name: str) -> tuple[str, ...]:
+        """Return the names of what a node reads."""
+        for symbol in self._order:
+            if self._names[id(symbol)] == name:
+                return tuple(self._names[id(source)] for source in symbol.sources)
+        raise ArgumentError(
+            f"name: got {validation.shown(name)}; want one of {', '.join(self.nodes)}"
+        )
+
+    def _described(self, describe: Callable[[Layer], Any]) -> dict[str, Any]:
+        return {
+            "type": "Graph",
+            "dtype": self.dtype.name,
+            "seed": self._seed,
+            "inputs": {name: _plain(symbol.shape) for name, symbol in self._inputs.items()},
+            "outputs": {name: self._names[id(symbol)] for name, symbol in self._outputs.items()},
+            "nodes": [
+                [name, describe(layer), list(self.sources_of(name))]
+                for name, layer in self.nodes.items()
+            ],
+        }
+
+    @classmethod
+    def _from_description(
+        cls, description: Mapping[str, Any], layer_of: Callable[[Any], Layer]
+    ) -> Self:
+        if not isinstance(description, Mapping) or description.get("type") != "Graph":
+            raise ArgumentError("description: want the dict that Graph.describe() returns")
+        fields = {"type", "dtype", "seed", "inputs", "outputs", "nodes"}
+        if set(description) != fields or not isinstance(description["nodes"], list):
+            got = sorted(map(str, description))
+            raise ArgumentError(f"description: got fields {got}; want {sorted(fields)}")
+        nodes = []
+        for entry in description["nodes"]:
+            if not isinstance(entry, (list, tuple)) or len(entry) != 3:
+                raise ArgumentError(
+                    f"description: got node {validation.shown(entry)}; want name, layer, sources"
+                )
+            nodes.append((entry[0], layer_of(entry[1]), entry[2]))
+        options = {name: description[name] for name in ("dtype", "seed")}
+        return cls(description["inputs"], description["outputs"], nodes, **options)
+
+    def summary(self) -> str:
+        """Return a table of the nodes: what they read, what they give, and what was fused.
+
+        Examples
+        --------
+        >>> import fastmlp as fm
+        >>> x = fm.Input(4)
+        >>> print(fm.Graph(x, fm.ReLU()(fm.Linear(4, 4)(x) + x)).summary())
+        node    layer                                  reads      output  parameters  fused into
+        x       Input                                          4
+        linear  Linear(in_features=4, out_features=4)  x               4          20
+        add     Add()                                  linear, x       4           0  linear
+        y       ReLU()                                 add             4           0  linear
+        total                                                                     20
+        """
+        rows = [("node", "layer", "reads", "output", "parameters", "fused into")]
+        for name, symbol in self._inputs.items():
+            rows.append((name, "Input", "", _text(symbol.shape), "", ""))
+        for (name, fused), symbol in zip(self._fused().items(), self._order, strict=True):
+            reads = ", ".join(self.sources_of(name))
+            count = f"{symbol.layer.n_parameters:,}"
+            rows.append((name, repr(symbol.layer), reads, _text(symbol.shape), count, fused))
+        rows.append(("total", "", "", "", f"{self.n_parameters:,}", ""))
+        sizes = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return "\n".join(
+            "  ".join(
+                cell.rjust(size) if k in (3, 4) else cell.ljust(size)
+                for k, (cell, size) in enumerate(zip(row, sizes, strict=True))
+            ).rstrip()
+            for row in rows
+        )
+
+    def draw(self, path: Any = None, values: bool = True) -> str | None:
+        """Draw the graph as SVG or PNG, by the ending of ``path``; for None return the SVG's text.
+
+        With ``values``, edges show what ``forward(x, keep=True)`` kept, and below it the gradients
+        of its ``backward``: see ``fastmlp.drawing``.
+
+        Examples
+        --------
+        >>> import fastmlp as fm
+        >>> x = fm.Input(2, "x")
+        >>> fm.Graph(x, x + fm.ReLU()(x)).draw()[:4]
+        '<svg'
+        """
+        from fastmlp import drawing
+
+        return drawing.draw(self, path, values)
+
+    def _fused(self) -> dict[str, str]:
+        """The node whose pass over the data each node is part of; "" for its own."""
+        passes = self._engine.core.passes()
+        first: dict[int, str] = {}
+        found: dict[str, str] = {}
+        for name, (place, count) in zip(self.nodes, self._places, strict=True):
+            owner = first.setdefault(passes[place + count - 1], name)
+            found[name] = "" if owner == name else owner
+        return found
+
+    def __getitem__(self, name: str) -> Layer:
+        if not isinstance(name, str) or name not in self.nodes:
+            raise ArgumentError(
+                f"node: got {validation.shown(name)}; want one of {', '.join(self.nodes)}"
+            )
+        return self.nodes[name]
+
+    def __repr__(self) -> str:
+        lines = "".join(
+            f"  {name} = {layer!r}({', '.join(self.sources_of(name))})\n"
+            for name, layer in self.nodes.items()
+        )
+        return f"Graph({', '.join(self._inputs)} -> {', '.join(self._outputs)}\n{lines})"
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def _plain(shape: tuple[int, ...]) -> Any:
+    return shape[0] if len(shape) == 1 else list(shape)

@@ -1,0 +1,17 @@
+"""Training: trainers, the loop over the epochs, callbacks, checkpoints, gradient checks."""
+
+from fastmlp.training.callbacks import Checkpoint, EarlyStopping, ProgressBar
+from fastmlp.training.gradcheck import gradcheck
+from fastmlp.training.history import FitState, History
+from fastmlp.training.trainer import Trainer, fit
+
+__all__ = [
+    "Checkpoint",
+    "EarlyStopping",
+    "FitState",
+    "History",
+    "ProgressBar",
+    "Trainer",
+    "fit",
+    "gradcheck",
+]

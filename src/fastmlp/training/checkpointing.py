@@ -1,0 +1,208 @@
+"""What a checkpoint has of a fit, and how another fit takes it over: all of it or nothing."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp.base.errors import ArgumentError
+from fastmlp.networks.base import Network
+from fastmlp.training.fingerprint import describe_part, differences
+
+if TYPE_CHECKING:
+    from fastmlp.training.history import FitState
+
+_KEYS = {"fit", "trainer", "epoch", "epochs", "stopped", "history", "schedule", "callbacks"}
+# The core counts epochs in 32 bits; nothing counted here comes near.
+_MOST_COUNTED = 2**31
+
+
+def stateful(state: FitState) -> list[Any]:
+    """Return the callbacks that are part of a checkpoint."""
+    return [hook for hook in state.callbacks if hasattr(hook, "load_state_dict")]
+
+
+def fingerprint_of(state: FitState) -> dict[str, Any]:
+    """Return what tells a fit from another one; hashes all its data."""
+    return {
+        **state.fingerprint(),
+        "schedule": describe_part(state.schedule),
+        "callbacks": [describe_part(hook) for hook in stateful(state)],
+    }
+
+
+def capture(state: FitState, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all that a fit depends on besides the network's parameters."""
+    schedule = state.schedule
+    return {
+        "fit": dict(fingerprint),
+        "trainer": state.trainer.state_dict(),
+        "epoch": state.epoch,
+        "epochs": state.epochs,
+        "stopped": state.stopped,
+        "history": _columns(state),
+        "schedule": None if schedule is None else schedule.state_dict(),
+        "callbacks": [hook.state_dict() for hook in stateful(state)],
+    }
+
+
+def resume(state: FitState, fingerprint: Mapping[str, Any], net: Network, saved: Any) -> None:
+    """Go on from what ``capture`` returned and the network that was saved with it.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not of this fit, or not what ``capture`` returns; nothing has changed then.
+    """
+    if not isinstance(saved, dict) or saved.keys() != _KEYS:
+        raise ArgumentError(f"it must have exactly {', '.join(sorted(_KEYS))} of a fit")
+    _check_network(net, state.net)
+    found = differences(saved["fit"], dict(fingerprint))
+    if found:
+        raise ArgumentError(f"it is of another fit: {'; '.join(found)}")
+    _check_progress(state, saved)
+    _check_trainer(state, saved["trainer"])
+    before = _Snapshot(state)
+    try:
+        _take_over(state, net, saved)
+    except BaseException as error:
+        before.put_back()
+        if isinstance(error, ArgumentError) or not isinstance(error, Exception):
+            raise
+        raise ArgumentError(f"it does not fit this fit ({error!r:.200})") from error
+
+
+class _Snapshot:
+    """What a fit that goes on changes, as it was before."""
+
+    def __init__(self, state: FitState) -> None:
+        self._state = state
+        self._numbers = state.net.params.copy(), state.net.state.copy()
+        self._progress = state.epoch, state.stopped
+        schedule = [] if state.schedule is None else [state.schedule]
+        parts = [state.trainer, *schedule, *stateful(state)]
+        # Callbacks may hand out their own lists and arrays, which loading then changes.
+        self._parts = [(part, copy.deepcopy(part.state_dict())) for part in parts]
+        self._history = copy.deepcopy(_columns(state))
+
+    def put_back(self) -> None:
+        state = self._state
+        state.net.params[...], state.net.state[...] = self._numbers
+        state.epoch, state.stopped = self._progress
+        for part, known in self._parts:
+            # One that cannot take back its own state must not keep the others from it.
+            with suppress(Exception):
+                part.load_state_dict(known)
+        state.history.load(self._history)
+
+
+def _take_over(state: FitState, net: Network, saved: Mapping[str, Any]) -> None:
+    # First what callbacks may compare their own state with.
+    state.history.load(saved["history"])
+    state.epoch, state.stopped = saved["epoch"], saved["stopped"]
+    state.net.params[...], state.net.state[...] = net.params, net.state
+    state.trainer.load_state_dict(saved["trainer"])
+    if state.schedule is not None:
+        state.schedule.load_state_dict(saved["schedule"])
+        _check_rates(state, saved["epochs"])
+    for hook, known in zip(stateful(state), saved["callbacks"], strict=True):
+        hook.load_state_dict(known)
+
+
+def _columns(state: FitState) -> dict[str, list[float]]:
+    return {name: one for name, one in state.history.to_dict().items() if isinstance(one, list)}
+
+
+def _check_network(saved: Network, net: Network) -> None:
+    ours, theirs = net.describe(), saved.describe()
+    if saved.seed != net.seed and {**theirs, "seed": 0} == {**ours, "seed": 0}:
+        raise ArgumentError(
+            f"it is of a network with seed={saved.seed}; give it this seed, which dropout and the "
+            f"order of rows depend on, instead of {net.seed}"
+        )
+    if theirs != ours:
+        raise ArgumentError(
+            f"it is of another network: {'; '.join(differences(theirs, ours, 'net'))}"
+        )
+
+
+def _check_progress(state: FitState, saved: Mapping[str, Any]) -> None:
+    epoch, epochs, history = saved["epoch"], saved["epochs"], saved["history"]
+    for name, value in (("epoch", epoch), ("epochs", epochs)):
+        if type(value) is not int or not 0 <= value < _MOST_COUNTED:
+            raise ArgumentError(f"{name}: the file has {value!r:.60}; want a count")
+    if type(saved["stopped"]) is not bool:
+        raise ArgumentError(f"stopped: the file has {saved['stopped']!r:.60}; want true or false")
+    if not isinstance(history, dict) or history.keys() != _columns(state).keys():
+        raise ArgumentError(f"history: want exactly {', '.join(_columns(state))}")
+    for name, column in history.items():
+        rows = epoch + 1 if state.has_validation or not name.startswith("val") else 0
+        if not isinstance(column, list) or len(column) != rows:
+            raise ArgumentError(f"history.{name}: want {rows} numbers")
+    if epoch >= epochs:
+        raise ArgumentError(f"epochs: the file has {epoch + 1} done of {epochs}")
+    if epoch >= state.epochs:
+        raise ArgumentError(
+            f"epochs: the file has {epoch + 1} done, this fit has {state.epochs}; want no fewer"
+        )
+    if not isinstance(saved["callbacks"], list) or len(saved["callbacks"]) != len(stateful(state)):
+        raise ArgumentError(f"callbacks: want the states of {len(stateful(state))}")
+    if (saved["schedule"] is None) != (state.schedule is None):
+        raise ArgumentError("schedule: want its state, and only where there is one")
+
+
+def _check_trainer(state: FitState, saved: Any) -> None:
+    """Refuse all but what ``Trainer.state_dict`` returns, to the dtype, since bits count."""
+    known = state.trainer.state_dict()
+    wrong = _unlike(saved, known, "trainer")
+    if wrong:
+        raise ArgumentError(wrong)
+    for name in ("t", "step_count", "epochs_done"):
+        if not 0 <= saved[name] < 2 * _MOST_COUNTED:
+            raise ArgumentError(f"trainer.{name}: the file has {saved[name]!r:.60}; want a count")
+    if saved["epochs_done"] >= _MOST_COUNTED:
+        raise ArgumentError(f"trainer.epochs_done: the file has {saved['epochs_done']}")
+
+
+def _unlike(saved: Any, known: Any, name: str) -> str | None:
+    """Say where two values differ in type, keys, length, dtype or shape."""
+    if type(saved) is not type(known):
+        return f"{name}: the file has {saved!r:.60}; want {type(known).__name__}"
+    if isinstance(known, np.ndarray):
+        if (saved.dtype, saved.shape) != (known.dtype, known.shape):
+            return (
+                f"{name}: the file has {saved.dtype} {saved.shape}; want {known.dtype} "
+                f"{known.shape}"
+            )
+        return None
+    if isinstance(known, list):
+        if len(saved) != len(known):
+            return f"{name}: the file has {len(saved)} arrays; want {len(known)}"
+        saved, known = dict(enumerate(saved)), dict(enumerate(known))
+    if isinstance(known, dict):
+        if saved.keys() != known.keys():
+            return f"{name}: the file has {sorted(saved)!s:.60}; want {sorted(known)}"
+        found = (_unlike(saved[key], known[key], f"{name}.{key}") for key in known)
+        return next(filter(None, found), None)
+    return None
+
+
+def _check_rates(state: FitState, epochs: int) -> None:
+    """Refuse a number of epochs by which the epochs that are done would have had other rates."""
+    for epoch in range(state.epoch + 1 if epochs != state.epochs else 0):
+        ways = [
+            state.schedule.rates(state.trainer.lr, epoch, count, state.steps)
+            for count in (epochs, state.epochs)
+        ]
+        if not np.array_equal(*ways):
+            name = type(state.schedule).__name__
+            raise ArgumentError(
+                f"it is of another fit: epochs: the file has {epochs}, this fit has "
+                f"{state.epochs}, which {name} depends on"
+            )
+    # A state that no rates follow from would show only after the network has changed.
+    state.schedule.rates(state.trainer.lr, state.epoch + 1, state.epochs, state.steps)

@@ -1,0 +1,57 @@
+"""The rows of a fit, checked, and what says how an epoch's steps are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, Protocol
+
+from fastmlp.base import validation as check
+from fastmlp.base.validation import Array
+
+
+class Data(NamedTuple):
+    """Checked rows of each input, targets of each output, and the rows' weights."""
+
+    x: list[Array]
+    target: list[Array]
+    weights: Array | None
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+        return len(self.x[0])
+
+    def arrays(self) -> list[Array]:
+        """Return all there are."""
+        return [*self.x, *self.target, *([] if self.weights is None else [self.weights])]
+
+    def take(self, index: Array) -> Data:
+        """Return some of the rows."""
+        weights = None if self.weights is None else self.weights[index]
+        return Data([x[index] for x in self.x], [y[index] for y in self.target], weights)
+
+    def parts(self) -> Iterator[tuple[float, Data]]:
+        """All rows, and the share of the loss that they have."""
+        yield 1.0, self
+
+
+class Parts(Protocol):
+    """Rows that come part by part, such as ``Data``."""
+
+    def parts(self) -> Iterator[tuple[float, Data]]:
+        """Each part with its share of the mean loss."""
+
+
+def checked_steps(
+    rows: int, order: Any, batch_size: Any, rates: Any, penalties: Any, losses: Any
+) -> tuple[Array | None, int, Array, Array | None, Array | None]:
+    """What says how an epoch's steps are made, safe to give to the core."""
+    size = check.size(batch_size, "batch_size")
+    steps = (-(-rows // size),)
+    return (
+        None if order is None else check.labels(order, "order", rows, rows),
+        size,
+        check.shaped(rates, "rates", steps, check.FLOAT64),
+        None if penalties is None else check.shaped(penalties, "penalties", steps, check.FLOAT64),
+        None if losses is None else check.output(losses, "losses", (*steps, 2), check.FLOAT64, ()),
+    )

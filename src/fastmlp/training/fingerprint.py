@@ -1,0 +1,103 @@
+"""What a fit is of: its data, its options and its parts, by which a checkpoint tells fits apart."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastmlp.base.config import Configurable
+from fastmlp.base.validation import Array
+
+_LONGEST = 90  # characters of a value in a message
+_MOST = 4  # differences in a message
+_ABSENT = object()
+
+
+def fingerprint(arrays: Sequence[Array]) -> str | None:
+    """Tell arrays by the number of their rows and the SHA-256 of their dtypes, shapes and values.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> fingerprint([np.zeros((3, 2))]) == fingerprint([np.zeros((3, 2))])
+    True
+    >>> fingerprint([np.zeros(3)])[:15]
+    '3 rows, SHA-256'
+    """
+    if not arrays:
+        return None
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str} {array.shape}".encode())
+        # Targets of the caller's own loss may be objects, whose bytes are addresses.
+        if not array.dtype.hasobject:
+            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return f"{len(arrays[0])} rows, SHA-256 {digest.hexdigest()}"
+
+
+def describe_part(part: Any) -> Any:
+    """Describe a schedule, callback, loss or the like: class, and what is plain of its arguments.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> describe_part(fm.StepLR(2))
+    {'type': 'StepLR', 'step_size': 2, 'gamma': 0.1}
+    """
+    if part is None:
+        return None
+    found: dict[str, Any] = {"type": type(part).__qualname__}
+    if isinstance(part, Configurable):
+        try:
+            arguments = part.arguments()
+        except AttributeError:
+            return found  # a class of the caller's that does not keep its arguments
+        found.update((name, _plain(value)) for name, value in arguments.items())
+    return found
+
+
+def differences(saved: Any, current: Any, name: str = "") -> list[str]:
+    """Say where two descriptions differ: name, what the file has, what the fit has."""
+    found = list(_differences(saved, current, name))
+    more = [f"and {len(found) - _MOST} more"] if len(found) > _MOST else []
+    return found[:_MOST] + more
+
+
+def _differences(saved: Any, current: Any, name: str) -> Iterator[str]:
+    if isinstance(saved, dict) and isinstance(current, dict) and _same_class(saved, current):
+        for key in [*current, *(key for key in saved if key not in current)]:
+            place = f"{name}.{key}" if name else str(key)
+            yield from _differences(saved.get(key, _ABSENT), current.get(key, _ABSENT), place)
+    elif isinstance(saved, list) and isinstance(current, list) and len(saved) == len(current):
+        for k, (one, other) in enumerate(zip(saved, current, strict=True)):
+            yield from _differences(one, other, f"{name}[{k}]" if len(saved) > 1 else name)
+    elif type(saved) is not type(current) or saved != current:
+        yield f"{name}: the file has {_shown(saved)}, this fit has {_shown(current)}"
+
+
+def _same_class(saved: dict[str, Any], current: dict[str, Any]) -> bool:
+    return saved.get("type") == current.get("type")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    if isinstance(value, dict) and isinstance(value.get("type"), str):
+        value = value["type"]
+    text = "nothing" if value is _ABSENT else str(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, (bool, str)):
+        return value
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return describe_part(value)

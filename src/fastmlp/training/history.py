@@ -1,0 +1,164 @@
+"""What a fit leaves behind and what its callbacks see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from fastmlp.base import validation
+from fastmlp.base.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from fastmlp.networks.base import Network
+    from fastmlp.training.protocol import TrainerLike
+
+_COLUMNS = ("loss", "val_loss", "val_score", "lr", "seconds")
+
+
+class History:
+    """One number per epoch of each kind.
+
+    Attributes
+    ----------
+    loss : list of float
+        Mean training loss over the samples as they were seen, penalties included.
+    val_loss, val_score : list of float
+        Validation loss, without penalties, and score; empty without validation.
+    lr : list of float
+        Learning rate of the epoch's last step.
+    seconds : list of float
+        Wall-clock time of training and validation.
+    score_name : str
+        What ``val_score`` is: the loss's ``score_name``.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> net = fm.Sequential(fm.Linear(1, 1), seed=0)
+    >>> fm.fit(net, [[0.0], [1.0]], [0, 1], loss=fm.MSELoss(), epochs=3, progress=False)
+    History(epochs=3, loss=...)
+    """
+
+    def __init__(self, score_name: str = "score") -> None:
+        self.score_name = score_name
+        self.loss: list[float] = []
+        self.val_loss: list[float] = []
+        self.val_score: list[float] = []
+        self.lr: list[float] = []
+        self.seconds: list[float] = []
+        self._best_epoch: int | None = None
+
+    @property
+    def best_epoch(self) -> int | None:
+        """Index of the epoch of least validation loss (training loss without validation).
+
+        ``EarlyStopping`` sets what it found best. None before the first epoch.
+        """
+        if self._best_epoch is not None:
+            return self._best_epoch
+        values = self.val_loss or self.loss
+        finite = [i for i, value in enumerate(values) if value == value]
+        return min(finite, key=values.__getitem__, default=None)
+
+    @best_epoch.setter
+    def best_epoch(self, epoch: int) -> None:
+        self._best_epoch = epoch
+
+    def load(self, columns: Mapping[str, Any]) -> None:
+        """Take back the lists of another history, from its ``to_dict()``."""
+        wanted = f"lists of {', '.join(_COLUMNS)}"
+        if not set(_COLUMNS) <= set(validation.mapping(columns, "columns", wanted)):
+            raise ArgumentError(f"columns: got {', '.join(map(str, columns))}; want {wanted}")
+        loss = columns["loss"]
+        rows = len(loss) if isinstance(loss, list) else 0
+        for name in _COLUMNS:
+            values = columns[name]
+            whole = isinstance(values, list) and all(type(value) is float for value in values)
+            if not whole or len(values) not in ((0, rows) if name.startswith("val") else (rows,)):
+                raise ArgumentError(f"columns: got {values!r:.60} for {name}; want {rows} numbers")
+        for name in _COLUMNS:
+            getattr(self, name)[:] = columns[name]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the lists, ``best_epoch`` and ``score_name`` as a JSON-able dict."""
+        lists = {name: list(getattr(self, name)) for name in _COLUMNS}
+        return {**lists, "best_epoch": self.best_epoch, "score_name": self.score_name}
+
+    def __len__(self) -> int:
+        return len(self.loss)
+
+    def __repr__(self) -> str:
+        parts = [f"epochs={len(self)}"]
+        for name in _COLUMNS[:3]:
+            values = getattr(self, name)
+            if values:
+                parts.append(f"{name}={values[-1]:.4g}")
+        return f"History({', '.join(parts)})"
+
+
+class FitState:
+    """What callbacks see.
+
+    Attributes
+    ----------
+    epoch, epochs : int
+        Index of the epoch that ended, from 0, and how many there may be.
+    net, trainer, history
+        The network, the ``Trainer`` and the ``History`` of this fit.
+    loss, lr, seconds : float
+        Of this epoch, as in the history.
+    val_loss, val_score : float or None
+        None without validation.
+    has_validation : bool
+    callbacks : list
+        All callbacks of this fit.
+    schedule : Schedule or None
+    steps : int
+        Steps of an epoch.
+    fingerprint : callable
+        ``fingerprint()`` describes the fit: its data, by hashes, and its options.
+    error : BaseException or None
+        In ``on_fit_end``: what ended the fit early, if it was an exception.
+    """
+
+    def __init__(
+        self, trainer: TrainerLike, history: History, epochs: int, has_validation: bool
+    ) -> None:
+        self.epoch = -1
+        self.epochs = epochs
+        self.trainer = trainer
+        self.history = history
+        self.has_validation = has_validation
+        self.loss = self.seconds = float("nan")
+        self.lr = trainer.lr
+        self.val_loss: float | None = None
+        self.val_score: float | None = None
+        self.callbacks: list[Any] = []
+        self.schedule: Any = None
+        self.steps = 1
+        self.fingerprint: Callable[[], dict[str, Any]] = dict
+        self.error: BaseException | None = None
+        self.stopped = False
+
+    @property
+    def net(self) -> Network:
+        """The network; its parameters may be read and written between epochs."""
+        return self.trainer.net
+
+    def stop(self) -> None:
+        """End the fit after this epoch."""
+        self.stopped = True
+
+    def record(
+        self, loss: float, lr: float, validation: tuple[float, float] | None, seconds: float
+    ) -> None:
+        """Enter an epoch into the history: training, validation (loss and score), duration."""
+        self.epoch += 1
+        self.loss, self.lr, self.seconds = loss, lr, seconds
+        self.history.loss.append(loss)
+        self.history.lr.append(lr)
+        self.history.seconds.append(seconds)
+        if validation is not None:
+            self.val_loss, self.val_score = validation
+            self.history.val_loss.append(validation[0])
+            self.history.val_score.append(validation[1])

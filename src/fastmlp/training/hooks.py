@@ -1,0 +1,65 @@
+"""Callbacks: their check, and the calls of their methods during a fit."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from fastmlp.base import validation as check
+from fastmlp.base.errors import ArgumentTypeError
+from fastmlp.training.callbacks import ProgressBar
+from fastmlp.training.history import FitState
+
+
+class Hooks:
+    """The callbacks of one fit, and the calls of their methods."""
+
+    def __init__(self, callbacks: list[Any], state: FitState) -> None:
+        self._callbacks, self._state = callbacks, state
+        state.callbacks = callbacks
+
+    def dispatch(self, hook: str) -> None:
+        """Call every callback's hook; at the end of the fit all of them, whatever one raises."""
+        errors = []
+        for callback in self._callbacks:
+            method = getattr(callback, hook, None)
+            if method is None:
+                continue
+            try:
+                method(self._state)
+            except BaseException as error:
+                if hook != "on_fit_end":
+                    raise
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    @contextmanager
+    def lifecycle(self) -> Iterator[None]:
+        """From ``on_fit_start`` to ``on_fit_end``, which follows however the fit ends."""
+        try:
+            self.dispatch("on_fit_start")
+            yield
+        except BaseException as error:
+            self._state.error = error
+            error.history = self._state.history  # type: ignore[attr-defined]
+            raise
+        finally:
+            self.dispatch("on_fit_end")
+
+
+def checked_callbacks(callbacks: Any, progress: bool | None) -> list[Any]:
+    """Return the callbacks as a list, with a progress bar where one is wanted."""
+    found = [] if callbacks is None else callbacks
+    hooks = check.items(found, "callbacks", "a list of callbacks")
+    for callback in hooks:
+        if not callable(getattr(callback, "on_epoch_end", None)):
+            raise ArgumentTypeError(
+                f"callbacks: got {check.shown(callback)}; want objects with on_epoch_end(state)"
+            )
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+    if terminal if progress is None else check.flag(progress, "progress"):
+        hooks.append(ProgressBar())
+    return hooks

@@ -1,0 +1,201 @@
+"""The loop around the epochs: checks a fit's arguments, runs its epochs, calls the callbacks."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp import _core
+from fastmlp.base import validation as check
+from fastmlp.base.errors import ArgumentError, ArgumentTypeError, OutOfMemoryError
+from fastmlp.base.validation import Array
+from fastmlp.optim.lbfgs import LBFGS
+from fastmlp.optim.schedules import Schedule
+from fastmlp.training.data import Data
+from fastmlp.training.fingerprint import fingerprint
+from fastmlp.training.history import FitState, History
+from fastmlp.training.hooks import Hooks, checked_callbacks
+
+if TYPE_CHECKING:
+    from fastmlp.training.protocol import TrainerLike
+
+_BATCH_SIZE = 128
+# The core's random stream of splits.
+_SPLIT_STREAM = 0xFFFFFFFE
+
+
+class Run:
+    """One fit of a trainer, all its arguments checked at construction."""
+
+    def __init__(
+        self,
+        trainer: TrainerLike,
+        data: Data,
+        *,
+        epochs: int,
+        batch_size: int | None,
+        validation: Any,
+        callbacks: Iterable[Any],
+        shuffle: bool,
+        seed: int | None,
+        progress: bool | None,
+        schedule: Schedule | None,
+        check_finite: bool,
+    ) -> None:
+        self.trainer = trainer
+        self.epochs = check.integer(epochs, "epochs", 0)
+        self.shuffle = check.flag(shuffle, "shuffle")
+        self.seed = trainer.net.seed if seed is None else check.seed(seed)
+        self.schedule = _checked_schedule(schedule, trainer)
+        hooks = checked_callbacks(callbacks, progress)
+        self.data, self.held_out = self._split(data, validation, check_finite)
+        self.batch_size = self._rows_of_a_step(batch_size)
+        if self.held_out is not None:
+            # A lack of memory shows before the first update, not after the first epoch.
+            trainer.net.core_net().reserve(self.held_out.rows)
+        history = History(trainer.score_name)
+        self.state = FitState(trainer, history, self.epochs, self.held_out is not None)
+        self.state.schedule = self.schedule
+        self.hooks = Hooks(hooks, self.state)
+        self.state.steps = -(-self.data.rows // self.batch_size)
+        self.state.fingerprint = self._fingerprint
+
+    def run(self) -> None:
+        """Run the epochs, then ``on_fit_end`` however they ended."""
+        with self.hooks.lifecycle():
+            if self.schedule is not None:
+                self.schedule.start()
+            self.hooks.dispatch("on_fit_ready")
+            if isinstance(self.trainer.optimizer, LBFGS):
+                self._run_lbfgs()
+            else:
+                self._run_epochs()
+
+    def _run_epochs(self) -> None:
+        rows, steps = self.data.rows, self.state.steps
+        for epoch in range(self.state.epoch + 1, self.epochs):
+            if self.state.stopped:
+                break
+            start = time.perf_counter()
+            rates = self._rates(epoch, steps)
+            order = None
+            if self.shuffle:
+                order = _core.permutation(rows, self.seed, self.trainer.epochs_done)
+            loss = self.trainer.epoch(self.data, order, self.batch_size, rates)
+            self._end_epoch(loss, float(rates[-1]), start)
+
+    def _run_lbfgs(self) -> None:
+        start = time.perf_counter()
+
+        def on_iteration(loss: float) -> None:
+            nonlocal start
+            self._end_epoch(loss, 1.0, start)
+            start = time.perf_counter()
+            if self.state.stopped:
+                raise StopIteration
+
+        if self.epochs:
+            self.trainer.minimize(self.data, self.epochs, on_iteration)
+
+    def _end_epoch(self, loss: float, lr: float, start: float) -> None:
+        state = self.state
+        self.trainer.epochs_done += 1
+        if not math.isfinite(loss) and all(map(math.isfinite, state.history.loss)):
+            warnings.warn(
+                f"the training loss is {loss} in epoch {state.epoch + 2}: try a smaller learning "
+                "rate, clip_norm=, or scaled inputs",
+                RuntimeWarning,
+                stacklevel=6,
+            )
+        # Entered only when complete: an interrupt during validation leaves columns of one length.
+        held_out = None if self.held_out is None else self.trainer.evaluate(self.held_out)
+        state.record(loss, lr, held_out, time.perf_counter() - start)
+        if self.schedule is not None:
+            self.schedule.observe(loss if state.val_loss is None else state.val_loss)
+        self.hooks.dispatch("on_epoch_end")
+        self.hooks.dispatch("after_epoch_end")
+
+    def _rates(self, epoch: int, steps: int) -> Array:
+        lr = self.trainer.lr
+        if self.schedule is None:
+            return np.full(steps, lr)
+        found = self.schedule.rates(lr, epoch, self.epochs, steps)
+        rates = check.real_array(found, "schedule.rates", check.FLOAT64)
+        if rates.shape != (steps,) or not (rates >= 0.0).all() or not np.isfinite(rates).all():
+            raise ArgumentError(
+                f"schedule: {self.schedule!r} gave {rates!r}; want {steps} finite rates >= 0"
+            )
+        return rates
+
+    def _fingerprint(self) -> dict[str, Any]:
+        """Describe what the result depends on besides the network, schedule and callbacks."""
+        weights = [] if self.data.weights is None else [self.data.weights]
+        return {
+            "x": fingerprint(self.data.x),
+            "y": fingerprint(self.data.target),
+            "sample_weight": fingerprint(weights),
+            "validation": fingerprint([] if self.held_out is None else self.held_out.arrays()),
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+            "shuffle": self.shuffle,
+            **self.trainer.describe(),
+        }
+
+    def _rows_of_a_step(self, batch_size: int | None) -> int:
+        rows = self.data.rows
+        full = isinstance(self.trainer.optimizer, LBFGS)
+        if batch_size is None:
+            return rows if full else min(_BATCH_SIZE, rows)
+        size = min(check.size(batch_size, "batch_size"), rows)
+        if full and size < rows:
+            raise ArgumentError(
+                f"batch_size: got {size}; LBFGS takes all {rows} rows, leave batch_size out"
+            )
+        return size
+
+    def _split(self, data: Data, validation: Any, finite: bool) -> tuple[Data, Data | None]:
+        if validation is None:
+            return data, None
+        if isinstance(validation, (tuple, list)) and len(validation) in (2, 3):
+            x, y, *weights = validation
+            weight = weights[0] if weights else None
+            try:
+                return data, self.trainer.checked_data(x, y, weight, finite)
+            except (ArgumentError, ArgumentTypeError, OutOfMemoryError) as error:
+                raise type(error)(f"validation {error}") from None
+        several = isinstance(validation, np.ndarray) and validation.ndim > 0
+        if several or isinstance(validation, (tuple, list)):
+            raise ArgumentError(
+                f"validation: got a {type(validation).__name__} of {len(validation)}; "
+                "want (x, y), (x, y, sample_weight) or a fraction"
+            )
+        fraction = check.real(validation, "validation", 0.0, 1.0, True, True)
+        return self._split_off(data, fraction)
+
+    def _split_off(self, data: Data, fraction: float) -> tuple[Data, Data]:
+        rows = data.rows
+        held = math.ceil(fraction * rows)
+        if held >= rows:
+            raise ArgumentError(
+                f"validation: got fraction {fraction} of {rows} rows, which leaves none to train; "
+                "want less"
+            )
+        order = np.argsort(_core.random_uniform(rows, self.seed, _SPLIT_STREAM), kind="stable")
+        return data.take(np.sort(order[held:])), data.take(np.sort(order[:held]))
+
+
+def _checked_schedule(schedule: Any, trainer: TrainerLike) -> Schedule | None:
+    if schedule is None:
+        return None
+    if not isinstance(schedule, Schedule):
+        raise ArgumentTypeError(
+            f"schedule: got {check.shown(schedule)}; want a schedule, such as CosineLR()"
+        )
+    if isinstance(trainer.optimizer, LBFGS):
+        raise ArgumentError("schedule: LBFGS has no learning rate; leave schedule out")
+    return schedule

@@ -1,0 +1,151 @@
+"""What training minimises: a loss for each output of a network, with its weight in the sum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp import _core
+from fastmlp.base import validation as check
+from fastmlp.base.errors import ArgumentError, ArgumentTypeError
+from fastmlp.base.validation import Array
+from fastmlp.layers import Layer
+from fastmlp.losses.builtin import Loss
+from fastmlp.losses.custom import CustomLoss, LossRunner, is_custom_loss
+from fastmlp.losses.penalties import Penalty
+from fastmlp.networks.base import Network
+from fastmlp.training.fingerprint import describe_part
+
+
+class Objective:
+    """The losses of a network's outputs; targets are given as outputs are: one, or by name.
+
+    Parameters
+    ----------
+    net : Network
+    loss : Loss, or dict or list of Loss
+        One for each output.
+    weights : float, or dict or list of float, optional
+        1 each by default.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        If they do not fit the outputs.
+    """
+
+    def __init__(self, net: Network, loss: Any, weights: Any = None) -> None:
+        self._core = net.core_net()
+        self._ends = net.outputs_named()
+        self.losses: list[Loss] = [
+            _checked_loss(one, self._ends.argument("loss", k))
+            for k, one in enumerate(self._ends.take(loss, "loss"))
+        ]
+        given = (
+            [1.0] * len(self.losses)
+            if weights is None
+            else self._ends.take(weights, "loss_weights")
+        )
+        self.weights = [
+            check.real(one, self._ends.argument("loss_weights", k), 0.0)
+            for k, one in enumerate(given)
+        ]
+
+    @property
+    def score_name(self) -> str:
+        """The measure of the first output."""
+        return self.losses[0].score_name
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return class, arguments and weight of each loss."""
+        return [
+            {**describe_part(loss), "weight": weight}
+            for loss, weight in zip(self.losses, self.weights, strict=True)
+        ]
+
+    def unchecked_target(self) -> str:
+        """What targets a single step takes without checks; "" where there are several."""
+        return self.losses[0].unchecked_target if len(self.losses) == 1 else ""
+
+    def heads(self) -> list[tuple[Any, float]]:
+        """Return what the core's trainer takes."""
+        heads: list[tuple[Any, float]] = []
+        self._runners: dict[int, LossRunner] = {}
+        for k, (loss, weight) in enumerate(zip(self.losses, self.weights, strict=True)):
+            if isinstance(loss, CustomLoss):
+                self._runners[k] = LossRunner(loss, weight, self._core.widths_out[k])
+            heads.append((self._runners[k] if k in self._runners else loss.core_spec(), weight))
+        return heads
+
+    def core_targets(self, targets: list[Array], weights: Array | None) -> list[Array]:
+        """Return targets as the core's trainer takes them; losses of the caller's keep theirs."""
+        if not self._runners:
+            return targets
+        found = list(targets)
+        for k, runner in self._runners.items():
+            if weights is not None:
+                raise ArgumentError(
+                    "sample_weight: a loss of your own takes none; want None, or a loss of fm"
+                )
+            runner.use(targets[k])
+            found[k] = np.zeros((len(targets[k]), 1), self._core.dtype)
+        return found
+
+    def targets(self, y: Any, rows: int) -> list[Array]:
+        """Check and convert the targets of all outputs."""
+        widths, dtype = self._core.widths_out, self._core.dtype
+        values = self._ends.take(y, "y")
+        if len(values) == 1:
+            return [self.losses[0].target(values[0], rows, widths[0], dtype)]
+        found = []
+        for k, (loss, value) in enumerate(zip(self.losses, values, strict=True)):
+            try:
+                found.append(loss.target(value, rows, widths[k], dtype))
+            except (ArgumentError, ArgumentTypeError) as error:
+                raise type(error)(f"{self._ends.argument('y', k)}, {error}") from None
+        return found
+
+    def value(
+        self, scores: list[Array], targets: list[Array], weights: Array | None
+    ) -> tuple[float, list[Array]]:
+        """Return the weighted sum of the losses, and its gradient for each output."""
+        total, gradients = 0.0, []
+        for k, loss in enumerate(self.losses):
+            if isinstance(loss, CustomLoss):
+                value, gradient = loss.evaluate(scores[k], targets[k], weights)
+                gradient = np.ascontiguousarray(gradient, scores[k].dtype)
+            else:
+                spec = loss.core_spec()
+                value, gradient = _core.loss_forward(*spec, scores[k], targets[k], weights)
+            total += self.weights[k] * value
+            gradients.append(gradient if self.weights[k] == 1.0 else self.weights[k] * gradient)
+        return total, gradients
+
+    def by_hand(
+        self, scores: list[Array], targets: list[Array], weights: Array | None
+    ) -> tuple[float, list[Array]]:
+        """Return what ``value`` does, by the losses' own forward and backward."""
+        total, gradients = 0.0, []
+        for weight, loss, one, target in zip(
+            self.weights, self.losses, scores, targets, strict=True
+        ):
+            total += weight * loss.forward(one, target, weights)
+            gradients.append(weight * np.asarray(loss.backward(), one.dtype))
+        return total, gradients
+
+    def score(self, scores: list[Array], targets: list[Array], weights: Array | None) -> float:
+        """Return how good the first output is, by its loss's measure."""
+        return self.losses[0].core_score(scores[0], targets[0], weights)
+
+
+def _checked_loss(value: Any, name: str) -> Loss:
+    # These have a forward and a backward of other arguments.
+    if is_custom_loss(value) and not isinstance(value, (Layer, Network, Penalty)):
+        return CustomLoss(value)
+    if not isinstance(value, Loss):
+        hint = "; write it with parentheses" if isinstance(value, type) else ""
+        raise ArgumentTypeError(
+            f"{name}: got {check.shown(value)}; want a loss, such as fm.CrossEntropyLoss(){hint}"
+        )
+    return value

@@ -1,0 +1,385 @@
+"""Training: one step in one call, an epoch in one call, and the loop around the epochs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+
+from fastmlp import _core
+from fastmlp.base import validation as check
+from fastmlp.base.errors import ArgumentError, ArgumentTypeError
+from fastmlp.base.validation import Array
+from fastmlp.losses.penalties import as_list
+from fastmlp.networks.base import Network
+from fastmlp.optim.first_order import Adam, FirstOrder, Optimizer, core_state, load_core_state
+from fastmlp.optim.lbfgs import LBFGS, Ended
+from fastmlp.optim.schedules import Schedule
+from fastmlp.training.data import Data, Parts, checked_steps
+from fastmlp.training.fingerprint import describe_part
+from fastmlp.training.history import History
+from fastmlp.training.loop import Run
+from fastmlp.training.objective import Objective
+
+_T = TypeVar("_T")
+
+
+class Trainer(_core.Stepper):
+    """A network, a loss and an optimizer with its state: makes steps and fits.
+
+    Parameters
+    ----------
+    net : Sequential
+    loss : Loss
+    optimizer : Optimizer, optional
+        Without a network of its own; its state begins anew here. ``Adam()`` by default.
+    penalty : Penalty or list of Penalty, optional
+        Added to the loss.
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        If something is not what it should be.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> net = fm.Sequential(fm.Linear(2, 1), seed=0)
+    >>> trainer = fm.Trainer(net, loss=fm.MSELoss(), optimizer=fm.SGD(lr=0.1))
+    >>> first = trainer.step([[1.0, 2.0]], [3.0])
+    >>> trainer.step([[1.0, 2.0]], [3.0]) < first
+    True
+    """
+
+    def __init__(
+        self,
+        net: Network,
+        loss: Any,
+        optimizer: Optimizer | None = None,
+        penalty: Any = None,
+        loss_weights: Any = None,
+    ) -> None:
+        self.net = _checked(net, "net", Network, "a Sequential or a Graph")
+        self.loss = loss
+        self._objective = Objective(net, loss, loss_weights)
+        self.optimizer = _checked_optimizer(Adam() if optimizer is None else optimizer)
+        self.penalties = as_list(penalty)
+        self.epochs_done = 0
+        self.history = History(self._objective.score_name)
+        self._core = _core.Trainer(
+            net.core_net(),
+            self._objective.heads(),
+            self.optimizer.core_spec(),
+            [one.core_spec() for one in self.penalties],
+            getattr(self.optimizer, "clip_norm", None) or 0.0,
+        )
+        self._core.lr = self.optimizer.lr
+        one_call = not isinstance(self.optimizer, LBFGS)
+        self._bind_core(self._core, self._objective.unchecked_target() if one_call else "")
+
+    @property
+    def score_name(self) -> str:
+        """The measure that is reported on validation data."""
+        return self._objective.score_name
+
+    @property
+    def lr(self) -> float:
+        """Learning rate; may be set between steps, and between epochs by a callback."""
+        return self._core.lr
+
+    @lr.setter
+    def lr(self, value: float) -> None:
+        self._core.lr = check.real(value, "lr", 0.0)
+
+    def _step_checked(self, x: Any, y: Any, sample_weight: Any) -> float:
+        data = self.checked_data(x, y, sample_weight)
+        if isinstance(self.optimizer, LBFGS):
+            losses: list[float] = []
+            self.minimize(data, self.optimizer.max_iter, lambda loss: None, losses)
+            return losses[0]
+        target = self._objective.core_targets(data.target, data.weights)
+        return self._core.step(data.x, target, data.weights)
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        *,
+        epochs: int = 10,
+        batch_size: int | None = None,
+        validation: Any = None,
+        sample_weight: Any = None,
+        callbacks: Iterable[Any] = (),
+        shuffle: bool = True,
+        seed: int | None = None,
+        progress: bool | None = None,
+        schedule: Schedule | None = None,
+        check_finite: bool = True,
+    ) -> History:
+        """Train for some epochs; arguments and errors are those of ``fastmlp.fit``.
+
+        A second call goes on where the first one ended: five epochs and five more are the same
+        as ten, without a schedule.
+        """
+        data = self.checked_data(x, y, sample_weight, check_finite=check_finite)
+        run = Run(self, data, epochs=epochs, batch_size=batch_size, validation=validation,
+                  callbacks=callbacks, shuffle=shuffle, seed=seed, progress=progress,
+                  schedule=schedule, check_finite=check_finite)  # fmt: skip
+        self.history = run.state.history
+        run.run()
+        return self.history
+
+    def evaluate(self, data: Data) -> tuple[float, float]:
+        """Return loss (without penalties) and score of the network's predictions."""
+        _checked(data, "data", Data, "what checked_data() returns")
+        scores = self.net.core_net().predict(data.x, None)
+        value, _ = self._objective.value(scores, data.target, data.weights)
+        return value, self._objective.score(scores, data.target, data.weights)
+
+    def epoch(
+        self, data: Data, order: Array | None, batch_size: int, rates: Array,
+        penalties: Array | None = None, losses: Array | None = None,
+    ) -> float:  # fmt: skip
+        """Make one epoch's steps in one call of the core; return the mean loss.
+
+        ``rates`` and ``penalties``, factors of the penalties, are float64, one of each step;
+        ``losses`` (steps, 2) takes each step's loss and its penalties.
+        """
+        _checked(data, "data", Data, "what checked_data() returns")
+        target = self._objective.core_targets(data.target, data.weights)
+        steps = checked_steps(data.rows, order, batch_size, rates, penalties, losses)
+        return self._core.epoch(data.x, target, data.weights, *steps)
+
+    def step_in_parts(self, data: Parts, lr: float, penalty: float) -> tuple[float, float]:
+        """Make a step on rows that come part by part; return loss and penalties before it."""
+        count = self.net.step_count
+        value = self._gradient(data, penalty)
+        penalties = penalty * self._core.penalty()
+        self._core.lr, before = lr, self._core.lr
+        try:
+            self._core.update()
+        finally:
+            self._core.lr = before
+        self.net.step_count = count + 1
+        return value, penalties
+
+    def _gradient(self, data: Parts, penalty: float = 1.0) -> float:
+        """Put the gradient of loss and penalties where the network has it; return the loss."""
+        net = self.net.core_net()
+        count, value, gradient = net.step_count, 0.0, np.zeros(net.params.size)
+        for share, part in data.parts():
+            # Every part, and every evaluation of a line search, has the same dropout masks.
+            net.step_count = count
+            scores = net.forward(part.x, True)
+            loss, slopes = self._objective.value(scores, part.target, part.weights)
+            net.backward([share * slope for slope in slopes], False)
+            value += share * loss
+            gradient += net.grads
+        net.grads[...] = gradient
+        self._core.add_penalty_gradient(penalty)
+        return value
+
+    def minimize(
+        self, data: Parts, iterations: int, on_iteration: Callable[[float], None],
+        losses: list[float] | None = None,
+    ) -> Ended:  # fmt: skip
+        """Run L-BFGS on all of ``data``; ``on_iteration(loss)`` follows each iteration.
+
+        ``losses`` takes the loss of each evaluation, the first one before the first iteration.
+        However it ends, the network has the parameters of the last finished iteration.
+        """
+        assert isinstance(self.optimizer, LBFGS)
+        net = self.net.core_net()
+        count = net.step_count
+        values = [] if losses is None else losses
+        accepted, moments = net.params.astype(np.float64), net.state.copy()
+
+        def objective(flat: Array) -> tuple[float, Array]:
+            net.params[...], net.state[...] = flat, moments
+            net.step_count = count
+            values.append(self._gradient(data) + self._core.penalty())
+            return values[-1], net.grads.astype(np.float64)
+
+        def after_iteration(flat: Array, value: float) -> None:
+            # The line search has ended here, so this evaluation's moments are the ones that count.
+            accepted[...], moments[...] = flat, net.state
+            net.params[...] = flat
+            on_iteration(value)
+
+        try:
+            return self.optimizer.minimize(objective, accepted.copy(), iterations, after_iteration)
+        finally:
+            net.params[...], net.state[...] = accepted, moments
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return copies of all that training depends on besides the network's parameters.
+
+        Returns
+        -------
+        dict
+            ``lr``, ``t`` (updates made), ``slots`` and ``powers`` (the optimizer's arrays),
+            ``step_count`` (of the network) and ``epochs_done``.
+        """
+        return {
+            "lr": self.lr,
+            **core_state(self._core),
+            "step_count": self.net.step_count,
+            "epochs_done": self.epochs_done,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take back what ``state_dict`` returned.
+
+        Raises
+        ------
+        ArgumentError, ArgumentTypeError
+            If it does not fit this network and optimizer; nothing changes then.
+        """
+        wanted = "what state_dict() returns"
+        check.mapping(state, "state", wanted)
+        try:
+            lr = check.real(state["lr"], "lr", 0.0)
+            step_count = check.integer(state["step_count"], "step_count", 0, 2**32 - 1)
+            epochs_done = check.integer(state["epochs_done"], "epochs_done", 0)
+        except (KeyError, TypeError) as error:
+            raise ArgumentError(f"state: want {wanted} ({error})") from error
+        load_core_state(self._core, state)
+        self.lr, self.epochs_done = lr, epochs_done
+        self.net.step_count = step_count
+
+    def describe(self) -> dict[str, Any]:
+        """Return the class and the arguments of the optimizer, the losses and the penalties."""
+        return {
+            "optimizer": describe_part(self.optimizer),
+            "loss": self._objective.describe(),
+            "penalty": [describe_part(one) for one in self.penalties],
+        }
+
+    def checked_data(self, x: Any, y: Any, sample_weight: Any, check_finite: bool = False) -> Data:
+        """Check and convert rows, targets and weights for this network and loss."""
+        inputs = self.net.matrices(x)
+        count = len(inputs[0])
+        if count == 0:
+            raise ArgumentError("x: got 0 rows; want at least one")
+        targets = self._objective.targets(y, count)
+        weights = check.sample_weights(sample_weight, count, self.net.dtype)
+        if check.flag(check_finite, "check_finite"):
+            named = [(array, "x") for array in inputs]
+            # A loss of the caller's may take other things than numbers.
+            named += [(array, "y") for array in targets if array.dtype.kind in "fiu"]
+            for array, name in (*named, (weights, "sample_weight")):
+                check.finite(array, name)
+        return Data(inputs, targets, weights)
+
+
+def fit(
+    net: Network,
+    x: Any,
+    y: Any,
+    *,
+    loss: Any,
+    optimizer: Optimizer | None = None,
+    epochs: int = 10,
+    batch_size: int | None = None,
+    validation: Any = None,
+    sample_weight: Any = None,
+    callbacks: Iterable[Any] = (),
+    shuffle: bool = True,
+    seed: int | None = None,
+    progress: bool | None = None,
+    schedule: Schedule | None = None,
+    penalty: Any = None,
+    loss_weights: Any = None,
+    check_finite: bool = True,
+) -> History:
+    """Train a network: the loop over epochs and batches, each epoch in one call of the core.
+
+    Parameters
+    ----------
+    net : Sequential or Graph
+        Trained in place.
+    x : array_like, shape (N, in_features)
+        At least one row; of each input, by name, where there are several.
+    y : array_like
+        Targets, as ``loss`` takes them; of each output, by name, where there are several.
+    loss : Loss, or dict of str to Loss
+        Of each output, by name, where there are several; then the first one's score is reported.
+    optimizer : Optimizer, optional
+        ``Adam()`` by default.
+    epochs : int, default 10
+        May be 0.
+    batch_size : int, optional
+        Rows of a step, 128 by default; the last step of an epoch takes what is left. More than N
+        is N. ``LBFGS`` takes all rows.
+    validation : (x, y), (x, y, sample_weight) or float, optional
+        Data to compute loss and score on after each epoch; or the fraction of the rows to set
+        aside for this, chosen at random from ``seed``.
+    sample_weight : array_like, shape (N,), optional
+    callbacks : iterable of objects with ``on_epoch_end(state)``
+        Called in order, after each epoch.
+    shuffle : bool, default True
+        Whether each epoch takes the rows in another order, determined by ``seed``.
+    seed : int, optional
+        ``net.seed`` by default.
+    progress : bool, optional
+        Whether to show a ``ProgressBar``; by default if standard error is a terminal.
+    schedule : Schedule, optional
+        Learning rates from the optimizer's ``lr``, which itself stays as it is.
+    penalty : Penalty or list of Penalty, optional
+    loss_weights : dict of str to float, optional
+        By which the losses of several outputs count in the sum; 1 each by default.
+    check_finite : bool, default True
+        Whether NaN and infinity in the data are an error.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        If shapes, types or values do not fit; parameters are unchanged.
+    KeyboardInterrupt
+        On Ctrl-C; the network is then as the last finished step left it. Any exception that ends
+        the training has the ``History`` so far as its attribute ``history``.
+
+    Warns
+    -----
+    RuntimeWarning
+        Once, if the loss is no longer finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastmlp as fm
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> net = fm.Sequential(fm.Linear(1, 1), seed=0)
+    >>> history = fm.fit(net, x, 2 * x, loss=fm.MSELoss(), optimizer=fm.Adam(lr=0.1),
+    ...                  epochs=100, batch_size=16, progress=False)
+    >>> history.loss[-1] < 1e-3
+    True
+    """
+    trainer = Trainer(net, loss, optimizer, penalty, loss_weights)
+    return trainer.fit(x, y, epochs=epochs, batch_size=batch_size, validation=validation,
+                       sample_weight=sample_weight, callbacks=callbacks, shuffle=shuffle,
+                       seed=seed, progress=progress, schedule=schedule,
+                       check_finite=check_finite)  # fmt: skip
+
+
+def _checked(value: Any, name: str, kind: type[_T], wanted: str) -> _T:
+    if not isinstance(value, kind):
+        hint = "; write it with parentheses" if isinstance(value, type) else ""
+        raise ArgumentTypeError(f"{name}: got {check.shown(value)}; want {wanted}{hint}")
+    return value
+
+
+def _checked_optimizer(value: Any) -> Optimizer:
+    optimizer = _checked(value, "optimizer", Optimizer, "an optimizer, such as fm.Adam()")
+    if isinstance(optimizer, FirstOrder) and optimizer.bound:
+        name = type(optimizer).__name__
+        raise ArgumentError(
+            f"optimizer: got {name}(net, ...), which makes its steps by hand; "
+            f"want {name}(...) without a network"
+        )
+    return optimizer
