@@ -22,10 +22,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from fastmlp.cli.datasets import load_table
-from fastmlp.cli.learning import fit_network
-from fastmlp.cli.settings import Hyperparameters
-from fastmlp.cli.splits import HOLD_OUT, Part, Preparation, split_off
+from fastmlp.tabular.models.mlp import fit_network
+from fastmlp.tabular.plan import Hyperparameters
+from fastmlp.tabular.splits import HOLD_OUT, Part, Preparation, split_off
+from fastmlp.tabular.table import load_table
 
 TEST = 0.25
 

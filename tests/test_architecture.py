@@ -48,7 +48,7 @@ DOORS: dict[str, str] = {
 # allocations and of quotas.
 CYTHON_HEADERS = {"fastmlp.h", "base/rng.h", "base/arena.h", "base/quota.h"}
 
-# ---- Python: base <- parts <- networks <- io <- training <- outer packages <- cli ----
+# ---- Python: base <- parts <- networks <- io <- training <- tabular <- outer packages <- cli ----
 
 # Packages of fastmlp by floor. Imports go down, or stay on a floor without a circle.
 PYTHON_FLOORS: list[set[str]] = [
@@ -57,6 +57,7 @@ PYTHON_FLOORS: list[set[str]] = [
     {"networks"},
     {"io"},
     {"training"},
+    {"tabular"},
     {"sklearn", "plot", "drawing"},
     {"cli"},
 ]

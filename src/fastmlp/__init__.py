@@ -98,7 +98,7 @@ from fastmlp.training import (
 )
 
 # Imported when first used: they, or what they import, take time.
-_LAZY = ("io", "plot", "reference", "sklearn")
+_LAZY = ("io", "plot", "reference", "sklearn", "tabular")
 
 # One class for each row of the core's registry: fm.ReLU, fm.Tanh, ...
 globals().update(_ACTIVATIONS)

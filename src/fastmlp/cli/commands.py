@@ -11,15 +11,10 @@ import click
 from fastmlp.base.errors import FastMLPError, MissingPackageError
 from fastmlp.cli import INSTALL_HINT
 from fastmlp.cli.info import describe_build, describe_model
-from fastmlp.cli.reading import FORMATS, is_table
-from fastmlp.cli.settings import (
-    DROPOUT,
-    LARGEST_BATCH,
-    ROWS_OF_A_CYCLE,
-    Hyperparameters,
-    Settings,
-)
+from fastmlp.cli.settings import Settings
 from fastmlp.cli.tables import error_line, print_table
+from fastmlp.tabular.plan import DROPOUT, LARGEST_BATCH, ROWS_OF_A_CYCLE, Hyperparameters
+from fastmlp.tabular.reading import FORMATS, is_table
 
 DATA_SETS = ("digits", "wine", "breast_cancer", "iris", "diabetes")
 EXTRA_PACKAGES = ("rich", "tqdm", "matplotlib", "pandas", "sklearn", "threadpoolctl")

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from fastmlp.base.build import show_config
-from fastmlp.cli.model_file import KEY, TableDescription
-from fastmlp.cli.tables import Row, four_digits
+from fastmlp.cli.tables import Row
 from fastmlp.io import inspect
 from fastmlp.io.safetensors import naming
+from fastmlp.tabular.model_file import KEY, TableDescription
+from fastmlp.tabular.text import four_digits
 
 MAX_VALUE_LENGTH = 56  # with the names, what fits a terminal of 80 columns
 MOST_COLUMNS = 24  # of a table that are shown

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fastmlp.base.errors import ArgumentError
-from fastmlp.cli.model_file import Array, TableDescription, TableModel
 from fastmlp.cli.paths import check_output
-from fastmlp.cli.reading import TableError, read_table
 from fastmlp.cli.tables import print_lines
 from fastmlp.io import write_atomically
+from fastmlp.tabular.model_file import Array, TableDescription, TableModel
+from fastmlp.tabular.reading import TableError, read_table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 
 import fastmlp as fm
-from fastmlp.cli import scores
-from fastmlp.cli.datasets import Array, Table
-from fastmlp.cli.learning import fit_network
-from fastmlp.cli.model_file import TableDescription, TableModel
 from fastmlp.cli.progress import EpochLines
-from fastmlp.cli.reading import TableError
-from fastmlp.cli.settings import Plan, Settings
-from fastmlp.cli.splits import HOLD_OUT, Preparation, folds, hold_out, split_off
-from fastmlp.cli.tables import Row, four_digits
+from fastmlp.cli.settings import Settings
+from fastmlp.cli.tables import Row
+from fastmlp.tabular import scores
+from fastmlp.tabular.model_file import TableDescription, TableModel
+from fastmlp.tabular.models.mlp import fit_network
+from fastmlp.tabular.plan import Plan
+from fastmlp.tabular.reading import TableError
+from fastmlp.tabular.splits import HOLD_OUT, Preparation, folds, hold_out, split_off
+from fastmlp.tabular.table import Array, Table
+from fastmlp.tabular.text import four_digits
 
 
 @dataclass(frozen=True)

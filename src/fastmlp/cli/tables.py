@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TextIO
 
 Row = tuple[str, str]
-LARGEST_PLAIN = 1e12
 
 
 def print_table(title: str, rows: Sequence[Row]) -> None:
@@ -64,18 +63,6 @@ def column_lines(
         else:
             lines += [name, line] if name else [line]
     return lines
-
-
-def four_digits(value: float) -> str:
-    """Write a number with four digits, without an exponent where people would not write one.
-
-    Examples
-    --------
-    >>> [four_digits(value) for value in (0.0123456, 56938.2, 3.5e20)]
-    ['0.01235', '56940', '3.5e+20']
-    """
-    text = f"{value:.4g}"
-    return f"{float(text):.0f}" if "e+" in text and abs(value) < LARGEST_PLAIN else text
 
 
 def error_line(error: BaseException) -> str:

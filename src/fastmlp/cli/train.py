@@ -12,14 +12,14 @@ from matplotlib.axes import Axes
 import fastmlp as fm
 from fastmlp import plot
 from fastmlp.base.errors import ArgumentError
-from fastmlp.cli import scores
-from fastmlp.cli.datasets import BUILT_IN, Table, load_table
-from fastmlp.cli.encoder import Encoder
 from fastmlp.cli.paths import check_output
 from fastmlp.cli.runs import Run, run_cross_validation, run_hold_out
 from fastmlp.cli.settings import Settings
 from fastmlp.cli.tables import column_lines, print_lines, print_table
 from fastmlp.io import write_atomically
+from fastmlp.tabular import scores
+from fastmlp.tabular.encoder import Encoder
+from fastmlp.tabular.table import BUILT_IN, Table, load_table
 
 DOTS_PER_INCH = 150
 PIPED = 120  # columns where there is no terminal

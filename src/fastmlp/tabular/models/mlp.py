@@ -11,8 +11,8 @@ import numpy as np
 import fastmlp as fm
 from fastmlp import _core
 from fastmlp.base.errors import ArgumentError
-from fastmlp.cli.settings import Hyperparameters, Plan
-from fastmlp.cli.splits import Part
+from fastmlp.tabular.plan import Hyperparameters, Plan
+from fastmlp.tabular.splits import Part
 
 PATIENCE = 20  # epochs without a better validation loss (or accuracy) before training stops
 

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn import metrics
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from fastmlp.cli.datasets import Array, Table
-from fastmlp.cli.tables import four_digits
+from fastmlp.tabular.table import Array, Table
+from fastmlp.tabular.text import four_digits
 
 NAMES = {"classification": ("accuracy", "macro F1", "log loss"),
          "regression": ("R2", "RMSE", "MAE")}  # fmt: skip

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import DTypeLike
 from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
-from fastmlp.cli.datasets import Array, Table
-from fastmlp.cli.encoder import Encoder
-from fastmlp.cli.model_file import TargetScaling
+from fastmlp.tabular.encoder import Encoder
+from fastmlp.tabular.model_file import TargetScaling
+from fastmlp.tabular.table import Array, Table
 
 HOLD_OUT = 0.15  # share of the rows for validation, and again for the test
 # Rows: rarer classes are split as if they were one. A share of `HOLD_OUT` has one row of each.

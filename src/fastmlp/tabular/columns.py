@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp.base.errors import ArgumentError
-from fastmlp.cli.tables import four_digits
-from fastmlp.cli.values import Kind, Numbers, Texts, levels_of, numbers_of
+from fastmlp.tabular.text import four_digits
+from fastmlp.tabular.values import Kind, Numbers, Texts, levels_of, numbers_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp.base.errors import ArgumentError
-from fastmlp.cli.columns import (
+from fastmlp.tabular.columns import (
     CategoricalColumn,
     Column,
     NumericColumn,
@@ -18,7 +18,8 @@ from fastmlp.cli.columns import (
     check_texts,
     column_from_description,
 )
-from fastmlp.cli.values import MISSING, Numbers, Texts, kind_of, levels_of, numbers_of
+from fastmlp.tabular.text import quoted
+from fastmlp.tabular.values import MISSING, Numbers, Texts, kind_of, levels_of, numbers_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,18 +194,6 @@ def _checked_clip(value: Any) -> float | None:
     if clip <= 0:
         raise ArgumentError(f"clip is {clip}, expected a positive number")
     return clip
-
-
-def quoted(names: Sequence[str], most: int = 12) -> str:
-    """List names in quotes, and how many more there are.
-
-    Examples
-    --------
-    >>> quoted(["a", "b", "c"], most=2)
-    "'a', 'b' and 1 more"
-    """
-    text = ", ".join(map(repr, names[:most]))
-    return f"{text} and {len(names) - most} more" if len(names) > most else text
 
 
 def _plural(names: Sequence[str]) -> str:

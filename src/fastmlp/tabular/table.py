@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn import datasets
 
-from fastmlp.cli.encoder import quoted
-from fastmlp.cli.reading import TableError, read_table, stem
-from fastmlp.cli.values import MISSING, kind_of, level_text, levels_of, numbers_of
+from fastmlp.tabular.reading import TableError, read_table, stem
+from fastmlp.tabular.text import quoted
+from fastmlp.tabular.values import MISSING, kind_of, level_text, levels_of, numbers_of
 
 Array = NDArray[Any]
 Task = Literal["classification", "regression"]

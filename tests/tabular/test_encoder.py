@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from fastmlp.base.errors import ArgumentError
-from fastmlp.cli.encoder import Encoder
-from fastmlp.cli.values import MISSING, kind_of, levels_of, numbers_of
+from fastmlp.tabular.encoder import Encoder
+from fastmlp.tabular.values import MISSING, kind_of, levels_of, numbers_of
 
 ROWS = 400
 

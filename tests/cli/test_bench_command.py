@@ -18,7 +18,7 @@ for package in ("click", "rich", "sklearn"):
 threadpoolctl = pytest.importorskip("threadpoolctl")
 
 SMALL = ("train", 5, (4, 6, 3))
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture

@@ -20,11 +20,12 @@ pytest.importorskip("houses")  # skips where packages of the command line are mi
 import pandas as pd
 from houses import QUICK, houses, one_error_line, write
 
-from fastmlp.cli.datasets import BUILT_IN, table_from_frame
-from fastmlp.cli.model_file import KEY, TableModel
 from fastmlp.cli.runs import run_hold_out
-from fastmlp.cli.settings import Hyperparameters, Settings
-from fastmlp.cli.splits import folds, hold_out
+from fastmlp.cli.settings import Settings
+from fastmlp.tabular.model_file import KEY, TableModel
+from fastmlp.tabular.plan import Hyperparameters
+from fastmlp.tabular.splits import folds, hold_out
+from fastmlp.tabular.table import BUILT_IN, table_from_frame
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -309,7 +310,7 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
 
 def commands_of_the_readme() -> list[str]:
     """The shell commands of its section for tables."""
-    readme = (Path(__file__).resolve().parents[1] / "README.md").read_text("utf-8")
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
     section = readme.split("\n## For tables\n")[1].split("\n## ")[0]
     blocks = section.split("```sh\n")[1:]
     return [line for block in blocks for line in block.split("```")[0].splitlines()]
@@ -331,7 +332,7 @@ def test_the_example_compares(
     target: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write("houses.csv", houses().drop(columns=({"price", "grade"} - {target}).pop()))
-    script = str(Path(__file__).resolve().parents[1] / "examples" / "tabular.py")
+    script = str(Path(__file__).resolve().parents[2] / "examples" / "tabular.py")
     arguments = [script, "houses.csv", "--target", target, "--seeds", "2", "--cpu-time"]
     monkeypatch.setattr(sys, "argv", arguments)
     runpy.run_path(script, run_name="__main__")

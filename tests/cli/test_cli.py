@@ -23,11 +23,11 @@ pytest.importorskip("houses")  # skips where packages of the command line are mi
 import pandas as pd
 from houses import one_error_line
 
-from fastmlp.cli.datasets import BUILT_IN
-from fastmlp.cli.encoder import Encoder
 from fastmlp.cli.info import MOST_COLUMNS
-from fastmlp.cli.model_file import TableDescription, TableModel
-from fastmlp.cli.splits import Preparation, hold_out
+from fastmlp.tabular.encoder import Encoder
+from fastmlp.tabular.model_file import TableDescription, TableModel
+from fastmlp.tabular.splits import Preparation, hold_out
+from fastmlp.tabular.table import BUILT_IN
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -49,7 +49,7 @@ def run_without(names: list[str], arguments: list[str]) -> subprocess.CompletedP
 
 def readme_output() -> list[str]:
     """What the README shows of the first command's output."""
-    readme = Path(__file__).resolve().parents[1] / "README.md"
+    readme = Path(__file__).resolve().parents[2] / "README.md"
     return readme.read_text("utf-8").split("```text\n")[1].split("```")[0].splitlines()
 
 

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 import fastmlp as fm
 from fastmlp.base.errors import ArgumentError
-from fastmlp.cli.columns import check_keys, check_number, check_texts
-from fastmlp.cli.encoder import Encoder
 from fastmlp.io import ModelFileError, inspect
 from fastmlp.io.safetensors import Malformed, naming, parse_json
+from fastmlp.tabular.columns import check_keys, check_number, check_texts
+from fastmlp.tabular.encoder import Encoder
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,11 +16,11 @@ pytest.importorskip("houses")  # skips where packages of the command line are mi
 import pandas as pd
 from houses import QUICK, houses, one_error_line, write
 
-from fastmlp.cli.datasets import BUILT_IN
-from fastmlp.cli.encoder import Encoder
-from fastmlp.cli.model_file import KEY, TableDescription, TableModel, TargetScaling
-from fastmlp.cli.reading import TableError
 from fastmlp.io.safetensors import Malformed
+from fastmlp.tabular.encoder import Encoder
+from fastmlp.tabular.model_file import KEY, TableDescription, TableModel, TargetScaling
+from fastmlp.tabular.reading import TableError
+from fastmlp.tabular.table import BUILT_IN
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 

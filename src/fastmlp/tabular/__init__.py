@@ -1,0 +1,1 @@
+"""Tables in, predictions out: reading, encoding, training and model files of tables."""

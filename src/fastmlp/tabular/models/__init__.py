@@ -1,0 +1,1 @@
+"""The networks that a table can be trained with, one file each."""
