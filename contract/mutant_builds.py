@@ -12,9 +12,10 @@ from contract import native
 from contract.mutation import Mutant
 
 # Those that notice most come first. All run on AVX2 alone, for the build has nothing else.
-TESTS = ["tests/test_bits.py", "tests/test_kernels.py", "tests/test_nodes.py",
-         "tests/test_layouts.py", "tests/test_gradients.py", "tests/test_graph.py",
-         "tests/test_regressions.py"]  # fmt: skip
+TESTS = ["tests/engine/test_bits.py", "tests/engine/test_kernels.py",
+         "tests/layers/test_nodes.py", "tests/base/test_layouts.py",
+         "tests/layers/test_gradients.py", "tests/networks/test_graph.py",
+         "tests/engine/test_regressions.py"]  # fmt: skip
 PROGRAM = ["33", "997", "8"]  # a sample of test_products' shapes
 SECONDS = 300  # many times what the tests take
 

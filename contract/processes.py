@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
-from tests import neighbours, watchdog
+from tests import process_reports, watchdog
 
 import fastmlp as fm
 from contract import processes_cells as cells
@@ -20,7 +20,8 @@ from contract.processes_cells import Ended
 TITLE = "Processes"
 ROOT = Path(__file__).parents[1]
 
-# The quick share: ways that fork or share this process; tests/test_neighbours.py has the others.
+# The quick share: ways that fork or share this process. The others are in
+# tests/engine/test_concurrent_fits.py.
 _QUICK = (("fork", "during", "nothing"), ("threads", "during", "numpy"))
 
 
@@ -49,7 +50,7 @@ def _cells(scale: Scale) -> Iterator[Figure]:
     wanted = list(product(cells.WAYS, cells.MOMENTS, hosts.WORK)) if scale.full else _QUICK
     seeds = list(range(scale.choose(2, 4)))
     with fm.threads(1):
-        serial = [neighbours.fit(seed)["bits"] for seed in seeds]
+        serial = [process_reports.fit(seed)["bits"] for seed in seeds]
     verdicts: dict[str, list[str]] = {"right": [], "hung": [], "failed": [], "gave other bits": []}
     missing, parents = set(), {}
     for way, moment, host in wanted:

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from tests import neighbours
+from tests import process_reports
 
 import fastmlp as fm
 from contract import processes_hosts as hosts
@@ -41,14 +41,14 @@ def fit(job: Job) -> str:
     importlib.import_module(hosts.MODULES[host])
     for trainer in _at_work:
         _look_at(trainer.net)
-    return str(neighbours.fit(seed)["bits"])
+    return str(process_reports.fit(seed)["bits"])
 
 
 def _look_at(net: Any) -> None:
     """A busy network predicts and can be copied; a forked one may say why it does nothing else."""
-    rows = neighbours.X[:64]
+    rows = process_reports.X[:64]
     net.predict(rows)
-    assert net.copy().forward(rows).shape == (64, neighbours.WIDTHS[-1])
+    assert net.copy().forward(rows).shape == (64, process_reports.WIDTHS[-1])
     if multiprocessing.parent_process() is not None:
         with contextlib.suppress(fm.StateError):
             net.forward(rows)
@@ -58,11 +58,11 @@ def _look_at(net: Any) -> None:
 
 
 def _executor(method: str, jobs: Sequence[Job]) -> list[str]:
-    return neighbours.executor(method, fit, jobs)
+    return process_reports.executor(method, fit, jobs)
 
 
 def _loky(jobs: Sequence[Job]) -> list[str]:
-    return neighbours.with_joblib("loky", fit, jobs)
+    return process_reports.with_joblib("loky", fit, jobs)
 
 
 def _threads(jobs: Sequence[Job]) -> list[str]:
@@ -115,11 +115,11 @@ class _UntilDone:
 @contextlib.contextmanager
 def _amid_a_fit(ended: list[Ended]) -> Iterator[None]:
     """A fit goes on in another thread; how it ended comes into the list."""
-    trainer, callback = neighbours.make_trainer(_SEED), _UntilDone()
+    trainer, callback = process_reports.make_trainer(_SEED), _UntilDone()
     with ThreadPoolExecutor(1) as background:
         fitting = background.submit(_fit_here, trainer, 10**6, callback)
         try:
-            assert callback.started.wait(neighbours.TIMEOUT), fitting.exception()
+            assert callback.started.wait(process_reports.TIMEOUT), fitting.exception()
             _at_work.append(trainer)
             yield
         finally:
@@ -131,7 +131,7 @@ def _amid_a_fit(ended: list[Ended]) -> Iterator[None]:
 
 def _fit_here(trainer: fm.Trainer, epochs: int, callback: Any) -> fm.History:
     return trainer.fit(
-        neighbours.X, neighbours.Y, epochs=epochs, batch_size=neighbours.BATCH,
+        process_reports.X, process_reports.Y, epochs=epochs, batch_size=process_reports.BATCH,
         callbacks=[callback], progress=False, check_finite=False,
     )  # fmt: skip
 
@@ -155,7 +155,7 @@ def bits_by_epoch(epochs: Collection[int]) -> dict[int, str]:
     """Bits of the fit amid which others run, when nothing else does, behind so many epochs."""
     remember = _Remember(epochs)
     if epochs:
-        _fit_here(neighbours.make_trainer(_SEED), max(epochs), remember)
+        _fit_here(process_reports.make_trainer(_SEED), max(epochs), remember)
     return remember.bits
 
 
@@ -164,11 +164,11 @@ def cell(way: str, moment: str, host: str, seeds: Sequence[int]) -> None:
 
     And how the fit amid which they ran ended, or None.
     """
-    fm.set_num_threads(neighbours.THREADS)
+    fm.set_num_threads(process_reports.THREADS)
     jobs = [(host, seed) for seed in seeds]
     ended: list[Ended] = []
     if moment == "after":
-        neighbours.fit(0)
+        process_reports.fit(0)
     with _amid_a_fit(ended) if moment == "during" else contextlib.nullcontext():
         found = WAYS[way](jobs)
     print(json.dumps([found, ended[0] if ended else None]))

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests import neighbours, watchdog
+from tests import process_reports, watchdog
 
 from contract.figures import Figure, Scale, exactly, fact
 from contract.quota_trees import TREES, Tree, write
@@ -157,4 +157,4 @@ def _many_threads(scale: Scale) -> Iterator[Figure]:
 def print_bits() -> None:
     """The results of a fit on as many threads as the environment says."""
     _core.ignore_thread_cost(True)
-    print(json.dumps(neighbours.fit(0)["bits"]))
+    print(json.dumps(process_reports.fit(0)["bits"]))

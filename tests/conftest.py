@@ -17,11 +17,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Tests import harness.py and golden/ by name, wherever pytest is started from.
+# The tests of the command line import houses.py by this name.
 sys.path.insert(0, str(Path(__file__).parent))
-pytest.register_assert_rewrite("harness")
+pytest.register_assert_rewrite("tests.harness")
 
-import harness  # noqa: E402
+from tests import harness  # noqa: E402
 
 from fastmlp import _core  # noqa: E402
 

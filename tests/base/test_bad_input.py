@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 import pytest
-from bad_values import (
+from tests.bad_values import (
     CLASSES,
     DY_BAD,
     EIGHTHS,

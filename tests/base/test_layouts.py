@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bad_values import NEEDED, ROWS, WIDTH, misaligned, subclasses
+from tests.bad_values import NEEDED, ROWS, WIDTH, misaligned, subclasses
 
 import fastmlp as fm
 

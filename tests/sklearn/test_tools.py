@@ -20,7 +20,7 @@ from sklearn.multiclass import OneVsRestClassifier  # noqa: E402
 from sklearn.multioutput import MultiOutputClassifier  # noqa: E402
 from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.preprocessing import StandardScaler  # noqa: E402
-from tables import DIABETES, IRIS, NAMES  # noqa: E402
+from tests.sklearn.tables import DIABETES, IRIS, NAMES  # noqa: E402
 
 import fastmlp as fm  # noqa: E402
 from fastmlp.sklearn import MLPClassifier, MLPRegressor  # noqa: E402

@@ -18,7 +18,7 @@ pytest.importorskip("matplotlib")
 threadpoolctl = pytest.importorskip("threadpoolctl")
 pytest.importorskip("resource")  # of 08: there is none on Windows
 
-SCRIPTS = Path(__file__).parents[1] / "examples" / "lecture"
+SCRIPTS = Path(__file__).parents[2] / "examples" / "lecture"
 EPS = np.finfo(np.float64).eps
 HALF_A_DIGIT = 0.005  # of numbers that the lecture gives with two decimals
 

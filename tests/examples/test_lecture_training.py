@@ -13,7 +13,7 @@ import fastmlp as fm
 
 pytest.importorskip("matplotlib")
 
-FOLDER = Path(__file__).parent.parent / "examples" / "lecture"
+FOLDER = Path(__file__).parents[2] / "examples" / "lecture"
 SCRIPTS = {
     "12_half_a_gradient": [],
     "13_deltas": [],

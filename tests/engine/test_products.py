@@ -10,8 +10,8 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from chains import fma, multiply_then_add, products
-from harness import (
+from tests.chains import fma, multiply_then_add, products
+from tests.harness import (
     check,
     generator,
     integers,

@@ -15,7 +15,7 @@ from sklearn.calibration import CalibratedClassifierCV  # noqa: E402
 from sklearn.exceptions import ConvergenceWarning  # noqa: E402
 from sklearn.metrics import mean_poisson_deviance  # noqa: E402
 from sklearn.neural_network import MLPClassifier as TheirClassifier  # noqa: E402
-from tables import BINARY, COUNTS, DIABETES, IRIS, MULTILABEL  # noqa: E402
+from tests.sklearn.tables import BINARY, COUNTS, DIABETES, IRIS, MULTILABEL  # noqa: E402
 
 import fastmlp as fm  # noqa: E402
 from fastmlp.sklearn import MLPClassifier, MLPRegressor  # noqa: E402

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from harness import (
+from tests.harness import (
     ACTIVATIONS,
     LOSSES,
     OPTIMIZERS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from harness import ACTIVATIONS, LOSSES, OPTIMIZERS
+from tests.harness import ACTIVATIONS, LOSSES, OPTIMIZERS
 
 import fastmlp as fm
 from fastmlp import _core

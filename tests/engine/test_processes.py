@@ -19,7 +19,7 @@ from fastmlp import _core
 
 LINUX = sys.platform == "linux"
 TIMEOUT = 60.0
-ROOT = str(Path(__file__).parents[1])
+ROOT = str(Path(__file__).parents[2])
 
 
 def run(code, *options, check=True, **environment):

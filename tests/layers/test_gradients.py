@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import ACTIVATIONS, LOSSES, generator
+from tests.harness import ACTIVATIONS, LOSSES, generator
 
 import fastmlp as fm
 from fastmlp import reference as ref

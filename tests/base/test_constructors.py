@@ -9,8 +9,8 @@ from __future__ import annotations
 import inspect
 
 import pytest
-from bad_values import KINDS, NEEDED, clear_error
-from parameters import CLASSES_BY_NAME, kind_of
+from tests.bad_values import KINDS, NEEDED, clear_error
+from tests.parameters import CLASSES_BY_NAME, kind_of
 
 
 def constructor_cases():

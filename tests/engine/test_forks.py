@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-import watchdog
+from tests import watchdog
 
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in {"OMP_NUM_THREADS", "FASTMLP_ISA"}}
 

@@ -1,5 +1,6 @@
-"""Fits in other threads and processes for test_neighbours.py: the ways to run them, and reports of
-what was seen. A module of its own, because spawned workers import by name what they are sent.
+"""Fits in other threads and processes: the ways to run them, and reports of what was seen.
+
+A module of its own, because spawned workers import by name what they are sent.
 """
 
 from __future__ import annotations

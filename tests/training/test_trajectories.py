@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from harness import (
+from tests.harness import (
     LOSSES,
     OPTIMIZERS,
     check,

@@ -7,7 +7,7 @@ import pickle
 
 import numpy as np
 import pytest
-from bad_values import NEEDED
+from tests.bad_values import NEEDED
 
 import fastmlp as fm
 from fastmlp.layers import ACTIVATIONS, LAYERS

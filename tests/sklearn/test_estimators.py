@@ -10,7 +10,7 @@ sklearn = pytest.importorskip("sklearn")
 from sklearn.neural_network import MLPClassifier as TheirClassifier  # noqa: E402
 from sklearn.neural_network import MLPRegressor as TheirRegressor  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
-from tables import BINARY, COUNTS, DIABETES, IRIS, MULTILABEL, NAMES, TWO_OUTPUTS  # noqa: E402
+from tests.sklearn.tables import BINARY, COUNTS, DIABETES, IRIS, MULTILABEL, NAMES, TWO_OUTPUTS  # noqa: E402
 
 from fastmlp.sklearn import MLPClassifier, MLPRegressor  # noqa: E402
 

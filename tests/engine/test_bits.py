@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from golden import runs
-from harness import LOSSES, OPTIMIZERS, same_bits
+from tests.golden import runs
+from tests.harness import LOSSES, OPTIMIZERS, same_bits
 
 import fastmlp as fm
 from fastmlp import _core

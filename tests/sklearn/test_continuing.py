@@ -9,7 +9,7 @@ sklearn = pytest.importorskip("sklearn")
 
 from sklearn.neural_network import MLPClassifier as TheirClassifier  # noqa: E402
 from sklearn.neural_network import MLPRegressor as TheirRegressor  # noqa: E402
-from tables import BINARY, DIABETES, IRIS  # noqa: E402
+from tests.sklearn.tables import BINARY, DIABETES, IRIS  # noqa: E402
 
 from fastmlp.sklearn import MLPClassifier, MLPRegressor  # noqa: E402
 

@@ -1,6 +1,7 @@
-"""A good neighbour: fits in other threads and processes end and give the same bits; after a call
-nothing runs. Each test looks at a new process, which runs a report of neighbours.py. How fast fits
-are side by side is measured by bench/busy.py.
+"""Fits side by side in threads and processes end and give the same bits; after a call nothing runs.
+
+Each test looks at a new process, which runs a report of process_reports.py. How fast fits are side
+by side is measured by bench/busy.py.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ import json
 import os
 from pathlib import Path
 
-import neighbours
 import pytest
-import watchdog
+from tests import process_reports, watchdog
 
 # Of a wait of this many seconds after a call the process may use so many.
 WAIT, IDLE, TRIES = 0.03, 0.002, 3
 
 needs_proc = pytest.mark.skipif(
-    neighbours.native_threads() is None, reason="threads are counted in /proc, which is Linux's"
+    process_reports.native_threads() is None,
+    reason="threads are counted in /proc, which is Linux's",
 )
 pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups here")
 
@@ -27,12 +28,14 @@ UNSET = {"GOMP_SPINCOUNT", "OMP_NUM_THREADS", "OMP_WAIT_POLICY"}
 
 
 def report(call):
-    """What ``neighbours.<call>`` reports in a new process, killed with its children if it hangs."""
+    """What ``process_reports.<call>`` reports in a new process, which is killed if it hangs."""
     environment = {name: value for name, value in os.environ.items() if name not in UNSET}
-    path = [str(Path(__file__).parent), environment.get("PYTHONPATH")]
+    path = [str(Path(__file__).parents[2]), environment.get("PYTHONPATH")]
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
     return json.loads(
-        watchdog.run("-c", f"import neighbours; neighbours.{call}", environment=environment)
+        watchdog.run(
+            "-c", f"from tests import process_reports as r; r.{call}", environment=environment
+        )
     )
 
 
@@ -62,17 +65,17 @@ def look_for(way):
 # ---- the same results, and an end ----
 
 
-@pytest.mark.parametrize("way", neighbours.WAYS)
+@pytest.mark.parametrize("way", process_reports.WAYS)
 def test_a_fit_gives_the_same_bits_wherever_it_runs(way):
     look_for(way)
     found = fits(way)
     here = [one["bits"] for one in found["here"]]
-    assert len(set(here)) == len(neighbours.SEEDS)
+    assert len(set(here)) == len(process_reports.SEEDS)
     assert [one["bits"] for one in found["elsewhere"]] == here
     assert [one["bits"] for one in found["after"]] == here
     in_this_process = {one["process"] for one in found["here"]}
     in_workers = {one["process"] for one in found["elsewhere"]}
-    assert (in_workers == in_this_process) == (way in neighbours.IN_THREADS)
+    assert (in_workers == in_this_process) == (way in process_reports.IN_THREADS)
 
 
 # ---- how many threads ----
@@ -82,7 +85,7 @@ def test_a_fit_gives_the_same_bits_wherever_it_runs(way):
 @pytest.mark.usefixtures("two_processors")
 def test_a_fit_has_a_second_thread():
     """Or nothing here would prove anything."""
-    assert fits("Pool, fork")["here"][0]["started"] == neighbours.THREADS - 1
+    assert fits("Pool, fork")["here"][0]["started"] == process_reports.THREADS - 1
 
 
 @needs_proc
@@ -93,7 +96,7 @@ def test_forked_workers_fit_on_one_thread(way):
 
 def test_workers_of_loky_are_told_their_share():
     joblib = pytest.importorskip("joblib", minversion="1.3")
-    share = max(1, joblib.cpu_count() // neighbours.WORKERS)
+    share = max(1, joblib.cpu_count() // process_reports.WORKERS)
     assert {one["threads"] for one in fits("joblib, loky")["elsewhere"]} == {share}
 
 
@@ -113,6 +116,6 @@ def test_workers_of_loky_have_the_threads_they_are_given(count):
 def test_nothing_runs_after_a_call():
     found = report(f"report_idleness({WAIT}, {TRIES})")
     if found["ours"] is not None:
-        assert found["ours"] == neighbours.THREADS - 1, "no second thread has been at work"
+        assert found["ours"] == process_reports.THREADS - 1, "no second thread has been at work"
     busy = {name: f"{1e3 * used:.1f} ms" for name, used in found["used"].items() if used > IDLE}
     assert not busy, f"CPU time in the {1e3 * WAIT:g} ms after a call: {busy}"
