@@ -183,16 +183,29 @@ void *fm_trainer_slot(fm_trainer *trainer, int slot); /* (parameters), NULL wher
 double *fm_trainer_powers(fm_trainer *trainer);       /* (2): hyper[0]^t and hyper[1]^t */
 int64_t *fm_trainer_updates(fm_trainer *trainer);     /* t */
 
+/* Factors for the parameters up to `end`, from the end of the group before. Where `lr` is 0 the parameters are frozen:
+   they keep their bits, no gradient is made for them, and none counts in the gradient's norm. */
+typedef struct {
+    int64_t end;
+    double lr, weight_decay;
+} fm_group;
+
+/* Copies `n` groups, which cover all parameters; with 0 every factor is 1. */
+fm_status fm_trainer_set_groups(fm_trainer *trainer, int n, const fm_group *groups);
+
 typedef struct {
     const void *x[FM_MOST_ENDS];
     fm_targets targets[FM_MOST_ENDS];
     int64_t rows;
-    const int64_t *order;  /* (rows) permutation, or NULL for the rows as they lie */
-    int64_t batch;         /* rows a step; the last step takes what is left */
-    const double *lr;      /* one a step */
-    const double *penalty; /* (steps) by which the penalties count in each step, or NULL: 1 */
-    double *losses;        /* (steps, 2) takes each step's loss and its penalties, or NULL */
-    fm_poll poll;          /* or NULL */
+    const int64_t *order;          /* (rows) permutation, or NULL for the rows as they lie */
+    int64_t batch;                 /* rows a step; the last step takes what is left */
+    const double *lr;              /* one a step */
+    const double *penalty;         /* (steps) by which the penalties count in each step, or NULL: 1 */
+    const double *weight_decay;    /* (steps) in place of the optimizer's, or NULL */
+    const double *dropout;         /* (steps) factors of all probabilities, which stay within 0 .. 1; or NULL: 1 */
+    const double *label_smoothing; /* (steps) in place of that of the losses that have one, or NULL */
+    double *losses;                /* (steps, 2) takes each step's loss and its penalties, or NULL */
+    fm_poll poll;                  /* or NULL */
     void *poll_context;
 } fm_epoch;
 

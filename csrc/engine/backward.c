@@ -24,7 +24,7 @@ static void local_gradient(const fm_exec *e, int i) {
         e->kernels->softmax_backward(m, width, fm_at(e, e->plan->value[i], first), delta, local);
     else if (e->training) { /* dropout; without training it passes everything */
         const fm_rng rng = fm_rng_make(e->net->seed, s->stream, e->step);
-        e->kernels->dropout(&rng, s->drop, first, m * width, delta, local);
+        e->kernels->dropout(&rng, e->drop_factor * s->drop, first, m * width, delta, local);
     } else if (local != delta) {
         memcpy(local, delta, (size_t)(m * width) * e->net->size);
     }
@@ -238,6 +238,7 @@ fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int 
                            .plan = &net->plan,
                            .rows = net->saved_rows,
                            .training = net->saved_training,
+                           .drop_factor = 1.0,
                            .adds_gradients = accumulate,
                            .step = net->saved_step,
                            .stop = &stop},

@@ -121,7 +121,7 @@ static void linear(const fm_exec *e, int i, int64_t m, int64_t begin, int64_t en
 
 static void dropout(const fm_exec *e, const fm_stage *s, int64_t first_row, int64_t m, const void *x, void *y) {
     const fm_rng rng = fm_rng_make(e->net->seed, s->stream, e->step);
-    if (e->training) e->kernels->dropout(&rng, s->drop, first_row * s->fan_out, m * s->fan_out, x, y);
+    if (e->training) e->kernels->dropout(&rng, e->drop_factor * s->drop, first_row * s->fan_out, m * s->fan_out, x, y);
     else memcpy(y, x, (size_t)(m * s->fan_out) * e->net->size);
 }
 
@@ -248,6 +248,7 @@ static fm_status forward_in(fm_net *net, const fm_plan *plan, int threads, int64
                           .plan = plan,
                           .rows = rows,
                           .training = training,
+                          .drop_factor = 1.0,
                           .keeps = plan == &net->plan,
                           .step = net->step,
                           .stop = &stop},

@@ -98,6 +98,7 @@ typedef struct fm_exec {
     int64_t rows, row_begin, row_end; /* of the batch; this thread's */
     int training, keeps, adds_gradients;
     uint32_t step;
+    double drop_factor;                    /* of dropout's probabilities; read in training only */
     _Atomic int *stop;                     /* non-zero: leave early, nothing will be used */
     void (*between_stages)(void *context); /* or NULL */
     void *context;

@@ -8,8 +8,8 @@
 
 #include "base/arithmetic.h"
 #include "base/clock.h"
+#include "engine/groups.h"
 #include "engine/nodes.h"
-#include "engine/trainer.h"
 
 typedef struct {
     fm_trainer *trainer;
@@ -31,17 +31,17 @@ typedef struct {
     fm_clock clock;
     fm_targets targets[FM_MOST_ENDS]; /* of the batch */
     double scale[FM_MOST_ENDS], total_weight;
-    double penalty; /* by which penalties count in the step */
-    int phase;      /* 0: A, 1: B */
-    int is_last;    /* step of this region: nobody needs its transposed weights */
+    double penalty;                /* by which penalties count in the step */
+    const double *label_smoothing; /* of the step; NULL: the loss's own */
+    int phase;                     /* 0: A, 1: B */
+    int is_last;                   /* step of this region: nobody needs its transposed weights */
 } training_thread;
 
 /* Only the calling thread may run the caller's function; the others learn of it through the flag. */
 static void poll_now_and_then(void *context) {
     training_thread *t = context;
     const fm_epoch *epoch = t->run->epoch;
-    const double every = 0.02;
-    const double now = fm_seconds();
+    const double every = 0.02, now = fm_seconds();
     if (now - t->run->last_poll < every) return;
     t->run->last_poll = now;
     if (epoch->poll(epoch->poll_context)) atomic_store(&t->run->stop, 1 + t->phase);
@@ -136,9 +136,9 @@ static void loss_of_rows(training_thread *t) {
     for (int k = 0; k < net->ends.n_outputs; k++) {
         const int stage = net->output[k];
         if (trainer->heads[k].loss.kind == -1) continue;
-        fm_loss_range(&trainer->heads[k].loss, net->dtype, net->stages[stage].fan_out, plan->value[stage],
-                      &t->targets[k], t->scale[k], t->e.row_begin, t->e.row_end, plan->row_value[k],
-                      plan->delta[stage]);
+        const fm_loss_spec loss = fm_step_loss(trainer, k, t->label_smoothing);
+        fm_loss_range(&loss, net->dtype, net->stages[stage].fan_out, plan->value[stage], &t->targets[k], t->scale[k],
+                      t->e.row_begin, t->e.row_end, plan->row_value[k], plan->delta[stage]);
     }
 }
 
@@ -193,7 +193,7 @@ static void node_gradients(training_thread *t, int i, int update) {
     const fm_stage *s = &t->e.net->stages[i];
     int64_t begin, end;
     fm_share(t->e.worker, s->n_weights, t->e.kernels->lanes, &begin, &end);
-    if (begin >= end) return;
+    if (begin >= end || fm_node_is_frozen(t->run->trainer, s)) return;
     fm_node_gradients(&t->e, i, begin, end, 0);
     finish_range(t, s->weight_at + begin, s->weight_at + end, s->takes_penalties, update);
     if (s->bias_at >= 0) finish_range(t, s->bias_at + begin, s->bias_at + end, 0, update);
@@ -208,13 +208,13 @@ static void stage_gradients(training_thread *t, int i, int update) {
         return;
     }
     fm_share_weights(&t->e, s, &begin, &end);
-    if (begin < end) {
+    if (begin < end && !fm_weights_are_frozen(t->run->trainer, s)) {
         fm_backward_weights(&t->e, i, begin, end, 0, !update);
         finish_range(t, s->weight_at + begin * s->fan_out, s->weight_at + end * s->fan_out, 1, update);
         if (update && !t->is_last) fm_transpose_weights(&t->e, i, begin, end);
     }
     fm_share(t->e.worker, s->fan_out, t->e.kernels->lanes, &begin, &end);
-    if (s->bias_at >= 0 && begin < end) {
+    if (s->bias_at >= 0 && begin < end && !fm_bias_is_frozen(t->run->trainer, s)) {
         fm_backward_bias(&t->e, i, begin, end, 0);
         finish_range(t, s->bias_at + begin, s->bias_at + end, 0, update);
     }
@@ -294,6 +294,8 @@ static int one_step(training_thread *t, int64_t first) {
     losses step = {0.0, 0.0, 0.0};
     t->phase = 0;
     t->penalty = run->epoch->penalty == NULL ? 1.0 : run->epoch->penalty[number];
+    t->label_smoothing = run->epoch->label_smoothing == NULL ? NULL : run->epoch->label_smoothing + number;
+    t->e.drop_factor = run->epoch->dropout == NULL ? 1.0 : run->epoch->dropout[number];
     fm_exec_share(&t->e);
     t->e.step = t->e.net->step + (uint32_t)t->clock.t - (uint32_t)run->trainer->t;
     phase_a(t, first);
@@ -303,6 +305,7 @@ static int one_step(training_thread *t, int64_t first) {
     t->is_last = t->is_last || atomic_load(&run->regroup);
     const fm_clock before = t->clock;
     t->clock = fm_clock_next(run->trainer, t->clock, run->epoch->lr[number]);
+    if (run->epoch->weight_decay != NULL) t->clock.weight_decay = run->epoch->weight_decay[number];
     if (t->e.worker->index == 0) step = losses_of(t);
     if (!phase_b(t)) {
         t->clock = before;
@@ -351,14 +354,11 @@ static void training_task(void *context, fm_worker *self) {
     }
 }
 
-static int64_t steps_from(const fm_epoch *epoch, int64_t row) {
-    return (epoch->rows - row + epoch->batch - 1) / epoch->batch;
-}
-
 /* Trains on until the epoch has ended or another number of threads is due. */
 static fm_status train_on(training *run, int64_t batch) {
     fm_trainer *trainer = run->trainer;
-    const int64_t steps_before = run->steps, left = steps_from(run->epoch, run->next_row);
+    const int64_t steps_before = run->steps,
+                  left = (run->epoch->rows - run->next_row + run->epoch->batch - 1) / run->epoch->batch;
     const int choices = fm_plan_choices(trainer->net, batch, 3.0);
     int threads = fm_plan_threads(trainer->net, batch, 3.0, 3.0, left);
     const double start = choices > 1 ? fm_seconds() : 0.0;

@@ -17,6 +17,17 @@ static int keeps_slot(const fm_optimizer_spec *spec, int slot) {
     return slot < row->slots && (row->need[slot] < 0 || spec->hyper[row->need[slot]] != 0.0);
 }
 
+/* The place of a name in "name=default name=default ...", -1 where it is not. */
+static int place_of(const char *name, const char *list) {
+    const size_t length = strlen(name);
+    for (int place = 0; *list != '\0'; place++) {
+        if (strncmp(list, name, length) == 0 && list[length] == '=') return place;
+        list += strcspn(list, " ");
+        list += strspn(list, " ");
+    }
+    return -1;
+}
+
 static int copy_losses(fm_trainer *trainer, const fm_head *heads) {
     for (int k = 0; k < trainer->net->ends.n_outputs; k++) {
         const fm_loss_spec *loss = &heads[k].loss;
@@ -24,7 +35,8 @@ static int copy_losses(fm_trainer *trainer, const fm_head *heads) {
         if (trainer->loss_params[k] == NULL) return 0;
         trainer->heads[k] = heads[k];
         trainer->heads[k].loss.params = trainer->loss_params[k];
-        trainer->has_custom |= heads[k].loss.kind == -1;
+        trainer->has_custom |= loss->kind == -1;
+        trainer->smooths[k] = loss->kind != -1 && place_of("label_smoothing", fm_loss_at(loss->kind)->params) == 0;
     }
     return 1;
 }
@@ -32,7 +44,9 @@ static int copy_losses(fm_trainer *trainer, const fm_head *heads) {
 static int allocate(fm_trainer *trainer, const fm_head *heads, const fm_optimizer_spec *optimizer) {
     const fm_net *net = trainer->net;
     trainer->penalties = copy_of(optimizer->penalties, optimizer->n_penalties, sizeof *optimizer->penalties);
+    trainer->optimizer.penalties = trainer->penalties;
     int complete = copy_losses(trainer, heads) && trainer->penalties != NULL;
+    complete = complete && fm_trainer_set_groups(trainer, 0, NULL) == FM_OK;
     for (int i = 0; i < FM_SLOTS; i++) {
         if (!keeps_slot(optimizer, i)) continue;
         trainer->slot[i] = fm_alloc_zeroed(net->n_params, net->size);
@@ -43,17 +57,18 @@ static int allocate(fm_trainer *trainer, const fm_head *heads, const fm_optimize
 
 fm_status fm_trainer_new(fm_net *net, const fm_head *heads, const fm_optimizer_spec *optimizer, fm_trainer **out) {
     *out = NULL;
-    if (fm_optimizer_at(optimizer->kind) == NULL) return FM_BAD_ARGUMENT;
+    const fm_optimizer_row *row = fm_optimizer_at(optimizer->kind);
+    if (row == NULL) return FM_BAD_ARGUMENT;
     for (int k = 0; k < net->ends.n_outputs; k++)
         if (heads[k].loss.kind != -1 && fm_loss_at(heads[k].loss.kind) == NULL) return FM_BAD_ARGUMENT;
     fm_trainer *trainer = fm_alloc_zeroed(1, sizeof *trainer);
     if (trainer == NULL) return FM_NO_MEMORY;
     *trainer = (fm_trainer){.net = net, .optimizer = *optimizer, .power = {1.0, 1.0}};
+    trainer->decay = place_of("weight_decay", row->hyper);
     if (!allocate(trainer, heads, optimizer)) {
         fm_trainer_free(trainer);
         return FM_NO_MEMORY;
     }
-    trainer->optimizer.penalties = trainer->penalties;
     *out = trainer;
     return FM_OK;
 }
@@ -64,6 +79,7 @@ void fm_trainer_free(fm_trainer *trainer) {
     for (int i = 0; i < FM_SLOTS; i++) fm_free(trainer->slot[i]);
     for (int k = 0; k < FM_MOST_ENDS; k++) fm_free(trainer->loss_params[k]);
     fm_free(trainer->penalties);
+    fm_free(trainer->groups);
     fm_free(trainer);
 }
 

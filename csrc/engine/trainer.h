@@ -10,10 +10,14 @@ struct fm_trainer {
     fm_head heads[FM_MOST_ENDS]; /* one for each output */
     fm_optimizer_spec optimizer;
     double *loss_params[FM_MOST_ENDS];
-    int has_custom; /* losses */
+    int has_custom;            /* losses */
+    int smooths[FM_MOST_ENDS]; /* the loss takes label smoothing */
+    int decay;                 /* index of the weight decay among the hyperparameters */
     fm_custom_loss custom;
     void *custom_context;
     fm_penalty *penalties;
+    fm_group *groups; /* see groups.h */
+    int n_groups;
     void *slot[FM_SLOTS]; /* like the parameters; NULL where the optimizer keeps none */
     double power[2];      /* hyper[0]^t, hyper[1]^t */
     int64_t t;
@@ -23,7 +27,7 @@ struct fm_trainer {
 
 /* The scalars of one update; every thread makes its own copy and advances it alike. */
 typedef struct {
-    double lr, power[2], g_scale;
+    double lr, weight_decay, power[2], g_scale;
     int64_t t;
 } fm_clock;
 
@@ -37,5 +41,12 @@ int64_t fm_penalty_chunks(const fm_trainer *trainer, const fm_worker *self, doub
 int64_t fm_square_chunks(const fm_trainer *trainer, const fm_worker *self, double *chunk_sum);
 double fm_chunks_total(const double *chunk_sum, int64_t count);
 double fm_clip_scale(double norm, double clip_norm);
+
+/* The loss of an output in a step, with the step's own label smoothing where there is one. */
+static inline fm_loss_spec fm_step_loss(const fm_trainer *trainer, int output, const double *label_smoothing) {
+    fm_loss_spec loss = trainer->heads[output].loss;
+    if (trainer->smooths[output] && label_smoothing != NULL) loss.params = label_smoothing;
+    return loss;
+}
 
 #endif

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "engine/trainer.h"
+#include "engine/groups.h"
 
 static void *element(const fm_net *net, void *base, int64_t at) {
     return base == NULL ? NULL : (char *)base + at * (int64_t)net->size;
@@ -11,26 +11,38 @@ static void *element(const fm_net *net, void *base, int64_t at) {
 fm_clock fm_clock_next(const fm_trainer *trainer, fm_clock clock, double lr) {
     clock.t++;
     clock.lr = lr;
+    clock.weight_decay = trainer->optimizer.hyper[trainer->decay];
     clock.g_scale = 1.0;
     for (int i = 0; i < 2; i++) clock.power[i] *= trainer->optimizer.hyper[i];
     return clock;
 }
 
-void fm_update_range(const fm_trainer *trainer, const fm_clock *clock, int64_t begin, int64_t end) {
+/* Of parameters that are all in one group. */
+static void update_part(const fm_trainer *trainer, const fm_clock *clock, const fm_group *group, int64_t begin,
+                        int64_t end) {
     const fm_net *net = trainer->net;
     fm_update_rows call = {
         .kind = trainer->optimizer.kind,
         .n = end - begin,
         .w = element(net, net->params, begin),
         .g = element(net, net->grads, begin),
-        .lr = clock->lr,
+        .lr = group->lr * clock->lr,
         .power = {clock->power[0], clock->power[1]},
         .t = clock->t,
         .g_scale = clock->g_scale,
     };
     for (int i = 0; i < FM_SLOTS; i++) call.slot[i] = element(net, trainer->slot[i], begin);
     memcpy(call.hyper, trainer->optimizer.hyper, sizeof call.hyper);
+    call.hyper[trainer->decay] = group->weight_decay * clock->weight_decay;
     fm_table(net->dtype)->update(&call);
+}
+
+void fm_update_range(const fm_trainer *trainer, const fm_clock *clock, int64_t begin, int64_t end) {
+    for (const fm_group *group = fm_group_of(trainer, begin); begin < end; group++) {
+        const int64_t stop = group->end < end ? group->end : end;
+        if (group->lr != 0.0) update_part(trainer, clock, group, begin, stop);
+        begin = stop;
+    }
 }
 
 void fm_penalty_gradient_range(const fm_trainer *trainer, double factor, int64_t begin, int64_t end) {
@@ -53,9 +65,17 @@ static double penalty_of(const fm_trainer *trainer, int64_t at, int64_t n) {
     return sum;
 }
 
+/* Frozen parameters have no gradient that could count. */
 static double squares_of(const fm_trainer *trainer, int64_t at, int64_t n) {
     const fm_net *net = trainer->net;
-    return fm_table(net->dtype)->sum_squares(n, element(net, net->grads, at));
+    const int64_t end = at + n;
+    double sum = 0.0;
+    for (const fm_group *group = fm_group_of(trainer, at); at < end; group++) {
+        const int64_t stop = group->end < end ? group->end : end;
+        if (group->lr != 0.0) sum += fm_table(net->dtype)->sum_squares(stop - at, element(net, net->grads, at));
+        at = stop;
+    }
+    return sum;
 }
 
 typedef double (*sum_of)(const fm_trainer *, int64_t at, int64_t n);

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -49,6 +50,7 @@ class Net:
     dtype: np.dtype[Any]
     step_count: int
     saved_rows: int
+    groups_version: int
     def __init__(
         self,
         widths: list[int],
@@ -88,6 +90,7 @@ class Trainer:
         optimizer: tuple[int, tuple[float, ...]],
         penalties: list[tuple[float, float]],
         clip_norm: float,
+        groups: Callable[[], list[tuple[int, float, float]]] | None = ...,
     ) -> None: ...
     def step(self, x: _Arrays, target: _Arrays, sample_weight: _Array | None) -> float: ...
     def update(self) -> None: ...
@@ -103,4 +106,7 @@ class Trainer:
         lrs: _Array,
         penalties: _Array | None = ...,
         losses: _Array | None = ...,
+        weight_decays: _Array | None = ...,
+        dropouts: _Array | None = ...,
+        label_smoothings: _Array | None = ...,
     ) -> float: ...

@@ -192,6 +192,13 @@ cdef extern from "fastmlp.h" nogil:
     double *fm_trainer_powers(fm_trainer *trainer)
     int64_t *fm_trainer_updates(fm_trainer *trainer)
 
+    ctypedef struct fm_group:
+        int64_t end
+        double lr
+        double weight_decay
+
+    fm_status fm_trainer_set_groups(fm_trainer *trainer, int n, const fm_group *groups)
+
     ctypedef struct fm_epoch:
         const void *x[8]
         fm_targets targets[8]
@@ -200,6 +207,9 @@ cdef extern from "fastmlp.h" nogil:
         int64_t batch
         const double *lr
         const double *penalty
+        const double *weight_decay
+        const double *dropout
+        const double *label_smoothing
         double *losses
         fm_poll poll
         void *poll_context

@@ -48,6 +48,7 @@ cdef class Net:
     cdef readonly object params, grads, state, dtype
     cdef readonly list offsets, state_offsets, widths_in, widths_out
     cdef readonly int64_t n_in, n_out
+    cdef public int64_t groups_version  # moves on when a layer is frozen, or trained again
 
     def __init__(self, list widths, list nodes, list outputs, str dtype, uint64_t seed,
                  bint separate=False):

@@ -17,8 +17,8 @@ cdef fm_targets targets_of(object target, object sample_weight):
 
 
 cdef int fill_epoch(fm_epoch *epoch, object x, object target, object sample_weight) except -1:
-    """Inputs and targets: one array each, or lists; penalties count fully."""
-    epoch.penalty = NULL
+    """Inputs and targets: one array each, or lists; nothing changes from step to step."""
+    epoch.penalty = epoch.weight_decay = epoch.dropout = epoch.label_smoothing = NULL
     epoch.losses = NULL
     point_at(<void **>epoch.x, x)
     epoch.rows = rows_of(x)
@@ -80,11 +80,18 @@ cdef class Trainer:
     cdef readonly Net net
     cdef readonly list state
     cdef readonly object powers
+    cdef object groups  # gives the parameter groups
+    cdef int64_t groups_version
     cdef public double lr
     cdef readonly int64_t steps_done
 
-    def __init__(self, Net net, list heads, tuple optimizer, list penalties, double clip_norm):
-        """`heads`: for each output its loss's description and its weight."""
+    def __init__(self, Net net, list heads, tuple optimizer, list penalties, double clip_norm,
+                 groups=None):
+        """`heads`: for each output its loss's description and its weight.
+
+        `groups()` gives the parameter groups, (end, factor of the rate, of the decay) each: it is
+        called now, and before the first update after `net.groups_version` has changed.
+        """
         cdef fm_optimizer_spec spec
         cdef fm_head head[8]
         cdef void *slot
@@ -118,6 +125,8 @@ cdef class Trainer:
             if slot != NULL:
                 self.state.append(view(self.handle, slot, net.params.size, net.typenum))
         self.powers = view(self.handle, fm_trainer_powers(self.trainer), 2, cnp.NPY_FLOAT64)
+        self.groups = groups
+        self.set_groups()
 
     @property
     def t(self):
@@ -130,10 +139,38 @@ cdef class Trainer:
         fm_trainer_updates(self.trainer)[0] = value
         self.net.leave()
 
+    cdef int set_groups(self) except -1:
+        """Take the groups as they are now."""
+        self.groups_version = self.net.groups_version
+        if self.groups is None:
+            return 0
+        found = self.groups()
+        cdef cnp.ndarray packed = np.zeros(len(found) * sizeof(fm_group), np.uint8)
+        cdef fm_group *group = <fm_group *>cnp.PyArray_DATA(packed)
+        for i, (end, lr, weight_decay) in enumerate(found):
+            group[i].end = end
+            group[i].lr = lr
+            group[i].weight_decay = weight_decay
+        check(fm_trainer_set_groups(self.trainer, len(found), group))
+        return 0
+
+    cdef int enter(self) except -1:
+        """Take the network, and its groups if they have changed."""
+        self.net.enter()
+        if self.groups_version == self.net.groups_version:
+            return 0
+        try:
+            self.set_groups()
+        except BaseException:
+            self.groups_version = -1
+            self.net.leave()
+            raise
+        return 0
+
     cdef double train(self, const fm_epoch *epoch) except? -1.0:
         cdef double value = 0.0
         cdef fm_status status
-        self.net.enter()
+        self.enter()
         with nogil:
             status = fm_train(self.trainer, epoch, &value, &self.steps_done)
         self.net.leave()
@@ -157,11 +194,14 @@ cdef class Trainer:
         return self.train(&epoch)
 
     def epoch(self, x, target, sample_weight, order, int64_t batch_size, lrs,
-              penalties=None, losses=None):
+              penalties=None, losses=None, weight_decays=None, dropouts=None,
+              label_smoothings=None):
         """All batches once; a signal's exception is raised after the last finished step.
 
-        `penalties` (steps) are factors of the penalties; `losses` (steps, 2) takes each step's
-        loss and its penalties.
+        `penalties` and `dropouts` (steps) are factors of the penalties and of dropout's
+        probabilities, `weight_decays` and `label_smoothings` (steps) take the place of the
+        optimizer's and the losses' own; `losses` (steps, 2) takes each step's loss and its
+        penalties.
         """
         cdef fm_epoch epoch
         cdef _Signals signals = _Signals()
@@ -170,6 +210,9 @@ cdef class Trainer:
         epoch.batch = batch_size
         epoch.lr = <const double *>data(lrs)
         epoch.penalty = <const double *>data(penalties)
+        epoch.weight_decay = <const double *>data(weight_decays)
+        epoch.dropout = <const double *>data(dropouts)
+        epoch.label_smoothing = <const double *>data(label_smoothings)
         epoch.losses = <double *>data(losses)
         epoch.poll = poll_signals
         epoch.poll_context = <void *>signals
@@ -180,7 +223,7 @@ cdef class Trainer:
 
     def update(self):
         """One optimizer update from the network's gradients."""
-        self.net.enter()
+        self.enter()
         cdef fm_status status = fm_trainer_update(self.trainer, self.lr)
         self.net.leave()
         check(status)

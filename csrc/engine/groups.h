@@ -1,0 +1,16 @@
+/* Parameter groups: the flat parameter array cut into ranges, each with its factors of learning rate and weight decay. A
+   trainer always has at least one range, and its ranges cover all parameters in order. */
+#ifndef FM_ENGINE_GROUPS_H
+#define FM_ENGINE_GROUPS_H
+
+#include "engine/trainer.h"
+
+/* The group that parameter `at` lies in; those that follow it in the array are the next ones. */
+const fm_group *fm_group_of(const fm_trainer *trainer, int64_t at);
+
+/* A group whose learning rate has the factor 0 is frozen: its parameters keep their bits and its gradients are not made. */
+int fm_weights_are_frozen(const fm_trainer *trainer, const fm_stage *stage);
+int fm_bias_is_frozen(const fm_trainer *trainer, const fm_stage *stage);
+int fm_node_is_frozen(const fm_trainer *trainer, const fm_stage *stage); /* weights and bias */
+
+#endif
