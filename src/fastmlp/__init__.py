@@ -16,7 +16,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Loads the core, whose threads must be told how to wait before anything else loads it.
+# First: it loads the core, and sets how long OpenMP's threads spin while they wait for work.
 from fastmlp.base import loading as _loading  # noqa: F401
 
 # isort: split
@@ -31,7 +31,6 @@ from fastmlp.base.errors import (
     StateError,
 )
 from fastmlp.base.threads import get_num_threads, set_num_threads, threads
-from fastmlp.layers import ACTIVATIONS as _ACTIVATIONS
 from fastmlp.layers import (
     Add,
     BatchNorm,
@@ -54,6 +53,8 @@ from fastmlp.layers import (
     Symbol,
     initializers,
 )
+from fastmlp.layers import activations as _activations
+from fastmlp.layers.activations import *  # noqa: F403  (the activations are listed there alone)
 from fastmlp.losses import (
     L1,
     L2,
@@ -97,11 +98,8 @@ from fastmlp.training import (
     gradcheck,
 )
 
-# Imported when first used: they, or what they import, take time.
+# Imported at the first use, because they take time to import.
 _LAZY = ("io", "plot", "reference", "sklearn", "tabular")
-
-# One class for each row of the core's registry: fm.ReLU, fm.Tanh, ...
-globals().update(_ACTIVATIONS)
 
 __all__ = [
     "L1",
@@ -173,7 +171,7 @@ __all__ = [
     "show_config",
     "threads",
 ]
-__all__ += list(_ACTIVATIONS)
+__all__ += _activations.__all__
 
 
 def load(path: str | PathLike[str]) -> Network:
@@ -185,7 +183,8 @@ def load(path: str | PathLike[str]) -> Network:
 
     Returns
     -------
-    Sequential
+    Sequential or Graph
+        The kind of network that was saved.
     """
     from fastmlp import io
 

@@ -116,6 +116,18 @@ def test_importing_loads_nothing_that_is_slow_or_optional():
     assert not loaded & {"scipy", "sklearn", "matplotlib", "tqdm", "rich", "click", "pandas"}
 
 
+def test_importing_adds_few_modules_to_numpys():
+    code = (
+        "import sys, numpy; before = set(sys.modules)\n"
+        "import fastmlp; print(*sorted(set(sys.modules) - before))"
+    )
+    added = {name.split(".")[0] for name in run(code).split()} - {"fastmlp"}
+    # Each of these would take a tenth of the time of the import, or more.
+    slow = {"asyncio", "copy", "dataclasses", "email", "hashlib", "http", "inspect", "json"}
+    slow |= {"pathlib", "platform", "secrets", "shutil", "ssl", "subprocess", "tempfile", "uuid"}
+    assert not added & slow
+
+
 # ---- thread counts ----
 
 SHOW_THREADS = "import fastmlp; print(fastmlp.get_num_threads())"

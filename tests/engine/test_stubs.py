@@ -1,4 +1,4 @@
-"""The stub of the compiled module lists exactly what the module has."""
+"""What type checkers see: the stub of the compiled module lists what it has, a script has types."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import inspect
 from importlib import resources
 
 import pytest
+import typed_script
 
 from fastmlp import _core
+from fastmlp.layers import activations
 
 STUB = ast.parse((resources.files("fastmlp") / "_core.pyi").read_text("utf-8"))
 
@@ -34,6 +36,16 @@ def compiled_names():
 STUBBED = {name: node for name, node in stubbed(STUB.body).items() if is_public(name)}
 FUNCTIONS = [name for name, node in STUBBED.items() if isinstance(node, ast.FunctionDef)]
 TYPES = [name for name, node in STUBBED.items() if isinstance(node, ast.ClassDef)]
+
+
+def test_activations_are_classes_that_a_type_checker_can_read():
+    tree = ast.parse(inspect.getsource(activations))
+    written = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    assert set(activations.ACTIVATIONS) == written - {"Activation"}
+
+
+def test_the_script_that_type_checkers_read_runs():
+    typed_script.main()
 
 
 def test_the_module():

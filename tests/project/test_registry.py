@@ -67,6 +67,25 @@ def test_activation(name):
     assert node == ("activation", (-1,), 3, 3, kind, *(*expected, 0.0, 0.0)[:2], False)
 
 
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "GELUTanh"])
+def test_the_class_of_an_activation_agrees_with_its_row(name):
+    row, kind = ACTIVATIONS[name][1], getattr(fm, name)
+    given = {"approximate": "none"} if name == "GELU" else dict(row["params"])
+    assert arguments(kind) == {**given, "dtype": None, "seed": None}
+    assert {parameter: getattr(kind(), parameter) for parameter in given} == given
+    assert kind.init_before == (None if name == "Identity" else row["init"])
+    if name != "GELU":  # its docstring explains Phi and phi apart
+        assert f"``f(z) = {row['formula']}``" in kind.__doc__
+        assert f"``f'(z) = {row['slope']}``" in kind.__doc__
+
+
+def test_a_subclass_of_an_activation_computes_what_its_base_does():
+    class Tanh(fm.ReLU):
+        pass
+
+    assert Tanh().forward([-1.0, 2.0]).tolist() == [0.0, 2.0]
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss(name):
     kind, row = LOSSES[name]

@@ -1,16 +1,15 @@
-"""What layers, losses, optimizers and the rest share: their arguments, shown and saved."""
+"""The base class of layers, losses and optimizers: it shows and describes their arguments."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from fastmlp.base.errors import ArgumentTypeError
 
 _Row = TypeVar("_Row")
-# Arguments that say where an object lives, not what it is.
-_PLACE = ("net", "dtype", "seed")
+# Arguments that are not part of a description: a network has its own dtype and seed.
+_NOT_DESCRIBED = ("net", "dtype", "seed")
 
 
 class Configurable:
@@ -39,7 +38,7 @@ class Configurable:
 
 
 def registered(rows: Mapping[str, _Row], thing: object, name: str) -> _Row:
-    """Return the core's row for an argument: that of its class, or of the nearest base with one."""
+    """Return the core's row for the class of ``thing``, or for its nearest base that has a row."""
     for cls in type(thing).__mro__:
         if cls.__name__ in rows:
             return rows[cls.__name__]
@@ -49,8 +48,10 @@ def registered(rows: Mapping[str, _Row], thing: object, name: str) -> _Row:
 
 def _defaults(cls: type) -> Mapping[str, Any]:
     """The arguments of a class and their defaults (``inspect.Parameter.empty`` for none)."""
+    import inspect  # late, because importing it takes time
+
     parameters = inspect.signature(cls).parameters
-    return {name: p.default for name, p in parameters.items() if name not in _PLACE}
+    return {name: p.default for name, p in parameters.items() if name not in _NOT_DESCRIBED}
 
 
 def _plain(value: Any) -> Any:

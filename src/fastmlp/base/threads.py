@@ -12,7 +12,7 @@ _MAX_THREADS = 1024
 
 
 def get_num_threads() -> int:
-    """Return how many threads a call made here and now may use.
+    """Return how many threads a call from this thread may use.
 
     Examples
     --------
@@ -24,7 +24,7 @@ def get_num_threads() -> int:
 
 
 def set_num_threads(n: int) -> None:
-    """Set how many threads calls may use, process-wide; results do not depend on it.
+    """Set how many threads calls of this process may use; results do not depend on it.
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ def set_num_threads(n: int) -> None:
 
 
 class threads:
-    """Context manager: calls made in its block, by this Python thread, use ``n`` threads.
+    """Context manager: calls that this Python thread makes in its block use ``n`` threads.
 
-    It can be nested, entered again, and shared by several Python threads.
+    Blocks can be nested. One object can be entered several times and by several Python threads.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class threads:
 
     def __enter__(self) -> threads:
         previous = self._local.__dict__.setdefault("previous", [])
-        previous.append(0)  # first, for this may fail
+        previous.append(0)  # before the number changes, because this may run out of memory
         previous[-1] = _core.scoped_threads(self.n)
         return self
 

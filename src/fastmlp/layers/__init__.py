@@ -1,10 +1,11 @@
-"""What a network is made of."""
+"""The layers: one module for each layer or family, and the initializers of their weights."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastmlp.layers import products
+from fastmlp.layers import activations, products
+from fastmlp.layers.activations import *  # noqa: F403  (the activations are listed there alone)
 from fastmlp.layers.activations import ACTIVATIONS
 from fastmlp.layers.base import Layer
 from fastmlp.layers.custom import Custom
@@ -18,6 +19,7 @@ from fastmlp.layers.products import MatMul, Square, Sum
 from fastmlp.layers.softmax import Softmax
 from fastmlp.layers.symbol import Symbol
 
+# By the name that a description and a model file use.
 LAYERS: Mapping[str, type[Layer]] = {
     "Linear": Linear,
     **ACTIVATIONS,
@@ -28,8 +30,6 @@ LAYERS: Mapping[str, type[Layer]] = {
     **{kind.__name__: kind for kind in (Add, Multiply, Maximum, Concat, Copy)},
     **{kind.__name__: kind for kind in (MatMul, Square, Sum)},
 }
-
-globals().update(ACTIVATIONS)
 
 __all__ = [
     "ACTIVATIONS",
@@ -54,4 +54,4 @@ __all__ = [
     "Sum",
     "Symbol",
 ]
-__all__ += list(ACTIVATIONS)
+__all__ += activations.__all__

@@ -1,12 +1,12 @@
-"""The activation layers, one class for each row of the core's registry.
+"""The activation layers: one class for each row of ``csrc/kernels/activations.def``.
 
-A row gives the name, the parameters with their defaults, the formula and what initialiser suits
-the weights before it: adding an activation to the registry adds its class here.
+The row says which function the core computes and which initializer suits the weights before it. The
+class gives the name, the signature and the documentation that editors and type checkers read. A
+test compares the two.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -14,38 +14,179 @@ from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.layers.base import WidthlessLayer
 
+__all__ = [
+    "ELU",
+    "GELU",
+    "SELU",
+    "Identity",
+    "LeakyReLU",
+    "Mish",
+    "ReLU",
+    "SiLU",
+    "Sigmoid",
+    "Softplus",
+    "Step",
+    "Tanh",
+]
+
 _GELU_ROWS = {"none": "GELU", "tanh": "GELUTanh"}
-_KINDS: Mapping[str, int] = {row["name"]: kind for kind, row in enumerate(_core.activations())}
+_ROWS: Mapping[str, tuple[int, Any]] = {
+    row["name"]: (kind, row) for kind, row in enumerate(_core.activations())
+}
 
 
 class Activation(WidthlessLayer):
-    """Base of the elementwise activations."""
+    """Base of the elementwise activations; a subclass is joined to its row by its name."""
 
     _kind: ClassVar[int]
-    _names: ClassVar[tuple[str, ...]] = ()
+    _parameters: tuple[float, ...] = ()
     _shows_defaults = True
 
-    def __init__(self, *values: float, dtype: Any = None, seed: int | None = None) -> None:
-        super().__init__(dtype, seed)
-        pairs = zip(self._names, values, strict=True)
-        self._parameters = tuple(validation.real(value, name) for name, value in pairs)
+    def __init_subclass__(cls) -> None:
+        if cls.__name__ in _ROWS and not hasattr(cls, "_kind"):
+            cls._kind, row = _ROWS[cls.__name__]
+            # None: the layer after an Identity decides what suits the weights before it.
+            cls.init_before = None if cls.__name__ == "Identity" else row["init"]
 
     def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
         p0, p1 = (*self._parameters, 0.0, 0.0)[:2]
         return ("activation", sources, widths[0], widths[0], self._kind, p0, p1, False)
 
 
-class GELU(Activation):
-    """Gaussian error linear unit (Hendrycks and Gimpel, 2016): ``y = x * Phi(x)``.
+class Identity(Activation):
+    """Identity: ``f(z) = z``.
 
-    ``Phi`` is the standard normal distribution function and ``phi`` its density; local gradient
-    ``Phi(x) + x * phi(x)``. Input and output have the same shape, ``(N, features)`` or
-    ``(features,)``.
+    Local gradient: ``f'(z) = 1``.
+    Input and output have the same shape, ``(N, features)`` or ``(features,)``.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}, optional
+        Used while the layer is alone; by default float64 for float64 input, else float32.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.Identity().forward([-1.0, 2.0]).tolist()
+    [-1.0, 2.0]
+    """
+
+
+class ReLU(Activation):
+    """Rectified linear unit: ``f(z) = max(z, 0)``.
+
+    Local gradient: ``f'(z) = z > 0 ? 1 : 0``.
+    Input and output have the same shape, ``(N, features)`` or ``(features,)``.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}, optional
+        Used while the layer is alone; by default float64 for float64 input, else float32.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.ReLU().forward([-1.0, 2.0]).tolist()
+    [0.0, 2.0]
+    """
+
+
+class LeakyReLU(Activation):
+    """Leaky rectified linear unit: ``f(z) = z > 0 ? z : negative_slope * z``.
+
+    Local gradient: ``f'(z) = z > 0 ? 1 : negative_slope``.
+    Input and output have the same shape, ``(N, features)`` or ``(features,)``.
+
+    Parameters
+    ----------
+    negative_slope : float, default 0.1
+        Slope where ``z <= 0``.
+    dtype : {"float32", "float64"}, optional
+        Used while the layer is alone; by default float64 for float64 input, else float32.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.LeakyReLU(negative_slope=0.5).forward([-1.0, 2.0]).tolist()
+    [-0.5, 2.0]
+    """
+
+    def __init__(
+        self, negative_slope: float = 0.1, dtype: Any = None, seed: int | None = None
+    ) -> None:
+        super().__init__(dtype, seed)
+        self._parameters = (validation.real(negative_slope, "negative_slope"),)
+
+    @property
+    def negative_slope(self) -> float:
+        """Slope where ``z <= 0``. Read-only: a network that holds the layer has it built in."""
+        return self._parameters[0]
+
+
+class ELU(Activation):
+    """Exponential linear unit: ``f(z) = z > 0 ? z : alpha * (exp(z) - 1)``.
+
+    Local gradient: ``f'(z) = z > 0 ? 1 : alpha * exp(z)``.
+    Input and output have the same shape, ``(N, features)`` or ``(features,)``.
+    Source: Clevert et al., 2016.
+
+    Parameters
+    ----------
+    alpha : float, default 1
+        Scale where ``z <= 0``: ``f(z)`` tends to ``-alpha``.
+    dtype : {"float32", "float64"}, optional
+        Used while the layer is alone; by default float64 for float64 input, else float32.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.ELU(dtype="float64").forward([-1.0, 2.0]).round(2).tolist()
+    [-0.63, 2.0]
+    """
+
+    def __init__(self, alpha: float = 1.0, dtype: Any = None, seed: int | None = None) -> None:
+        super().__init__(dtype, seed)
+        self._parameters = (validation.real(alpha, "alpha"),)
+
+    @property
+    def alpha(self) -> float:
+        """Scale where ``z <= 0``. Read-only: a network that holds the layer has it built in."""
+        return self._parameters[0]
+
+
+class SELU(Activation):
+    """Scaled exponential linear unit: ``f(z) = z > 0 ? scale * z : scale * alpha * (exp(z) - 1)``.
+
+    Local gradient: ``f'(z) = z > 0 ? scale : scale * alpha * exp(z)``.
+    Input and output have the same shape, ``(N, features)`` or ``(features,)``.
+    ``scale`` is about 1.0507 and ``alpha`` about 1.6733; with them, activations tend to mean 0
+    and variance 1 (Klambauer et al., 2017).
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}, optional
+        Used while the layer is alone; by default float64 for float64 input, else float32.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.SELU(dtype="float64").forward([-1.0, 2.0]).round(2).tolist()
+    [-1.11, 2.1]
+    """
+
+
+class GELU(Activation):
+    """Gaussian error linear unit: ``f(z) = z * Phi(z)``.
+
+    ``Phi`` is the distribution function of the standard normal and ``phi`` its density.
+    Local gradient: ``f'(z) = Phi(z) + z * phi(z)``.
+    Input and output have the same shape, ``(N, features)`` or ``(features,)``.
+    Source: Hendrycks and Gimpel, 2016.
 
     Parameters
     ----------
     approximate : {"none", "tanh"}
-        ``"tanh"`` computes ``0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3)))``.
+        ``"tanh"`` computes ``0.5 z (1 + tanh(sqrt(2 / pi) (z + 0.044715 z**3)))``.
     dtype : {"float32", "float64"}, optional
         Used while the layer is alone; by default float64 for float64 input, else float32.
 
@@ -58,80 +199,129 @@ class GELU(Activation):
     GELU(approximate='tanh')
     """
 
-    init_before = _core.activations()[_KINDS["GELU"]]["init"]
-
     def __init__(
         self, approximate: str = "none", dtype: Any = None, seed: int | None = None
     ) -> None:
+        super().__init__(dtype, seed)
         self.approximate = validation.choice(approximate, "approximate", tuple(_GELU_ROWS))
-        self._kind = _KINDS[_GELU_ROWS[self.approximate]]  # type: ignore[misc]
-        WidthlessLayer.__init__(self, dtype, seed)
-        self._parameters = ()
+        self._kind, _ = _ROWS[_GELU_ROWS[self.approximate]]  # type: ignore[misc]
 
 
-_DOC = """{name} activation: ``f(z) = {formula}``, element by element.
+class SiLU(Activation):
+    """Sigmoid linear unit, also called swish: ``f(z) = z / (1 + exp(-z))``.
 
-Input and output have the same shape, ``(N, features)`` or ``(features,)``.
-Local gradient, by which ``backward`` multiplies: ``f'(z) = {slope}``.
+    Local gradient: ``f'(z) = s * (1 + z * (1 - s)), s = 1 / (1 + exp(-z))``.
+    Input and output have the same shape, ``(N, features)`` or ``(features,)``.
+    Source: Hendrycks and Gimpel, 2016.
 
-Parameters
-----------
-{parameters}dtype : {{"float32", "float64"}}, optional
-    Used while the layer is alone; by default float64 for float64 input, else float32.
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}, optional
+        Used while the layer is alone; by default float64 for float64 input, else float32.
 
-Examples
---------
->>> import fastmlp as fm
->>> act = fm.{name}()
->>> act.forward([[-1.0, 0.0, 2.0]]).shape
-(1, 3)
->>> act.backward([[1.0, 1.0, 1.0]]).shape
-(1, 3)
-"""
-
-
-def _document(row: Mapping[str, Any]) -> str:
-    lines = [f"{name} : float, default {default:g}\n" for name, default in row["params"]]
-    words = {name: row[name] for name in ("name", "formula", "slope")}
-    return _DOC.format(**words, parameters="".join(lines))
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.SiLU(dtype="float64").forward([-1.0, 2.0]).round(2).tolist()
+    [-0.27, 1.76]
+    """
 
 
-def _constructor(row: Mapping[str, Any]) -> Any:
-    """Make the ``__init__`` whose parameters and defaults are the row's."""
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    given = [inspect.Parameter(n, kind, default=d) for n, d in row["params"]]
-    common = [inspect.Parameter(n, kind, default=None) for n in ("dtype", "seed")]
-    signature = inspect.Signature([*given, *common])
+class Mish(Activation):
+    """Mish: ``f(z) = z * tanh(log(1 + exp(z)))``.
 
-    def __init__(self: Activation, *args: Any, **kwargs: Any) -> None:
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        *values, dtype, seed = bound.arguments.values()
-        Activation.__init__(self, *values, dtype=dtype, seed=seed)
+    Local gradient: ``f'(z) = t + z * s * (1 - t^2), t the tanh, s = 1 / (1 + exp(-z))``.
+    Input and output have the same shape, ``(N, features)`` or ``(features,)``.
+    Source: Misra, 2019.
 
-    me = inspect.Parameter("self", kind)
-    __init__.__signature__ = inspect.Signature([me, *given, *common])  # type: ignore[attr-defined]
-    return __init__
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}, optional
+        Used while the layer is alone; by default float64 for float64 input, else float32.
 
-
-def _reader(index: int) -> property:
-    # Read-only: the plan of a network that holds the layer has the value built in.
-    return property(lambda self: self._parameters[index])
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.Mish(dtype="float64").forward([-1.0, 2.0]).round(2).tolist()
+    [-0.3, 1.94]
+    """
 
 
-def _make(kind: int, row: Mapping[str, Any]) -> type[Activation]:
-    names = tuple(name for name, _ in row["params"])
-    body: dict[str, Any] = {name: _reader(i) for i, name in enumerate(names)}
-    # The layer after Identity decides what suits the weights before it.
-    body["init_before"] = None if row["name"] == "Identity" else row["init"]
-    body |= {"__doc__": _document(row), "__module__": __name__, "__init__": _constructor(row)}
-    return type(row["name"], (Activation,), {**body, "_names": names, "_kind": kind})
+class Sigmoid(Activation):
+    """Logistic sigmoid: ``f(z) = 1 / (1 + exp(-z))``.
+
+    Local gradient: ``f'(z) = y * (1 - y), y = f(z)``.
+    Input and output have the same shape, ``(N, features)`` or ``(features,)``.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}, optional
+        Used while the layer is alone; by default float64 for float64 input, else float32.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.Sigmoid(dtype="float64").forward([0.0, 1.0]).round(2).tolist()
+    [0.5, 0.73]
+    """
 
 
-ACTIVATIONS: dict[str, type[Activation]] = {
-    row["name"]: _make(kind, row)
-    for kind, row in enumerate(_core.activations())
-    if row["name"] not in _GELU_ROWS.values()
-} | {"GELU": GELU}
+class Tanh(Activation):
+    """Hyperbolic tangent: ``f(z) = tanh(z)``.
 
-globals().update(ACTIVATIONS)
+    Local gradient: ``f'(z) = 1 - y^2, y = f(z)``.
+    Input and output have the same shape, ``(N, features)`` or ``(features,)``.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}, optional
+        Used while the layer is alone; by default float64 for float64 input, else float32.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.Tanh(dtype="float64").forward([0.0, 1.0]).round(2).tolist()
+    [0.0, 0.76]
+    """
+
+
+class Softplus(Activation):
+    """Softplus, a smooth ReLU: ``f(z) = log(1 + exp(z))``.
+
+    Local gradient: ``f'(z) = 1 / (1 + exp(-z))``.
+    Input and output have the same shape, ``(N, features)`` or ``(features,)``.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}, optional
+        Used while the layer is alone; by default float64 for float64 input, else float32.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.Softplus(dtype="float64").forward([-1.0, 2.0]).round(2).tolist()
+    [0.31, 2.13]
+    """
+
+
+class Step(Activation):
+    """Step, the perceptron's threshold: ``f(z) = z > 0 ? 1 : 0``.
+
+    Local gradient: ``f'(z) = 0``.
+    Input and output have the same shape, ``(N, features)`` or ``(features,)``.
+    The gradient is 0 everywhere, so layers before a step do not learn.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}, optional
+        Used while the layer is alone; by default float64 for float64 input, else float32.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.Step().forward([-1.0, 2.0]).tolist()
+    [0.0, 1.0]
+    """
+
+
+ACTIVATIONS: Mapping[str, type[Activation]] = {name: globals()[name] for name in __all__}

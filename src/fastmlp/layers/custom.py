@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import weakref
 from typing import Any
@@ -214,6 +213,8 @@ class Custom(Join):
         return _rebuild, (self.custom, self.out_features, self.name, dtype, self._seed)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Custom:
+        import copy  # late, because importing it takes time
+
         node = copy.deepcopy(self.custom, memo)
         return Custom(node, self.out_features, self.name, self._dtype, self._seed)
 
@@ -248,6 +249,8 @@ class Runner:
 
     def forward(self, inputs: list[Array], keeps: bool) -> Array:
         """The node's output, (N, width). Where nothing is to be kept a copy of the node runs."""
+        import copy
+
         layer, rows = self._layer, inputs[0].shape[0]
         layer.check_parameters()
         node = layer.custom if keeps else copy.copy(layer.custom)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from typing import Any, Self
@@ -305,7 +304,11 @@ def _restore(
 
 
 def _copied(layer: Layer) -> Any:
-    return copy.deepcopy(layer) if isinstance(layer, Custom) else layer.describe()
+    if not isinstance(layer, Custom):
+        return layer.describe()
+    import copy
+
+    return copy.deepcopy(layer)
 
 
 def _own(layer: Layer) -> Any:

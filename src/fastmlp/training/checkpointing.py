@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -80,6 +79,8 @@ class _Snapshot:
     """What a fit that goes on changes, as it was before."""
 
     def __init__(self, state: FitState) -> None:
+        import copy
+
         self._state = state
         self._numbers = state.net.params.copy(), state.net.state.copy()
         self._progress = state.epoch, state.stopped

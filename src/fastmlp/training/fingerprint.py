@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -29,6 +28,8 @@ def fingerprint(arrays: Sequence[Array]) -> str | None:
     """
     if not arrays:
         return None
+    import hashlib  # late, because importing it takes time
+
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str} {array.shape}".encode())
