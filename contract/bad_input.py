@@ -45,7 +45,7 @@ def run(scale: Scale) -> list[Figure]:
         exactly("hangs", len(found.hangs), 0, _first(found.hangs)),
         *(fact(f"cases {outcome}", count) for outcome, count in sorted(found.outcomes.items())),
     ]  # fmt: skip
-    figures += _parameters(scale)
+    figures += [*_parameters(scale), *_changing(scale)]
     return figures + _any_order(scale) if scale.full else figures
 
 
@@ -121,6 +121,22 @@ def _parameters(scale: Scale) -> list[Figure]:
         exactly("parameters: crashed", int(crashed), 0, done.stderr[-500:] if crashed else ""),
         at_least("parameters of signatures, given anything: cases", tried, scale.choose(500, 2000)),
         exactly("parameters: wrong", len(found["wrong"]), 0, _first(found["wrong"])),
+    ]
+
+
+def _changing(scale: Scale) -> list[Figure]:
+    """Calls amid which callbacks, nodes, losses and threads change every array they reach."""
+    scale.say("arrays that change while a call uses them")
+    count = scale.choose(300, 20_000)
+    command = [sys.executable, "-X", "faulthandler", "-m", "tests.changing", "5000", str(count)]
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=_SECONDS, check=False
+    )
+    crashed = done.returncode != 0
+    note = f"{done.stdout[-100:]} {done.stderr[:500]}" if crashed else ""
+    return [
+        fact("calls with arrays that change meanwhile", count),
+        exactly("calls with arrays that change meanwhile: crashes", int(crashed), 0, note),
     ]
 
 

@@ -136,7 +136,8 @@ typedef struct {
     const void *weight; /* (rows) or NULL */
 } fm_targets;
 
-/* The loss of scores (rows, n), and dL/dscores unless `gradient` is NULL. */
+/* The loss of scores (rows, n), and dL/dscores unless `gradient` is NULL. FM_BAD_LABEL where a label is no class, however
+   late it was written there: *value is then that label. */
 fm_status fm_loss(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_t n, const void *scores,
                   const fm_targets *targets, double *value, void *gradient);
 
@@ -212,7 +213,8 @@ typedef struct {
 /* Steps over all batches: forward, loss, backward, update. *loss is the loss over the epoch's rows, each as its step met
    them, before its update: a mean weighs the steps by their sample weights, a sum adds them up; the penalties are
    averaged by rows. *steps are the steps finished. FM_INTERRUPTED after a poll that said stop: the
-   network is as the last finished step left it. FM_NO_MEMORY before the first step only. */
+   network is as the last finished step left it. So it is after FM_BAD_LABEL, where a step met a label that is no class:
+   *loss is then that label. FM_NO_MEMORY before the first step only. */
 fm_status fm_train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int64_t *steps);
 
 /* By hand: an update from the network's gradients; the penalties' value, and their gradient, times `factor`, added to

@@ -18,27 +18,24 @@ double fm_loss_scale(const fm_loss_spec *loss, int64_t n, double total_weight) {
     return total_weight == 0.0 ? 0.0 : 1.0 / (total_weight * columns);
 }
 
-static const void *row_at(const void *base, int64_t row, int64_t width, size_t size) {
-    return base == NULL ? NULL : (const char *)base + row * width * (int64_t)size;
-}
-
 void fm_loss_range(const fm_loss_spec *loss, fm_dtype dtype, int64_t n, const void *scores, const fm_targets *targets,
-                   double scale, int64_t begin, int64_t end, double *row_value, void *gradient) {
+                   double scale, int64_t begin, int64_t end, double *row_value, void *gradient, int64_t *wrong_label) {
     const size_t size = dtype == FM_F32 ? sizeof(float) : sizeof(double);
     const fm_loss_rows call = {
         .kind = loss->kind,
         .m = end - begin,
         .n = n,
-        .scores = row_at(scores, begin, n, size),
+        .scores = fm_row_at(scores, begin, n, size),
         .label = targets->label == NULL ? NULL : targets->label + begin,
-        .target = row_at(targets->values, begin, targets->cols, size),
+        .wrong_label = wrong_label,
+        .target = fm_row_at(targets->values, begin, targets->cols, size),
         .target_cols = targets->cols,
-        .weight = row_at(targets->weight, begin, 1, size),
+        .weight = fm_row_at(targets->weight, begin, 1, size),
         .scale = scale,
         .params = loss->params,
         .n_params = loss->n_params,
         .value = row_value + begin,
-        .gradient = (void *)row_at(gradient, begin, n, size),
+        .gradient = (void *)fm_row_at(gradient, begin, n, size),
     };
     fm_table(dtype)->loss(&call);
 }
@@ -49,9 +46,10 @@ fm_status fm_loss(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_
     if (row_value == NULL) return FM_NO_MEMORY;
     const fm_modes host = fm_enter_arithmetic();
     const double scale = fm_loss_scale(loss, n, fm_total_weight(dtype, rows, targets->weight));
-    fm_loss_range(loss, dtype, n, scores, targets, scale, 0, rows, row_value, gradient);
-    *value = scale * fm_table(FM_F64)->sum(rows, row_value);
+    int64_t wrong_label = 0;
+    fm_loss_range(loss, dtype, n, scores, targets, scale, 0, rows, row_value, gradient, &wrong_label);
+    *value = wrong_label != 0 ? (double)wrong_label : scale * fm_table(FM_F64)->sum(rows, row_value);
     fm_leave_arithmetic(host);
     fm_free(row_value);
-    return FM_OK;
+    return wrong_label != 0 ? FM_BAD_LABEL : FM_OK;
 }

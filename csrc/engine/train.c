@@ -15,6 +15,7 @@ typedef struct {
     fm_trainer *trainer;
     const fm_epoch *epoch;
     _Atomic int stop, regroup;           /* stop: 1 when it was raised in phase A, 2 in phase B */
+    _Atomic int64_t wrong_label;         /* one that is no class and stopped the run; 0: none */
     int64_t next_row;                    /* of the step that comes next */
     double last_poll;                    /* of the calling thread */
     double until;                        /* when another number of threads is to be tried; 0: never */
@@ -54,23 +55,19 @@ static void gather_rows(char *to, const void *from, const int64_t *order, int64_
         memcpy(to + i * (int64_t)bytes, (const char *)from + order[i] * (int64_t)bytes, bytes);
 }
 
-static const void *rows_from(const void *base, int64_t first, int64_t width, size_t size) {
-    return base == NULL ? NULL : (const char *)base + first * width * (int64_t)size;
-}
-
 /* Views of the caller's arrays. */
 static void view_batch(training_thread *t, int64_t first) {
     const fm_epoch *epoch = t->run->epoch;
     const fm_net *net = t->e.net;
     for (int k = 0; k < net->ends.n_inputs; k++)
-        t->e.input[k] = rows_from(epoch->x[k], first, net->ends.width[k], net->size);
+        t->e.input[k] = fm_row_at(epoch->x[k], first, net->ends.width[k], net->size);
     for (int k = 0; k < net->ends.n_outputs; k++) {
         const fm_targets *all = &epoch->targets[k];
         t->targets[k] = (fm_targets){
-            .label = rows_from(all->label, first, 1, sizeof *all->label),
-            .values = rows_from(all->values, first, all->cols, net->size),
+            .label = fm_row_at(all->label, first, 1, sizeof *all->label),
+            .values = fm_row_at(all->values, first, all->cols, net->size),
             .cols = all->cols,
-            .weight = rows_from(all->weight, first, 1, net->size),
+            .weight = fm_row_at(all->weight, first, 1, net->size),
         };
     }
 }
@@ -132,14 +129,18 @@ static void loss_of_rows(training_thread *t) {
     const fm_trainer *trainer = t->run->trainer;
     const fm_net *net = trainer->net;
     const fm_plan *plan = t->e.plan;
+    int64_t wrong_label = 0;
     if (t->e.cut == FM_CUT_COLUMNS && t->e.worker->index != 0) return;
     for (int k = 0; k < net->ends.n_outputs; k++) {
         const int stage = net->output[k];
         if (trainer->heads[k].loss.kind == -1) continue;
         const fm_loss_spec loss = fm_step_loss(trainer, k, t->label_smoothing);
         fm_loss_range(&loss, net->dtype, net->stages[stage].fan_out, plan->value[stage], &t->targets[k], t->scale[k],
-                      t->e.row_begin, t->e.row_end, plan->row_value[k], plan->delta[stage]);
+                      t->e.row_begin, t->e.row_end, plan->row_value[k], plan->delta[stage], &wrong_label);
     }
+    if (wrong_label == 0) return;
+    atomic_store(&t->run->wrong_label, wrong_label);
+    atomic_store(&t->run->stop, 1);
 }
 
 static void scale_losses(training_thread *t) {
@@ -249,11 +250,6 @@ static int phase_b(training_thread *t) {
     return 1;
 }
 
-static int64_t penalty_chunk_count(const fm_trainer *trainer) {
-    const fm_worker nobody = {.index = INT32_MAX, .count = 1};
-    return fm_penalty_chunks(trainer, &nobody, NULL);
-}
-
 /* The step's losses, before its update. */
 typedef struct {
     double mean, sum, penalty; /* of mean losses, of sum losses */
@@ -262,7 +258,9 @@ typedef struct {
 static losses losses_of(const training_thread *t) {
     const fm_plan *plan = t->e.plan;
     const fm_trainer *trainer = t->run->trainer;
-    losses step = {.penalty = t->penalty * fm_chunks_total(plan->chunk_sum, penalty_chunk_count(trainer))};
+    const fm_worker nobody = {.index = INT32_MAX, .count = 1}; /* who only counts the chunks */
+    const int64_t chunks = fm_penalty_chunks(trainer, &nobody, NULL);
+    losses step = {.penalty = t->penalty * fm_chunks_total(plan->chunk_sum, chunks)};
     for (int k = 0; k < trainer->net->ends.n_outputs; k++) {
         const double value = trainer->heads[k].loss.kind == -1
                                  ? t->run->custom_loss[k]
@@ -388,7 +386,8 @@ static fm_status train(fm_trainer *trainer, const fm_epoch *epoch, double *loss,
         if (status != FM_OK) return status;
     }
     *steps = run.steps;
-    *loss = run.mean_loss + run.sum_loss + run.penalty;
+    *loss = run.wrong_label != 0 ? (double)run.wrong_label : run.mean_loss + run.sum_loss + run.penalty;
+    if (run.wrong_label != 0) return FM_BAD_LABEL;
     return atomic_load(&run.stop) ? FM_INTERRUPTED : FM_OK;
 }
 

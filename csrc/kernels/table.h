@@ -81,6 +81,7 @@ typedef struct {
     int64_t m, n;
     const void *scores;   /* (m, n) contiguous */
     const int64_t *label; /* (m) */
+    int64_t *wrong_label; /* takes a label that is no class; the call's results are then worth nothing */
     const void *target;   /* (m, target_cols) contiguous; target_cols divides n */
     int64_t target_cols;
     const void *weight; /* (m) or NULL */

@@ -1,9 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
 """The bridge to the C core: owns handles, releases the GIL, maps statuses to exceptions.
 
-No policy lives here. Net and Trainer trust arrays to be of the network's dtype, C-contiguous,
-aligned and of matching shapes: `fastmlp.base.validation` sees to that. Predictor and Stepper only
-recognise arrays that already are, and pass everything else to it (docs/decisions/ready-arrays.md).
+No policy lives here: `fastmlp.base.validation` converts what users give. Predictor and Stepper only
+recognise arrays that need no conversion, and pass everything else to it
+(docs/decisions/ready-arrays.md). Users keep their arrays, and may change them after that check: so
+Net and Trainer look at type and shape of each once more before C reads it, and C at each label.
 
 Lists are made by `append`, not by comprehensions: where a list cannot grow for lack of memory,
 Cython 3.3's comprehension releases the item twice, and the process crashes.
@@ -35,6 +36,7 @@ include "registry.pxi"
 include "process.pxi"
 include "custom.pxi"
 include "net.pxi"
+include "losses.pxi"
 include "trainer.pxi"
 include "fast_paths.pxi"
 

@@ -62,9 +62,52 @@ cdef object matrix_at(const void *start, int64_t rows, int64_t cols, int typenum
     return cnp.PyArray_SimpleNewFromData(2, shape, typenum, <void *>start)
 
 
-cdef int64_t rows_of(object arrays):
+cdef int64_t rows_of(object arrays) except -1:
     """Rows of an array, or of the first one of a list."""
-    return cnp.PyArray_DIM(<cnp.ndarray>(arrays[0] if isinstance(arrays, list) else arrays), 0)
+    first = arrays
+    if isinstance(arrays, list):
+        first = arrays[0] if arrays else None
+    if not isinstance(first, np.ndarray) or cnp.PyArray_NDIM(<cnp.ndarray>first) == 0:
+        raise changed("x", first, "arrays of rows")
+    return cnp.PyArray_DIM(<cnp.ndarray>first, 0)
+
+
+cdef object changed(str name, object value, str wanted):
+    """The error for an array that is no longer what it was when it was checked."""
+    got = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+    return ArgumentError(f"{name}: got {got}; want {wanted}, as it was when it was checked: do not "
+                         "change type, shape or number of arrays while a call uses them")
+
+
+cdef int check_matrix(str name, object array, int64_t rows, int64_t cols, int typenum) except -1:
+    if (is_ready(array, typenum, 2) and cnp.PyArray_DIM(<cnp.ndarray>array, 0) == rows
+            and cnp.PyArray_DIM(<cnp.ndarray>array, 1) == cols):
+        return 0
+    raise changed(name, array, f"shape ({rows}, {cols})")
+
+
+cdef int check_vector(str name, object array, int64_t n, int typenum) except -1:
+    """One number each, or None."""
+    if array is None or (is_ready(array, typenum, 1)
+                         and cnp.PyArray_DIM(<cnp.ndarray>array, 0) == n):
+        return 0
+    raise changed(name, array, f"shape ({n},)")
+
+
+cdef object own_list(object arrays):
+    """A list that nobody else can change, so that what it holds lives as long as the call."""
+    return list(arrays) if isinstance(arrays, list) else arrays
+
+
+cdef int check_list(str name, object arrays, int64_t rows, list widths, int typenum) except -1:
+    """Of a list, that each has these rows and its width; one array alone was seen before."""
+    if not isinstance(arrays, list):
+        return 0
+    if len(<list>arrays) != len(widths):
+        raise changed(name, arrays, f"{len(widths)} arrays")
+    for i, array in enumerate(<list>arrays):
+        check_matrix(name, array, rows, widths[i], typenum)
+    return 0
 
 
 cdef int point_at(void **to, object arrays) except -1:

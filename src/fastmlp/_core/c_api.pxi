@@ -12,6 +12,7 @@ cdef extern from "fastmlp.h" nogil:
         FM_INTERRUPTED
         FM_IN_USE
         FM_LOST
+        FM_BAD_LABEL
 
     ctypedef enum fm_dtype:
         FM_F32

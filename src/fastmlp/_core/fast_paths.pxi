@@ -50,7 +50,7 @@ cdef class Predictor:
         >>> net.predict([1.0, 2.0]).tolist()
         [0.5]
         """
-        cdef Net net = self.bound
+        cdef Net net = self.bound  # which stays alive, whatever a node of the caller's binds
         if net is None:
             raise StateError("predict: this network's __init__ has not run")
         if (self.has_one_end and is_ready(x, net.typenum, 2)
@@ -117,11 +117,12 @@ cdef class Stepper:
         """
         if self.bound is None:
             raise StateError("step: this trainer's __init__ has not run")
-        cdef Net net = self.bound.net
+        cdef Trainer core = self.bound  # which stays alive, whatever a loss of the caller's binds
+        cdef Net net = core.net
         cdef int64_t rows
         if sample_weight is None and is_ready(x, net.typenum, 2):
             rows = cnp.PyArray_DIM(<cnp.ndarray>x, 0)
             if (rows > 0 and cnp.PyArray_DIM(<cnp.ndarray>x, 1) == net.n_in
                     and self.takes_target(y, rows)):
-                return self.bound.step(x, y, None)
+                return core.step(x, y, None)
         return self._step_checked(x, y, sample_weight)

@@ -53,6 +53,8 @@ cdef class Net:
     def __init__(self, list widths, list nodes, list outputs, str dtype, uint64_t seed,
                  bint separate=False):
         """`separate`: values and gradients of all nodes are kept, for `value` and `delta`."""
+        if self.handle is not None:
+            raise StateError("this core network has been made already")
         cdef fm_ends ends
         cdef const fm_node *planned
         cdef cnp.ndarray packed = np.zeros(len(nodes) * sizeof(fm_node), np.uint8)
@@ -182,9 +184,12 @@ cdef class Net:
 
     cpdef object predict(self, object x, object out):
         """From one array to one array, or from a list to a list."""
+        x = own_list(x)
         cdef int64_t rows = rows_of(x)
         cdef _Signals signals = None
-        y = self.made(x, self.widths_out, rows) if out is None else out
+        check_list("x", x, rows, self.widths_in, self.typenum)
+        y = self.made(x, self.widths_out, rows) if out is None else own_list(out)
+        check_list("out", y, rows, self.widths_out, self.typenum)
         cdef void *from_x[8]
         cdef void *to_y[8]
         cdef void *context = NULL
@@ -213,7 +218,9 @@ cdef class Net:
 
     def forward(self, x, bint training):
         """From one array to one array, or from a list to a list."""
+        x = own_list(x)
         cdef int64_t rows = rows_of(x)
+        check_list("x", x, rows, self.widths_in, self.typenum)
         y = self.made(x, self.widths_out, rows)
         cdef void *from_x[8]
         cdef void *to_y[8]
@@ -231,7 +238,9 @@ cdef class Net:
 
     def backward(self, dy, bint accumulate):
         """From one array to one array, or from a list to a list."""
+        dy = own_list(dy)
         cdef int64_t rows = rows_of(dy)
+        check_list("dy", dy, rows, self.widths_out, self.typenum)
         dx = self.made(dy, self.widths_in, rows)
         cdef void *from_dy[8]
         cdef void *to_dx[8]

@@ -43,6 +43,12 @@ def losses():
     return rows
 
 
+# Losses whose targets may be a probability of each class.
+_OF_PROBABILITIES = frozenset(
+    kind for kind, row in enumerate(losses()) if row["name"] == "CrossEntropyLoss"
+)
+
+
 def optimizers():
     """The rows of the optimizer registry; the index of a row is its kind."""
     cdef const fm_optimizer_row *row

@@ -1,66 +1,4 @@
-# Losses and trainers.
-
-cdef fm_targets targets_of(object target, object sample_weight):
-    cdef fm_targets targets
-    cdef cnp.ndarray array = target
-    targets.label = NULL
-    targets.values = NULL
-    targets.cols = 0
-    targets.weight = data(sample_weight)
-    # int64 may carry either of two type numbers, long's or long long's.
-    if cnp.PyTypeNum_ISINTEGER(cnp.PyArray_TYPE(array)):
-        targets.label = <const int64_t *>cnp.PyArray_DATA(array)
-    else:
-        targets.values = cnp.PyArray_DATA(array)
-        targets.cols = cnp.PyArray_DIM(array, 1) if cnp.PyArray_NDIM(array) == 2 else 1
-    return targets
-
-
-cdef int fill_epoch(fm_epoch *epoch, object x, object target, object sample_weight) except -1:
-    """Inputs and targets: one array each, or lists; nothing changes from step to step."""
-    epoch.penalty = epoch.weight_decay = epoch.dropout = epoch.label_smoothing = NULL
-    epoch.losses = NULL
-    point_at(<void **>epoch.x, x)
-    epoch.rows = rows_of(x)
-    if not isinstance(target, list):
-        epoch.targets[0] = targets_of(target, sample_weight)
-        return 0
-    for i, one in enumerate(<list>target):
-        epoch.targets[i] = targets_of(one, sample_weight)
-    return 0
-
-
-cdef class _LossSpec:
-    """A loss description and the memory it points to."""
-    cdef fm_loss_spec spec
-    cdef object params
-
-    def __init__(self, int kind, params, str reduction):
-        self.params = np.array(tuple(params) or (0.0,), np.float64)
-        self.spec.kind = kind
-        self.spec.mean = reduction == "mean"
-        self.spec.n_params = len(self.params)
-        self.spec.params = <const double *>data(self.params)
-
-
-def loss_forward(int kind, params, str reduction, scores, target, sample_weight):
-    """The loss and dL/dscores."""
-    cdef _LossSpec loss = _LossSpec(kind, params, reduction)
-    cdef cnp.ndarray array = scores
-    cdef int64_t rows = cnp.PyArray_DIM(array, 0), n = cnp.PyArray_DIM(array, 1)
-    cdef int typenum = cnp.PyArray_TYPE(array)
-    cdef fm_dtype dtype = FM_F32 if typenum == cnp.NPY_FLOAT32 else FM_F64
-    cdef fm_targets targets = targets_of(target, sample_weight)
-    cdef double value = 0.0
-    gradient = empty(rows, n, typenum)
-    cdef void *to_gradient = data(gradient)
-    cdef void *from_scores = data(scores)
-    cdef fm_status status
-    with nogil:
-        status = fm_loss(&loss.spec, dtype, rows, n, from_scores, &targets, &value, to_gradient)
-    check(status)
-    return value, gradient
-
+# Trainers.
 
 cdef class _TrainerHandle:
     """Owns the C trainer, and keeps the network that it borrows."""
@@ -75,6 +13,7 @@ cdef class Trainer:
     """A network, a loss and an optimizer with its state: whole steps and epochs in C."""
     cdef _TrainerHandle handle
     cdef fm_trainer *trainer
+    cdef int kinds[8]  # of the losses
     cdef list losses
     cdef _Runners runners
     cdef readonly Net net
@@ -92,6 +31,8 @@ cdef class Trainer:
         `groups()` gives the parameter groups, (end, factor of the rate, of the decay) each: it is
         called now, and before the first update after `net.groups_version` has changed.
         """
+        if self.handle is not None:
+            raise StateError("this core trainer has been made already")
         cdef fm_optimizer_spec spec
         cdef fm_head head[8]
         cdef void *slot
@@ -111,6 +52,7 @@ cdef class Trainer:
         for i, (loss, weight) in enumerate(heads):
             self.losses.append(_LossSpec(*(none if i in custom else loss)))
             head[i].loss = (<_LossSpec>self.losses[i]).spec
+            self.kinds[i] = head[i].loss.kind
             head[i].weight = weight
         self.handle = _TrainerHandle()
         self.handle.net = net.handle
@@ -174,18 +116,52 @@ cdef class Trainer:
         with nogil:
             status = fm_train(self.trainer, epoch, &value, &self.steps_done)
         self.net.leave()
-        if status == FM_INTERRUPTED:  # by a loss, by a node, or by the poll function
+        if status == FM_INTERRUPTED or status == FM_BAD_LABEL:
+            # By a loss, by a node, or by the poll function.
             self.runners.raise_error()
             if self.net.runners is not None:
                 self.net.runners.raise_error()
+            if status == FM_BAD_LABEL:
+                raise bad_label(value)
         else:
             check(status)
         return value
 
+    cdef int fill(self, fm_epoch *epoch, object x, object target, object sample_weight) except -1:
+        """Inputs and targets: one array each, or lists; nothing changes from step to step."""
+        cdef Net net = self.net
+        cdef Scores scores
+        epoch.penalty = epoch.weight_decay = epoch.dropout = epoch.label_smoothing = NULL
+        epoch.losses = NULL
+        epoch.rows = rows_of(x)
+        scores.rows, scores.typenum = epoch.rows, net.typenum
+        if isinstance(x, list):
+            check_list("x", x, epoch.rows, net.widths_in, net.typenum)
+        else:
+            check_matrix("x", x, epoch.rows, net.n_in, net.typenum)
+        point_at(<void **>epoch.x, x)
+        check_vector("sample_weight", sample_weight, epoch.rows, net.typenum)
+        if not isinstance(target, list):
+            scores.loss, scores.n = self.kinds[0], net.n_out
+            set_targets(&epoch.targets[0], target, sample_weight, &scores)
+            return 0
+        if len(<list>target) != len(net.widths_out):
+            raise changed("y", target, f"{len(net.widths_out)} arrays")
+        for i, one in enumerate(<list>target):
+            scores.loss, scores.n = self.kinds[i], net.widths_out[i]
+            set_targets(&epoch.targets[i], one, sample_weight, &scores)
+        return 0
+
+    def check_data(self, x, target, sample_weight):
+        """Raise if these are no arrays that `epoch` can take."""
+        cdef fm_epoch epoch
+        self.fill(&epoch, own_list(x), own_list(target), sample_weight)
+
     cpdef double step(self, object x, object target, object sample_weight) except? -1.0:
         """One step on one batch; returns the loss with penalties, before the update."""
         cdef fm_epoch epoch
-        fill_epoch(&epoch, x, target, sample_weight)
+        x, target = own_list(x), own_list(target)
+        self.fill(&epoch, x, target, sample_weight)
         epoch.batch = epoch.rows
         epoch.order = NULL
         epoch.lr = &self.lr
@@ -205,7 +181,9 @@ cdef class Trainer:
         """
         cdef fm_epoch epoch
         cdef _Signals signals = _Signals()
-        fill_epoch(&epoch, x, target, sample_weight)
+        x, target = own_list(x), own_list(target)
+        self.fill(&epoch, x, target, sample_weight)
+        check_vector("order", order, epoch.rows, cnp.NPY_INT64)
         epoch.order = <const int64_t *>data(order)
         epoch.batch = batch_size
         epoch.lr = <const double *>data(lrs)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
+
 from fastmlp.base import validation as check
 from fastmlp.base.validation import Array
 
@@ -47,9 +49,13 @@ def checked_steps(
 ) -> tuple[Array | None, int, Array, Array | None, Array | None]:
     """What says how an epoch's steps are made, safe to give to the core."""
     size = check.size(batch_size, "batch_size")
+    if order is not None:
+        # A copy, so that nobody writes other rows into it while the core reads them.
+        own = np.array(check.labels(order, "order", rows, rows), check.INT64)
+        order = check.labels(own, "order", rows, rows)
     steps = (-(-rows // size),)
     return (
-        None if order is None else check.labels(order, "order", rows, rows),
+        order,
         size,
         check.shaped(rates, "rates", steps, check.FLOAT64),
         None if penalties is None else check.shaped(penalties, "penalties", steps, check.FLOAT64),

@@ -148,6 +148,7 @@ class Trainer(_core.Stepper):
         """
         _checked(data, "data", Data, "what checked_data() returns")
         target = self._objective.core_targets(data.target, data.weights)
+        self._core.check_data(data.x, target, data.weights)
         steps = checked_steps(data.rows, order, batch_size, rates, penalties, losses)
         return self._core.epoch(data.x, target, data.weights, *steps)
 

@@ -1,0 +1,86 @@
+# Losses by hand, and targets as C takes them.
+
+cdef struct Scores:
+    int loss  # row of losses.def; -1 for one of the caller's
+    int64_t rows, n
+    int typenum
+
+
+cdef bint takes_columns(const Scores *scores, int64_t cols) noexcept:
+    """Whether targets of so many columns go with the scores."""
+    cdef fm_target kind
+    if scores.loss < 0:
+        return True
+    kind = fm_loss_at(scores.loss).target
+    if kind == FM_TARGET_QUANTILE:
+        return cols > 0 and scores.n % cols == 0
+    return cols == scores.n and (kind == FM_TARGET_REAL or scores.loss in _OF_PROBABILITIES)
+
+
+cdef int set_targets(fm_targets *targets, object target, object sample_weight,
+                     const Scores *scores) except -1:
+    cdef cnp.ndarray array
+    targets.label = NULL
+    targets.values = NULL
+    targets.cols = 0
+    targets.weight = data(sample_weight)
+    cdef bint of_classes = scores.loss >= 0 and fm_loss_at(scores.loss).target == FM_TARGET_CLASS
+    # int64 may carry either of two type numbers, long's or long long's.
+    if of_classes and (is_ready(target, cnp.NPY_INT64, 1) or is_ready(target, cnp.NPY_LONGLONG, 1)):
+        array = target
+        targets.label = <const int64_t *>cnp.PyArray_DATA(array)
+    elif is_ready(target, scores.typenum, 1) or is_ready(target, scores.typenum, 2):
+        array = target
+        targets.values = cnp.PyArray_DATA(array)
+        targets.cols = cnp.PyArray_DIM(array, 1) if cnp.PyArray_NDIM(array) == 2 else 1
+        if not takes_columns(scores, targets.cols):
+            raise changed("y", target, f"targets of {scores.n} columns of scores")
+    else:
+        raise changed("y", target, "labels" if of_classes else f"shape ({scores.rows}, {scores.n})")
+    if cnp.PyArray_DIM(array, 0) != scores.rows:
+        raise changed("y", target, f"{scores.rows} rows")
+    return 0
+
+
+cdef object bad_label(double label):
+    """The error for a label that is no class and was one when it was checked."""
+    return ArgumentError(f"y: got label {int(label)}, written there since the call began; want "
+                         "labels that stay as they are until it returns")
+
+
+cdef class _LossSpec:
+    """A loss description and the memory it points to."""
+    cdef fm_loss_spec spec
+    cdef object params
+
+    def __init__(self, int kind, params, str reduction):
+        self.params = np.array(tuple(params) or (0.0,), np.float64)
+        self.spec.kind = kind
+        self.spec.mean = reduction == "mean"
+        self.spec.n_params = len(self.params)
+        self.spec.params = <const double *>data(self.params)
+
+
+def loss_forward(int kind, params, str reduction, scores, target, sample_weight):
+    """The loss and dL/dscores."""
+    cdef _LossSpec loss = _LossSpec(kind, params, reduction)
+    cdef cnp.ndarray array = scores
+    cdef int64_t rows = cnp.PyArray_DIM(array, 0), n = cnp.PyArray_DIM(array, 1)
+    cdef int typenum = cnp.PyArray_TYPE(array)
+    cdef fm_dtype dtype = FM_F32 if typenum == cnp.NPY_FLOAT32 else FM_F64
+    cdef Scores shape
+    shape.loss, shape.rows, shape.n, shape.typenum = kind, rows, n, typenum
+    cdef fm_targets targets
+    check_vector("sample_weight", sample_weight, rows, typenum)
+    set_targets(&targets, target, sample_weight, &shape)
+    cdef double value = 0.0
+    gradient = empty(rows, n, typenum)
+    cdef void *to_gradient = data(gradient)
+    cdef void *from_scores = data(scores)
+    cdef fm_status status
+    with nogil:
+        status = fm_loss(&loss.spec, dtype, rows, n, from_scores, &targets, &value, to_gradient)
+    if status == FM_BAD_LABEL:
+        raise bad_label(value)
+    check(status)
+    return value, gradient
