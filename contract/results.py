@@ -23,7 +23,7 @@ from contract.figures import Figure
 HERE = Path(__file__).parent
 DATA, TABLE, CAUSES = HERE / "results.json", HERE / "results.md", HERE / "shortfalls.md"
 # What a run depends on; its results and the corpus are what it makes.
-SOURCES = ("../../csrc", "../../src", "..", ":!results.*", ":!corpus", ":!crashes")
+SOURCES = ("../csrc", "../src", "../tests", ".", ":!results.*", ":!corpus", ":!crashes")
 _SIGNS = {None: "", True: "yes", False: "**no**"}
 
 

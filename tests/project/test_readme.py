@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 
 import fastmlp
-from fastmlp.layers import LAYERS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -63,30 +62,6 @@ def test_examples_of_a_page(page, tmp_path, monkeypatch):
 def test_links_within_the_repository_lead_somewhere(page):
     for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), f"{page_name(page)} links to {target}"
-
-
-def names_in_the_table():
-    """What the README's table lists: names in code, by row."""
-    for row in re.findall(r"^\| (\w[\w ]*) \| (.*) \|$", README.read_text("utf-8"), re.MULTILINE):
-        yield row[0], {re.match(r"\w*", code)[0] for code in re.findall(r"`([^`]+)`", row[1])}
-
-
-def public(base):
-    values = (getattr(fastmlp, name) for name in fastmlp.__all__)
-    return {
-        v.__name__ for v in values if isinstance(v, type) and issubclass(v, base) and v is not base
-    }
-
-
-def test_the_table_lists_what_there_is():
-    listed = dict(names_in_the_table())
-    assert listed["layers"] | listed["activations"] == set(LAYERS) | {"Custom"}
-    assert listed["losses"] - {"sample_weight"} == public(fastmlp.Loss)
-    assert listed["penalties"] == public(fastmlp.Penalty)
-    assert listed["optimizers"] - {"clip_norm"} == public(fastmlp.Optimizer)
-    assert listed["schedules"] == public(fastmlp.Schedule)
-    assert listed["callbacks"] - {"on_epoch_end"} <= set(fastmlp.__all__)
-    assert listed["around it"] - {"fastmlp"} <= set(fastmlp.__all__)
 
 
 def test_the_first_command_prints_what_the_readme_shows(tmp_path):
