@@ -1,0 +1,66 @@
+"""Random connections can work too: a random DAG of Linear and Tanh learns the spiral.
+
+The chain rule asks for a graph without circles, not for layers. Here every node reads a few of the
+nodes before it, chosen at random: their values go through one Linear each, are added and go through
+a tanh. Nodes that nothing reads are added up for the score. backward() finds its way by itself.
+"""
+
+import numpy as np
+from lecture_support import check, draw, regions, run
+
+import fastmlp as fm
+
+NODES, WIDTH, READS, SEED = 11, 6, 3, 0
+
+
+def spiral(seed=0):
+    """200 points of two arms."""
+    rng = np.random.default_rng(seed)
+    radius = np.tile(np.linspace(0.3, 5, 100), 2)
+    turn = 0.7 * np.pi * radius + np.repeat([0.0, np.pi], 100)
+    x = radius[:, None] * np.column_stack([np.sin(turn), np.cos(turn)])
+    return x + rng.normal(0, 0.1, (200, 2)), np.repeat([[0.0], [1.0]], 100, axis=0)
+
+
+def random_net(seed=SEED):
+    """A graph of random edges; also who reads whom."""
+    rng = np.random.default_rng(seed)
+    x = fm.Input(2, "x")
+    values, widths, edges = [x], [2], {}
+    for k in range(NODES):
+        read = sorted(rng.choice(len(values), size=min(READS, len(values)), replace=False))
+        parts = [fm.Linear(widths[one], WIDTH)(values[one]) for one in read]
+        total = parts[0] if len(parts) == 1 else fm.Add()(*parts)
+        values.append(fm.Tanh()(total))
+        widths.append(WIDTH)
+        edges[k + 1] = [int(one) for one in read]
+    unread = sorted(set(edges) - {one for read in edges.values() for one in read})
+    last = values[unread[0]] if len(unread) == 1 else fm.Add()(*(values[k] for k in unread))
+    return fm.Graph(x, fm.Linear(WIDTH, 1)(last), seed=seed), edges
+
+
+def train(net, x, y, epochs=1500):
+    """The share of the points that end in their class."""
+    fm.fit(net, x, y, loss=fm.BCEWithLogitsLoss(), optimizer=fm.Adam(lr=0.01), epochs=epochs,
+           batch_size=50, seed=0, progress=False)  # fmt: skip
+    return float(np.mean((net.predict(x) > 0) == y))
+
+
+def main(folder="."):
+    x, y = spiral()
+    net, edges = random_net()
+    for node, read in edges.items():
+        print(f"node {node:2} reads {', '.join(f'node {one}' if one else 'x' for one in read)}")
+    print(f"{net.n_parameters:,} parameters")
+    check("share of the spiral that is right", train(net, x, y), 1.0)
+    panels = [regions(net, x, y, f"seed {SEED}: {net.n_parameters:,} parameters")]
+    for seed in (1, 2):
+        other, _ = random_net(seed)
+        right, title = train(other, x, y), f"seed {seed}: {other.n_parameters:,} parameters"
+        print(f"other connections, {title}, {right:.1%} right")
+        panels.append(regions(other, x, y, title))
+    draw(folder, "37_random_connections", *panels, size=(3.6, 3.8))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,173 @@
+"""What the scripts of the lecture share: pictures, and numbers beside those they must equal.
+
+A picture is one call: ``draw(folder, name, panel(...), panel(...))``. A check is one call too:
+``check(name, found, stated, within)`` prints both numbers and raises if they are too far apart.
+"""
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import fastmlp as fm
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart; in the order of use.
+BLUE, ORANGE, GREEN, PINK, AMBER, SKY = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9",
+)  # fmt: skip
+GREY, BLACK = "#6B6B6B", "#000000"
+PALETTE = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY, GREY, BLACK)
+PALE = ("#cfe3f1", "#f6d9c6", "#c9e9de")  # regions behind points of the first three colours
+
+DPI = 150  # sharp on a projector
+COLOURS = 128  # in a PNG file; more are not needed, and fewer make smaller files
+
+# How curves look by their style: thin marks for points, lines for functions.
+_STYLES = {"o": {"markersize": 4, "linestyle": "none"}, "s": {"markersize": 4, "linestyle": "none"}}
+
+
+def run(main):
+    """Call ``main`` with the folder named on the command line; the current one by default."""
+    main(*sys.argv[1:2])
+
+
+# ---- numbers ----
+
+
+def check(name, found, stated, within=0.0):
+    """Print a number, or an array, beside what it must be; raise if it is farther than `within`."""
+    off = float(np.max(np.abs(np.asarray(found, float) - np.asarray(stated, float)), initial=0.0))
+    print(f"{name}: {_text(found, within)}, stated {_text(stated, within)}")
+    if not off <= within:
+        raise AssertionError(f"{name}: got {found}; want {stated} within {within}")
+    return found
+
+
+def same(name, found, reference, within=1e-12):
+    """Print how far two arrays are apart at most; raise if that is more than `within`."""
+    off = float(np.max(np.abs(np.asarray(found) - np.asarray(reference)), initial=0.0))
+    print(f"{name}: largest difference {off:.1e}")
+    if not off <= within:
+        raise AssertionError(f"{name}: the largest difference is {off}; want at most {within}")
+    return off
+
+
+def table(head, rows, widths=None):
+    """Print rows under their heads: text to the left, the rest to the right."""
+    cells = [[_text(cell) for cell in row] for row in rows]
+    size = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
+    sides = ["<" if isinstance(cell, str) else ">" for cell in rows[0]]
+    for line in (head, *cells):
+        print("  ".join(f"{c:{s}{n}}" for c, s, n in zip(line, sides, size, strict=True)).rstrip())
+
+
+def _text(value, within=0.0):
+    """Four digits, or as many as `within` can tell apart."""
+    if isinstance(value, (str, int, np.integer)):
+        return str(value)
+    if isinstance(value, (float, np.floating)) and not within:
+        return f"{value:.4g}"
+    places = min(8, max(0, int(np.ceil(-np.log10(within))))) if 0 < within < 1 else 4
+    return np.array2string(np.asarray(value, float), precision=places, suppress_small=True,
+                           floatmode="fixed" if within else "maxprec", separator=", ")  # fmt: skip
+
+
+# ---- pictures ----
+
+
+def panel(title="", curves=None, paint=None, **settings):
+    """Describe one pair of axes, for ``draw``.
+
+    `curves` maps labels to ``(x, y)`` or ``(x, y, style)``, with Matplotlib's style (``"--"``,
+    ``"o"``) or a dict of its options; a label that begins with "_" is left out of the legend.
+    `paint` is called with the axes for all else. The settings are those of ``Axes.set``.
+    """
+    return title, curves or {}, paint, settings
+
+
+def draw(folder, name, *panels, rows=1, size=(4.8, 3.9), title="", suffix=".png"):
+    """Draw the panels, in rows, and save the picture; return its path."""
+    columns = -(-len(panels) // rows)
+    figure = fm.plot.figure(size[0] * columns, size[1] * rows)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    for ax, content in zip(axes, panels, strict=True):
+        _fill(ax, *content)
+    if title:
+        figure.suptitle(title)
+    return save(figure, Path(folder) / f"{name}{suffix}")
+
+
+def save(figure, path):
+    """Write a figure sharply: as SVG, or as PNG with few colours, which keeps the file small."""
+    from PIL import Image
+
+    if path.suffix == ".svg":
+        figure.savefig(path, metadata={"Date": None})
+        return path
+    memory = io.BytesIO()
+    figure.savefig(memory, dpi=DPI, format="png")
+    picture = Image.open(memory).convert("RGB")
+    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
+    return path
+
+
+def regions(net, x, y, title, limit=6.0, steps=241):
+    """A panel of the side of 0 that a network's score has, and two classes of points, 0 and 1."""
+
+    def paint(ax):
+        grid = np.linspace(-limit, limit, steps)
+        plane = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
+        scores = net.predict(plane).reshape(steps, steps)
+        ax.contourf(grid, grid, scores > 0, levels=1, colors=PALE[:2])
+        if scores.min() < 0 < scores.max():
+            ax.contour(grid, grid, scores, levels=[0.0], colors=BLACK, linewidths=1)
+        sides = np.where(np.asarray(y).ravel() == 1, ORANGE, BLUE)
+        ax.scatter(*np.asarray(x).T, s=8, color=sides, linewidths=0)
+        ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
+
+    return panel(title, paint=paint)
+
+
+def image(values, title="", digits=None, **options):
+    """A panel of a matrix as an image in greys; with `digits`, its numbers are written in it."""
+
+    def paint(ax):
+        ax.imshow(values, **{"cmap": "gray_r", "interpolation": "nearest"} | options)
+        for row, column in np.ndindex(values.shape) if digits is not None else ():
+            text = f"{values[row, column]:.{digits}f}"
+            ax.text(column, row, text, ha="center", va="center")
+        ax.set(xticks=[], yticks=[])
+
+    return panel(title, paint=paint)
+
+
+def bars(values, title="", labels=None, **settings):
+    """A panel of horizontal bars: names to numbers."""
+
+    def paint(ax):
+        found = ax.barh(list(values), list(values.values()), color=BLUE)
+        ax.bar_label(found, labels, padding=4)
+        ax.invert_yaxis()
+        ax.margins(x=0.15 if min(values.values()) >= 0 else 0.3)
+        ax.axvline(0, color=BLACK, linewidth=0.8)
+
+    return panel(title, paint=paint, **settings)
+
+
+def _fill(ax, title, curves, paint, settings):
+    ax.set_prop_cycle(color=PALETTE)
+    colours = iter(PALETTE * 4)
+    for label, (x, y, *style) in curves.items():
+        options = dict(style[0]) if style and isinstance(style[0], dict) else {}
+        mark = style[0] if style and isinstance(style[0], str) else options.pop("style", "-")
+        options = {"color": options.pop("color", None) or next(colours)} | options
+        ax.plot(np.ravel(x), y, mark, label=label, **_STYLES.get(mark, {}) | options)
+    if curves:
+        ax.grid(alpha=0.25)
+    if paint is not None:
+        paint(ax)
+    ax.set(title=title, **settings)
+    ax.spines[["top", "right"]].set_visible(False)
+    if any(not label.startswith("_") for label in ax.get_legend_handles_labels()[1]):
+        ax.legend(framealpha=0.85, edgecolor="none")
