@@ -102,7 +102,7 @@ CALLS = {
         lambda: fm.MatMul((3, 2)).forward(X, X), r"shape_a: got \(3, 2\); want 3 numbers"
     ),
     "a parameter without a graph": (
-        lambda: fm.Parameter(2, 3).layer.forward(), "forward: a parameter reads nothing"
+        lambda: fm.Parameter(2, 3).layer.forward(), "forward: a parameter has no input"
     ),
     "pickling a bound optimizer": (
         lambda: pickle.dumps(fm.SGD(fm.Sequential(fm.Linear(3, 2)), lr=0.1)), "cannot pickle"

@@ -352,7 +352,7 @@ REFUSED = [
     (lambda: fm.Sequential(fm.Linear(2, 2), fm.Add()), "use fm.Graph"),
     (lambda: residual().forward({"q": draw(2, 6)}), "x: got 'q'; want x"),
     (lambda: two_ends().forward([draw(2, 5)]), "want a dict or a list of a, b"),
-    (lambda: two_ends().forward([draw(2, 5), draw(3, 7)]), "want as many rows of each"),
+    (lambda: two_ends().forward([draw(2, 5), draw(3, 7)]), "want the same number of rows in each"),
     (lambda: two_ends().forward([draw(2, 5), draw(2, 6)]), r"x\['b'\]"),
 ]  # fmt: skip
 

@@ -1,1 +1,1 @@
-"""The lowest floor: errors, validation of arguments, configurations, threads, the engine's door."""
+"""The lowest floor: exceptions, validation, configuration, threads, calls of the engine."""

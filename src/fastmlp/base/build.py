@@ -1,4 +1,4 @@
-"""What this build is and what it runs on."""
+"""The report on the build and on the processor that it runs on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastmlp import _core
 
 
 def show_config() -> dict[str, Any]:
-    """Return the version, the instruction set in use, those available, and the threads.
+    """Return version, instruction set in use, instruction sets available, threads and compiler.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""A planned network of the core with the checks around its calls.
+"""A network of the compiled core, with validation around its calls.
 
-``Sequential``, ``Graph`` and a layer used alone all run on one of these: there is no second
+``Sequential``, ``Graph`` and a layer used alone all run on an ``Engine``: there is no second
 implementation.
 """
 
@@ -21,7 +21,7 @@ _USED = "backward: the last forward pass has been used up; call forward(x) again
 
 
 class Ends:
-    """The names of a network's inputs, or of its outputs: how values for them are given."""
+    """The names of a network's inputs or outputs; converts values by name to lists and back."""
 
     __slots__ = ("names",)
 
@@ -29,7 +29,7 @@ class Ends:
         self.names = tuple(names)
 
     def take(self, values: Any, argument: str) -> list[Any]:
-        """Values in order: one as it is, several as a mapping by name or as a sequence."""
+        """Return the values in the order of the names; several are a mapping or a sequence."""
         if len(self.names) == 1 and not isinstance(values, Mapping):
             return [values]
         wanted = ", ".join(self.names)
@@ -46,16 +46,16 @@ class Ends:
         return list(values)
 
     def give(self, values: list[Any]) -> Any:
-        """One value as it is, several as a dict by name."""
+        """Return one value as it is, several as a dict by name."""
         return values[0] if len(values) == 1 else dict(zip(self.names, values, strict=True))
 
     def argument(self, argument: str, index: int) -> str:
-        """What an error calls a value."""
+        """Return the name of a value for an error message."""
         return argument if len(self.names) == 1 else f"{argument}[{self.names[index]!r}]"
 
 
 class Engine:
-    """``_core.Net`` plus validation, and whether the last input was one row."""
+    """A ``_core.Net`` with validation; it remembers whether the last input was a single row."""
 
     __slots__ = (
         "_kept",
@@ -95,7 +95,7 @@ class Engine:
         self._single = False
 
     def forward(self, x: Any, training: bool, keep: bool = False) -> Any:
-        """``(N, width)`` of each input to that of each output, or one row to one row."""
+        """Compute the outputs, (N, width) each; for a single row, a single row each."""
         rows, single = self._rows(self.inputs, x, "x", self.core.widths_in)
         validation.flag(training, "training")
         if validation.flag(keep, "keep"):
@@ -107,7 +107,7 @@ class Engine:
         return self._given(self.outputs, y, single)
 
     def backward(self, dy: Any, accumulate: bool) -> Any:
-        """Upstream gradients to downstream ones; once per forward."""
+        """Turn upstream gradients into downstream ones; allowed once after each forward pass."""
         saved = self._running.saved_rows
         if saved < 0:
             raise StateError(_USED if self._ran else _NEVER)
@@ -124,37 +124,37 @@ class Engine:
         return self._given(self.inputs, dx, self._single)
 
     def _forward_kept(self, rows: list[Array], training: bool) -> list[Array]:
-        """The same pass on a twin that keeps every node's value apart."""
+        """Run the same pass on a network without fusion, which keeps the value of every node."""
         if self._kept is None:
             self._kept = _core.Net(*self._made, separate=True)
-        twin = self._running = self._kept
+        unfused = self._running = self._kept
         self.kept_ends = {}
-        twin.params[...], twin.state[...] = self.core.params, self.core.state
-        twin.step_count = self.core.step_count
-        y = twin.forward(rows, training)
-        self.core.state[...], self.core.step_count = twin.state, twin.step_count
+        unfused.params[...], unfused.state[...] = self.core.params, self.core.state
+        unfused.step_count = self.core.step_count
+        y = unfused.forward(rows, training)
+        self.core.state[...], self.core.step_count = unfused.state, unfused.step_count
         self.kept_ends = {"values": rows}
         return y
 
     def _backward_kept(self, rows: list[Array], accumulate: bool) -> list[Array]:
-        twin = self._running
-        twin.grads[...] = self.core.grads
-        dx = twin.backward(rows, accumulate)
-        self.core.grads[...] = twin.grads
+        unfused = self._running
+        unfused.grads[...] = self.core.grads
+        dx = unfused.backward(rows, accumulate)
+        self.core.grads[...] = unfused.grads
         self.kept_ends["gradients"] = dx
         return dx
 
     def value(self, node: int) -> Array | None:
-        """What a node gave in the last forward, if that kept values; (N, width)."""
+        """Return the output of a node, (N, width), if the last forward pass kept values."""
         return self._kept.value(node) if self._kept is not None and self.kept_ends else None
 
     def delta(self, node: int) -> Array | None:
-        """The gradient with respect to that, if the last pass was its backward."""
+        """Return the gradient with respect to that output, if its backward pass has been run."""
         done = self._kept is not None and "gradients" in self.kept_ends
         return self._kept.delta(node) if done and self._kept is not None else None
 
     def predict(self, x: Any, out: Any) -> Any:
-        """Forward without saving anything, into ``out`` where given."""
+        """Compute the outputs and save nothing; write into ``out`` if it is given."""
         rows, single = self._rows(self.inputs, x, "x", self.core.widths_in)
         if out is None:
             return self._given(self.outputs, self.core.predict(rows, None), single)
@@ -170,7 +170,7 @@ class Engine:
         return out
 
     def matrices(self, x: Any) -> list[Array]:
-        """Rows of every input, where one row alone will not do."""
+        """Return checked rows (N, width) of every input; a single row ``(width,)`` is an error."""
         found = [
             validation.matrix(value, self.inputs.argument("x", k), self.dtype, width)
             for k, (value, width) in enumerate(
@@ -179,13 +179,13 @@ class Engine:
         ]
         if len({len(rows) for rows in found}) > 1:
             shapes = ", ".join(str(rows.shape) for rows in found)
-            raise ArgumentError(f"x: got shapes {shapes}; want as many rows of each")
+            raise ArgumentError(f"x: got shapes {shapes}; want the same number of rows in each")
         return found
 
     def _rows(
         self, ends: Ends, values: Any, argument: str, widths: list[int]
     ) -> tuple[list[Array], bool]:
-        """Checked rows for each end, of one count; second: was it one row?"""
+        """Return checked rows of all inputs or outputs, and whether they were a single row."""
         pairs = [
             validation.rows_or_row(value, ends.argument(argument, k), self.dtype, widths[k])
             for k, value in enumerate(ends.take(values, argument))
@@ -193,7 +193,9 @@ class Engine:
         counts = {rows.shape[0] for rows, _ in pairs}
         if len(counts) > 1 or len({single for _, single in pairs}) > 1:
             shapes = ", ".join(str(rows.shape) for rows, _ in pairs)
-            raise ArgumentError(f"{argument}: got shapes {shapes}; want as many rows of each")
+            raise ArgumentError(
+                f"{argument}: got shapes {shapes}; want the same number of rows in each"
+            )
         return [rows for rows, _ in pairs], pairs[0][1]
 
     @staticmethod

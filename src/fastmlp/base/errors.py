@@ -1,4 +1,4 @@
-"""The exceptions that fastmlp raises: each is also the built-in that its cause would raise."""
+"""The exceptions that fastmlp raises; each is also a subclass of the matching built-in one."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ class FastMLPError(Exception):
 
 
 class ArgumentError(FastMLPError, ValueError):
-    """An argument has a wrong value: shape, range, name, finiteness."""
+    """An argument has a wrong value, such as a shape, a range or a name that does not fit."""
 
 
 class ArgumentTypeError(FastMLPError, TypeError):
-    """An argument has a wrong type: complex numbers, objects, strings, not a layer."""
+    """An argument has a wrong type, such as complex numbers, text, or no layer."""
 
 
 class OutOfMemoryError(FastMLPError, MemoryError):
-    """Memory could not be had; parameters are as before the call."""
+    """There is not enough memory; parameters are as before the call."""
 
 
 class StateError(FastMLPError, ValueError):

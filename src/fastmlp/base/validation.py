@@ -1,8 +1,8 @@
-"""The one module that checks and converts what users give: arrays, numbers, names.
+"""The one module that checks and converts users' arguments: arrays, numbers, names.
 
-Every array leaves here as a native, aligned, C-contiguous array of the wanted dtype, so that the
-compiled core may trust it. An array that already is one is passed on without a copy. Each error
-names the argument, what it got and what it wants.
+The functions for arrays return a native, aligned, C-contiguous array of the requested dtype, so the
+compiled core can rely on it. An array that already is one is returned without a copy. Each error
+names the argument, the value it got and the values it wants.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ FLOAT64 = np.dtype(np.float64)
 INT64 = np.dtype(np.int64)
 _UINT64 = np.dtype(np.uint64)
 _NUMERIC_KINDS = "biuf"
-# Registered as numbers by Python or by NumPy.
+# Python or NumPy registers these as numbers, but they are not accepted as such.
 _NO_NUMBERS = (bool, np.bool_, np.timedelta64)
-# Up to this size a loop in Python is faster than one call of NumPy's.
+# Up to this size a loop in Python is faster than one call of NumPy.
 _FEW = 8
-# A NumPy scalar: a Python float would be cast to float16, and overflow, beside float16 labels.
+# A NumPy scalar: compared with float16 labels, a Python float would become float16 and overflow.
 _EXACT_INTEGERS = np.float64(2.0**53)
 _LONGEST_TEXT = 200
 _MAX_SIZE = 2**31 - 1
@@ -38,16 +38,16 @@ _MAX_SEED = 2**64 - 1
 
 
 def shown(value: Any) -> str:
-    """What an error says that it got: a value as text, of bearable length, whatever it is."""
+    """Return a value as text of limited length, for an error message; works for any object."""
     try:
         text = repr(value)
-    except Exception:  # of an integer with too many digits, or of an object of the caller's
+    except Exception:  # an integer with too many digits, or an object whose repr fails
         return f"some {type(value).__name__}"
     return text if len(text) <= _LONGEST_TEXT else f"{text[: _LONGEST_TEXT - 3]}..."
 
 
 def numeric(value: Any, name: str) -> Array:
-    """Any array-like of real numbers, as it is; complex, object, text and dates are refused."""
+    """Return an array-like of real numbers as an array; refuse complex, object, text and dates."""
     if _is_masked(value):
         raise ArgumentError(f"{name}: got masked values; want none: fill or drop them first")
     try:
@@ -72,19 +72,19 @@ def numeric(value: Any, name: str) -> Array:
 
 
 def _is_masked(value: Any) -> bool:
-    # NumPy imports its masked arrays on first use; who has one has imported them.
+    # NumPy imports masked arrays at their first use: without the module there can be none.
     if "numpy.ma" not in sys.modules or not isinstance(value, np.ma.MaskedArray):
         return False
     return bool(np.ma.is_masked(value))
 
 
 def real_array(value: Any, name: str, dtype: np.dtype[Any]) -> Array:
-    """``value`` as a native, aligned, C-contiguous array of ``dtype``; no copy if it is one."""
+    """Return a native, aligned, C-contiguous array of ``dtype``; no copy if ``value`` is one."""
     return _converted(_numbers(value, name, dtype), name, dtype)
 
 
 def shaped(value: Any, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """A real array of exactly this shape."""
+    """Return a real array of exactly this shape."""
     array = _numbers(value, name, dtype)
     if array.shape != shape:
         raise ArgumentError(f"{name}: got shape {array.shape}; want {shape}")
@@ -92,20 +92,20 @@ def shaped(value: Any, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) 
 
 
 def _numbers(value: Any, name: str, dtype: np.dtype[Any]) -> Array:
-    """``value`` if it needs no conversion, else as ``numeric`` gives it.
+    """Return ``value`` if it needs no conversion, else ``numeric(value)``.
 
-    Shapes are checked before the conversion: a wrong one may be a view of more bytes than there
-    is memory.
+    The caller checks the shape before it converts: a broadcast view of a wrong shape may stand for
+    more bytes than there is memory.
     """
     return value if _is_ready(value, dtype) else numeric(value, name)
 
 
 def _converted(array: Array, name: str, dtype: np.dtype[Any]) -> Array:
-    """A native, aligned, C-contiguous array; infinite where ``dtype`` has no number so large."""
+    """Return a native, aligned, C-contiguous array; numbers too large for ``dtype`` become inf."""
     if _is_ready(array, dtype):
         return array
     try:
-        # Whatever the caller's settings are: rounding to infinity is a result, no event.
+        # Rounding to infinity is a valid result, whatever np.errstate the caller has set.
         with np.errstate(all="ignore"):
             return np.require(array, dtype, ["C", "A", "E"])
     except (MemoryError, ValueError) as error:  # ValueError: more bytes than can be addressed
@@ -122,7 +122,7 @@ def _is_ready(value: Any, dtype: np.dtype[Any]) -> bool:
 
 
 def matrix(value: Any, name: str, dtype: np.dtype[Any], width: int | None = None) -> Array:
-    """A two-dimensional array with at least one column, of the given width if given."""
+    """Return a two-dimensional array with at least one column; with ``width`` columns if given."""
     array = _numbers(value, name, dtype)
     if array.ndim != 2:
         raise ArgumentError(f"{name}: got shape {array.shape}; want {_wanted(width)}")
@@ -133,7 +133,7 @@ def matrix(value: Any, name: str, dtype: np.dtype[Any], width: int | None = None
 def rows_or_row(
     value: Any, name: str, dtype: np.dtype[Any], width: int | None = None
 ) -> tuple[Array, bool]:
-    """Rows ``(N, width)``, or one row ``(width,)`` made ``(1, width)``; second: was it one row?"""
+    """Return rows ``(N, width)``, and whether ``value`` was a single row ``(width,)``."""
     array = _numbers(value, name, dtype)
     single = array.ndim == 1
     if single:
@@ -158,13 +158,13 @@ def _check_width(array: Array, name: str, width: int | None, single: bool = Fals
 
 
 def natural_dtype(value: Any, name: str = "x") -> np.dtype[Any]:
-    """float64 for float64 or wider input, float32 for anything else."""
+    """Return float64 for float64 or wider input, float32 for anything else."""
     dtype = value.dtype if isinstance(value, np.ndarray) else numeric(value, name).dtype
     return FLOAT64 if dtype.kind == "f" and dtype.itemsize >= 8 else FLOAT32
 
 
 def targets(value: Any, name: str, rows: int, width: int, dtype: np.dtype[Any]) -> Array:
-    """Real targets ``(rows, width)``; ``(rows,)`` is accepted when ``width`` is 1."""
+    """Return real targets ``(rows, width)``; accept ``(rows,)`` when ``width`` is 1."""
     array = _numbers(value, name, dtype)
     if width == 1 and array.ndim == 1:
         array = array.reshape(-1, 1)
@@ -176,7 +176,7 @@ def targets(value: Any, name: str, rows: int, width: int, dtype: np.dtype[Any]) 
 
 
 def labels(value: Any, name: str, rows: int, n_classes: int) -> Array:
-    """Class labels as int64 ``(rows,)`` in ``[0, n_classes)``; integral floats are accepted."""
+    """Return class labels as int64 ``(rows,)`` in ``[0, n_classes)``; accept integral floats."""
     array = _numbers(value, name, INT64)
     if array.ndim != 1:
         hint = "; use ravel()" if array.ndim == 2 and array.shape[1] == 1 else ""
@@ -196,7 +196,7 @@ def _all_below(array: Array, end: int) -> bool:
     """Whether all of an int64 array is in ``[0, end)``."""
     if array.size <= _FEW:
         return all(0 <= label < end for label in array.tolist())
-    # Seen as unsigned, a negative label is huge: one pass finds both ends.
+    # Viewed as unsigned, a negative label is huge: one pass checks both bounds.
     return int(np.maximum.reduce(array.view(_UINT64))) < end
 
 
@@ -211,7 +211,7 @@ def _integral(array: Array, name: str) -> Array:
 
 
 def sample_weights(value: Any, rows: int, dtype: np.dtype[Any]) -> Array | None:
-    """One weight a row, ``(rows,)``, or None."""
+    """Return one weight for each row, ``(rows,)``, or None."""
     if value is None:
         return None
     array = _numbers(value, "sample_weight", dtype)
@@ -229,7 +229,7 @@ def _check_rows(array: Array, name: str, rows: int) -> None:
 def output(
     out: Any, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], sources: Sequence[Array]
 ) -> Array:
-    """Check an array to be written: exact shape and dtype, writable, apart from ``sources``."""
+    """Check an array to write into: shape, dtype, writable, no memory shared with ``sources``."""
     if not isinstance(out, np.ndarray):
         raise ArgumentTypeError(f"{name}: got {type(out).__name__}; want a NumPy array")
     if _is_masked(out):
@@ -249,7 +249,7 @@ def output(
 
 
 def finite(array: Array | None, name: str) -> None:
-    """Refuse NaN and infinity, naming the first place."""
+    """Refuse NaN and infinity; the error names the index of the first one."""
     if array is None or array.dtype.kind != "f" or np.isfinite(array).all():
         return
     where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
@@ -260,7 +260,7 @@ def finite(array: Array | None, name: str) -> None:
 
 
 def integer(value: Any, name: str, minimum: int = -_MAX_SIZE, maximum: int = _MAX_SIZE) -> int:
-    """An integer in ``[minimum, maximum]``; booleans and floats are refused."""
+    """Return an integer in ``[minimum, maximum]``; refuse booleans and floats."""
     if isinstance(value, _NO_NUMBERS) or not isinstance(value, numbers.Integral):
         raise ArgumentTypeError(f"{name}: got {shown(value)}; want an integer")
     result = int(value)
@@ -270,7 +270,7 @@ def integer(value: Any, name: str, minimum: int = -_MAX_SIZE, maximum: int = _MA
 
 
 def size(value: Any, name: str) -> int:
-    """A count of at least one."""
+    """Return a count of at least one."""
     return integer(value, name, 1)
 
 
@@ -282,7 +282,7 @@ def real(
     low_open: bool = False,
     high_open: bool = False,
 ) -> float:
-    """A finite real number between ``low`` and ``high``; an open end is itself excluded."""
+    """Return a finite number from ``low`` to ``high``; an open bound is itself excluded."""
     if isinstance(value, _NO_NUMBERS) or not isinstance(value, numbers.Real):
         raise ArgumentTypeError(f"{name}: got {shown(value)}; want a real number")
     try:
@@ -307,7 +307,7 @@ def _interval(low: float, high: float, low_open: bool, high_open: bool) -> str:
 
 
 def choice(value: Any, name: str, options: Sequence[str]) -> str:
-    """One of some names."""
+    """Return one of the names in ``options``."""
     if not isinstance(value, str) or value not in options:
         wanted = ", ".join(map(repr, options))
         raise ArgumentError(f"{name}: got {shown(value)}; want one of {wanted}")
@@ -315,7 +315,7 @@ def choice(value: Any, name: str, options: Sequence[str]) -> str:
 
 
 def items(value: Any, name: str, wanted: str) -> list[Any]:
-    """The items of an iterable that is neither text nor a mapping."""
+    """Return the items of an iterable that is neither text nor a mapping."""
     if not isinstance(value, (str, bytes, bytearray, Mapping)):
         with suppress(TypeError):
             return list(iter(value))
@@ -323,14 +323,14 @@ def items(value: Any, name: str, wanted: str) -> list[Any]:
 
 
 def mapping(value: Any, name: str, wanted: str) -> Mapping[Any, Any]:
-    """A mapping."""
+    """Return a mapping."""
     if not isinstance(value, Mapping):
         raise ArgumentTypeError(f"{name}: got {shown(value)}; want {wanted}")
     return value
 
 
 def name(value: Any, argument: str) -> str:
-    """A name: text that is not empty."""
+    """Return a name: text that is not empty."""
     if not isinstance(value, str):
         raise ArgumentTypeError(f"{argument}: got {shown(value)} for a name; want text")
     if not value.strip():
@@ -341,7 +341,7 @@ def name(value: Any, argument: str) -> str:
 
 
 def path(value: Any, name: str = "path") -> str:
-    """A file's path as text; an open file's number is none, for it would be closed."""
+    """Return a path as text; refuse integers, which ``open`` takes for open file descriptors."""
     found = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
     if not isinstance(found, str):
         raise ArgumentTypeError(f"{name}: got {shown(value)}; want a path, as text or os.PathLike")
@@ -350,26 +350,26 @@ def path(value: Any, name: str = "path") -> str:
     except UnicodeEncodeError:
         usable = False
     if not usable:
-        raise ArgumentError(f"{name}: got {shown(value)}; want a name that a file can have")
+        raise ArgumentError(f"{name}: got {shown(value)}; want a valid file name")
     return found
 
 
 def flag(value: Any, name: str) -> bool:
-    """A boolean."""
+    """Return a boolean."""
     if not isinstance(value, (bool, np.bool_)):
         raise ArgumentTypeError(f"{name}: got {shown(value)}; want True or False")
     return bool(value)
 
 
 def seed(value: Any, name: str = "seed") -> int:
-    """A seed of 64 bits; None draws one from the system's entropy."""
+    """Return a seed of 64 bits; for None, draw one from the system's entropy."""
     if value is None:
         return int.from_bytes(os.urandom(8), "little") >> 1
     return integer(value, name, 0, _MAX_SEED)
 
 
 def float_dtype(value: Any, name: str = "dtype") -> np.dtype[Any]:
-    """float32 or float64, by name, type or dtype."""
+    """Return float32 or float64, given by name, type or dtype."""
     try:
         dtype: np.dtype[Any] = np.dtype(value)
     except TypeError as error:
@@ -379,7 +379,7 @@ def float_dtype(value: Any, name: str = "dtype") -> np.dtype[Any]:
     except MemoryError:
         raise
     except Exception as error:
-        # NumPy reads texts as lists of fields, dicts as records, and asks objects.
+        # np.dtype parses text, dicts and attributes of objects, which can fail in other ways.
         raise ArgumentError(f"{name}: got {shown(value)}; want 'float32' or 'float64'") from error
     if value is None or dtype not in (FLOAT32, FLOAT64):
         raise ArgumentError(f"{name}: got {shown(value)}; want 'float32' or 'float64'")

@@ -271,7 +271,7 @@ def _described_tensors(description: dict[str, Any]) -> dict[str, TensorKind]:
 def _build(description: dict[str, Any]) -> Network:
     kind = Graph if description.get("type") == "Graph" else Sequential
     with _as_malformed():
-        return kind.unfilled(description)
+        return kind.uninitialised(description)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The layer interface: constructor, forward, backward; and how a layer enters a network."""
+"""The layer interface: constructor, forward, backward, and how a network takes a layer in."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from fastmlp.layers.symbol import Symbol
 class Layer(Configurable):
     """Base of the layers.
 
-    A layer used alone runs on a network of one node, made at its first use. A layer that a
-    ``Sequential`` holds belongs to it: its parameters are views of the network's flat array.
+    A layer used alone runs on a network of one node, which is built at the first use. A layer in a
+    ``Sequential`` or ``Graph`` belongs to it: its parameters are views of the network's flat array.
     """
 
-    # What suits the weights of a Linear before this layer; None: the layer after this one decides.
+    # The initializer that suits the weights before this layer: "he", "xavier" or "lecun". None: the
+    # layer after this one decides.
     init_before: ClassVar[str | None] = "xavier"
-    # How many values it reads, at least and at most.
+    # The least and the largest number of inputs.
     n_inputs: ClassVar[tuple[int, int]] = (1, 1)
     n_parameters: int = 0
 
@@ -47,7 +48,7 @@ class Layer(Configurable):
         ----------
         x : array_like, shape (N, in) or (in,)
         training : bool
-            Only ``Dropout`` differs between training and not.
+            ``Dropout`` and ``BatchNorm`` compute something else in training.
 
         Returns
         -------
@@ -58,7 +59,7 @@ class Layer(Configurable):
         return y
 
     def backward(self, dy: Any, accumulate: bool = False) -> Array:
-        """Turn the upstream gradient into the downstream one; fill the parameters' gradients.
+        """Compute the gradient with respect to the input; fill the parameters' gradients.
 
         Parameters
         ----------
@@ -80,13 +81,13 @@ class Layer(Configurable):
         return dx
 
     def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
-        """Return the core's description of this layer, reading nodes of these widths."""
+        """Return the core's node for this layer, which reads ``sources`` of these widths."""
         raise NotImplementedError
 
     def nodes(
         self, sources: tuple[int, ...], widths: tuple[int, ...], first: int
     ) -> list[_core.Node]:
-        """Return all nodes of this layer, the first of them at index ``first``."""
+        """Return all core nodes of this layer; the first of them gets the index ``first``."""
         return [self.node(sources, widths)]
 
     def width_after(self, *widths: int) -> int:
@@ -94,24 +95,24 @@ class Layer(Configurable):
         return widths[0]
 
     def shape_after(self, *shapes: tuple[int, ...]) -> tuple[int, ...]:
-        """Return what a row of the output holds, for what rows of the inputs hold."""
+        """Return the shape of one row of the output for the shapes of one row of each input."""
         width = self.width_after(*(math.prod(shape) for shape in shapes))
         return shapes[0] if shapes and math.prod(shapes[0]) == width else (width,)
 
     @property
     def output(self) -> Array | None:
-        """What this layer gave in its network's last ``forward(..., keep=True)``, (N, out)."""
+        """Output of this layer in its network's last ``forward(..., keep=True)``, (N, out)."""
         net = None if self._network is None else self._network()
         return None if net is None else net.kept(self._last_node)[0]
 
     @property
     def grad(self) -> Array | None:
-        """Gradient of the loss with respect to ``output``, after ``backward``; its ``delta``."""
+        """Gradient of the loss with respect to ``output``, after ``backward``."""
         net = None if self._network is None else self._network()
         return None if net is None else net.kept(self._last_node)[1]
 
     def __call__(self, *sources: Any) -> Any:
-        """Put this layer behind symbols of a graph: see ``Graph``.
+        """Apply this layer to symbols of a graph: see ``Graph``.
 
         Returns
         -------
@@ -120,21 +121,21 @@ class Layer(Configurable):
         return Symbol.of(self, sources)
 
     def parameters(self) -> dict[str, Array]:
-        """Return views of what training adjusts, by name."""
+        """Return views of the trainable parameters, by name."""
         return {}
 
-    def identity(self) -> int:
-        """Return a number that layers have in common if they are one thing: it has one place."""
+    def object_id(self) -> int:
+        """Return the id of the object that may appear in a network only once."""
         return id(self)
 
     def belongs(self) -> bool:
-        """Whether a living network holds this layer."""
+        """Whether this layer belongs to a network that still exists."""
         return self._network is not None and self._network() is not None
 
     def attach(
         self, network: Any, engine: Engine, index: int, seed: int, init: str, n_nodes: int = 1
     ) -> None:
-        """Enter ``network`` as its nodes from ``index`` on; ``init`` suits what follows."""
+        """Become nodes of ``network``, from ``index`` on; ``init`` suits the layer that follows."""
         self._network = weakref.ref(network)
         self._last_node = index + n_nodes - 1
         self._engine = None
@@ -162,7 +163,7 @@ def _rebuild(cls: type[Layer], arguments: dict[str, Any], values: dict[str, Arra
 
 
 class WidthlessLayer(Layer):
-    """A layer that takes any width, kept from its input when it is used alone."""
+    """A layer that takes any width; used alone, it takes the width of its input."""
 
     def _ready(self, x: Any) -> tuple[Any, Engine]:
         dtype = self._dtype or validation.natural_dtype(x)
@@ -182,5 +183,5 @@ class WidthlessLayer(Layer):
         return engine
 
     def _planned(self) -> Engine:
-        # Before any forward pass a plan of any width gives the right error.
+        # Before any forward pass a network of any width raises the right error.
         return self._engine or self._engine_for(1, self._dtype or validation.FLOAT32)

@@ -1,4 +1,4 @@
-"""Nodes that the caller writes, in Python."""
+"""Layers that the user writes in Python."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from fastmlp.layers.base import Layer
 from fastmlp.layers.joins import Join
 from fastmlp.losses.builtin import Loss
 
-# Who has an object, by the object's id.
+# The layer that holds a user's object, by the object's id.
 _OWNERS: weakref.WeakValueDictionary[int, Custom] = weakref.WeakValueDictionary()
 
 
 class Custom(Join):
     """A node of your own: any object with ``forward(*inputs)`` and ``backward(upstream)``.
 
-    ``forward`` gets arrays ``(N, width)`` and returns one; ``backward`` gets the gradient with
-    respect to that and returns one gradient for each input (the array itself, where there is one
-    input). An object may have ``parameters``, a dict of float arrays that training is to adjust:
-    ``backward`` then leaves their gradients in its dict ``gradients``, and a network puts views of
-    its own flat array in place of the arrays. The engine runs what lies between such nodes.
+    ``forward`` gets arrays ``(N, width)`` and returns one. ``backward`` gets the gradient with
+    respect to that array and returns one gradient for each input (a single array if there is one
+    input). An object may have ``parameters``, a dict of float arrays to train. ``backward`` must
+    then put their gradients into the dict ``gradients``, and a network replaces the arrays with
+    views of its flat array. The compiled engine runs all layers between such nodes.
 
     Parameters
     ----------
     node : object
     out_features : int, optional
-        Width of what ``forward`` returns; by default the node's ``out_features``, if it has one,
-        else the width of the first input.
+        Width of the array that ``forward`` returns; by default the node's ``out_features``, if it
+        has one, else the width of the first input.
     name : str, optional
-        What errors call it; the class of ``node`` by default.
+        Name in error messages; the class of ``node`` by default.
 
     Notes
     -----
-    Layers, lists of nodes and ``Sequential`` take such objects as they are. They are called with
-    the whole batch, by the thread that called the network. ``predict`` calls ``forward`` of a
-    shallow copy (``copy.copy``), so that it does not disturb what the object saved for
-    ``backward``. A model file cannot hold them, and an object can be in one network only.
+    ``Sequential`` and ``Graph`` accept such objects without this class. The methods get the whole
+    batch, in the thread that called the network. ``predict`` calls ``forward`` of a shallow copy
+    (``copy.copy``), so it does not change what the object saved for ``backward``. A model file
+    cannot hold such an object, and an object can belong to one network only.
 
     Examples
     --------
@@ -87,14 +87,14 @@ class Custom(Join):
 
     @property
     def n_parameters(self) -> int:  # type: ignore[override]
-        """How many numbers training adjusts."""
+        """Number of trainable parameters."""
         return sum(math.prod(shape) for shape in self._shapes.values())
 
     def width_after(self, *widths: int) -> int:
         return self.out_features or widths[0]
 
     def forward(self, *inputs: Any, training: bool = False) -> Array:
-        """Call the object's ``forward``, with arrays of one float type; check what it returns.
+        """Call the object's ``forward`` with arrays of one float type; check the result.
 
         Parameters
         ----------
@@ -109,14 +109,16 @@ class Custom(Join):
         tables = [np.atleast_2d(one) for one in rows]
         if len({len(table) for table in tables}) > 1:
             shapes = ", ".join(str(one.shape) for one in rows)
-            raise ArgumentError(f"inputs: got shapes {shapes}; want as many rows of each")
+            raise ArgumentError(
+                f"inputs: got shapes {shapes}; want the same number of rows in each"
+            )
         widths = tuple(table.shape[1] for table in tables)
         runner = self._runner = Runner(self, widths, self.width_after(*widths))
         y = runner.forward(tables, True).astype(dtype)
         return y[0] if self._alone[0][0] else y
 
     def backward(self, dy: Any, accumulate: bool = False) -> Any:
-        """Call the object's ``backward``; its gradients are in its dict ``gradients``.
+        """Call the object's ``backward``; the parameters' gradients are in its dict ``gradients``.
 
         Returns
         -------
@@ -162,7 +164,7 @@ class Custom(Join):
             self.custom.parameters[key] = self._places[key] = place
             at += size
 
-    def identity(self) -> int:
+    def object_id(self) -> int:
         return id(self.custom)
 
     def belongs(self) -> bool:
@@ -175,17 +177,17 @@ class Custom(Join):
         return {key: self.custom.parameters[key] for key in self._shapes}
 
     def check_parameters(self) -> None:
-        """Raise if the node's arrays are no longer those of its network."""
+        """Raise if the user has replaced an array that the network trains."""
         held = self._arrays("parameters") if self._places else {}
         for key, place in self._places.items():
             if held.get(key) is not place:
                 raise ArgumentError(
-                    f"{self.name}.parameters[{key!r}]: was replaced, so training does not reach "
-                    "it; write into the array"
+                    f"{self.name}.parameters[{key!r}]: was replaced, so training would not change "
+                    "it; write into the array instead"
                 )
 
     def gradients(self, dtype: np.dtype[Any]) -> Array | None:
-        """Return what the node's backward left for its parameters, as one row."""
+        """Return the parameters' gradients of the last backward, as one row."""
         if not self._shapes:
             return None
         found = getattr(self.custom, "gradients", None)
@@ -202,7 +204,7 @@ class Custom(Join):
 
     def describe(self) -> dict[str, Any]:
         raise ArgumentError(
-            f"{self.name}: nodes of your own cannot be described in a file; save net.params instead"
+            f"{self.name}: a file cannot describe a node of your own; save net.params instead"
         )
 
     def __repr__(self) -> str:
@@ -235,7 +237,7 @@ class Custom(Join):
 
 
 class Runner:
-    """What the core calls: checks what the node returns."""
+    """The object that the core calls: it calls the node and checks the result."""
 
     __slots__ = ("_layer", "width", "widths")
 
@@ -244,11 +246,11 @@ class Runner:
 
     @property
     def n_parameters(self) -> int:
-        """Of the node."""
+        """Number of trainable parameters of the node."""
         return self._layer.n_parameters
 
     def forward(self, inputs: list[Array], keeps: bool) -> Array:
-        """The node's output, (N, width). Where nothing is to be kept a copy of the node runs."""
+        """Return the node's output, (N, width); without ``keeps``, a copy of the node runs."""
         import copy
 
         layer, rows = self._layer, inputs[0].shape[0]
@@ -258,10 +260,10 @@ class Runner:
         return _matrix(y, f"{layer.name}.forward", (rows, self.width))
 
     def backward(self, upstream: Array) -> tuple[list[Array], Array | None]:
-        """The gradients of the inputs, and of the parameters in one row."""
+        """Return the inputs' gradients, and the parameters' gradients as one row."""
         name, rows = f"{self._layer.name}.backward", upstream.shape[0]
         returned = self._layer.custom.backward(upstream)
-        # A list may also be the one gradient, as rows.
+        # With one input, a list is that input's gradient as rows, not a list of gradients.
         several = isinstance(returned, tuple) or (
             isinstance(returned, list) and len(self.widths) > 1
         )
@@ -276,14 +278,14 @@ class Runner:
 
 
 def is_custom(node: Any) -> bool:
-    """Whether an object can be a node: it has forward and backward, and is none of ours."""
+    """Whether an object can be a node: it has forward and backward and is no class of fastmlp."""
     return not isinstance(node, (type, Layer, Loss, _core.Predictor)) and all(
         callable(getattr(node, name, None)) for name in ("forward", "backward")
     )
 
 
 def layered(node: Any) -> Any:
-    """Return a layer for an object that can be a node, anything else as it is."""
+    """Wrap an object that can be a node into a layer; return anything else unchanged."""
     return Custom(node) if is_custom(node) else node
 
 

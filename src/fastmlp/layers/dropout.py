@@ -12,14 +12,14 @@ from fastmlp.layers.base import WidthlessLayer
 class Dropout(WidthlessLayer):
     """In training, zero each element with probability ``p`` and scale the rest by ``1 / (1 - p)``.
 
-    Otherwise the identity (Srivastava et al., 2014). Input and output have the same shape,
-    ``(N, features)`` or ``(features,)``. The mask is a pure function of the seed, the layer's
-    place in the network and the count of training passes.
+    Outside training it is the identity (Srivastava et al., 2014). Input and output have the same
+    shape, ``(N, features)`` or ``(features,)``. The mask is a pure function of the seed, the
+    layer's position in the network and the number of training passes so far.
 
     Parameters
     ----------
     p : float, default 0.5
-        Probability of zeroing, from 0 to 1; at 1 everything becomes 0.
+        Probability of zeroing, from 0 to 1; at 1 every element becomes 0.
     dtype : {"float32", "float64"}, optional
         Used while the layer is alone; by default float64 for float64 input, else float32.
     seed : int, optional
@@ -44,7 +44,7 @@ class Dropout(WidthlessLayer):
 
     @property
     def p(self) -> float:
-        """Probability of zeroing; fixed, since plans have it built in."""
+        """Probability of zeroing; read-only, because a network has it built in."""
         return self._p
 
     def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:

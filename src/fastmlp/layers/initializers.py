@@ -1,7 +1,7 @@
-"""First values of weights: each is a pure function of the seed and the layer's place.
+"""Initial values of weights: pure functions of the seed and the layer's position.
 
-``fan_in`` and ``fan_out`` are the layer's numbers of inputs and outputs. The default is chosen by
-the activation that follows the layer: He for the ReLU family, LeCun for SELU, Xavier otherwise.
+``fan_in`` and ``fan_out`` are the layer's numbers of inputs and outputs. The default depends on the
+activation that follows the layer: He for the ReLU family, LeCun for SELU, Xavier otherwise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fastmlp.base.validation import Array
 
 
 class Initializer(Configurable):
-    """Base of the initializers: ``sample`` gives the values of one parameter array."""
+    """Base of the initializers: ``sample`` returns the values of one parameter array."""
 
     def sample(
         self, shape: tuple[int, ...], fans: tuple[int, int], seed: int, stream: int
@@ -140,7 +140,7 @@ class LeCunUniform(_Uniform):
 
 
 class Constant(Initializer):
-    """The same value everywhere: all units of a layer stay identical in training.
+    """One value for every element. All units of a layer then stay identical in training.
 
     Examples
     --------
@@ -159,7 +159,7 @@ class Constant(Initializer):
 
 
 class Zeros(Initializer):
-    """Zeros: the default of biases.
+    """Zeros, the default for biases.
 
     Examples
     --------
@@ -187,7 +187,7 @@ _CLASSES: Mapping[str, type[Initializer]] = {
     **{cls.__name__: cls for cls in NAMES.values()},
     "Constant": Constant,
 }
-# The registry's word for what suits an activation -> the initializer.
+# The registry's name for what suits an activation -> the initializer.
 FAMILIES: Mapping[str, Initializer] = {
     "he": HeNormal(),
     "xavier": XavierUniform(),
@@ -196,7 +196,7 @@ FAMILIES: Mapping[str, Initializer] = {
 
 
 def resolve(value: Any, name: str) -> Initializer | None:
-    """An initializer from one, its name, its description, or None (the default)."""
+    """Return an initializer, given itself, its name or its description; None stays None."""
     if value is None or isinstance(value, Initializer):
         return value
     if isinstance(value, str):
@@ -208,7 +208,7 @@ def resolve(value: Any, name: str) -> Initializer | None:
             return _CLASSES[kind](**arguments)
         except TypeError as error:
             raise ArgumentError(
-                f"{name}: got {validation.shown(value)}; want what describe() returns ({error})"
+                f"{name}: got {validation.shown(value)}; want a dict from describe() ({error})"
             ) from error
     raise ArgumentTypeError(
         f"{name}: got {validation.shown(value)}; want an initializer or one of {', '.join(NAMES)}"

@@ -1,4 +1,4 @@
-"""Inputs and parameters of a graph: the symbols that no layer call makes."""
+"""Inputs and parameters of a graph: the symbols that do not come from calling a layer."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ def Input(width: int | tuple[int, int], name: str | None = None) -> Symbol:
 
     Parameters
     ----------
-    width : int, or two of them
-        At least 1. Two are the sizes of a matrix, for ``MatMul``: arrays are (N, rows * cols).
+    width : int or (int, int)
+        At least 1. Two numbers are the sizes of a matrix for ``MatMul``; arrays are then
+        (N, rows * cols).
     name : str, optional
-        By which ``Graph`` takes arrays for it; ``"x"`` (``"x0"``, ``"x1"``, ...) by default.
+        The name of the input in ``Graph``; ``"x"`` (``"x0"``, ``"x1"``, ...) by default.
 
     Examples
     --------
@@ -37,14 +38,14 @@ def Input(width: int | tuple[int, int], name: str | None = None) -> Symbol:
 
 
 def Parameter(*sizes: int, init: Any = None, name: str | None = None) -> Symbol:
-    """Make a parameter of a graph: an array that training adjusts, the same for every row.
+    """Make a parameter of a graph: a trainable array that is the same for every row.
 
     Parameters
     ----------
     *sizes : int
-        One for a vector, two for a matrix.
+        One number for a vector, two for a matrix.
     init : initializer or str, optional
-        First values; Xavier uniform by default.
+        Initial values; Xavier uniform by default.
     name : str, optional
 
     Returns

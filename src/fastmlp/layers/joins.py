@@ -1,4 +1,4 @@
-"""Layers of several inputs: sums, products, maxima, values side by side; and a copy."""
+"""Layers with several inputs: sum, product, maximum, concatenation; and the copy."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from fastmlp.base.validation import Array
 from fastmlp.layers.base import Layer, WidthlessLayer
 from fastmlp.layers.symbol import Symbol
 
-_MOST = 8  # inputs of one node of the core
+_MOST = 8  # inputs of one core node
 
 
 class Join(Layer):
-    """Base of the layers that make one value of several. Alone, they take and give arrays."""
+    """Base of the layers that compute one value from several."""
 
     n_inputs = (2, _MOST)
     _op: ClassVar[str]
@@ -29,7 +29,7 @@ class Join(Layer):
         Parameters
         ----------
         *inputs : array_like, shape (N, features) or (features,)
-            Two or more, all of as many rows.
+            Two or more, all with the same number of rows.
 
         Returns
         -------
@@ -43,7 +43,7 @@ class Join(Layer):
     def backward(  # type: ignore[override]
         self, dy: Any, accumulate: bool = False
     ) -> tuple[Array, ...]:
-        """Turn the upstream gradient into one downstream gradient for each input.
+        """Compute one gradient for each input from the gradient of the output.
 
         Raises
         ------
@@ -54,7 +54,7 @@ class Join(Layer):
         return tuple(engine.backward(dy, accumulate).values())
 
     def _arrays_alike(self, inputs: tuple[Any, ...]) -> tuple[list[Array], np.dtype[Any]]:
-        """The inputs as arrays of one float type."""
+        """Return the inputs as arrays of one float type."""
         least, most = self.n_inputs
         if not least <= len(inputs) <= most:
             raise ArgumentError(f"inputs: got {len(inputs)}; want {least} to {most}")
@@ -76,7 +76,7 @@ class Join(Layer):
     def nodes(
         self, sources: tuple[int, ...], widths: tuple[int, ...], first: int
     ) -> list[_core.Node]:
-        """Return the core's nodes of this layer, the first of them at index ``first``."""
+        """Return the core nodes of this layer; the first of them gets the index ``first``."""
         found: list[_core.Node] = []
         left = sources[0]
         for source in sources[1:]:
@@ -131,7 +131,8 @@ class Multiply(Join):
 class Maximum(Join):
     """The largest of the inputs, element by element.
 
-    Local gradients: the largest input gets ``dy``, the others 0. Of equal ones the first gets all.
+    Local gradients: the largest input gets ``dy``, the others 0. Of equal inputs the first one gets
+    all.
 
     Examples
     --------
@@ -147,7 +148,7 @@ class Maximum(Join):
 
 
 class Concat(Join):
-    """The inputs side by side: columns of the first, then of the second, ...
+    """Concatenation of the inputs: the columns of the first, then those of the second, ...
 
     Local gradients: each input gets its columns of ``dy``.
 
@@ -171,10 +172,10 @@ class Concat(Join):
 
 
 class Copy(WidthlessLayer):
-    """The input itself; in a graph, a name for a value that several layers read.
+    """The input itself; in a graph, it makes visible that several layers read a value.
 
-    Local gradient: the sum of what its readers send back. Layers of a graph may share a value
-    without it.
+    Local gradient: the sum of the gradients from all readers. Layers of a graph may share a value
+    without a ``Copy``.
 
     Examples
     --------
@@ -199,7 +200,7 @@ def _add(self: Symbol, other: Any) -> Symbol:
 
 
 def _radd(self: Symbol, other: Any) -> Symbol:
-    # sum() begins with 0.
+    # The built-in sum() starts with 0.
     return self if type(other) is int and other == 0 else NotImplemented
 
 
@@ -207,7 +208,7 @@ def _multiply(self: Symbol, other: Any) -> Symbol:
     return Multiply()(self, other) if isinstance(other, Symbol) else NotImplemented
 
 
-# The operators of symbols make layers of this file, which stands above the symbols.
+# The operators of symbols make layers of this module, so this module attaches them.
 Symbol.__add__ = _add  # type: ignore[method-assign]
 Symbol.__radd__ = _radd  # type: ignore[method-assign]
 Symbol.__mul__ = _multiply  # type: ignore[method-assign]

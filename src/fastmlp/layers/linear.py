@@ -12,7 +12,7 @@ from fastmlp.base.validation import Array
 from fastmlp.layers.initializers import FAMILIES, Initializer, Zeros, resolve
 from fastmlp.layers.parametric import ParameterView, ParametricLayer
 
-# Random streams a node owns: weights, bias, dropout mask, one spare.
+# Random streams of a node: weights, bias, dropout mask, one spare.
 _STREAMS = 4
 
 
@@ -28,8 +28,9 @@ class Linear(ParametricLayer):
     bias : bool
         Whether to add ``b``.
     init, bias_init : initializer or str, optional
-        First values of ``W`` and ``b``; by default what suits the activation that follows
-        (He normal for the ReLU family, LeCun normal for SELU, else Xavier uniform), and zeros.
+        Initial values of ``W`` and ``b``. The default of ``W`` suits the activation that follows:
+        He normal for the ReLU family, LeCun normal for SELU, else Xavier uniform. The default of
+        ``b`` is zeros.
     dtype : {"float32", "float64"}, optional
         Used while the layer is alone (a network has its own); float32 by default.
     seed : int, optional
@@ -38,7 +39,7 @@ class Linear(ParametricLayer):
     Attributes
     ----------
     W, dW : ndarray, shape (in_features, out_features)
-        Weights and their gradient: views, so writing into ``W`` takes effect at the next call.
+        Weights and their gradient, as views: writing into ``W`` takes effect at the next call.
     b, db : ndarray, shape (out_features,), or None
         Bias and its gradient.
 

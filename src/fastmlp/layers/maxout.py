@@ -9,16 +9,17 @@ from fastmlp.layers.base import WidthlessLayer
 
 
 class Maxout(WidthlessLayer):
-    """The largest of ``pieces`` linear functions: a ``Linear`` of ``pieces`` times as many outputs,
-    then ``y_j = max_p x[p * out + j]`` (Goodfellow et al., "Maxout networks", ICML 2013).
+    """Maximum over ``pieces`` groups of columns: ``y_j = max_p x[p * out + j]``.
 
-    ``(N, pieces * out) -> (N, out)``. Local gradients: the largest piece gets ``dy``, the others 0;
-    of equal ones the first gets all.
+    Shapes: ``(N, pieces * out) -> (N, out)``. After a ``Linear`` with ``pieces * out`` outputs, it
+    gives the largest of ``pieces`` linear functions (Goodfellow et al., "Maxout networks", ICML
+    2013). Local gradients: the largest piece gets ``dy``, the others 0. Of equal pieces the first
+    one gets all.
 
     Parameters
     ----------
     pieces : int
-        At least 2; it divides the input's width.
+        At least 2; must divide the width of the input.
     dtype : {"float32", "float64"}, optional
         Used while the layer is alone; by default float64 for float64 input, else float32.
 

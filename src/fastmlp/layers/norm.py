@@ -1,4 +1,4 @@
-"""Normalisation of rows and of columns."""
+"""Layers that normalise each row, or each column over the batch."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from fastmlp.layers.parametric import ParameterView, ParametricLayer
 
 
 class _Norm(ParametricLayer):
-    """What both have: a factor and a summand for each feature."""
+    """Base of both: a factor ``gamma`` and a summand ``beta`` for each feature."""
 
     init_before = None
     _weight, _bias = "gamma", "beta"
 
-    gamma = ParameterView("Factors, shape (features,); 1 at first.")
-    beta = ParameterView("Summands, shape (features,); 0 at first.")
+    gamma = ParameterView("Factors, shape (features,); initially 1.")
+    beta = ParameterView("Summands, shape (features,); initially 0.")
     dgamma = ParameterView("Gradient with respect to ``gamma``.", fixed=True)
     dbeta = ParameterView("Gradient with respect to ``beta``.", fixed=True)
 
     def __init__(self, features: int, eps: float, dtype: Any, seed: int | None) -> None:
         super().__init__(dtype, seed)
         self.features = validation.size(features, "features")
-        # In float32 a smaller one would be 0, or lose digits.
+        # A smaller eps would be 0 in float32, or lose digits.
         self._eps = validation.real(eps, "eps", float(np.finfo(np.float32).tiny))
 
     @property
@@ -38,7 +38,7 @@ class _Norm(ParametricLayer):
 
     @property
     def eps(self) -> float:
-        """Added to the variance; fixed, since plans have it built in."""
+        """Added to the variance; read-only, because a network has it built in."""
         return self._eps
 
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
@@ -58,7 +58,7 @@ class _Norm(ParametricLayer):
 
 
 class LayerNorm(_Norm):
-    """Each row brought to mean 0 and variance 1, then scaled: ``y = gamma * x_hat + beta``.
+    """Normalise each row to mean 0 and variance 1, then scale: ``y = gamma * x_hat + beta``.
 
     ``x_hat = (x - mean) / sqrt(var + eps)`` with the row's own mean and (biased) variance (Ba,
     Kiros and Hinton, "Layer normalization", 2016). Input and output have the same shape,
@@ -97,13 +97,12 @@ class LayerNorm(_Norm):
 
 
 class BatchNorm(_Norm):
-    """Each feature brought to mean 0 and variance 1 over the batch: ``y = gamma * x_hat + beta``.
+    """Normalise each feature over the batch, then scale: ``y = gamma * x_hat + beta``.
 
-    ``x_hat = (x - mean) / sqrt(var + eps)``: in training with the batch's mean and (biased)
-    variance, otherwise with the running ones (Ioffe and Szegedy, "Batch normalization", 2015).
-    A training pass moves these, ``running += momentum * (batch - running)``, where the batch's
-    variance is the unbiased one. Input and output have the same shape, ``(N, features)`` or
-    ``(features,)``.
+    ``x_hat = (x - mean) / sqrt(var + eps)``: training uses the batch's mean and (biased) variance,
+    prediction the running ones (Ioffe and Szegedy, "Batch normalization", 2015). A training pass
+    updates the running ones, ``running += momentum * (batch - running)``, with the batch's unbiased
+    variance. Input and output have the same shape, ``(N, features)`` or ``(features,)``.
 
     Local gradients, in training:
     ``dx = gamma / sqrt(var + eps) * (dy - mean(dy) - x_hat * mean(dy * x_hat))``, means over the
@@ -117,14 +116,14 @@ class BatchNorm(_Norm):
     eps : float, default 1e-5
         Above 0.
     momentum : float, default 0.1
-        From 0 to 1: how much a batch counts.
+        From 0 to 1: the weight of a batch in the running mean and variance.
     dtype : {"float32", "float64"}, optional
         Used while the layer is alone; float32 by default.
 
     Attributes
     ----------
     running_mean, running_var : ndarray, shape (features,)
-        Views; 0 and 1 at first. No part of ``net.params``; saved and copied with the network.
+        Views; initially 0 and 1. Not part of ``net.params``; saved and copied with the network.
 
     Examples
     --------
@@ -154,7 +153,7 @@ class BatchNorm(_Norm):
 
     @property
     def momentum(self) -> float:
-        """How much a batch counts; fixed, since plans have it built in."""
+        """Weight of a batch; read-only, because a network has it built in."""
         return self._momentum
 
     def initialise(self, views: Mapping[str, Array], seed: int, index: int, init: str) -> None:

@@ -1,4 +1,4 @@
-"""Layers with parameters: views of a network's flat arrays, or of those of a plan of their own."""
+"""Layers with parameters, which are views of a network's flat arrays."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from fastmlp.layers.base import Layer
 
 
 class ParametricLayer(Layer):
-    """Base of the layers that learn.
+    """Base of the layers with parameters.
 
-    Parameters are attributes named by ``shapes()``; each one's gradient has a ``d`` before its
-    name. All are views, so writing into them takes effect at the next call.
+    Parameters are attributes with the names of ``shapes()``; the gradient of ``W`` is ``dW``. All
+    are views: writing into them takes effect at the next call. A layer used alone has views of a
+    network of one node.
     """
 
-    # What the core calls weights and bias.
+    # The attributes that are the core's weights and bias.
     _weight: ClassVar[str] = "W"
     _bias: ClassVar[str] = "b"
-    # Numbers that forward passes change and training does not: running means and the like.
+    # Arrays that forward passes change, not the optimizer: running means and variances.
     _state: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, dtype: Any = None, seed: int | None = None) -> None:
@@ -36,20 +37,20 @@ class ParametricLayer(Layer):
         raise NotImplementedError
 
     def value_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of the parameters, and of running numbers, by name."""
+        """Return the shapes of the parameters and of the running arrays, by name."""
         shapes = self.shapes()
         size = (math.prod(shapes[self._weight]),)
         return {**shapes, **dict.fromkeys(self._state, size)}
 
-    def leave_unfilled(self) -> None:
-        """Draw no first values in the network that takes this layer next: they are about to be set.
+    def skip_initialisation(self) -> None:
+        """Join the next network without initialising the parameters: the caller sets them.
 
-        Drawing them would take three times the parameters' memory, and most of the time of a load.
+        Initialising would take three times the parameters' memory and most of the time of a load.
         """
-        self._unfilled = True
+        self._skip_initialisation = True
 
     def initialise(self, views: Mapping[str, Array], seed: int, index: int, init: str) -> None:
-        """Fill the parameters with first values."""
+        """Fill the parameters with their initial values."""
         raise NotImplementedError
 
     def widths_alone(self) -> tuple[int, ...]:
@@ -58,7 +59,7 @@ class ParametricLayer(Layer):
 
     @property
     def n_parameters(self) -> int:  # type: ignore[override]
-        """How many numbers training adjusts."""
+        """Number of trainable parameters."""
         return sum(math.prod(shape) for shape in self.shapes().values())
 
     def parameters(self) -> dict[str, Array]:
@@ -66,7 +67,7 @@ class ParametricLayer(Layer):
         return {name: views[name] for name in self.shapes()}
 
     def values(self) -> dict[str, Array]:
-        """Return views of the parameters, and of running numbers, by name."""
+        """Return views of the parameters and of the running arrays, by name."""
         views = self._parameters()
         return {name: views[name] for name in (*self.shapes(), *self._state)}
 
@@ -84,10 +85,10 @@ class ParametricLayer(Layer):
         super().attach(network, engine, index, seed, init, n_nodes)
         self._dtype = engine.dtype
         self._views = self._views_of(engine, index)
-        unfilled = self.__dict__.pop("_unfilled", False)
+        skip = self.__dict__.pop("_skip_initialisation", False)
         if old is not None:
             _copy_all(old, self._views, (*self.shapes(), *self._state))
-        elif not unfilled:
+        elif not skip:
             self.initialise(self._views, seed, index, init)
 
     def backward(self, dy: Any, accumulate: bool = False) -> Array:
@@ -109,7 +110,7 @@ class ParametricLayer(Layer):
     def _ready(self, x: Any) -> tuple[Any, Engine]:
         engine = self._planned()
         if self._in_network():
-            # The network holds the parameters; the plan of one node works on a copy.
+            # The network holds the parameters; the network of one node works on a copy.
             names = (*self.shapes(), *self._state)
             _copy_all(self._parameters(), self._views_of(engine, 0), names)
         return x, engine
@@ -133,7 +134,7 @@ class ParametricLayer(Layer):
         return self._begin() if self._views is None else self._views
 
     def _begin(self) -> dict[str, Array]:
-        """Parameters of a layer alone. Of several threads that come first, one gives them all."""
+        """Make the parameters of a layer used alone; concurrent threads get the same ones."""
         if self._seed is None:
             self._seed = int(self.__dict__.setdefault("_drawn", validation.seed(None)))
         engine = self._plan()
@@ -163,7 +164,7 @@ class ParametricLayer(Layer):
 
 
 class ParameterView:
-    """A descriptor: one array of a ParametricLayer, by its own name. Setting copies into it."""
+    """A descriptor for one array of a ParametricLayer. Setting it copies into the array."""
 
     def __init__(self, doc: str, fixed: bool = False, missing: str = "") -> None:
         self.__doc__ = doc
@@ -177,7 +178,7 @@ class ParameterView:
 
     def __set__(self, layer: Any, value: Any) -> None:
         if self._fixed:
-            raise AttributeError(f"{self._name} is what backward left; it cannot be set")
+            raise AttributeError(f"{self._name} is filled by backward; it cannot be set")
         target = layer._parameters().get(self._name)
         if target is None:
             raise ArgumentError(f"{self._name}: {self._missing}")

@@ -1,4 +1,4 @@
-"""Matrix products of two values, parameters as values, and sums."""
+"""Matrix products of two values, parameters as values, squares and sums of columns."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Sum(WidthlessLayer):
 
 
 class Square(WidthlessLayer):
-    """Every element times itself: ``y = x * x``.
+    """Square of each element: ``y = x * x``.
 
     Local gradient: ``2 x``. Input and output have the same shape.
 
@@ -66,17 +66,17 @@ class Square(WidthlessLayer):
 class MatMul(Join):
     """Matrix product of two values, row by row of the batch: ``y = a @ b``.
 
-    What a row holds is a vector, or the matrix of an ``Input`` or ``Parameter`` that has two sizes;
-    they multiply as by ``numpy.matmul``. A vector times a ``Parameter`` that nobody else reads runs
+    A row holds a vector, or a matrix if the ``Input`` or ``Parameter`` has two sizes. The rows are
+    multiplied as by ``numpy.matmul``. A vector times a ``Parameter`` that no other layer reads runs
     as a ``Linear`` without bias.
 
-    Local gradients: ``da = dy @ b.T``, ``db = a.T @ dy``; never an explicit Jacobian.
+    Local gradients: ``da = dy @ b.T``, ``db = a.T @ dy``.
 
     Parameters
     ----------
     shape_a, shape_b : tuple of int, optional
-        What a row of each operand holds, for use outside graphs, where arrays are
-        ``(N, features)``; in a graph the symbols know.
+        The shape of one row of each operand. Needed outside graphs only, where arrays are
+        ``(N, features)``; in a graph the symbols have shapes.
 
     Examples
     --------
@@ -103,7 +103,7 @@ class MatMul(Join):
         self._in_graph: tuple[Shape, Shape] | None = None
 
     def shape_after(self, *shapes: Shape) -> Shape:
-        """Remember what the operands hold; return what the product does."""
+        """Return the shape of one row of the product; remember those of the operands."""
         shape = self._product(*shapes)
         self._in_graph = shapes[0], shapes[1]
         return shape
@@ -115,7 +115,9 @@ class MatMul(Join):
         rows, depth = (1, a[0]) if len(a) == 1 else a
         other, cols = (b[0], 1) if len(b) == 1 else b
         if depth != other:
-            raise ArgumentError(f"got {a} and {b}; want the last of one to be the first of other")
+            raise ArgumentError(
+                f"got shapes {a} and {b}; want the last size of one to equal the first of the other"
+            )
         return (a[:-1] + (b[1:] if len(b) == 2 else ())) or (rows * cols,)
 
     def width_after(self, *widths: int) -> int:
@@ -143,14 +145,14 @@ class MatMul(Join):
 
 
 class Parameter(ParametricLayer):
-    """A parameter as the value of every row: what ``fm.Parameter`` puts into a graph.
+    """A parameter as a value of a graph; ``fm.Parameter`` makes it.
 
     Parameters
     ----------
     shape : tuple of int
         One size or two.
     init : initializer or str, optional
-        First values; Xavier uniform by default.
+        Initial values; Xavier uniform by default.
 
     Attributes
     ----------
@@ -188,7 +190,7 @@ class Parameter(ParametricLayer):
 
     @property
     def output(self) -> Array:
-        """The parameter: it may be part of a product's pass, which keeps no rows of it."""
+        """The parameter itself: a product that reads it may keep no copy of it."""
         return self.parameters()["W"]
 
     @property
@@ -197,11 +199,11 @@ class Parameter(ParametricLayer):
         return self._parameters()["dW"]
 
     def forward(self, *inputs: Any, training: bool = False) -> Array:
-        """Raise: there is nothing to compute without a graph."""
-        raise StateError("forward: a parameter reads nothing; it is a value in a Graph")
+        """Raise StateError: a parameter has no input."""
+        raise StateError("forward: a parameter has no input; use it as a value in a Graph")
 
     def _plan(self) -> Engine:
-        # The core wants an input: one that is added.
+        # The core needs an input, so one is added to the parameter.
         dtype, size = self._dtype or validation.FLOAT32, math.prod(self.shape)
         added = ("add", (0, -1), size, size, 0, 0.0, 0.0, False)
         return Engine((size,), [self.node((), ()), added], dtype, self._seed or 0)

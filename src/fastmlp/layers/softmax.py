@@ -7,7 +7,7 @@ from fastmlp.layers.base import WidthlessLayer
 
 
 class Softmax(WidthlessLayer):
-    """Probabilities from scores, row by row: ``y_j = exp(x_j) / sum_k exp(x_k)``.
+    """Softmax of each row, scores to probabilities: ``y_j = exp(x_j) / sum_k exp(x_k)``.
 
     Input and output have the same shape, ``(N, features)`` or ``(features,)``. Local gradient:
     ``dx = y * (dy - sum_k dy_k y_k)``. ``CrossEntropyLoss`` takes scores, not these probabilities.

@@ -1,4 +1,4 @@
-"""Symbols: values of a graph that is being described, before any number is there."""
+"""Symbols stand for the values of a graph while it is being described."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 class Symbol:
-    """What a layer gives in a graph: made by ``Input`` and by calling layers on other symbols.
+    """A value of a graph: an input, or the output of a layer called on other symbols.
 
-    ``a + b``, ``a * b`` are ``Add()(a, b)``, ``Multiply()(a, b)``: ``layers.joins`` defines them.
+    ``a + b`` is ``Add()(a, b)`` and ``a * b`` is ``Multiply()(a, b)``.
 
     Attributes
     ----------
     width : int
-        Columns of the value.
+        Number of columns of the value.
     shape : tuple of int
-        What a row holds: ``(width,)``, or two sizes of a matrix, by rows.
+        Shape of one row: ``(width,)``, or the two sizes of a matrix in row-major order.
     layer : Layer or None
-        Who makes it; None for an input.
+        The layer that computes the value; None for an input.
     sources : tuple of Symbol
-        What the layer reads.
+        The inputs of that layer.
     name : str or None
 
     Examples
@@ -39,7 +39,7 @@ class Symbol:
 
     __slots__ = ("layer", "name", "shape", "sources", "width")
 
-    if TYPE_CHECKING:  # defined in layers.joins, which knows the layers that they make
+    if TYPE_CHECKING:  # layers.joins defines them, with the layers that they make
 
         def __add__(self, other: Symbol) -> Symbol: ...
         def __radd__(self, other: int) -> Symbol: ...
@@ -57,12 +57,12 @@ class Symbol:
 
     @classmethod
     def of(cls, layer: Layer, sources: tuple[Any, ...], name: str | None = None) -> Symbol:
-        """Return what ``layer`` makes of ``sources``; raise if they do not fit."""
+        """Return the output of ``layer`` for ``sources``; raise if they do not fit."""
         for source in sources:
             if not isinstance(source, Symbol):
                 raise ArgumentTypeError(
                     f"{layer!r}: got {type(source).__name__}; want symbols of a graph, made by "
-                    "Input (for arrays, use forward)"
+                    "Input (for arrays, call forward)"
                 )
         least, most = layer.n_inputs
         if not least <= len(sources) <= most:
@@ -75,7 +75,7 @@ class Symbol:
         return cls(shape, layer, sources, name)
 
     def named(self, name: str) -> Symbol:
-        """Give this value a name, by which the graph then knows it; return it."""
+        """Set the name of this value in the graph; return the symbol."""
         self.name = validation.name(name, "name")
         return self
 

@@ -72,9 +72,9 @@ class Network(_core.Predictor):
         return cls._from_description(description, layer_from)
 
     @classmethod
-    def unfilled(cls, description: Mapping[str, Any]) -> Self:
+    def uninitialised(cls, description: Mapping[str, Any]) -> Self:
         """Make a network whose numbers are all about to be set."""
-        return cls._from_description(description, _unfilled_layer)
+        return cls._from_description(description, _uninitialised_layer)
 
     @classmethod
     def _from_description(
@@ -296,7 +296,7 @@ class Network(_core.Predictor):
 def _restore(
     kind: type[Network], description: Mapping[str, Any], numbers: Mapping[str, Any]
 ) -> Network:
-    net = kind.unfilled(description)
+    net = kind.uninitialised(description)
     for name in ("params", "grads", "state"):
         getattr(net, name)[...] = numbers[name]
     net.step_count = numbers["step_count"]
@@ -321,10 +321,10 @@ def _init_for(following: tuple[Layer, ...]) -> str:
     return next((word for word in words if word is not None), "xavier")
 
 
-def _unfilled_layer(description: Any) -> Layer:
+def _uninitialised_layer(description: Any) -> Layer:
     layer = layer_from(description)
     if isinstance(layer, ParametricLayer):
-        layer.leave_unfilled()
+        layer.skip_initialisation()
     return layer
 
 

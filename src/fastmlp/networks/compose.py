@@ -99,9 +99,9 @@ def names_of(
 def check_layers(layers: list[Any]) -> tuple[Layer, ...]:
     seen: set[int] = set()
     for layer in layers:
-        if layer.identity() in seen:
+        if layer.object_id() in seen:
             raise ArgumentError(f"nodes: {layer!r} appears twice; make another one")
-        seen.add(layer.identity())
+        seen.add(layer.object_id())
         if layer.belongs():
             raise ArgumentError(
                 f"nodes: {layer!r} belongs to another network; use copy.deepcopy(layer)"

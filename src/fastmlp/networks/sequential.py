@@ -137,9 +137,9 @@ def _check_layers(layers: tuple[Any, ...]) -> tuple[Layer, ...]:
             raise ArgumentTypeError(f"layer {i}: got {validation.shown(layer)}; want a layer{hint}")
         if not layer.n_inputs[0] <= 1 <= layer.n_inputs[1]:
             raise ArgumentError(f"layer {i}: {layer!r} does not read one value; use fm.Graph")
-        if layer.identity() in seen:
+        if layer.object_id() in seen:
             raise ArgumentError(f"layer {i}: {layer!r} appears twice; make another one")
-        seen.add(layer.identity())
+        seen.add(layer.object_id())
         if layer.belongs():
             raise ArgumentError(
                 f"layer {i}: {layer!r} belongs to another network; use copy.deepcopy(layer)"
