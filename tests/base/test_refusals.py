@@ -85,14 +85,14 @@ CALLS = {
     "inputs of different rows": (
         lambda: fm.fit(fm.Graph([a := fm.Input(3, "a"), b := fm.Input(3, "b")], a + b),
                        {"a": X, "b": X[:2]}, X, loss=fm.MSELoss()),
-        r"x: got shapes \(4, 3\), \(2, 3\); want as many rows",
+        r"x: got shapes \(4, 3\), \(2, 3\); want the same number",
     ),
     "a loss of no row": (lambda: fit(Unknown()), r"loss: got Unknown\(\); want .* CrossEntropy"),
     "rates below 0": (
         lambda: fit(schedule=Falling()), r"schedule: Falling\(\) gave .*; want 1 finite rates >= 0"
     ),
     "a product of shapes that do not fit": (
-        lambda: fm.MatMul()(fm.Input((2, 3)), fm.Input((2, 3))), r"got \(2, 3\) and \(2, 3\); want"
+        lambda: fm.MatMul()(fm.Input((2, 3)), fm.Input((2, 3))), r"got shapes \(2, 3\) and \(2, 3\); want"
     ),
     "a product of another shape": (
         lambda: fm.MatMul(shape_b=(2, 3))(fm.Input((2, 3)), fm.Input((3, 2))),

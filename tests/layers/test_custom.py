@@ -165,7 +165,7 @@ def test_what_a_node_does_wrong_is_told_and_changes_nothing(node, kind, words):
 
 def test_nodes_of_ones_own_cannot_be_saved(tmp_path):
     net = fm.Sequential(fm.Linear(2, 2), Cube())
-    with pytest.raises(fm.ArgumentError, match="Cube: nodes of your own cannot be described"):
+    with pytest.raises(fm.ArgumentError, match="Cube: a file cannot describe a node of your own"):
         net.save(tmp_path / "net.safetensors")
     assert not (tmp_path / "net.safetensors").exists()
     x = draw(4, 2)
@@ -240,7 +240,7 @@ def test_gradients_that_a_node_does_not_leave_are_told(left, words):
 
 
 def test_a_node_alone_wants_as_many_rows_of_each_input():
-    with pytest.raises(fm.ArgumentError, match=r"inputs: got shapes \(3, 2\), \(1, 2\); want as"):
+    with pytest.raises(fm.ArgumentError, match=r"inputs: got shapes \(3, 2\), \(1, 2\); want the same"):
         fm.Custom(Scale()).forward(draw(3, 2), draw(1, 2))
 
 
