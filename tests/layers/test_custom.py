@@ -326,7 +326,7 @@ def test_what_a_loss_does_wrong_is_told(forward, backward, words):
     (1.0, {}, r"y: got shape \(\); want 3 rows"),
     (draw(3, 2), {"sample_weight": np.ones(3)}, "sample_weight: a loss of your own takes none"),
     (draw(3, 2), {"validation": (draw(3, 2), draw(3, 2), np.ones(3))},
-     "sample_weight: Squares is a loss of your own; want None"),
+     "sample_weight: Squares, a loss of your own, takes none; want None"),
 ])  # fmt: skip
 def test_what_a_loss_of_ones_own_cannot_be_given(y, options, words):
     net = fm.Sequential(fm.Linear(2, 2), seed=0)

@@ -1,4 +1,4 @@
-"""Losses, scores and penalties: what training makes small."""
+"""Losses, their scores, and penalties on weights."""
 
 from fastmlp.losses.builtin import (
     BCEWithLogitsLoss,

@@ -1,6 +1,6 @@
-"""Loss functions: how wrong the network's scores are, and the gradient that backward starts with.
+"""Loss functions: the error of a network's scores, and its gradient with respect to the scores.
 
-Conventions are PyTorch's. With ``sample_weight`` (one ``w`` a row), ``reduction="mean"`` is
+Conventions are PyTorch's. With ``sample_weight`` (one ``w`` for each row), ``reduction="mean"`` is
 ``sum_i w_i l_i / sum_i w_i`` (0 when the weights sum to 0) and ``"sum"`` is ``sum_i w_i l_i``;
 elementwise losses average over the columns too.
 """
@@ -29,7 +29,8 @@ class Loss(Configurable):
     """Base of the losses."""
 
     score_name: ClassVar[str] = "r2"
-    # Targets whose values need no check: "class" labels in range, any "real" numbers, or none.
+    # Targets that a step may pass to the core without a check of their values: "class" (labels in
+    # range), "real" (any numbers) or "" (none).
     unchecked_target: ClassVar[str] = ""
 
     def __init__(self, reduction: str = "mean") -> None:
@@ -42,9 +43,10 @@ class Loss(Configurable):
         Parameters
         ----------
         scores : array_like, shape (N, C) or (C,)
-            The network's output; computed in float64 if it is float64, else in float32.
+            The network's output. The loss is computed in float64 if this is float64, else in
+            float32.
         y : array_like
-            Targets, as the class says; for scores of one row, the target of one row.
+            Targets, as the class describes; for scores of one row, the target of one row.
         sample_weight : array_like, shape (N,), optional
 
         Returns
@@ -70,7 +72,7 @@ class Loss(Configurable):
         return value
 
     def backward(self) -> Array:
-        """Return the gradient of the last loss with respect to its scores, of their shape.
+        """Return the gradient of the last loss with respect to its scores, in their shape.
 
         Raises
         ------
@@ -82,7 +84,7 @@ class Loss(Configurable):
         return self._gradient
 
     def score(self, scores: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return how good the scores are, 1 being perfect: the measure ``score_name``.
+        """Return the measure ``score_name`` of the scores; 1 is perfect.
 
         Parameters
         ----------
@@ -94,7 +96,7 @@ class Loss(Configurable):
         Returns
         -------
         float
-            NaN where there are no rows.
+            NaN if there are no rows.
         """
         dtype = validation.natural_dtype(scores, "scores")
         rows = validation.matrix(scores, "scores", dtype)
@@ -103,18 +105,18 @@ class Loss(Configurable):
         return self.core_score(rows, target, weights)
 
     def target(self, y: Any, rows: int, width: int, dtype: np.dtype[Any]) -> Array:
-        """Check and convert targets to what the core takes."""
+        """Check targets and convert them for the core."""
         return validation.targets(y, "y", rows, width, dtype)
 
     def core_spec(self) -> tuple[int, tuple[float, ...], Any]:
-        """Return what the core takes: kind, parameters, reduction."""
+        """Return the core's description of the loss: kind, parameters, reduction."""
         kind, row = registered(_ROWS, self, "loss")
         values = tuple(float(getattr(self, name)) for name, _ in row["params"])
         return kind, values, self.reduction
 
     def core_score(self, rows: Array, target: Array, weights: Array | None) -> float:
         """Return the score of checked arrays."""
-        # Diverged networks have infinite scores: the result is then NaN, without warnings.
+        # A diverged network has infinite scores: the result is then NaN, without warnings.
         with np.errstate(all="ignore"):
             return self._score(rows, target, weights)
 
@@ -176,8 +178,8 @@ class MultiMarginLoss(Loss):
 
     Notes
     -----
-    Summed over the wrong classes, not averaged. ``y`` holds class labels ``(N,)``. The score is
-    the accuracy.
+    The loss is summed over the wrong classes, not averaged. ``y`` holds class labels ``(N,)``. The
+    score is the accuracy.
 
     Examples
     --------
@@ -209,8 +211,8 @@ class BCEWithLogitsLoss(Loss):
 
     Notes
     -----
-    ``y`` holds 0, 1 or probabilities between, ``(N, C)``, or ``(N,)`` where C is 1. The score is
-    the accuracy at probability 1/2, over all elements.
+    ``y`` holds numbers from 0 to 1, ``(N, C)``, or ``(N,)`` if C is 1. The score is the accuracy at
+    probability 1/2, over all elements.
 
     Examples
     --------
@@ -223,7 +225,7 @@ class BCEWithLogitsLoss(Loss):
 
     def target(self, y: Any, rows: int, width: int, dtype: np.dtype[Any]) -> Array:
         target = validation.targets(y, "y", rows, width, dtype)
-        # Written so that NaN fails too.
+        # Written so that NaN is refused too.
         if target.size and not (target.min() >= 0.0 and target.max() <= 1.0):
             raise ArgumentError(f"y: got values from {target.min()} to {target.max()}; want 0 to 1")
         return target
@@ -241,7 +243,7 @@ class MSELoss(Loss):
 
     Notes
     -----
-    ``y`` is ``(N, C)``, or ``(N,)`` where C is 1. The score is R2, averaged over the columns.
+    ``y`` is ``(N, C)``, or ``(N,)`` if C is 1. The score is R2, averaged over the columns.
 
     Examples
     --------
@@ -262,7 +264,7 @@ class L1Loss(Loss):
 
     Notes
     -----
-    ``y`` is ``(N, C)``, or ``(N,)`` where C is 1. The score is R2, averaged over the columns.
+    ``y`` is ``(N, C)``, or ``(N,)`` if C is 1. The score is R2, averaged over the columns.
 
     Examples
     --------
@@ -275,9 +277,10 @@ class L1Loss(Loss):
 
 
 class HuberLoss(Loss):
-    """Squared near 0, absolute beyond: with ``d = s - t``, ``d**2 / 2`` where ``abs(d) <= delta``.
+    """Squared error near 0, absolute error beyond ``delta``.
 
-    Elsewhere ``delta * (abs(d) - delta / 2)``.
+    With ``d = s - t``: ``d**2 / 2`` where ``abs(d) <= delta``, else
+    ``delta * (abs(d) - delta / 2)``.
 
     Parameters
     ----------
@@ -287,7 +290,7 @@ class HuberLoss(Loss):
 
     Notes
     -----
-    ``y`` is ``(N, C)``, or ``(N,)`` where C is 1. The score is R2, averaged over the columns.
+    ``y`` is ``(N, C)``, or ``(N,)`` if C is 1. The score is R2, averaged over the columns.
 
     Examples
     --------
@@ -312,8 +315,8 @@ class PoissonNLLLoss(Loss):
 
     Notes
     -----
-    ``y`` is at least 0, ``(N, C)``, or ``(N,)`` where C is 1. The score is D2, the fraction of
-    the Poisson deviance explained, averaged over the columns.
+    ``y`` is at least 0, ``(N, C)``, or ``(N,)`` if C is 1. The score is D2: the fraction of the
+    Poisson deviance that the scores explain, averaged over the columns.
 
     Examples
     --------
@@ -326,7 +329,7 @@ class PoissonNLLLoss(Loss):
 
     def target(self, y: Any, rows: int, width: int, dtype: np.dtype[Any]) -> Array:
         target = validation.targets(y, "y", rows, width, dtype)
-        # Written so that NaN fails too.
+        # Written so that NaN is refused too.
         if target.size and not target.min() >= 0.0:
             raise ArgumentError(f"y: got {target.min()}; want counts of at least 0")
         return target
@@ -347,9 +350,9 @@ class QuantileLoss(Loss):
 
     Notes
     -----
-    ``y`` is ``(N, C // Q)``, or ``(N,)`` where that is 1, or ``(N, C)`` with a target for each
-    column. The score is D2, the fraction of the
-    pinball loss of the best constants explained, averaged over the columns.
+    ``y`` is ``(N, C // Q)``, or ``(N,)`` if that is 1, or ``(N, C)`` with a target for each column.
+    The score is D2: the fraction of the pinball loss of the best constants that the scores explain,
+    averaged over the columns.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Losses that the caller writes, in Python."""
+"""Losses that the user writes in Python."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from fastmlp.losses.builtin import Loss
 
 
 class CustomLoss(Loss):
-    """A loss of the caller's: any object with ``forward(scores, y)`` and ``backward()``.
+    """A loss of your own: any object with ``forward(scores, y)`` and ``backward()``.
 
-    ``forward`` gets the scores ``(N, C)`` and the targets of these rows, and returns a number;
+    ``forward`` gets the scores ``(N, C)`` and the targets of these rows, and returns a number.
     ``backward`` returns its gradient with respect to the scores, ``(N, C)``. Targets are any array
-    with a row for each row. ``Trainer`` and ``fit`` take such objects as they are. The loss of an
-    epoch is the mean of its steps', by rows. Its score is minus the loss.
+    with N rows. ``Trainer`` and ``fit`` accept such objects without this class. The loss of an
+    epoch is the mean over its steps, weighted by their numbers of rows. The score is minus the
+    loss.
 
     Examples
     --------
@@ -51,9 +52,11 @@ class CustomLoss(Loss):
         return array
 
     def evaluate(self, scores: Array, target: Array, weights: Array | None) -> tuple[float, Array]:
-        """Return the loss and its gradient, checked."""
+        """Call the user's loss; return its value and gradient, both checked."""
         if weights is not None:
-            raise ArgumentError(f"sample_weight: {self.name} is a loss of your own; want None")
+            raise ArgumentError(
+                f"sample_weight: {self.name}, a loss of your own, takes none; want None"
+            )
         value = self.loss.forward(scores, target)
         if np.ndim(value) != 0 or np.asarray(value).dtype.kind not in "fiu":
             raise ArgumentTypeError(f"{self.name}.forward: got {value!r:.60}; want a number")
@@ -74,26 +77,26 @@ class CustomLoss(Loss):
 
 
 class LossRunner:
-    """What the core calls in a step: a head's loss on some rows of the data at hand."""
+    """The object that the core calls in a step: the loss of one output on the rows of a batch."""
 
     __slots__ = ("_loss", "_target", "_weight", "width")
 
     def __init__(self, loss: CustomLoss, weight: float, width: int) -> None:
         self._loss, self._weight, self.width = loss, weight, width
-        self._target: Array  # from `use`, before any step
+        self._target: Array  # set by `use` before any step
 
     def use(self, target: Array) -> None:
-        """Take targets from ``target`` from now on."""
+        """Use the targets in ``target`` from now on."""
         self._target = target
 
     def run(self, scores: Array, rows: Any) -> tuple[float, Array]:
-        """Return the loss, and the gradient times the head's weight."""
+        """Return the loss, and its gradient times the weight of the output."""
         value, gradient = self._loss.evaluate(scores, self._target[rows], None)
         return value, self._weight * gradient
 
 
 def is_custom_loss(loss: Any) -> bool:
-    """Whether an object has a loss's forward and backward, and is no class and none of ours."""
+    """Whether an object has forward and backward, and is neither a class nor a ``Loss``."""
     return not isinstance(loss, (type, Loss)) and all(
         callable(getattr(loss, name, None)) for name in ("forward", "backward")
     )

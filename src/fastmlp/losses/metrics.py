@@ -1,6 +1,7 @@
-"""How good predictions are, 1 being perfect: what a loss reports as its score.
+"""Scores of predictions; 1 is perfect. Each loss names the one that it reports.
 
-All take ``(N, C)`` predictions, targets as the core takes them, and weights ``(N,)`` or None.
+All take predictions ``(N, C)``, targets as ``Loss.target`` returns them, and weights ``(N,)`` or
+None.
 """
 
 from __future__ import annotations
@@ -11,20 +12,20 @@ from fastmlp.base.validation import Array
 
 
 def accuracy(scores: Array, target: Array, weights: Array | None) -> float:
-    """Fraction of rows whose largest score is at the label (or the likeliest class)."""
+    """Fraction of rows whose largest score is that of the label (or of the likeliest class)."""
     wanted = target if target.ndim == 1 else target.argmax(axis=1)
     return _mean(scores.argmax(axis=1) == wanted, weights)
 
 
 def binary_accuracy(scores: Array, target: Array, weights: Array | None) -> float:
-    """Fraction of elements on the right side: score above 0, target at least 1/2."""
+    """Fraction of elements where the score is above 0 exactly if the target is at least 1/2."""
     return _mean(((scores > 0) == (target >= 0.5)).mean(axis=1), weights)
 
 
 def r2(scores: Array, target: Array, weights: Array | None) -> float:
     """Fraction of the variance explained, averaged over the columns."""
     found, wanted = scores.astype(np.float64), target.astype(np.float64)
-    if _nothing(wanted, weights):
+    if _is_empty(wanted, weights):
         return float("nan")
     centre = np.average(wanted, axis=0, weights=weights)
     return _explained((found - wanted) ** 2, (wanted - centre) ** 2, weights)
@@ -33,7 +34,7 @@ def r2(scores: Array, target: Array, weights: Array | None) -> float:
 def d2_poisson(scores: Array, target: Array, weights: Array | None) -> float:
     """Fraction of the Poisson deviance explained by rates ``exp(scores)``."""
     wanted = target.astype(np.float64)
-    if _nothing(wanted, weights):
+    if _is_empty(wanted, weights):
         return float("nan")
     centre = np.average(wanted, axis=0, weights=weights)
     found = _poisson_deviance(np.exp(scores.astype(np.float64)), wanted)
@@ -46,7 +47,7 @@ def d2_pinball(
 ) -> float:
     """Fraction of the pinball loss of the best constants explained."""
     found, wanted = scores.astype(np.float64), target.astype(np.float64)
-    if _nothing(wanted, weights):
+    if _is_empty(wanted, weights):
         return float("nan")
     wanted = np.repeat(wanted, found.shape[1] // wanted.shape[1], axis=1)
     levels = np.resize(np.array(quantiles), wanted.shape[1])
@@ -56,20 +57,20 @@ def d2_pinball(
 
 
 def _mean(values: Array, weights: Array | None) -> float:
-    if _nothing(values, weights):
+    if _is_empty(values, weights):
         return float("nan")
     return float(np.average(values, weights=weights))
 
 
-def _nothing(values: Array, weights: Array | None) -> bool:
+def _is_empty(values: Array, weights: Array | None) -> bool:
     return len(values) == 0 if weights is None else float(weights.sum()) == 0.0
 
 
 def _explained(errors: Array, baseline: Array, weights: Array | None) -> float:
-    """1 - errors / baseline by column; where the baseline is 0: 1 if errors are too, else 0."""
+    """Mean over columns of 1 - errors / baseline; with baseline 0: 1 if errors are 0, else 0."""
     left = np.average(errors, axis=0, weights=weights)
     whole = np.average(baseline, axis=0, weights=weights)
-    # Of infinities the errors are NaN, and so is the score: not 1.
+    # Infinite predictions make NaN errors; the score must then be NaN, not 1.
     without = np.where(np.isnan(left + whole), np.nan, left > 0)
     ratio = np.divide(left, whole, out=without, where=whole > 0)
     return float(np.mean(1.0 - ratio))
@@ -89,7 +90,7 @@ def _pinball(difference: Array, levels: Array) -> Array:
 
 
 def _quantile(values: Array, weights: Array | None, level: float) -> float:
-    """The least value at which the weights up to it reach ``level`` of their sum."""
+    """Return the least value up to which the weights reach ``level`` of their sum."""
     order = np.argsort(values)
     part = np.ones(len(values)) if weights is None else weights[order].astype(np.float64)
     reached = np.cumsum(part)

@@ -1,6 +1,6 @@
-"""Penalties on the weights, not the biases; they are part of the loss that training reports.
+"""Penalties on the weights, not the biases. The reported training loss includes them.
 
-The core computes them: by hand with ``forward(net)`` and ``backward(net)``, or in a ``Trainer``.
+Use them by hand with ``forward(net)`` and ``backward(net)``, or give them to a ``Trainer``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from fastmlp.base import validation
 from fastmlp.base.config import Configurable
 from fastmlp.base.errors import ArgumentTypeError
 
-# Penalties do not depend on these two; the core's trainer wants one of each.
+# The core's trainer needs a loss and an optimizer; penalties do not depend on either.
 _ANY_HEAD = ((0, tuple(default for _, default in _core.losses()[0]["params"]), "mean"), 1.0)
 _ANY_OPTIMIZER = (0, tuple(default for _, default in _core.optimizers()[0]["hyper"]))
 
@@ -26,7 +26,7 @@ class Penalty(Configurable):
         self.lam = validation.real(lam, "lam", 0.0)
 
     def core_spec(self) -> tuple[float, float]:
-        """Return what the core's trainer takes: exponent, lambda."""
+        """Return exponent and strength for the core's trainer."""
         return self.p, self.lam
 
     def forward(self, net: Any) -> float:
@@ -107,7 +107,7 @@ class Lp(Penalty):
 
 
 def as_list(penalty: Any) -> list[Penalty]:
-    """None, one penalty or several, as a list."""
+    """Return None, one penalty or several penalties as a list."""
     if penalty is None:
         return []
     wanted = "L2, L1, Lp or a list of them"

@@ -1,4 +1,4 @@
-"""What all networks have: one plan of layers over one flat array of parameters."""
+"""The base of all networks: layers that share one flat array of parameters."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Network(_core.Predictor):
     _seed: int
 
     def _setup(self, layers: tuple[Layer, ...], dtype: Any, seed: int | None) -> None:
-        """Plan the layers and give each its place; the last thing of a constructor."""
+        """Build the core network and attach the layers to it; constructors call this last."""
         self._layers = layers
         self._seed = validation.seed(seed)
         self._engine, places = self._plan(validation.float_dtype(dtype))
@@ -33,11 +33,11 @@ class Network(_core.Predictor):
             layer.attach(self, self._engine, first, self._seed, init, count)
 
     def _plan(self, dtype: Any) -> tuple[Engine, list[tuple[int, int]]]:
-        """Return the planned core, and each layer's first node and their number."""
+        """Return the engine, and for each layer its first node and its number of nodes."""
         raise NotImplementedError
 
     def _following(self, position: int) -> tuple[Layer, ...]:
-        """Return the layers behind one, for the initialisation of its weights."""
+        """Return the layers that follow one; the initialisation of its weights depends on them."""
         raise NotImplementedError
 
     def describe(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Network(_core.Predictor):
         Raises
         ------
         ArgumentError
-            If it has nodes of the caller's own.
+            If it holds a node written by the user.
         """
         return self._described(lambda layer: layer.describe())
 
@@ -55,12 +55,12 @@ class Network(_core.Predictor):
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any]) -> Self:
-        """Make a network, with first weights from its seed, from what ``describe`` returned.
+        """Make a network, with initial weights from its seed, from a dict of ``describe``.
 
         Raises
         ------
         ArgumentError, ArgumentTypeError
-            If the description is not one of ours.
+            If the description is invalid.
 
         Examples
         --------
@@ -73,7 +73,7 @@ class Network(_core.Predictor):
 
     @classmethod
     def uninitialised(cls, description: Mapping[str, Any]) -> Self:
-        """Make a network whose numbers are all about to be set."""
+        """Make a network without initialising its parameters; the caller must set them."""
         return cls._from_description(description, _uninitialised_layer)
 
     @classmethod
@@ -89,7 +89,7 @@ class Network(_core.Predictor):
 
     @property
     def params(self) -> Array:
-        """All parameters, one flat array; ``net.params = values`` copies into it."""
+        """All parameters in one flat array; ``net.params = values`` copies into it."""
         return self._engine.core.params
 
     @params.setter
@@ -99,12 +99,12 @@ class Network(_core.Predictor):
 
     @property
     def grads(self) -> Array:
-        """All gradients, one flat array in the order of ``params``."""
+        """All gradients in one flat array, in the order of ``params``."""
         return self._engine.core.grads
 
     @property
     def state(self) -> Array:
-        """Running means and variances of all ``BatchNorm``, one flat array; empty without any."""
+        """Running means and variances of all ``BatchNorm`` layers in one flat array."""
         return self._engine.core.state
 
     @property
@@ -114,7 +114,7 @@ class Network(_core.Predictor):
 
     @property
     def seed(self) -> int:
-        """The seed, given or drawn."""
+        """The seed, as given or as drawn."""
         return self._seed
 
     @property
@@ -129,12 +129,12 @@ class Network(_core.Predictor):
 
     @property
     def n_parameters(self) -> int:
-        """How many numbers training adjusts."""
+        """Number of trainable parameters."""
         return sum(layer.n_parameters for layer in self._layers)
 
     @property
     def step_count(self) -> int:
-        """Training passes made so far: the dropout masks of the next one depend on it."""
+        """Number of training passes so far; the next dropout masks depend on it."""
         return self._engine.core.step_count
 
     @step_count.setter
@@ -142,24 +142,24 @@ class Network(_core.Predictor):
         self._engine.core.step_count = validation.integer(value, "step_count", 0, 2**32 - 1)
 
     def outputs_named(self) -> Ends:
-        """Return how values for the outputs are given, for the trainer."""
+        """Return the names of the outputs, for the trainer."""
         return self._engine.outputs
 
     def matrices(self, x: Any) -> list[Array]:
-        """Check and convert rows for each input."""
+        """Check and convert the rows of each input."""
         return self._engine.matrices(x)
 
     @property
     def input_names(self) -> tuple[str, ...]:
-        """What the inputs are called."""
+        """Names of the inputs."""
         return self._engine.inputs.names
 
     def layer_names(self) -> list[str]:
-        """Return what the layers are called, in their order: by default their places."""
+        """Return the names of the layers, in their order; by default their positions."""
         return [str(position) for position in range(len(self._layers))]
 
     def parameter_slices(self) -> dict[str, slice]:
-        """Return where each parameter array lies in ``params``: ``"0.W"``, ``"0.b"``, ..."""
+        """Return the slice of ``params`` of each parameter array, by name: ``"0.W"``, ..."""
         found = {}
         for name, layer in zip(self.layer_names(), self._layers, strict=True):
             for key, array in layer.parameters().items():
@@ -168,7 +168,7 @@ class Network(_core.Predictor):
         return found
 
     def core_net(self) -> _core.Net:
-        """Return the compiled core's network, for the optimizers and the trainer."""
+        """Return the core's network, for optimizers and trainers."""
         return self._engine.core
 
     def forward(self, x: Any, training: bool = False, keep: bool = False) -> Any:
@@ -179,10 +179,10 @@ class Network(_core.Predictor):
         x : array_like, shape (N, in_features) or (in_features,)
             Any real dtype and memory layout; ``N`` may be 0.
         training : bool
-            Whether dropout is active and batch norms look at the batch.
+            Whether ``Dropout`` drops elements and ``BatchNorm`` uses the moments of the batch.
         keep : bool
-            Whether every layer's ``output``, and its ``grad`` after ``backward``, can be looked at.
-            This runs without fusion: the same values, more memory and time.
+            Whether to keep every layer's ``output``, and its ``grad`` after ``backward``. This runs
+            without fusion: the values are the same, but it takes more memory and time.
 
         Returns
         -------
@@ -203,7 +203,7 @@ class Network(_core.Predictor):
         return self._engine.forward(x, training, keep)
 
     def kept(self, node: int) -> tuple[Array | None, Array | None]:
-        """Return value and gradient of a node of the core, if the last passes kept them."""
+        """Return the value and the gradient of a core node, if the last passes kept them."""
         return self._engine.value(node), self._engine.delta(node)
 
     def backward(self, dy: Any, accumulate: bool = False) -> Any:
@@ -241,7 +241,7 @@ class Network(_core.Predictor):
         return self._engine.predict(x, out)
 
     def zero_grad(self) -> None:
-        """Set ``grads`` to zero (``backward`` overwrites them unless it accumulates)."""
+        """Set ``grads`` to zero. ``backward`` overwrites them anyway, unless it accumulates."""
         self.grads[...] = 0
 
     def save(self, path: str | PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
@@ -251,9 +251,9 @@ class Network(_core.Predictor):
         ----------
         path : str or path-like
         metadata : mapping of str to str, optional
-            Kept in the file beside the architecture.
+            Text to store in the file beside the architecture.
         """
-        # The one step upwards from this floor: a convenience, and io is imported only if used.
+        # networks is below io, so this convenience imports it late.
         from fastmlp import io
 
         io.save(self, path, metadata=metadata)
@@ -286,7 +286,7 @@ class Network(_core.Predictor):
         return _restore, (type(self), self._described(_own), self._numbers())
 
     def _numbers(self) -> dict[str, Any]:
-        """Copies of what changes."""
+        """Return copies of everything that training changes."""
         arrays = {"params": self.params, "grads": self.grads, "state": self.state}
         return {name: array.copy() for name, array in arrays.items()} | {
             "step_count": self.step_count
@@ -316,7 +316,7 @@ def _own(layer: Layer) -> Any:
 
 
 def _init_for(following: tuple[Layer, ...]) -> str:
-    """The registry's word for what suits weights that these layers follow."""
+    """Return the registry's name of the initializer for weights before these layers."""
     words = (layer.init_before for layer in following)
     return next((word for word in words if word is not None), "xavier")
 
@@ -329,7 +329,7 @@ def _uninitialised_layer(description: Any) -> Layer:
 
 
 def layer_from(description: Any) -> Layer:
-    """Make a layer from its description; ArgumentError if it is not one of ours."""
+    """Make a layer from its description; raise ArgumentError if that is invalid."""
     if isinstance(description, Custom):
         return description
     arguments = dict(description) if isinstance(description, Mapping) else {}

@@ -1,4 +1,4 @@
-"""From symbols, or from a list of named nodes, to layers in the order in which they run."""
+"""Turn symbols, or a list of named nodes, into layers in the order in which they run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastmlp.layers.symbol import Symbol
 
 
 def named(symbols: Any, stem: str, argument: str) -> dict[str, Symbol]:
-    """Symbols by name: given, or their own, or numbered."""
+    """Return symbols by name: the given name, the symbol's own, or ``stem`` and a number."""
     if isinstance(symbols, Mapping):
         pairs = list(symbols.items())
     else:
@@ -32,7 +32,7 @@ def named(symbols: Any, stem: str, argument: str) -> dict[str, Symbol]:
                 f"{argument}: got {validation.shown(symbol)} for {name!r}; want a symbol"
             )
         if (symbol.layer is None) != (argument == "inputs"):
-            wanted = "an Input" if argument == "inputs" else "what a layer gives"
+            wanted = "an Input" if argument == "inputs" else "the output of a layer"
             raise ArgumentError(f"{argument}: got {validation.shown(symbol)}; want {wanted}")
     names = [validation.name(name, argument) for name, _ in pairs]
     if len(set(names)) < len(names) or len({id(symbol) for _, symbol in pairs}) < len(pairs):
@@ -41,7 +41,7 @@ def named(symbols: Any, stem: str, argument: str) -> dict[str, Symbol]:
 
 
 def in_order(inputs: Mapping[str, Symbol], outputs: Mapping[str, Symbol]) -> list[Symbol]:
-    """All symbols that layers make, each behind its sources."""
+    """Return all symbols that layers compute, each one after its sources."""
     order: list[Symbol] = []
     seen: set[int] = set()
     stack = [(symbol, False) for symbol in reversed(list(outputs.values()))]
@@ -71,7 +71,7 @@ def in_order(inputs: Mapping[str, Symbol], outputs: Mapping[str, Symbol]) -> lis
 def names_of(
     order: list[Symbol], inputs: Mapping[str, Symbol], outputs: Mapping[str, Symbol]
 ) -> dict[int, str]:
-    """A name for every symbol: its own, its output's, or its layer's type with a number."""
+    """Return a name for every symbol: its own, its output's, or its layer's type and a number."""
     names = {id(symbol): name for name, symbol in inputs.items()}
     ends = {id(symbol): name for name, symbol in outputs.items()}
     taken = set(inputs)
@@ -115,7 +115,7 @@ def check_layers(layers: list[Any]) -> tuple[Layer, ...]:
 def from_list(
     inputs: Any, outputs: Any, nodes: list[Any]
 ) -> tuple[dict[str, Symbol], dict[str, Symbol]]:
-    """Symbols from names, in any order of the nodes."""
+    """Return input and output symbols for nodes that refer to each other by name."""
     if not isinstance(inputs, Mapping):
         raise ArgumentTypeError(
             f"inputs: got {validation.shown(inputs)}; want a dict of widths by name"
@@ -129,7 +129,7 @@ def from_list(
         for source in sources:
             readers.setdefault(source, []).append(name)
     ready = [*made, *(name for name, count in missing.items() if count == 0)]
-    for name in ready:  # which grows
+    for name in ready:  # the loop appends to it
         if name not in made:
             layer, sources = waiting.pop(name)
             made[name] = Symbol.of(layer, tuple(made[s] for s in sources), name)
@@ -153,7 +153,7 @@ def from_list(
 
 
 def _texts(value: Any, argument: str) -> list[str]:
-    """One name or several."""
+    """Return one name or several names as a list."""
     found = [value] if isinstance(value, str) else value
     if not isinstance(found, (list, tuple)) or not all(isinstance(name, str) for name in found):
         raise ArgumentTypeError(
@@ -163,7 +163,7 @@ def _texts(value: Any, argument: str) -> list[str]:
 
 
 def _entries(nodes: list[Any], inputs: Mapping[str, Symbol]) -> dict[str, tuple[Layer, list[str]]]:
-    """Name -> (layer, sources), with every name known."""
+    """Return (layer, names of its inputs) by name; every name is known."""
     found: dict[str, tuple[Layer, list[str]]] = {}
     for entry in nodes:
         if not isinstance(entry, (list, tuple)) or len(entry) != 3:
@@ -172,7 +172,7 @@ def _entries(nodes: list[Any], inputs: Mapping[str, Symbol]) -> dict[str, tuple[
             )
         name, layer, sources = entry
         validation.name(name, "nodes")
-        # fm.Parameter makes a symbol, which reads nothing.
+        # fm.Parameter returns a symbol without sources; take its layer.
         made_alone = isinstance(layer, Symbol) and not layer.sources
         layer = layer.layer if made_alone else layered(layer)
         if name in found or name in inputs:
@@ -191,7 +191,7 @@ def _entries(nodes: list[Any], inputs: Mapping[str, Symbol]) -> dict[str, tuple[
 
 
 def _cycle(waiting: Mapping[str, tuple[Layer, list[str]]], made: Mapping[str, Symbol]) -> str:
-    """One of the cycles among nodes that wait for each other, as "a -> b -> a"."""
+    """Return a cycle among the nodes that could not be ordered, as "a -> b -> a"."""
     path = [next(iter(waiting))]
     while path[-1] not in path[:-1]:
         path.append(next(s for s in waiting[path[-1]][1] if s not in made))
@@ -203,4 +203,4 @@ def _refuse_loose_ends(made: Mapping[str, Symbol], outputs: Mapping[str, Symbol]
     read |= {id(symbol) for symbol in outputs.values()}
     for name, symbol in made.items():
         if id(symbol) not in read:
-            raise ArgumentError(f"nodes: nobody reads {name!r}, and it is not an output")
+            raise ArgumentError(f"nodes: no node reads {name!r}, and it is not an output")

@@ -1,4 +1,4 @@
-"""Graphs: layers composed into any network without cycles."""
+"""Graph: any network of layers without cycles."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ class Graph(Network):
     Parameters
     ----------
     inputs : Symbol, list of Symbol, or dict of str to Symbol or int
-        What the network reads; a dict names it. With ``nodes``, the widths by name.
+        The inputs; a dict gives their names. With ``nodes``, a dict of widths by name.
     outputs : Symbol, list of Symbol, dict of str to Symbol; or names of nodes
-        What it gives.
+        The outputs.
     nodes : list of (name, layer, source or list of sources), optional
-        The other way to describe it: each layer with the names of what it reads, in any order.
+        Another way to describe the network: each layer with the names of its inputs, in any order.
     dtype : {"float32", "float64"}, default "float32"
     seed : int, optional
         As for ``Sequential``.
 
     Notes
     -----
-    One input or output is given as an array, several as a dict by name (or, for inputs, a list in
-    order). A value may be read by several layers: its gradient is the sum of what they send back.
+    One input or output is an array; several are a dict by name, or, for inputs, a list in order.
+    Several layers may read one value: its gradient is the sum of their gradients.
 
     Raises
     ------
     ArgumentError
-        At construction: for a cycle, an unknown name, a value that leads to no output, an input
-        that nobody reads, widths that do not fit, a layer used twice or in two networks.
+        At construction, for a cycle, an unknown name, a value that no output depends on, an input
+        that no layer reads, widths that do not fit, and a layer used twice or in two networks.
     ArgumentTypeError
         If something is neither a symbol nor a layer.
 
@@ -92,7 +92,7 @@ class Graph(Network):
         weights = self._weights_of_products()
         for symbol in self._order:
             if id(symbol) in weights.values():
-                continue  # becomes part of its product
+                continue  # a weight of its product
             sources = tuple(index.get(id(source), 0) for source in symbol.sources)
             widths = tuple(source.width for source in symbol.sources)
             first = len(core_nodes)
@@ -117,7 +117,7 @@ class Graph(Network):
         return engine, self._places
 
     def _weights_of_products(self) -> dict[int, int]:
-        """Products of a vector and a parameter that nobody else reads, with those parameters."""
+        """Return the products that run as ``Linear``, each with the parameter that is its weight."""
         found = {}
         for symbol in self._order:
             if not isinstance(symbol.layer, MatMul):
@@ -131,7 +131,7 @@ class Graph(Network):
         return found
 
     def _following(self, position: int) -> tuple[Layer, ...]:
-        """The layers behind one: its first reader, that one's first reader, ..."""
+        """Return the layers that follow one: its first reader, the first reader of that, ..."""
         found: list[Layer] = []
         symbol = self._first_reader.get(id(self._order[position]))
         while symbol is not None:
@@ -150,7 +150,7 @@ class Graph(Network):
         return list(self.nodes)
 
     def sources_of(self, name: str) -> tuple[str, ...]:
-        """Return the names of what a node reads."""
+        """Return the names of a node's inputs."""
         for symbol in self._order:
             if self._names[id(symbol)] == name:
                 return tuple(self._names[id(source)] for source in symbol.sources)
@@ -192,7 +192,7 @@ class Graph(Network):
         return cls(description["inputs"], description["outputs"], nodes, **options)
 
     def summary(self) -> str:
-        """Return a table of the nodes: what they read, what they give, and what was fused.
+        """Return a table of the nodes: inputs, output width, parameters, and what was fused.
 
         Examples
         --------
@@ -224,10 +224,10 @@ class Graph(Network):
         )
 
     def draw(self, path: Any = None, values: bool = True) -> str | None:
-        """Draw the graph as SVG or PNG, by the ending of ``path``; for None return the SVG's text.
+        """Draw the graph to an SVG or PNG file; without ``path``, return the text of the SVG.
 
-        With ``values``, edges show what ``forward(x, keep=True)`` kept, and below it the gradients
-        of its ``backward``: see ``fastmlp.drawing``.
+        With ``values``, the edges show the values that ``forward(x, keep=True)`` kept and the
+        gradients that ``backward`` kept: see ``fastmlp.drawing``.
 
         Examples
         --------
@@ -241,7 +241,7 @@ class Graph(Network):
         return drawing.draw(self, path, values)
 
     def _fused(self) -> dict[str, str]:
-        """The node whose pass over the data each node is part of; "" for its own."""
+        """Return, for each node, the node that it is fused into; "" if it is not fused."""
         passes = self._engine.core.passes()
         first: dict[int, str] = {}
         found: dict[str, str] = {}

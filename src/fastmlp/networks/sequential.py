@@ -1,4 +1,4 @@
-"""The chain of layers."""
+"""Sequential: a chain of layers."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ class Sequential(Network):
     Parameters
     ----------
     *layers : Layer
-        At least one, or one list of them. Layers that already have weights keep them (cast to
-        ``dtype``); the others are initialised from ``seed``.
+        One or more layers, or one list of layers. Layers that already have weights keep them (cast
+        to ``dtype``); the others are initialised from ``seed``.
     dtype : {"float32", "float64"}, default "float32"
-        Of parameters, inputs and outputs; other input is converted.
+        The type of parameters, inputs and outputs; other inputs are converted.
     seed : int, optional
-        Determines first weights, dropout masks and (by default) the shuffling of ``fit``. Drawn
-        from the system's entropy if None, and kept in ``net.seed``.
+        Determines initial weights, dropout masks and (by default) the shuffling of ``fit``. If
+        None, it is drawn from the system's entropy and kept in ``net.seed``.
     in_features : int, optional
-        Width of the input; needed only where the first layer has none of its own.
+        Width of the input; needed only if the first layer has no ``in_features``.
 
     Attributes
     ----------
     params, grads : ndarray, shape (n_parameters,)
-        All parameters and their gradients: ``W`` row-major, then ``b``, layer by layer. The
-        layers' ``W``, ``b``, ``dW``, ``db`` are views of them; writing takes effect at the next
-        call.
+        All parameters and their gradients: ``W`` in row-major order, then ``b``, layer by layer.
+        The layers' ``W``, ``b``, ``dW``, ``db`` are views of them; writing into them takes effect
+        at the next call.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def _check_layers(layers: tuple[Any, ...]) -> tuple[Layer, ...]:
             hint = "; write it with parentheses" if isinstance(layer, type) else ""
             raise ArgumentTypeError(f"layer {i}: got {validation.shown(layer)}; want a layer{hint}")
         if not layer.n_inputs[0] <= 1 <= layer.n_inputs[1]:
-            raise ArgumentError(f"layer {i}: {layer!r} does not read one value; use fm.Graph")
+            raise ArgumentError(f"layer {i}: {layer!r} does not have one input; use fm.Graph")
         if layer.object_id() in seen:
             raise ArgumentError(f"layer {i}: {layer!r} appears twice; make another one")
         seen.add(layer.object_id())
@@ -148,11 +148,11 @@ def _check_layers(layers: tuple[Any, ...]) -> tuple[Layer, ...]:
 
 
 def _widths(layers: tuple[Layer, ...], in_features: int | None) -> list[int]:
-    """Widths before the first layer and after each."""
+    """Return the width of the input, and of the output of each layer."""
     own: int | None = getattr(layers[0], "in_features", None)
     if in_features is None and own is None:
         raise ArgumentError(
-            f"layer 0: {layers[0]!r} has no input width of its own; "
+            f"layer 0: {layers[0]!r} does not determine the width of the input; "
             "put a Linear first or give Sequential(..., in_features=)"
         )
     first = own if in_features is None else in_features

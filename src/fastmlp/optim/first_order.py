@@ -1,7 +1,8 @@
-"""Optimizers: how gradients change parameters. Formulas and defaults are PyTorch's.
+"""First-order optimizers. Formulas and defaults are PyTorch's.
 
-By hand, ``opt = fm.Adam(net, lr=1e-3)`` and ``opt.step()`` after each ``net.backward``. For a
-``Trainer`` or ``fit``, give one without a network: ``fm.Adam(lr=1e-3)``.
+For steps by hand, make one with a network, ``opt = fm.Adam(net, lr=1e-3)``, and call
+``opt.step()`` after each ``net.backward``. ``Trainer`` and ``fit`` take one without a network:
+``fm.Adam(lr=1e-3)``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from fastmlp.base.errors import ArgumentError, ArgumentTypeError, StateError
 _ROWS: Mapping[str, tuple[int, Any]] = {
     row["name"]: (kind, row) for kind, row in enumerate(_core.optimizers())
 }
-# By hand the loss is the caller's; the core's trainer wants one all the same.
+# The core's trainer needs a loss; steps by hand do not use it.
 _ANY_HEAD = ((0, tuple(default for _, default in _core.losses()[0]["params"]), "mean"), 1.0)
 
 
@@ -31,12 +32,12 @@ class Optimizer(Configurable):
         raise NotImplementedError
 
     def core_spec(self) -> tuple[int, tuple[float, ...]]:
-        """Return what the core takes: kind and hyperparameters."""
+        """Return kind and hyperparameters for the core."""
         raise NotImplementedError
 
 
 class FirstOrder(Optimizer):
-    """Base of the optimizers that the core runs, one update from one gradient."""
+    """Base of the optimizers that the core runs: each update needs one gradient only."""
 
     _lr: ClassVar[float] = 1e-3
 
@@ -51,7 +52,7 @@ class FirstOrder(Optimizer):
         self._core: _core.Trainer | None = None
 
     def _lr_from(self, net: Any, lr: float | None) -> Any:
-        """``SGD(0.1)``: a number where a network may stand is the learning rate."""
+        """Take a number in the place of the network as the learning rate: ``SGD(0.1)``."""
         if isinstance(net, numbers.Real) and lr is None:
             return net
         raise ArgumentTypeError(
@@ -60,7 +61,7 @@ class FirstOrder(Optimizer):
 
     @property
     def lr(self) -> float:
-        """Learning rate; may be set between steps."""
+        """Learning rate; it can be set between steps."""
         return self._rate
 
     @lr.setter
@@ -71,7 +72,7 @@ class FirstOrder(Optimizer):
 
     @property
     def bound(self) -> bool:
-        """Whether this optimizer was given a network of its own."""
+        """Whether this optimizer was made with a network."""
         return self._net is not None
 
     def step(self) -> None:
@@ -89,12 +90,12 @@ class FirstOrder(Optimizer):
         self._bound_net().core_net().grads[...] = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Return copies of everything that the next step depends on besides the parameters."""
+        """Return copies of all state that the next step depends on, without the parameters."""
         return {"lr": self.lr, **core_state(self._updater())}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take back what ``state_dict`` returned; unchanged where that does not fit."""
-        wanted = "what state_dict() returns"
+        """Restore a state from ``state_dict``; if it does not fit, nothing changes."""
+        wanted = "a dict from state_dict()"
         if "lr" not in validation.mapping(state, "state", wanted):
             raise ArgumentError(f"state: got {validation.shown(list(state))}; want {wanted}")
         lr = validation.real(state["lr"], "lr", 0.0)
@@ -107,7 +108,7 @@ class FirstOrder(Optimizer):
         return kind, tuple(float(values[name]) for name, _ in row["hyper"])
 
     def _hyper(self) -> dict[str, float]:
-        """Hyperparameters by the registry's names."""
+        """Return the hyperparameters by the registry's names."""
         skip = ("lr", "clip_norm")
         return {name: value for name, value in self.arguments().items() if name not in skip}
 
@@ -127,7 +128,7 @@ class FirstOrder(Optimizer):
         return self._core
 
     def __reduce__(self) -> Any:
-        # The state of a bound optimizer goes with its network: save state_dict().
+        # The state of a bound optimizer belongs to its network, so pickling one alone is an error.
         if self.bound:
             raise StateError("cannot pickle an optimizer bound to a network; use state_dict()")
         return _make, (type(self), self.arguments())
@@ -146,14 +147,14 @@ class SGD(FirstOrder):
     Parameters
     ----------
     net : Sequential or Linear, optional
-        For steps by hand. ``SGD(0.1)`` is ``SGD(lr=0.1)``.
+        The network to update, for steps by hand. ``SGD(0.1)`` is ``SGD(lr=0.1)``.
     lr : float, default 1e-3
     momentum : float, default 0
     nesterov : bool, default False
     weight_decay : float, default 0
-        On all parameters, biases too (penalties leave them out).
+        Applies to all parameters, biases too (penalties apply to weights only).
     clip_norm : float, optional
-        Largest Euclidean norm of the whole gradient; beyond it the gradient is scaled down.
+        Largest Euclidean norm of the whole gradient; a larger gradient is scaled down to it.
 
     Examples
     --------
@@ -194,17 +195,17 @@ class Adam(FirstOrder):
     Parameters
     ----------
     net : Sequential or Linear, optional
-        For steps by hand.
+        The network to update, for steps by hand.
     lr : float, default 1e-3
     betas : (float, float), default (0.9, 0.999)
     eps : float, default 1e-8
     weight_decay : float, default 0
         Added to the gradient: ``g += weight_decay * w``.
     eps_hat : bool, default False
-        Whether ``eps`` stands before the bias correction, beside the square root of ``v`` itself
-        (the paper's epsilon hat, section 2; TensorFlow's and scikit-learn's Adam).
+        Whether ``eps`` is added to the square root of ``v`` before the bias correction (the paper's
+        epsilon hat, section 2; TensorFlow's and scikit-learn's Adam).
     clip_norm : float, optional
-        Largest Euclidean norm of the whole gradient; beyond it the gradient is scaled down.
+        Largest Euclidean norm of the whole gradient; a larger gradient is scaled down to it.
 
     Examples
     --------
@@ -247,16 +248,16 @@ class AdamW(Adam):
     Parameters
     ----------
     net : Sequential or Linear, optional
-        For steps by hand.
+        The network to update, for steps by hand.
     lr : float, default 1e-3
     betas : (float, float), default (0.9, 0.999)
     eps : float, default 1e-8
     weight_decay : float, default 0.01
     eps_hat : bool, default False
-        Whether ``eps`` stands before the bias correction, beside the square root of ``v`` itself
-        (the paper's epsilon hat, section 2; TensorFlow's and scikit-learn's Adam).
+        Whether ``eps`` is added to the square root of ``v`` before the bias correction (the paper's
+        epsilon hat, section 2; TensorFlow's and scikit-learn's Adam).
     clip_norm : float, optional
-        Largest Euclidean norm of the whole gradient; beyond it the gradient is scaled down.
+        Largest Euclidean norm of the whole gradient; a larger gradient is scaled down to it.
 
     Examples
     --------
@@ -291,7 +292,7 @@ class RMSprop(FirstOrder):
     Parameters
     ----------
     net : Sequential or Linear, optional
-        For steps by hand.
+        The network to update, for steps by hand.
     lr : float, default 0.01
     alpha : float, default 0.99
     eps : float, default 1e-8
@@ -299,7 +300,7 @@ class RMSprop(FirstOrder):
     weight_decay : float, default 0
         Added to the gradient: ``g += weight_decay * w``.
     clip_norm : float, optional
-        Largest Euclidean norm of the whole gradient; beyond it the gradient is scaled down.
+        Largest Euclidean norm of the whole gradient; a larger gradient is scaled down to it.
 
     Examples
     --------
@@ -336,14 +337,14 @@ class Adagrad(FirstOrder):
     Parameters
     ----------
     net : Sequential or Linear, optional
-        For steps by hand.
+        The network to update, for steps by hand.
     lr : float, default 0.01
     lr_decay : float, default 0
     eps : float, default 1e-10
     weight_decay : float, default 0
         Added to the gradient: ``g += weight_decay * w``.
     clip_norm : float, optional
-        Largest Euclidean norm of the whole gradient; beyond it the gradient is scaled down.
+        Largest Euclidean norm of the whole gradient; a larger gradient is scaled down to it.
 
     Examples
     --------
@@ -371,7 +372,7 @@ class Adagrad(FirstOrder):
 
 
 def core_state(trainer: _core.Trainer) -> dict[str, Any]:
-    """Copies of the core optimizer's state."""
+    """Return copies of the state of the core's optimizer."""
     return {
         "t": trainer.t,
         "slots": [slot.copy() for slot in trainer.state],
@@ -380,13 +381,13 @@ def core_state(trainer: _core.Trainer) -> dict[str, Any]:
 
 
 def load_core_state(trainer: _core.Trainer, state: Mapping[str, Any]) -> None:
-    """Put back what ``core_state`` returned; nothing changes unless all of it fits."""
+    """Restore a state from ``core_state``; if a part does not fit, nothing changes."""
     targets = [*trainer.state, trainer.powers]
     try:
         t = validation.integer(state["t"], "t", 0)
         sources = [*state["slots"], state["powers"]]
     except (KeyError, TypeError) as error:
-        raise ArgumentError(f"state: want the dict that state_dict() returns ({error})") from error
+        raise ArgumentError(f"state: want a dict from state_dict() ({error})") from error
     if len(sources) != len(targets):
         raise ArgumentError(f"state: got {len(sources)} arrays; want {len(targets)}")
     arrays = [

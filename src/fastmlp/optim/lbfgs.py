@@ -1,4 +1,4 @@
-"""The quasi-Newton optimizer: SciPy's, on the network's one flat array."""
+"""The quasi-Newton optimizer: SciPy's L-BFGS-B on the network's flat array of parameters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastmlp.optim.first_order import Optimizer
 
 
 class Ended(NamedTuple):
-    """How a minimisation ended: by itself, or at a limit that ``message`` names."""
+    """How a minimisation ended: it converged, or it met the limit that ``message`` names."""
 
     converged: bool
     message: str
@@ -22,28 +22,28 @@ class Ended(NamedTuple):
 class LBFGS(Optimizer):
     """Limited-memory BFGS with a line search (Liu and Nocedal, 1989), by SciPy's L-BFGS-B.
 
-    For small problems, on all the data at once: in ``fit`` an epoch is one iteration (and
-    ``batch_size`` must be left out), in ``Trainer.step`` a step is ``max_iter`` iterations on that
-    batch. The line search chooses the step's length, so there is no learning rate.
+    For small problems: every iteration uses all the data. In ``fit`` an epoch is one iteration, and
+    ``batch_size`` must be left out. In ``Trainer.step`` a step is ``max_iter`` iterations on that
+    batch. The line search chooses the length of a step, so there is no learning rate.
 
     Parameters
     ----------
     max_iter : int, default 20
         Iterations in one ``Trainer.step``.
     history_size : int, default 10
-        How many past steps shape the next one.
+        How many past steps approximate the Hessian.
     max_eval : int, optional
-        Evaluations of loss and gradient, all of the line searches' together; 21 for each iteration
-        by default.
+        Largest number of evaluations of loss and gradient in all line searches together; by default
+        21 for each iteration.
     tolerance_grad : float, default 1e-7
-        Stop when no gradient element is larger.
+        Stop when no element of the gradient is larger than this.
     tolerance_change : float, default 1e-9
-        Stop when the loss changes relatively by less.
+        Stop when the relative change of the loss is smaller than this.
 
     Raises
     ------
     MissingPackageError
-        Where SciPy is not installed.
+        If SciPy is not installed.
 
     Examples
     --------
@@ -73,7 +73,7 @@ class LBFGS(Optimizer):
         return 1.0
 
     def core_spec(self) -> tuple[int, tuple[float, ...]]:
-        """Return any kind: the core computes penalties with it, SciPy makes the updates."""
+        """Return some optimizer for the core, which computes penalties only; SciPy updates."""
         return 0, tuple(float(default) for _, default in _core.optimizers()[0]["hyper"])
 
     def minimize(
@@ -83,9 +83,9 @@ class LBFGS(Optimizer):
         iterations: int,
         on_iteration: Callable[[Array, float], None],
     ) -> Ended:
-        """Run ``iterations`` on ``objective(flat) -> (value, gradient)``, float64.
+        """Minimise ``objective(flat) -> (value, gradient)``, in float64.
 
-        ``on_iteration(flat, value)`` follows each iteration, and may raise StopIteration.
+        ``on_iteration(flat, value)`` is called after each iteration; it may raise StopIteration.
         """
         try:
             from scipy.optimize import minimize
@@ -94,10 +94,10 @@ class LBFGS(Optimizer):
                 'LBFGS needs SciPy: pip install "fastmlp[sklearn]"'
             ) from error
 
-        def callback(intermediate_result: Any) -> None:  # SciPy goes by the argument's name
+        def callback(intermediate_result: Any) -> None:  # SciPy looks at the name of the argument
             on_iteration(intermediate_result.x, float(intermediate_result.fun))
 
-        # A line search takes at most 20 evaluations: the iterations are what ends the run.
+        # A line search takes at most 20 evaluations, so 21 for each iteration never end the run.
         options = {
             "maxiter": iterations,
             "maxfun": self.max_eval or 21 * iterations,

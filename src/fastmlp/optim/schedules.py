@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the rate of every step of an epoch, from the optimizer's ``lr``.
+"""Learning-rate schedules: the rate of each step of an epoch, from the optimizer's ``lr``.
 
 Epochs and steps count from 0. ``StepLR``, ``ExponentialLR`` and ``CosineLR`` change between
 epochs, ``OneCycleLR`` at each step; formulas are PyTorch's.
@@ -19,22 +19,22 @@ from fastmlp.base.validation import Array
 
 
 class Schedule(Configurable):
-    """Base of the schedules; ``rates`` is what a schedule of one's own has to define."""
+    """Base of the schedules; a schedule of your own has to define ``rates``."""
 
     def start(self) -> None:
-        """Forget the past: called when a fit begins."""
+        """Reset the schedule; called when a fit begins."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what ``observe`` has changed, for checkpoints."""
+        """Return the state that ``observe`` changes, for checkpoints."""
         return {name: value for name, value in vars(self).items() if name.startswith("_")}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take back what ``state_dict`` returned."""
+        """Restore a state from ``state_dict``."""
         if not isinstance(state, Mapping) or set(state) != set(self.state_dict()):
             raise ArgumentError(
                 f"state: got {validation.shown(state)}; want {sorted(self.state_dict())}"
             )
-        # Of the integers, those that a float can hold.
+        # Integers are limited to those that a float holds exactly.
         numbers = all(
             type(value) is float or (type(value) is int and abs(value) <= 2**53)
             for value in state.values()
@@ -51,9 +51,9 @@ class Schedule(Configurable):
         lr : float
             The optimizer's learning rate.
         epoch, epochs : int
-            Index of the epoch, and how many there will be.
+            Index of the epoch, and number of epochs of the fit.
         steps : int
-            Steps in an epoch.
+            Number of steps of an epoch.
 
         Returns
         -------
@@ -62,15 +62,15 @@ class Schedule(Configurable):
         return np.full(steps, lr * self._multiplier(epoch))
 
     def _multiplier(self, epoch: int) -> float:
-        """What ``lr`` is multiplied by throughout an epoch."""
+        """Return the factor of ``lr`` for an epoch."""
         return 1.0
 
     def observe(self, value: float) -> None:
-        """Hear an epoch's validation loss, or training loss where there is no validation."""
+        """Take an epoch's validation loss, or its training loss without validation."""
 
 
 class ConstantLR(Schedule):
-    """The optimizer's learning rate throughout.
+    """The optimizer's learning rate in every step.
 
     Examples
     --------
@@ -129,14 +129,14 @@ class CosineLR(Schedule):
     """Half a cosine from ``lr`` to ``eta_min`` over the epochs (Loshchilov and Hutter, 2017).
 
     ``eta_min + (lr - eta_min) * (1 + cos(pi * epoch / epochs)) / 2``, as PyTorch's
-    ``CosineAnnealingLR`` with ``T_max`` = epochs. With ``warmup``, that many first epochs rise
-    linearly, step by step, to ``lr``, and the cosine takes the rest.
+    ``CosineAnnealingLR`` with ``T_max`` = epochs. In the first ``warmup`` epochs the rate rises
+    linearly, step by step, to ``lr``; the cosine covers the rest.
 
     Parameters
     ----------
     eta_min : float, default 0
     warmup : int, default 0
-        Epochs.
+        Number of epochs.
 
     Examples
     --------
@@ -159,17 +159,17 @@ class CosineLR(Schedule):
 
 
 class OneCycleLR(Schedule):
-    """Up from ``max_lr / div_factor`` to ``max_lr`` and down again (Smith and Topin, 2019).
+    """Rise from ``max_lr / div_factor`` to ``max_lr``, then fall (Smith and Topin, 2019).
 
-    Half cosines, step by step over the whole fit; the end is ``max_lr / div_factor /
-    final_div_factor``. The optimizer's ``lr`` is not used. As PyTorch's, without the cycling of
-    momentum.
+    Both phases are half cosines, step by step over the whole fit. The last rate is
+    ``max_lr / div_factor / final_div_factor``. The optimizer's ``lr`` is not used. Like PyTorch's,
+    without the cycle of momentum.
 
     Parameters
     ----------
     max_lr : float
     pct_start : float, default 0.3
-        Part of the steps that rise.
+        Fraction of the steps in which the rate rises.
     div_factor : float, default 25
     final_div_factor : float, default 1e4
 
@@ -199,7 +199,7 @@ class OneCycleLR(Schedule):
         at = np.arange(epoch * steps, (epoch + 1) * steps)
         peak, end = self.pct_start * total - 1.0, total - 1.0
         first = self.max_lr / self.div_factor
-        # A phase without length is at its end.
+        # A phase without steps is at its end.
         up = at / peak if peak > 0 else np.ones(steps)
         down = (at - peak) / (end - peak) if end > peak else np.zeros(steps)
         rising = _cosine(first, self.max_lr, up)
@@ -211,8 +211,9 @@ class OneCycleLR(Schedule):
 class ReduceLROnPlateau(Schedule):
     """Multiply the rate by ``factor`` after ``patience`` epochs without a better loss.
 
-    The loss is validation's where there is one, else training's; better is below the best times
-    ``1 - threshold``. The best is ``patience + 1`` epochs old when the rate falls, as in PyTorch.
+    The loss is the validation loss if there is one, else the training loss. It is better if it is
+    below ``1 - threshold`` times the best. As in PyTorch, the best is ``patience + 1`` epochs old
+    when the rate falls.
 
     Parameters
     ----------
@@ -221,7 +222,7 @@ class ReduceLROnPlateau(Schedule):
     patience : int, default 10
     threshold : float, default 1e-4
     cooldown : int, default 0
-        Epochs after a fall that do not count.
+        Number of epochs after a fall that do not count.
     min_lr : float, default 0
 
     Examples
