@@ -63,6 +63,7 @@ def _stress(python: str, seconds: int, has_gil: bool) -> Iterator[Figure]:
         f"Steps of one trainer that were lost, {where}", int(found["lost"]), 0,
         f"of {found['steps']}",
     )  # fmt: skip
+    yield exactly(f"Predictions amid steps of no step's weights, {where}", found["mixed"], 0)
 
 
 def _declares_itself(python: str) -> Figure:

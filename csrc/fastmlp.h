@@ -79,7 +79,8 @@ typedef int (*fm_poll)(void *context);
 /* FM_BAD_ARGUMENT for fewer than 0 rows, and for a network with nodes of the caller's whose function has not been set. */
 
 /* y = net(x). Keeps nothing; any number of threads may call it at once. `poll` may be NULL; FM_INTERRUPTED after it said
-   stop. */
+   stop. Where another thread updates parameters meanwhile, it tries again for a millisecond, then FM_IN_USE: *y is never
+   computed from a mixture of parameters before and after an update. */
 fm_status fm_net_predict(fm_net *net, int64_t rows, const void *const *x, void *const *y, fm_poll poll, void *context);
 fm_status fm_net_reserve(fm_net *net, int64_t rows); /* takes the memory for it, so that it cannot be lacking later */
 
@@ -88,6 +89,9 @@ fm_status fm_net_reserve(fm_net *net, int64_t rows); /* takes the memory for it,
    from had it: then its arrays may be read, and nothing else. */
 fm_status fm_net_take(fm_net *net);
 void fm_net_give_back(fm_net *net);
+/* Who has taken the network and writes into its parameters or state tells predict of it. Calls below do so themselves. */
+void fm_net_begin_update(fm_net *net);
+void fm_net_end_update(fm_net *net);
 
 /* The same as predict, keeping what backward needs (a copy of x, the activations). */
 fm_status fm_net_forward(fm_net *net, int64_t rows, const void *const *x, int training, void *const *y);

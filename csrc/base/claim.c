@@ -14,3 +14,8 @@ fm_status fm_claim_take(fm_claim *claim) {
 }
 
 void fm_claim_release(fm_claim *claim) { atomic_store_explicit(&claim->holder, 0, memory_order_release); }
+
+int fm_claim_is_lost(const fm_claim *claim) {
+    const int holder = atomic_load_explicit(&claim->holder, memory_order_relaxed);
+    return holder != 0 && holder != 1 + fm_forks();
+}

@@ -12,5 +12,6 @@ typedef struct {
    it does not exist here, so nobody will ever finish what it was doing. */
 fm_status fm_claim_take(fm_claim *claim);
 void fm_claim_release(fm_claim *claim);
+int fm_claim_is_lost(const fm_claim *claim);
 
 #endif

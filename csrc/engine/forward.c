@@ -265,7 +265,10 @@ static fm_status forward(fm_net *net, int64_t rows, const void *const *x, int tr
     const int most = hand_threads(net, rows, &threads);
     if (fm_plan_reserve(&net->plan, net, FM_PLAN_FORWARD, rows, most) != FM_OK) return FM_NO_MEMORY;
     net->saved_rows = -1;
-    if (forward_in(net, &net->plan, threads, rows, x, training, y) != FM_OK) return FM_INTERRUPTED;
+    if (training && net->n_state > 0) fm_net_begin_update(net); /* of running moments */
+    const fm_status status = forward_in(net, &net->plan, threads, rows, x, training, y);
+    fm_net_end_update(net);
+    if (status != FM_OK) return status;
     net->saved_rows = rows;
     net->saved_training = training;
     net->saved_step = net->step;
@@ -291,7 +294,8 @@ typedef struct {
     void *const *y;
     fm_poll poll;
     void *poll_context;
-    _Atomic int stop;
+    uint64_t count;   /* of the network's updates */
+    _Atomic int stop; /* a status */
 } predict_call;
 
 /* The value of a source for the block of rows that begins at `row`. */
@@ -325,8 +329,9 @@ static void predict_rows(const predict_call *call, const fm_exec *e, int64_t row
 
 /* Blocks take milliseconds at most, so the calling thread asks after each but the last. */
 static void ask_to_go_on(predict_call *call, const fm_exec *e) {
-    if (call->poll == NULL || e->worker->index != 0) return;
-    if (call->poll(call->poll_context)) atomic_store(&call->stop, 1);
+    if (e->worker->index != 0) return;
+    if (fm_seqlock_begin_read(&call->net->updates) != call->count) atomic_store(&call->stop, FM_IN_USE);
+    if (call->poll != NULL && call->poll(call->poll_context)) atomic_store(&call->stop, FM_INTERRUPTED);
 }
 
 static void predict_task(void *context, fm_worker *self) {
@@ -349,8 +354,8 @@ static void predict_task(void *context, fm_worker *self) {
     }
 }
 
-static fm_status predict_or_reserve(fm_net *net, int64_t rows, const void *const *x, void *const *y, fm_poll poll,
-                                    void *context) {
+fm_status fm_predict_once(fm_net *net, uint64_t count, int64_t rows, const void *const *x, void *const *y, fm_poll poll,
+                          void *context) {
     if (rows < 0 || (y != NULL && !fm_net_can_run(net))) return FM_BAD_ARGUMENT;
     const fm_modes host = fm_enter_arithmetic();
     const int threads = fm_plan_threads(net, rows, 1.0, 1.0, 1);
@@ -364,9 +369,9 @@ static fm_status predict_or_reserve(fm_net *net, int64_t rows, const void *const
     if (status == FM_OK && net->has_custom) {
         if (y != NULL && rows > 0) status = forward_in(net, &plan, threads, rows, x, 0, y);
     } else if (status == FM_OK) {
-        predict_call call = {net, fm_table(net->dtype), &plan, rows, block, x, y, poll, context, 0};
+        predict_call call = {net, fm_table(net->dtype), &plan, rows, block, x, y, poll, context, count, 0};
         if (y != NULL && rows > 0) fm_parallel(threads, predict_task, &call);
-        if (atomic_load(&call.stop)) status = FM_INTERRUPTED;
+        status = atomic_load(&call.stop);
     }
     if (taken) {
         fm_plan_release(&plan);
@@ -377,9 +382,3 @@ static fm_status predict_or_reserve(fm_net *net, int64_t rows, const void *const
     fm_leave_arithmetic(host);
     return status;
 }
-
-fm_status fm_net_predict(fm_net *net, int64_t rows, const void *const *x, void *const *y, fm_poll poll, void *context) {
-    return predict_or_reserve(net, rows, x, y, poll, context);
-}
-
-fm_status fm_net_reserve(fm_net *net, int64_t rows) { return predict_or_reserve(net, rows, NULL, NULL, NULL, NULL); }

@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/claim.h"
 #include "base/parallel.h"
+#include "base/seqlock.h"
 #include "fastmlp.h"
 #include "kernels/table.h"
 
@@ -80,7 +81,8 @@ struct fm_net {
     int saved_training;
     fm_plan idle_plan; /* kept by predict for its next call */
     atomic_flag idle_taken;
-    fm_claim claim; /* for all that is not predict */
+    fm_claim claim;     /* for all that is not predict */
+    fm_seqlock updates; /* of parameters and state, by who has the claim; predict looks at it */
 };
 
 /* How work is cut: by rows (each thread takes its rows through all stages, no waiting), or by columns of every stage
@@ -156,6 +158,9 @@ int fm_exec_columns(const fm_exec *e, const fm_stage *stage, int64_t width, int6
 void fm_transpose_weights(const fm_exec *e, int stage, int64_t begin, int64_t end);
 void fm_prepare(const fm_exec *e, int only_dot); /* transposed weights; ends in a barrier */
 void fm_forward_stages(const fm_exec *e);
+/* A prediction, or only its memory where y is NULL; FM_IN_USE where updates had another `count` behind some block. */
+fm_status fm_predict_once(fm_net *net, uint64_t count, int64_t rows, const void *const *x, void *const *y, fm_poll poll,
+                          void *context);
 int64_t fm_source_width(const fm_net *net, int source);
 const void *fm_source_value(const fm_exec *e, int source);
 void fm_copy_rows(const fm_exec *e, int64_t width, const void *from, void *to);

@@ -98,11 +98,6 @@ static void gather_batch(training_thread *t, int64_t first) {
     fm_use_batch(&t->e);
 }
 
-static void take_batch(training_thread *t, int64_t first) {
-    if (t->run->epoch->order == NULL) view_batch(t, first);
-    else gather_batch(t, first);
-}
-
 /* The caller's own losses, on the calling thread, when all scores are there. */
 static void custom_losses(training_thread *t, int64_t first) {
     const fm_trainer *trainer = t->run->trainer;
@@ -163,7 +158,8 @@ static int is_time_to_regroup(const training_thread *t) {
 static void phase_a(training_thread *t, int64_t first) {
     fm_look_around(t->e.worker);
     if (t->e.worker->index == 0 && is_time_to_regroup(t)) atomic_store(&t->run->regroup, 1);
-    take_batch(t, first);
+    if (t->run->epoch->order == NULL) view_batch(t, first);
+    else gather_batch(t, first);
     /* rows gathered by others are needed by a cut by columns, and their weights by the loss's scale */
     if (t->run->epoch->order != NULL && (t->e.cut == FM_CUT_COLUMNS || t->targets[0].weight != NULL))
         fm_barrier(t->e.worker);
@@ -235,6 +231,7 @@ static void update_all(training_thread *t) {
     if (t->run->trainer->optimizer.clip_norm != 0.0) clip(t);
     fm_share(t->e.worker, t->e.net->n_params, FM_SUM_CHUNK, &begin, &end);
     fm_update_range(t->run->trainer, &t->clock, begin, end);
+    fm_keep_moments(&t->e);
     fm_barrier(t->e.worker);
     if (!t->is_last) fm_prepare(&t->e, 0);
 }
@@ -243,6 +240,8 @@ static void update_all(training_thread *t) {
 static int phase_b(training_thread *t) {
     const int last = updates_come_last(t);
     for (int i = 0; i < t->e.net->n_stages; i++) stage_gradients(t, i, !last);
+    if (!last) fm_keep_moments(&t->e);
+    else if (t->e.worker->index == 0) fm_net_begin_update(t->run->trainer->net);
     fm_barrier(t->e.worker);
     if (!last) return 1;
     if (atomic_load(&t->run->stop)) return 0;
@@ -297,6 +296,7 @@ static int one_step(training_thread *t, int64_t first) {
     fm_exec_share(&t->e);
     t->e.step = t->e.net->step + (uint32_t)t->clock.t - (uint32_t)run->trainer->t;
     phase_a(t, first);
+    if (t->e.worker->index == 0 && !updates_come_last(t)) fm_net_begin_update(run->trainer->net);
     fm_barrier(t->e.worker);
     if (atomic_load(&run->stop) == 1) return 0;
     t->phase = 1;
@@ -309,7 +309,6 @@ static int one_step(training_thread *t, int64_t first) {
         t->clock = before;
         return 0;
     }
-    fm_keep_moments(&t->e);
     if (t->e.worker->index == 0) account(t, step, number);
     return 1;
 }
@@ -339,7 +338,9 @@ static void training_task(void *context, fm_worker *self) {
         t.e.rows = epoch->rows - first < epoch->batch ? epoch->rows - first : epoch->batch;
         t.e.cut = fm_plan_cut(t.e.rows, self->count);
         t.is_last = first + epoch->batch >= epoch->rows;
-        if (!one_step(&t, first)) break;
+        const int done = one_step(&t, first);
+        if (self->index == 0) fm_net_end_update(trainer->net);
+        if (!done) break;
         first += epoch->batch;
     }
     fm_barrier(self); /* nobody reads the trainer's clock any more */

@@ -111,7 +111,9 @@ static fm_status update(fm_trainer *trainer, double lr) {
     fm_clock clock = {.t = trainer->t, .power = {trainer->power[0], trainer->power[1]}};
     clock = fm_clock_next(trainer, clock, lr);
     if (trainer->optimizer.clip_norm != 0.0 && clip(trainer, &clock) != FM_OK) return FM_NO_MEMORY;
+    fm_net_begin_update(trainer->net);
     fm_update_range(trainer, &clock, 0, trainer->net->n_params);
+    fm_net_end_update(trainer->net);
     trainer->t = clock.t;
     memcpy(trainer->power, clock.power, sizeof trainer->power);
     return FM_OK;

@@ -117,6 +117,8 @@ cdef extern from "fastmlp.h" nogil:
                              void *const *y)
     fm_status fm_net_take(fm_net *net)
     void fm_net_give_back(fm_net *net)
+    void fm_net_begin_update(fm_net *net)
+    void fm_net_end_update(fm_net *net)
     int64_t fm_net_saved_rows(const fm_net *net)
     fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int accumulate,
                               void *const *dx)

@@ -173,6 +173,17 @@ cdef class Net:
     cdef void leave(self) noexcept:
         fm_net_give_back(self.net)
 
+    def assign(self, params, state):
+        """Copy numbers into parameters and state; no prediction sees half of them."""
+        self.enter()
+        fm_net_begin_update(self.net)
+        try:
+            self.params[...] = params
+            self.state[...] = state
+        finally:
+            fm_net_end_update(self.net)
+            self.leave()
+
     cdef object made(self, object given, list widths, int64_t rows):
         """Empty arrays of these widths: a list where `given` is one, else the only one."""
         if not isinstance(given, list):
@@ -209,6 +220,9 @@ cdef class Net:
                                         context)
         if status == FM_INTERRUPTED and signals is not None and signals.error is not None:
             raise signals.error
+        if status == FM_IN_USE:
+            raise StateError("predict: another thread is updating this network's parameters; call "
+                             "it again, or predict with a copy of the network")
         self.check(status)
         return y
 

@@ -132,7 +132,8 @@ class Engine:
         unfused.params[...], unfused.state[...] = self.core.params, self.core.state
         unfused.step_count = self.core.step_count
         y = unfused.forward(rows, training)
-        self.core.state[...], self.core.step_count = unfused.state, unfused.step_count
+        self.core.assign(self.core.params, unfused.state)
+        self.core.step_count = unfused.step_count
         self.kept_ends = {"values": rows}
         return y
 

@@ -95,7 +95,9 @@ class Network(_core.Predictor):
     @params.setter
     def params(self, values: Any) -> None:
         target = self.params
-        target[...] = validation.shaped(values, "params", target.shape, target.dtype)
+        self._engine.core.assign(
+            validation.shaped(values, "params", target.shape, target.dtype), self.state
+        )
 
     @property
     def grads(self) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastmlp import _core
 from fastmlp.base import validation as check
-from fastmlp.base.errors import ArgumentError, ArgumentTypeError
+from fastmlp.base.errors import ArgumentError, ArgumentTypeError, StateError
 from fastmlp.base.validation import Array
 from fastmlp.losses.penalties import as_list
 from fastmlp.networks.base import Network
@@ -197,7 +197,7 @@ class Trainer(_core.Stepper):
         accepted, moments = net.params.astype(np.float64), net.state.copy()
 
         def objective(flat: Array) -> tuple[float, Array]:
-            net.params[...], net.state[...] = flat, moments
+            net.assign(flat, moments)
             net.step_count = count
             values.append(self._gradient(data) + self._core.penalty())
             return values[-1], net.grads.astype(np.float64)
@@ -205,13 +205,16 @@ class Trainer(_core.Stepper):
         def after_iteration(flat: Array, value: float) -> None:
             # The line search has ended here, so this evaluation's moments are the ones that count.
             accepted[...], moments[...] = flat, net.state
-            net.params[...] = flat
+            net.assign(flat, moments)
             on_iteration(value)
 
         try:
             return self.optimizer.minimize(objective, accepted.copy(), iterations, after_iteration)
         finally:
-            net.params[...], net.state[...] = accepted, moments
+            try:
+                net.assign(accepted, moments)
+            except StateError:  # another thread computes with the network, and may see both
+                net.params[...], net.state[...] = accepted, moments
 
     def state_dict(self) -> dict[str, Any]:
         """Return copies of all that training depends on besides the network's parameters.

@@ -1,0 +1,158 @@
+"""A prediction beside another thread's update is of the weights before or after it, or refused."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+import fastmlp as fm
+
+ROWS, WIDTH = 8, 300
+
+
+class Beside:
+    """Predicts in a thread of its own while the block runs; keeps what came of it."""
+
+    def __init__(self, net, x):
+        self.net, self.x = net, x
+        self.found, self.refused, self.errors = set(), 0, []
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.predict)
+
+    def predict(self):
+        while not self.over.is_set():
+            try:
+                self.found.add(self.net.predict(self.x).tobytes())
+            except fm.StateError as error:
+                self.refused += "predict: another thread" in str(error)
+            except Exception as error:
+                self.errors.append(error)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *error):
+        self.over.set()
+        self.thread.join()
+        assert not self.errors
+
+
+def network(norm=False):
+    middle = [fm.BatchNorm(WIDTH)] if norm else [fm.Tanh()]
+    return fm.Sequential(fm.Linear(WIDTH, WIDTH), *middle, fm.Linear(WIDTH, 8), seed=0)
+
+
+def rows():
+    return np.sin(np.arange(ROWS * WIDTH, dtype=np.float32)).reshape(ROWS, WIDTH)
+
+
+X = rows()
+Y = np.cos(np.arange(ROWS * 8, dtype=np.float32)).reshape(ROWS, 8)
+
+
+def by_steps(net):
+    trainer = fm.Trainer(net, fm.MSELoss(), fm.SGD(lr=1e-3, momentum=0.5))
+    return (lambda: trainer.step(X, Y),)
+
+
+def by_clipped_steps(net):
+    trainer = fm.Trainer(net, fm.MSELoss(), fm.SGD(lr=1e-2, clip_norm=0.1))
+    return (lambda: trainer.step(X, Y),)
+
+
+def by_epochs(net):
+    trainer = fm.Trainer(net, fm.MSELoss(), fm.SGD(lr=1e-3))
+    return (lambda: trainer.fit(X, Y, epochs=1, batch_size=ROWS, progress=False),)
+
+
+def by_hand(net):
+    optimizer = fm.SGD(net, lr=1e-3, momentum=0.5)
+
+    def gradient():
+        net.backward(Y * 1e-2)
+
+    return lambda: net.forward(X, training=True), gradient, optimizer.step
+
+
+def by_assignment(net):
+    values = np.random.default_rng(0)
+
+    def update():
+        net.params = values.standard_normal(net.params.size) * 0.1
+
+    return (update,)
+
+
+WAYS = {f.__name__: f for f in (by_steps, by_clipped_steps, by_epochs, by_hand, by_assignment)}
+
+
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("threads", [1, 2], indirect=True)
+def test_predictions_beside_updates_are_of_one_state(way, norm, threads):
+    count = 50
+    net, twin = network(norm), network(norm)
+    parts, again = WAYS[way](net), WAYS[way](twin)
+    with Beside(net, X[:2]) as beside:
+        for part in parts * count:
+            part()
+    possible = {twin.predict(X[:2]).tobytes()}
+    for part in again * count:
+        part()
+        possible.add(twin.predict(X[:2]).tobytes())
+    assert len(possible) > count / 2
+    assert beside.found <= possible
+    assert beside.found or beside.refused
+
+
+def test_predictions_beside_lbfgs_are_of_one_state():
+    """It tries points that are no iteration's: each is seen whole."""
+    pytest.importorskip("scipy.optimize")
+    net = network()
+    states = {}
+
+    class Loss:
+        def forward(self, scores, y):
+            states[net.predict(X[:2]).tobytes()] = True
+            self.d = scores - y
+            return float((self.d**2).mean())
+
+        def backward(self):
+            return 2 * self.d / self.d.size
+
+    states[net.predict(X[:2]).tobytes()] = True
+    with Beside(net, X[:2]) as beside:
+        fm.fit(net, X, Y, loss=Loss(), optimizer=fm.LBFGS(), epochs=8, progress=False)
+    states[net.predict(X[:2]).tobytes()] = True
+    assert beside.found <= set(states)
+
+
+def predict_until_refused(net, x):
+    while True:
+        net.predict(x)
+
+
+def test_a_long_prediction_beside_steps_is_refused():
+    """It would be of many weights; it ends soon after the first update, and the steps go on."""
+    net = network()
+    (update,) = by_steps(net)
+    x = np.tile(X, (2000, 1))
+    right = net.predict(x)
+    over = threading.Event()
+
+    def train():
+        while not over.is_set():
+            update()
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    try:
+        with pytest.raises(fm.StateError, match=r"^predict: another thread"):
+            predict_until_refused(net, x)
+    finally:
+        over.set()
+        thread.join()
+    assert net.predict(x).shape == right.shape
