@@ -22,10 +22,9 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 
-from fastmlp.tabular.models.mlp import fit_network
-from fastmlp.tabular.plan import Hyperparameters
-from fastmlp.tabular.splits import HOLD_OUT, Part, Preparation, split_off
-from fastmlp.tabular.table import load_table
+from fastmlp.tabular import MLP, load_table
+from fastmlp.tabular.preparation import Part, Preparation
+from fastmlp.tabular.splits import HOLD_OUT, split_off
 
 TEST = 0.25
 
@@ -35,9 +34,8 @@ def fit_fastmlp(table, rows, part, seed):
     _, validation = split_off(table, rows, HOLD_OUT, seed)
     held = np.isin(rows, validation)
     parts = [Part(part.x[chosen], part.y[chosen]) for chosen in (~held, held)]
-    options = Hyperparameters(seed=seed)
-    plan = options.plan(len(parts[0].y))
-    net, _ = fit_network(options, plan, len(table.classes), *parts)
+    plan = MLP().plan(len(parts[0].y), len(table.classes))
+    net, _ = plan.fit(*parts, seed)
     return lambda x: decided(net.predict(x), table)
 
 

@@ -1,13 +1,10 @@
-"""What the tests of tables share: a generated table, and what the command line said."""
+"""What the tests of tables share: a generated table, and what the command line printed."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-pytest.importorskip("click")
-pytest.importorskip("sklearn")
-pytest.importorskip("matplotlib")
 pytest.importorskip("pandas")
 
 import pandas as pd

@@ -18,16 +18,16 @@ from fastmlp.cli import commands, main
 from fastmlp.io import read_metadata, safetensors
 from fastmlp.io.model import FORMAT_VERSION, RESERVED_KEY
 
-pytest.importorskip("houses")  # skips where packages of the command line are missing
+pytest.importorskip("click")
+pytest.importorskip("matplotlib")
+pytest.importorskip("sklearn")
+pytest.importorskip("houses")  # skips where pandas is missing
 
 import pandas as pd
 from houses import one_error_line
 
 from fastmlp.cli.info import MOST_COLUMNS
-from fastmlp.tabular.encoder import Encoder
-from fastmlp.tabular.model_file import TableDescription, TableModel
-from fastmlp.tabular.splits import Preparation, hold_out
-from fastmlp.tabular.table import BUILT_IN
+from fastmlp.tabular import Encoder, TableDescription, TableModel
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -45,46 +45,6 @@ sys.exit(main({arguments!r}))
 def run_without(names: list[str], arguments: list[str]) -> subprocess.CompletedProcess[str]:
     code = HIDE.format(names=names, arguments=arguments)
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-
-
-def readme_output() -> list[str]:
-    """What the README shows of the first command's output."""
-    readme = Path(__file__).resolve().parents[2] / "README.md"
-    return readme.read_text("utf-8").split("```text\n")[1].split("```")[0].splitlines()
-
-
-def test_train_digits_as_the_readme_does(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "digits"]) == 0
-    captured = capsys.readouterr()
-    lines = captured.out.splitlines()
-    assert lines[0].split() == [
-        "epoch",
-        "train",
-        "loss",
-        "validation",
-        "loss",
-        "validation",
-        "accuracy",
-        "time",
-        "left",
-    ]
-    assert lines[1].split()[0] == "1"
-    accuracy = float(captured.out.split("test accuracy")[1].split()[0])
-    assert accuracy >= 97.0
-    for word in ("training time", "epochs", "parameters", "digits.safetensors", "digits.png"):
-        assert word in captured.out
-    assert sorted(p.name for p in Path().iterdir()) == ["digits.png", "digits.safetensors"]
-    assert Path("digits.png").read_bytes().startswith(PNG)
-    if fm.show_config()["isa"] != "portable":
-        said = {" ".join(line.split()) for line in lines}
-        assert {" ".join(line.split()) for line in readme_output()} <= said
-
-
-def test_the_model_file_suffices_for_predictions() -> None:
-    assert main(["train", "digits", "--no-progress", "--epochs", "20", "--seed", "5"]) == 0
-    model, table = TableModel.load("digits.safetensors"), BUILT_IN["digits"]()
-    assert (model.predict(table.frame).argmax(axis=1) == table.y).mean() > 0.95
-    assert model.description.classes == [str(i) for i in range(10)]
 
 
 @pytest.mark.parametrize("data", ["wine", "breast_cancer", "iris", "diabetes"])
@@ -284,25 +244,3 @@ def test_an_interrupt_has_an_exit_code_of_its_own(
     monkeypatch.setattr("fastmlp.cli.info.show_config", interrupted)
     assert main(["info"]) == 130
     assert capsys.readouterr().err.strip() == "Interrupted"  # click ends the line of ^C first
-
-
-def test_split_is_stratified_and_scaled_by_the_training_part() -> None:
-    table = BUILT_IN["wine"]()
-    parts = hold_out(table, seed=1)
-    assert sum(map(len, parts)) == len(table.y)
-    assert len(parts[1]) == len(parts[2])
-    train, _, test = (Preparation.fit(table, parts[0]).part(rows, "float64") for rows in parts)
-    np.testing.assert_allclose(train.x.mean(axis=0), 0, atol=1e-12)
-    np.testing.assert_allclose(train.x.std(axis=0), 1)
-    shares = [np.bincount(part.y) / len(part.y) for part in (train, test)]
-    np.testing.assert_allclose(shares[0], shares[1], atol=0.05)
-
-
-def test_regression_target_is_restored() -> None:
-    table = BUILT_IN["diabetes"]()
-    rows = np.arange(len(table.y))
-    preparation = Preparation.fit(table, rows[:300])
-    assert preparation.target is not None
-    scaled = preparation.part(rows, "float64").y
-    np.testing.assert_allclose(scaled[:300].mean(), 0, atol=1e-12)
-    np.testing.assert_allclose(preparation.target.undo(scaled)[:, 0], table.y)

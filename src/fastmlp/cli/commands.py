@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,14 @@ from fastmlp.cli import INSTALL_HINT
 from fastmlp.cli.info import describe_build, describe_model
 from fastmlp.cli.settings import Settings
 from fastmlp.cli.tables import error_line, print_table
-from fastmlp.tabular.plan import DROPOUT, LARGEST_BATCH, ROWS_OF_A_CYCLE, Hyperparameters
-from fastmlp.tabular.reading import FORMATS, is_table
+from fastmlp.tabular.datasets import DATA_SETS
+from fastmlp.tabular.models.mlp import DROPOUT, LARGEST_BATCH, MLP, ROWS_OF_A_CYCLE
+from fastmlp.tabular.reading import FORMATS, TableError, is_table
 
-DATA_SETS = ("digits", "wine", "breast_cancer", "iris", "diabetes")
 EXTRA_PACKAGES = ("rich", "tqdm", "matplotlib", "pandas", "sklearn", "threadpoolctl")
 DEBUG = "fastmlp.debug"
-DEFAULTS = Hyperparameters()
-SMALL, LARGE = DEFAULTS.plan(1), DEFAULTS.plan(ROWS_OF_A_CYCLE)
+DEFAULTS = MLP()
+SMALL, LARGE = DEFAULTS.plan(1, 2), DEFAULTS.plan(ROWS_OF_A_CYCLE, 2)
 
 
 class MissingPackage(click.ClickException):
@@ -49,10 +50,23 @@ def _as_click_error(error: Exception) -> click.ClickException:
         return MissingPackage(f"this command needs {package}: {INSTALL_HINT}")
     if isinstance(error, MissingPackageError):
         return MissingPackage(error_line(error))
+    if isinstance(error, TableError):
+        return click.ClickException(_with_options(error_line(error)))
     if isinstance(error, (FastMLPError, OSError, MemoryError)):
         return click.ClickException(error_line(error))
     message = f"{type(error).__name__}: {error_line(error)} (--debug shows where)"
     return click.ClickException(message)
+
+
+def _with_options(message: str) -> str:
+    """Put options in the place of Python arguments.
+
+    Examples
+    --------
+    >>> _with_options("try a smaller `lr`")
+    'try a smaller --lr'
+    """
+    return re.sub(r"`(\w+)`", r"--\1", message)
 
 
 def _check_table(ctx: click.Context, param: click.Parameter, value: str) -> str:
@@ -165,7 +179,7 @@ def info(model: Path | None) -> None:
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**32 - 1),
-    default=DEFAULTS.seed,
+    default=0,
     help="Seed of the split, the weights, the batches and the dropout.",
 )
 @click.option(
@@ -215,10 +229,10 @@ def train(**options: Any) -> None:
       fastmlp predict houses.safetensors new.csv --out prices.csv
     """
     _check_train_options(options)
-    # Imported here because scikit-learn and Matplotlib take a second, which --help should not.
+    # Imported here, as the other commands do not need it.
     from fastmlp.cli.train import train as run_training
 
-    run_training(Settings(**options, is_file=options["data"] not in DATA_SETS))
+    run_training(Settings.from_options(options, is_file=options["data"] not in DATA_SETS))
 
 
 def _check_train_options(options: dict[str, Any]) -> None:
@@ -245,7 +259,7 @@ def predict(model: Path, data: str, out: Path) -> None:
     Writes CSV, a line for each row: the column prediction, and for classes one column
     probability_NAME for each.
     """
-    # Imported here because pandas takes a second, which --help should not.
+    # Imported here, as the other commands do not need it.
     from fastmlp.cli.predict import predict as run_prediction
 
     run_prediction(model, Path(data), out)

@@ -11,7 +11,7 @@ from fastmlp.base.build import show_config
 from fastmlp.cli.tables import Row
 from fastmlp.io import inspect
 from fastmlp.io.safetensors import naming
-from fastmlp.tabular.model_file import KEY, TableDescription
+from fastmlp.tabular.description import KEY, TableDescription
 from fastmlp.tabular.text import four_digits
 
 MAX_VALUE_LENGTH = 56  # with the names, what fits a terminal of 80 columns
@@ -40,23 +40,24 @@ def describe_model(path: str) -> tuple[str, list[Row]]:
     rows += [(key, _text(value)) for key, value in sorted(others.items())]
     if KEY in model.metadata:
         with naming(path):
-            rows += _table_rows(TableDescription.from_json(model.metadata[KEY]))
+            rows += _table_rows(TableDescription.from_json(model.metadata[KEY]).info())
     return path, rows
 
 
-def _table_rows(table: TableDescription) -> list[Row]:
+def _table_rows(table: dict[str, Any]) -> list[Row]:
     """The target, each column and how it is encoded, and the columns left out."""
-    kind = f"classes {', '.join(table.classes)}" if table.classes else "numbers"
-    rows = [("target", _text(f"{table.target_name}: {kind}"))]
-    if table.target is not None:
-        mean, scale = table.target.mean, table.target.scale
-        rows.append(("target scaling", f"mean {four_digits(mean)}, deviation {four_digits(scale)}"))
-    columns = table.encoder.columns
-    rows.append(("columns", f"{len(columns)}, {table.encoder.width} inputs"))
-    rows += [(f"  {c.name:.24}", _text(c)) for c in columns[:MOST_COLUMNS]]
+    classes = table.get("classes")
+    kind = f"classes {', '.join(classes)}" if classes else "numbers"
+    rows = [("target", _text(f"{table['target']}: {kind}"))]
+    if not classes:
+        mean, scale = (four_digits(table["target_scaling"][key]) for key in ("mean", "scale"))
+        rows.append(("target scaling", f"mean {mean}, deviation {scale}"))
+    columns = list(table["columns"].items())
+    rows.append(("columns", f"{len(columns)}, {table['inputs']} inputs"))
+    rows += [(f"  {name:.24}", _text(how)) for name, how in columns[:MOST_COLUMNS]]
     if len(columns) > MOST_COLUMNS:
         rows.append(("  ...", f"and {len(columns) - MOST_COLUMNS} more"))
-    left_out = [f"{name} ({why})" for name, why in table.encoder.left_out.items()]
+    left_out = [f"{name} ({why})" for name, why in table["left_out"].items()]
     return [*rows, ("left out", _text(left_out))] if left_out else rows
 
 

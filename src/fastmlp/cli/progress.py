@@ -1,11 +1,50 @@
-"""The callback of `fastmlp train`: lines and a bar while it runs."""
+"""What `fastmlp train` prints while it runs: notes, a line per epoch, and a progress bar."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
+
+import fastmlp as fm
+from fastmlp.cli.tables import print_lines
+from fastmlp.tabular import Reporter, Table
+from fastmlp.tabular.scores import NAMES
+
+
+class TrainProgress(Reporter):
+    """Print the table's notes, and the progress of each training.
+
+    Parameters
+    ----------
+    notes, progress : bool
+        Whether to print each of them.
+    """
+
+    def __init__(self, notes: bool, progress: bool) -> None:
+        self._notes, self._progress = notes, progress
+        self._score = ""
+
+    def on_table(self, table: Table, notes: Sequence[str]) -> None:
+        """Print what the table is, and what of it is left out."""
+        self._score = NAMES[table.task][0]
+        if self._notes:
+            print_lines([str(table), *notes])
+
+    def callbacks(self, title: str) -> Sequence[Any]:
+        """Return the callback that shows a training; one without folds has a line per epoch."""
+        if not self._progress:
+            return []
+        return [EpochLines(self._score, title, lines=title == "training")]
+
+    def on_fold_end(self, title: str, history: fm.History) -> None:
+        """Print how good the best epoch of a fold is on its validation rows."""
+        if self._progress:
+            best = history.best_epoch or 0
+            print(f"{title}: validation {self._score} {history.val_score[best]:.4f}, "
+                  f"loss {history.val_loss[best]:.4f} in epoch {best + 1} of {len(history)}",
+                  flush=True)  # fmt: skip
 
 
 class EpochLines:
@@ -27,6 +66,8 @@ class EpochLines:
 
     def on_fit_start(self, state: Any) -> None:
         """Put up the bar."""
+        from tqdm import tqdm
+
         self._bar = tqdm(
             total=state.epochs, desc=self._title, unit="epoch", leave=False, disable=None
         )
@@ -46,7 +87,7 @@ class EpochLines:
         self._seconds.append(state.seconds)
         if self._lines:
             left = 0 if state.stopped else state.epochs - state.epoch - 1
-            time_left = tqdm.format_interval(left * float(np.mean(self._seconds)))
+            time_left = self._bar.format_interval(left * float(np.mean(self._seconds)))
             self._bar.write(
                 f"{state.epoch + 1:5d}  {state.loss:10.4f}  {state.val_loss:15.4f}  "
                 f"{f'{state.val_score:.4f}':>{len(self._score)}}  {time_left:>9}"

@@ -1,28 +1,39 @@
-"""The options of `fastmlp train`."""
+"""The options of `fastmlp train`, as parsed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from fastmlp.tabular.plan import Hyperparameters
+from fastmlp.tabular.models import MLP
 from fastmlp.tabular.reading import stem
+from fastmlp.tabular.training import fold_checkpoint
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(Hyperparameters):
-    """The options of `fastmlp train`, as parsed."""
+class Settings:
+    """What to train on, how, and which files to write."""
 
     data: str
     is_file: bool
+    model: MLP
     target: str | None = None
     task: Literal["classification", "regression"] | None = None
     cv: int | None = None
+    seed: int = 0
     threads: int | None = None
     progress: bool = True
     output: Path | None = None
     checkpoint: Path | None = None
+
+    @classmethod
+    def from_options(cls, options: dict[str, Any], is_file: bool) -> Settings:
+        """Sort the options of the command into those of the model and the others."""
+        fields = MLP.__dataclass_fields__
+        model = MLP(**{name: value for name, value in options.items() if name in fields})
+        others = {name: value for name, value in options.items() if name not in fields}
+        return cls(**others, is_file=is_file, model=model)
 
     @property
     def name(self) -> str:
@@ -31,13 +42,22 @@ class Settings(Hyperparameters):
 
     @property
     def model_path(self) -> Path:
+        """The model file to write."""
         return self.output or Path(f"{self.name}.safetensors")
-
-    def checkpoint_of(self, fold: int) -> Path | None:
-        """Where a fold of a cross-validation is saved: beside the checkpoint of the last fit."""
-        path = self.checkpoint
-        return None if path is None else path.with_name(f"{path.name}.fold{fold}")
 
     @property
     def picture_path(self) -> Path:
+        """The picture to write."""
         return self.model_path.with_suffix(".png")
+
+    @property
+    def checkpoints(self) -> dict[str, Path]:
+        """The checkpoint files that may be written, by what they are."""
+        if self.checkpoint is None:
+            return {}
+        folds = range(1, (self.cv or 0) + 1)
+        found = {
+            f"the checkpoint of fold {fold}": fold_checkpoint(self.checkpoint, fold)
+            for fold in folds
+        }
+        return {**found, "the checkpoint": self.checkpoint}

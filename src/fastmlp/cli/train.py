@@ -1,25 +1,26 @@
-"""`fastmlp train`: fit a network on a table, tell how it goes, write the model and a picture."""
+"""`fastmlp train`: train on a table, print how it goes, write the model and a picture."""
 
 from __future__ import annotations
 
 import io
 import shutil
-from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from matplotlib.axes import Axes
-
-import fastmlp as fm
-from fastmlp import plot
+from fastmlp import plot, tabular
 from fastmlp.base.errors import ArgumentError
 from fastmlp.cli.paths import check_output
-from fastmlp.cli.runs import Run, run_cross_validation, run_hold_out
+from fastmlp.cli.progress import TrainProgress
 from fastmlp.cli.settings import Settings
-from fastmlp.cli.tables import column_lines, print_lines, print_table
+from fastmlp.cli.tables import column_lines, print_table
 from fastmlp.io import write_atomically
-from fastmlp.tabular import scores
-from fastmlp.tabular.encoder import Encoder
-from fastmlp.tabular.table import BUILT_IN, Table, load_table
+from fastmlp.tabular import Table, TrainedTable
+from fastmlp.tabular.scores import BASELINES
+from fastmlp.tabular.text import four_digits
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 DOTS_PER_INCH = 150
 PIPED = 120  # columns where there is no terminal
@@ -27,46 +28,45 @@ PIPED = 120  # columns where there is no terminal
 
 def train(settings: Settings) -> None:
     """Train on a table; write the model file and the picture; print scores."""
+    _check_packages(settings)
     _check_outputs(settings)
-    table = _table(settings)
-    threads = nullcontext() if settings.threads is None else fm.threads(settings.threads)
-    with threads:
-        if settings.cv is None:
-            run = run_hold_out(settings, table)
-        else:
-            run = run_cross_validation(settings, table, settings.cv)
-        used = fm.get_num_threads()
-    more = {"data": table.name, "task": table.task, **dict(run.summary)}
-    run.model.save(settings.model_path, more)
-    write_atomically(settings.picture_path, [_picture(table, run)])
-    _print_scores(table, run)
-    print_table(f"{table.name}: {table.task}", [
-        *run.summary,
-        ("training time", f"{run.seconds:.2f} s, {used} thread{'s' * (used > 1)}"),
-        ("epochs", run.epochs),
-        ("parameters", f"{run.model.net.params.size:,}"),
+    trained = tabular.train(
+        _table(settings),
+        model=settings.model,
+        cv=settings.cv,
+        seed=settings.seed,
+        n_threads=settings.threads,
+        checkpoint=settings.checkpoint,
+        reporter=TrainProgress(settings.is_file, settings.progress),
+    )
+    trained.save(settings.model_path)
+    write_atomically(settings.picture_path, [_picture(trained)])
+    _print_scores(trained)
+    used = trained.n_threads
+    print_table(f"{trained.table.name}: {trained.task}", [
+        *trained.summary.items(),
+        ("training time", f"{trained.seconds:.2f} s, {used} thread{'s' * (used > 1)}"),
+        ("epochs", _epochs(trained)),
+        ("parameters", f"{trained.model.net.params.size:,}"),
         ("model", str(settings.model_path)),
         ("picture", str(settings.picture_path)),
     ])  # fmt: skip
 
 
+def _check_packages(settings: Settings) -> None:
+    """Refuse to begin where a package is missing that is imported only at the end."""
+    needed = ["pandas", "matplotlib"]
+    needed += [] if settings.is_file else ["sklearn"]
+    needed += ["tqdm"] if settings.progress else []
+    for name in needed:
+        if find_spec(name) is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
 def _table(settings: Settings) -> Table:
     if not settings.is_file:
-        return BUILT_IN[settings.data]()
-    table = load_table(Path(settings.data), settings.target, settings.task)
-    # Of all rows, to tell what is in the file; what is trained on is encoded by its own rows.
-    encoder = Encoder().fit(table.frame)
-    print_lines([_what_it_is(table), *table.notes, *encoder.notes(table.frame)])
-    if encoder.left_out:
-        names = [f"{name} ({why})" for name, why in encoder.left_out.items()]
-        print_lines([f"columns left out: {', '.join(names)}"])
-    return table
-
-
-def _what_it_is(table: Table) -> str:
-    rows, columns = table.frame.shape
-    what = f"{len(table.classes)} classes" if table.classes else "numbers"
-    return f"{rows:,} rows, {columns} columns; {table.target_name} ({what}): {table.task}"
+        return tabular.load_dataset(settings.data)
+    return tabular.load_table(Path(settings.data), settings.target, settings.task)
 
 
 def _check_outputs(settings: Settings) -> None:
@@ -75,45 +75,60 @@ def _check_outputs(settings: Settings) -> None:
     if settings.model_path == settings.picture_path:
         raise ArgumentError(f"output {settings.model_path} must not end in .png: the picture does")
     taken = {"the data file": Path(settings.data)} if settings.is_file else {}
-    outputs: dict[str, Path | None] = {
-        "the model file": settings.model_path,
-        "the picture": settings.picture_path,
-    }
-    for count in range(settings.cv or 0):
-        outputs[f"the checkpoint of fold {count + 1}"] = settings.checkpoint_of(count + 1)
-    outputs["the checkpoint"] = settings.checkpoint
-    for what, path in outputs.items():
-        if path is not None:
-            check_output(path, taken)
-            taken[what] = path
+    outputs = {"the model file": settings.model_path, "the picture": settings.picture_path}
+    for what, path in {**outputs, **settings.checkpoints}.items():
+        check_output(path, taken)
+        taken[what] = path
 
 
-def _print_scores(table: Table, run: Run) -> None:
-    rows = [(name, scores.cells(values)) for name, values in run.score_rows]
+def _epochs(trained: TrainedTable) -> str:
+    """How many epochs were trained, and whose weights the model has."""
+    history = trained.history
+    if trained.folds:
+        return f"{len(history)} on all rows"
+    if history.best_epoch is None:
+        return f"{len(history)} (no epoch had a finite loss)"
+    return f"{len(history)} (kept the weights of epoch {history.best_epoch + 1})"
+
+
+def _print_scores(trained: TrainedTable) -> None:
+    if trained.folds:
+        count = len(trained.folds)
+        rows = {f"fold {i} of {count}": fold for i, fold in enumerate(trained.folds, 1)}
+        rows |= {"mean": trained.scores, "standard deviation": trained.deviations}
+    else:
+        rows = {"fastmlp": trained.scores}
+    rows[BASELINES[trained.task]] = trained.baseline
+    cells = [(name, [_cell(value) for value in row.values()]) for name, row in rows.items()]
     width = shutil.get_terminal_size((PIPED, 24)).columns
-    print("", *column_lines(scores.NAMES[table.task], rows, width), sep="\n")
+    print("", *column_lines(list(trained.scores), cells, width), sep="\n")
 
 
-def _picture(table: Table, run: Run) -> bytes:
+def _cell(score: float) -> str:
+    return four_digits(score) if abs(score) >= 10 else f"{score:.4f}"
+
+
+def _picture(trained: TrainedTable) -> bytes:
     """Loss curves beside the confusion matrix or the predictions, as the bytes of a PNG."""
+    classes = trained.table.classes
     # Room for the counts of many classes, up to as many as are written.
-    height = min(max(4.8, 2.0 + 0.28 * len(table.classes)), 10.5)
+    height = min(max(4.8, 2.0 + 0.28 * len(classes)), 10.5)
     figure = plot.figure(height * 11.0 / 4.8, height)
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    plot.loss_curves(run.history, ax=left)
-    _draw_predictions(table, run, right)
-    unit = "cross-entropy (nats)" if table.classes else "mean squared error (target scaled)"
-    left.set_ylabel(unit)
-    name, value = run.summary[0]
-    figure.suptitle(f"{table.name}: {name} {value}", fontweight="bold")
+    plot.loss_curves(trained.history, ax=left)
+    _draw_predictions(trained, right)
+    left.set_ylabel("cross-entropy (nats)" if classes else "mean squared error (target scaled)")
+    name, value = next(iter(trained.summary.items()))
+    figure.suptitle(f"{trained.table.name}: {name} {value}", fontweight="bold")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
     return buffer.getvalue()
 
 
-def _draw_predictions(table: Table, run: Run, ax: Axes) -> None:
-    if table.classes:
-        predicted = run.outputs.argmax(axis=1)
-        plot.confusion_matrix(run.true, predicted, labels=table.classes, ax=ax)
+def _draw_predictions(trained: TrainedTable, ax: Axes) -> None:
+    classes = trained.table.classes
+    if classes:
+        predicted = trained.outputs.argmax(axis=1)
+        plot.confusion_matrix(trained.true, predicted, labels=classes, ax=ax)
     else:
-        plot.predicted_against_true(run.true, run.outputs, ax=ax)
+        plot.predicted_against_true(trained.true, trained.outputs, ax=ax)

@@ -198,17 +198,27 @@ def inspect(path: str | os.PathLike[str]) -> ModelFile:
     {'0.W': (4, 2), '0.b': (2,)}
     """
     with safetensors.naming(path), safetensors.open_tensors(path) as (file, header):
-        return ModelFile(
-            size=os.fstat(file.fileno()).st_size,
-            network=_network_description(header),
-            shapes={
-                name: entry.shape
-                for name, entry in header.tensors.items()
-                if not name.startswith(FIT_PREFIX)
-            },
-            metadata={k: v for k, v in header.metadata.items() if k not in RESERVED_KEYS},
-            is_checkpoint=FIT_KEY in header.metadata,
-        )
+        return _model_file(file, header)
+
+
+def load_with_metadata(path: str | os.PathLike[str]) -> tuple[Network, ModelFile]:
+    """Do what `load` and `inspect` do, opening the file once: both speak of the same file."""
+    with safetensors.naming(path), safetensors.open_tensors(path) as (file, header):
+        return read(file, header), _model_file(file, header)
+
+
+def _model_file(file: BufferedReader, header: Header) -> ModelFile:
+    return ModelFile(
+        size=os.fstat(file.fileno()).st_size,
+        network=_network_description(header),
+        shapes={
+            name: entry.shape
+            for name, entry in header.tensors.items()
+            if not name.startswith(FIT_PREFIX)
+        },
+        metadata={k: v for k, v in header.metadata.items() if k not in RESERVED_KEYS},
+        is_checkpoint=FIT_KEY in header.metadata,
+    )
 
 
 def _checked(metadata: Mapping[str, str] | None) -> dict[str, str]:

@@ -1,172 +1,188 @@
-"""A model of a table in one file: the network, and as metadata all that a prediction needs.
-
-The metadata key ``"fastmlp.table"`` holds JSON: a version, the target's name and its classes or its
-scaling, and the encoder's description. It is read strictly, because files may be hostile.
-"""
+"""A trained model of a table, in memory and in one file."""
 
 from __future__ import annotations
 
-import json
-import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import fastmlp as fm
-from fastmlp.base.errors import ArgumentError
-from fastmlp.io import ModelFileError, inspect
-from fastmlp.io.safetensors import Malformed, naming, parse_json
-from fastmlp.tabular.columns import check_keys, check_number, check_texts
-from fastmlp.tabular.encoder import Encoder
+from fastmlp.base.errors import StateError
+from fastmlp.base.validation import Array
+from fastmlp.io import ModelFileError
+from fastmlp.io.model import load_with_metadata
+from fastmlp.io.safetensors import Malformed, naming
+from fastmlp.tabular.description import KEY, TableDescription
+from fastmlp.tabular.reading import frame_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-KEY = "fastmlp.table"
-VERSION = 1
-
-Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class TargetScaling:
-    """The map v -> (v - mean) / scale of a regression's target."""
-
-    mean: float
-    scale: float
-
-    @classmethod
-    def fit(cls, values: Array) -> TargetScaling:
-        with np.errstate(over="ignore", invalid="ignore"):
-            mean, deviation = float(values.mean()), float(values.std())
-        if not math.isfinite(mean + deviation):
-            raise ArgumentError("the target holds numbers too large to standardise")
-        return cls(mean, deviation or 1.0)
-
-    def apply(self, values: Array) -> Array:
-        return (values - self.mean) / self.scale
-
-    def undo(self, values: Array) -> Array:
-        return values * self.scale + self.mean
-
-
-@dataclass(frozen=True)
-class TableDescription:
-    """What the metadata tells: how rows become inputs, and outputs become answers."""
-
-    target_name: str
-    classes: list[str]  # empty for a regression
-    target: TargetScaling | None
-    encoder: Encoder
-
-    def to_json(self) -> str:
-        """Return the text that `from_json` takes."""
-        scaling = None if self.target is None else vars(self.target)
-        fields = {
-            "version": VERSION,
-            "target": {"name": self.target_name, "classes": self.classes, "scaling": scaling},
-            "encoder": self.encoder.describe(),
-        }
-        return json.dumps(fields, allow_nan=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> TableDescription:
-        """Read and check a description.
-
-        Raises
-        ------
-        Malformed
-            If anything of it is not as `to_json` writes it.
-        """
-        fields = parse_json(text, "the description of its table")
-        try:
-            return cls._from_fields(fields)
-        except ArgumentError as error:
-            raise Malformed(f"the description of its table is invalid: {error}") from None
-
-    @classmethod
-    def _from_fields(cls, fields: Any) -> TableDescription:
-        version = fields.get("version") if isinstance(fields, dict) else None
-        if type(version) is not int or version != VERSION:
-            raise ArgumentError(f"its version is {version!r:.40}, expected {VERSION}")
-        check_keys(fields, {"version", "target", "encoder"}, "the table")
-        target = fields["target"]
-        check_keys(target, {"name", "classes", "scaling"}, "the target")
-        name = check_texts([target["name"]], "the target's name")[0]
-        classes = list(check_texts(target["classes"], "classes"))
-        scaling = _scaling(target["scaling"])
-        if (scaling is None) != (len(classes) >= 2) or len(classes) == 1:
-            raise ArgumentError("a target has either two classes or more, or a scaling")
-        return cls(name, classes, scaling, Encoder.from_description(fields["encoder"]))
-
-
-def _scaling(fields: Any) -> TargetScaling | None:
-    if fields is None:
-        return None
-    check_keys(fields, {"mean", "scale"}, "the target's scaling")
-    mean, scale = (check_number(fields[key], f"the target's {key}") for key in ("mean", "scale"))
-    if scale <= 0:
-        raise ArgumentError(f"the target's scale is {scale}, expected a positive number")
-    return TargetScaling(mean, scale)
+    from fastmlp.tabular.table import TableLike
 
 
 @dataclass(frozen=True)
 class TableModel:
-    """A trained network with the description of its table."""
+    """A trained network with the description of its table: from rows of a table to predictions.
+
+    Attributes
+    ----------
+    net : Sequential
+    description : TableDescription
+    metadata : dict of str to str
+        What else the file holds: the data's name, the task, test scores.
+
+    Examples
+    --------
+    >>> import fastmlp.tabular
+    >>> table = {"size": [1.0, 2.0] * 20, "price": [10.5, 20.5] * 20}
+    >>> model = fastmlp.tabular.train(table, target="price").model
+    >>> model.predict({"size": [1.0, 1.5, 2.0]}).shape
+    (3,)
+    """
 
     net: fm.Sequential
     description: TableDescription
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the classes, in the order of `predict_proba`'s columns; [] of a regression."""
+        return self.description.classes
+
+    def predict(self, table: TableLike) -> Array:
+        """Predict the rows of a table.
+
+        Parameters
+        ----------
+        table : pandas.DataFrame, dict of str to array_like, str or path-like
+            A data frame, its columns by name, or the path of a file. The columns of the training
+            must be there; others are ignored.
+
+        Returns
+        -------
+        ndarray, shape (N,)
+            Names of classes, as objects, or numbers.
+
+        Raises
+        ------
+        ArgumentError
+            Columns are missing, or a column of numbers holds none.
+        TableError
+            The table has no rows, or its file cannot be read.
+        """
+        return self._answers(self._outputs(self.read(table)))
+
+    def predict_proba(self, table: TableLike) -> Array:
+        """Predict the probability of each class: (N, classes), in the order of `classes`.
+
+        Parameters and exceptions are those of `predict`.
+
+        Raises
+        ------
+        StateError
+            The model is of a regression.
+        """
+        if not self.classes:
+            raise StateError("a regression has no probabilities: use predict")
+        return self._outputs(self.read(table))
+
+    def predictions(self, table: TableLike) -> pd.DataFrame:
+        """Return a data frame of what is predicted: what `fastmlp predict` writes.
+
+        The column ``prediction``, and for classes a column ``probability_NAME`` for each.
+        """
+        import pandas as pd
+
+        outputs = self._outputs(self.read(table))
+        answers = {"prediction": self._answers(outputs)}
+        names = [f"probability_{name}" for name in self.classes]
+        return pd.DataFrame(answers | dict(zip(names, outputs.T, strict=False)))
+
+    def notes(self, table: TableLike) -> list[str]:
+        """Say, a line each, what of a table counts as missing or unknown in a prediction."""
+        return self.description.encoder.notes(self.read(table))
+
+    def read(self, table: TableLike) -> pd.DataFrame:
+        """Return a table as the data frame that predictions take, columns of levels as text."""
+        return frame_of(table, self.description.encoder.text_names)
+
+    def info(self) -> dict[str, Any]:
+        """Return what there is to know: the table's description, parameters and metadata."""
+        size = self.net.params.size
+        return {**self.metadata, "parameters": size, **self.description.info()}
 
     def outputs(self, x: Array) -> Array:
-        """Probabilities of the classes (N, C), or values in the target's own unit (N,)."""
-        scores = self.net.predict(x)
-        return self.answers(scores)
-
-    def answers(self, scores: Array) -> Array:
-        """What scores of the network say: see `outputs`."""
-        scores = scores.astype(np.float64)
+        """Predict encoded rows: probabilities (N, C), or values in the target's own unit (N,)."""
+        scores = self.net.predict(x).astype(np.float64)
         if self.description.target is not None:
-            return self.description.target.undo(scores)[:, 0]
+            values: Array = self.description.target.undo(scores)[:, 0]
+            return values
         powers = np.exp(scores - scores.max(axis=1, keepdims=True))
         shares: Array = powers / powers.sum(axis=1, keepdims=True)
         return shares
 
-    def predict(self, frame: pd.DataFrame) -> Array:
-        """Encode the rows of a table, found by the names of its columns; see `outputs`."""
+    def _outputs(self, frame: pd.DataFrame) -> Array:
         x = self.description.encoder.transform(frame)
         return self.outputs(np.ascontiguousarray(x, dtype=self.net.dtype))
 
-    def save(self, path: str | os.PathLike[str], more: Mapping[str, str]) -> None:
-        """Write one file, atomically, with more metadata beside."""
+    def _answers(self, outputs: Array) -> Array:
+        if not self.classes:
+            return outputs
+        answers: Array = np.array(self.classes, dtype=object)[outputs.argmax(axis=1)]
+        return answers
+
+    def save(self, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
+        """Write one file, atomically, with metadata beside: by default, this model's own."""
+        more = self.metadata if metadata is None else metadata
         self.net.save(path, {**more, KEY: self.description.to_json()})
 
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> TableModel:
-        """Read what `save` wrote.
 
-        Raises
-        ------
-        ModelFileError
-            The file is corrupt or no model, or was not trained on a table.
-        """
-        net, file = fm.load(path), inspect(path)
-        text = file.metadata.get(KEY)
-        if text is None:
-            why = (
-                "is a checkpoint; the model file is what predicts"
-                if file.is_checkpoint
-                else "was not written by `fastmlp train`"
-            )
-            raise ModelFileError(f"{os.fspath(path)} {why}")
-        with naming(path):
-            description = TableDescription.from_json(text)
-            _check_widths(net, description)
-        assert isinstance(net, fm.Sequential)
-        return cls(net, description)
+def load(path: str | os.PathLike[str]) -> TableModel:
+    """Read a model of a table, written by `TrainedTable.save` or by the command line.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Raises
+    ------
+    ModelFileError
+        The file is corrupt or no model, was not trained on a table, or has weights that are not
+        finite.
+    OSError
+        It is missing or unreadable.
+
+    Examples
+    --------
+    >>> import tempfile, fastmlp.tabular
+    >>> table = {"size": range(40), "grade": ["cheap", "dear"] * 20}
+    >>> trained = fastmlp.tabular.train(table, target="grade")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     trained.save(f"{folder}/grades.safetensors")
+    ...     fastmlp.tabular.load(f"{folder}/grades.safetensors").classes
+    ['cheap', 'dear']
+    """
+    net, file = load_with_metadata(path)
+    text = file.metadata.get(KEY)
+    if text is None:
+        why = (
+            "is a checkpoint of a training, not yet a model that predicts"
+            if file.is_checkpoint
+            else "holds a network, but no description of the table that it was trained on"
+        )
+        raise ModelFileError(f"{os.fspath(path)} {why}")
+    with naming(path):
+        description = TableDescription.from_json(text)
+        _check_widths(net, description)
+    if not np.isfinite(net.params).all():
+        raise ModelFileError(f"{os.fspath(path)} has weights that are not finite")
+    assert isinstance(net, fm.Sequential)
+    metadata = {key: value for key, value in file.metadata.items() if key != KEY}
+    return TableModel(net, description, metadata)
 
 
 def _check_widths(net: Any, description: TableDescription) -> None:

@@ -1,30 +1,34 @@
-"""Tables in files: CSV, TSV and Parquet, read by pandas."""
+"""Tables from files (CSV, TSV and Parquet, read by pandas), data frames and dicts of columns."""
 
 from __future__ import annotations
 
+import csv
 import errno
 import gzip
 import os
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
-from fastmlp.base.errors import FastMLPError, MissingPackageError
+from fastmlp.base.errors import ArgumentTypeError, FastMLPError, MissingPackageError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SEPARATORS = {".csv": ",;\t|", ".tsv": "\t"}  # the one most frequent in the first line counts
+SEPARATORS = {".csv": ",;\t|", ".tsv": "\t"}  # the most frequent one in the first line is taken
 PARQUET = ".parquet"
 FORMATS = ".csv, .tsv, .csv.gz, .tsv.gz or .parquet"
-LONGEST_HEADER = 2**20
-# What pandas takes as missing is empty, NA, NaN, null and their like; UCI's tables have this.
+# pandas reads empty cells, NA, NaN, null and the like as missing; tables of UCI use this as well.
 MORE_MISSING = ["?"]
 
 
 class TableError(FastMLPError, ValueError):
-    """A table that cannot be read, or that nothing can be learnt from."""
+    """A table cannot be read, or nothing can be learnt from it.
+
+    Messages put names of Python arguments in backticks, so that another front end can replace them
+    by its own.
+    """
 
 
 def is_table(path: str | Path) -> bool:
@@ -39,7 +43,7 @@ def is_table(path: str | Path) -> bool:
 
 
 def stem(path: Path) -> str:
-    """Return the file's name without what tells its format.
+    """Return the file's name without the endings of its format.
 
     Examples
     --------
@@ -50,8 +54,48 @@ def stem(path: Path) -> str:
     return name[: len(name) - len(Path(name).suffix)]
 
 
+def frame_of(table: Any, text_names: Iterable[str] = ()) -> pd.DataFrame:
+    """Return a table as a data frame; its column names are text, and all different.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame, dict of str to array_like, str or path-like
+        A data frame, its columns by name, or the path of a file (see `read_table`).
+    text_names : iterable of str
+        Columns to read from a file as text, see `read_table`.
+
+    Raises
+    ------
+    ArgumentTypeError
+        `table` is none of these.
+    TableError
+        It has no rows, columns of different lengths, or two columns of one name; or the file is
+        not what its name says.
+
+    Examples
+    --------
+    >>> frame_of({"size": [1.0, 2.0], "city": ["Ghent", None]}).shape
+    (2, 2)
+    """
+    import pandas as pd
+
+    if isinstance(table, (str, os.PathLike)):
+        return read_table(Path(table), text_names)
+    if isinstance(table, Mapping):
+        try:
+            table = pd.DataFrame(dict(table))
+        except ValueError as error:
+            raise TableError(f"the columns do not make a table: {error}") from error
+    if not isinstance(table, pd.DataFrame):
+        wanted = "a pandas DataFrame, a dict of columns, or the path of a file"
+        raise ArgumentTypeError(f"table: got {type(table).__name__}; want {wanted}")
+    return _checked(table, table.columns, "the table")
+
+
 def read_table(path: Path, text_names: Iterable[str] = ()) -> pd.DataFrame:
-    """Read a table; its columns have text for names, all different.
+    """Read a table; its column names are text, and all different.
+
+    A text file is opened once and read from its beginning to its end, so it may be a pipe.
 
     Parameters
     ----------
@@ -70,15 +114,14 @@ def read_table(path: Path, text_names: Iterable[str] = ()) -> pd.DataFrame:
     if not path.exists():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     try:
-        frame = _read(path, text_names)
+        return _read_parquet(path) if _suffix(path) == PARQUET else _read_text(path, text_names)
     except FastMLPError:
         raise
-    except (ValueError, EOFError, OSError, zlib.error) as error:
-        # Those of the system have a number, those of decompressors and of pyarrow have none.
+    except (ValueError, EOFError, OSError, zlib.error, csv.Error) as error:
+        # Errors of the system have a number; those of decompressors and of pyarrow have none.
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise TableError(f"{path} cannot be read as {_suffix(path)[1:]}: {error}") from error
-    return _checked(frame, path)
 
 
 def _suffix(path: Path) -> str:
@@ -88,50 +131,73 @@ def _suffix(path: Path) -> str:
     return Path(name.removesuffix(".gz")).suffix
 
 
-def _read(path: Path, text_names: Iterable[str]) -> pd.DataFrame:
+def _read_parquet(path: Path) -> pd.DataFrame:
     import pandas as pd
 
-    if _suffix(path) == PARQUET:
-        try:
-            return pd.read_parquet(path, engine="pyarrow")
-        except ImportError as error:
-            raise MissingPackageError(
-                "Parquet needs pyarrow: pip install pyarrow", name="pyarrow"
-            ) from error
-    return pd.read_csv(
-        path,
-        sep=_separator(path),
-        dtype=dict.fromkeys(text_names, str),
-        skipinitialspace=True,
-        na_values=MORE_MISSING,
-        encoding="utf-8-sig",
-        # In parts, one column could be numbers here and text there.
-        low_memory=False,
-    )
+    try:
+        frame = pd.read_parquet(path, engine="pyarrow")
+    except ImportError as error:
+        raise MissingPackageError(
+            "Parquet needs pyarrow: pip install pyarrow", name="pyarrow"
+        ) from error
+    return _checked(frame, frame.columns, str(path))
 
 
-def _names_in_file(path: Path) -> pd.Index:
-    """The first line as it stands: pandas gives names that occur twice others."""
+def _read_text(path: Path, text_names: Iterable[str]) -> pd.DataFrame:
     import pandas as pd
 
-    first = pd.read_csv(
-        path,
-        sep=_separator(path),
-        header=None,
-        nrows=1,
-        dtype=str,
-        skipinitialspace=True,
-        keep_default_na=False,
-        encoding="utf-8-sig",
-    )
-    return pd.Index([str(name).strip() for name in first.iloc[0]])
-
-
-def _separator(path: Path) -> str:
-    """The separator of a file, by its first line."""
     opened: Any = gzip.open if path.name.lower().endswith(".gz") else open
-    with opened(path, "rt", encoding="utf-8-sig") as file:
-        line = file.readline(LONGEST_HEADER)
+    with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
+        text = _Rewindable(file)
+        separator = _separator(next(text.lines(), ""), path)
+        # As they stand in the file: pandas renames columns whose name occurs twice.
+        text.rewind()
+        names = next(csv.reader(text.lines(), delimiter=separator, skipinitialspace=True))
+        text.rewind()
+        frame = pd.read_csv(
+            text,
+            sep=separator,
+            dtype=dict.fromkeys(text_names, str),
+            skipinitialspace=True,
+            na_values=MORE_MISSING,
+            # In parts, one column could be numbers here and text there.
+            low_memory=False,
+        )
+    # Rows with one value more than there are names have made the first one an index.
+    if not frame.index.equals(pd.RangeIndex(len(frame))):
+        raise TableError(f"{path} has more values in a row than names in its first line")
+    return _checked(frame, names, str(path))
+
+
+class _Rewindable:
+    """A text file whose first lines can be read again, without opening it twice."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._taken: list[str] = []
+        self._again: list[str] = []
+
+    def lines(self) -> Iterator[str]:
+        """Yield the lines from here on, and remember them."""
+        while line := self._again.pop(0) if self._again else self._file.readline():
+            self._taken.append(line)
+            yield line
+
+    __iter__ = lines  # pandas wants to see it; it calls `read`
+
+    def rewind(self) -> None:
+        """Go back to the beginning; not after `read`."""
+        self._again, self._taken = self._taken + self._again, []
+
+    def read(self, size: int) -> str:
+        """Return up to `size` characters, "" at the end."""
+        text = "".join(self._again) or self._file.read(size)
+        self._again = [text[size:]] if len(text) > size else []
+        return text[:size]
+
+
+def _separator(line: str, path: Path) -> str:
+    """Return the separator of a file, by its first line."""
     if not line.strip():
         raise TableError(
             f"{path} is empty" if not line else f"{path} has no names in its first line"
@@ -139,16 +205,14 @@ def _separator(path: Path) -> str:
     return max(SEPARATORS[_suffix(path)], key=line.count)
 
 
-def _checked(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+def _checked(frame: pd.DataFrame, names: Iterable[Any], what: str) -> pd.DataFrame:
+    """Give the columns names of text, without blanks at their ends, and refuse double ones."""
     import pandas as pd
 
-    # Rows with a value more than there are names have made the first one an index.
-    if _suffix(path) != PARQUET and not frame.index.equals(pd.RangeIndex(len(frame))):
-        raise TableError(f"{path} has more values in a row than names in its first line")
-    frame.columns = pd.Index([str(name).strip() for name in frame.columns])
-    names = frame.columns if _suffix(path) == PARQUET else _names_in_file(path)
-    if not names.is_unique:
-        raise TableError(f"{path} has two columns named {names[names.duplicated()][0]!r}")
+    frame = frame.set_axis([str(name).strip() for name in frame.columns], axis=1)
+    given = pd.Index([str(name).strip() for name in names])
+    if not given.is_unique:
+        raise TableError(f"{what} has two columns named {given[given.duplicated()][0]!r}")
     if len(frame) == 0:
-        raise TableError(f"{path} has no rows")
+        raise TableError(f"{what} has no rows")
     return frame

@@ -1,56 +1,22 @@
-"""Which rows are trained, validated and tested on, and their inputs, as the training rows scale."""
+"""Which rows are trained, validated and tested on.
+
+With the same seed, ``train_test_split``, ``KFold`` and ``StratifiedKFold`` of scikit-learn choose
+the same rows (tests compare them). Importing scikit-learn for it would take a second.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import DTypeLike
-from sklearn.model_selection import KFold, StratifiedKFold, train_test_split
 
-from fastmlp.tabular.encoder import Encoder
-from fastmlp.tabular.model_file import TargetScaling
-from fastmlp.tabular.table import Array, Table
+from fastmlp.base.validation import Array
+from fastmlp.tabular.table import Table
 
 HOLD_OUT = 0.15  # share of the rows for validation, and again for the test
 # Rows: rarer classes are split as if they were one. A share of `HOLD_OUT` has one row of each.
 FEWEST_PER_STRATUM = 10
-
-
-@dataclass(frozen=True)
-class Part:
-    """Encoded rows, as the network takes them: `x` (n, inputs), `y` (n,) or (n, 1)."""
-
-    x: Array
-    y: Array
-
-
-@dataclass(frozen=True)
-class Preparation:
-    """The encoder, and the scaling of a regression's target, fitted to some rows of a table."""
-
-    table: Table
-    encoder: Encoder
-    target: TargetScaling | None
-
-    @classmethod
-    def fit(cls, table: Table, rows: Array) -> Preparation:
-        encoder = Encoder(maximum=table.maximum).fit(table.frame.iloc[rows])
-        target = None if table.classes else TargetScaling.fit(table.y[rows])
-        return cls(table, encoder, target)
-
-    def parts(self, first: Array, second: Array, dtype: DTypeLike) -> tuple[Part, Part]:
-        """Encode two sets of rows."""
-        return self.part(first, dtype), self.part(second, dtype)
-
-    def part(self, rows: Array, dtype: DTypeLike) -> Part:
-        """Encode rows of the table."""
-        x = self.encoder.transform(self.table.frame.iloc[rows])
-        y = self.table.y[rows]
-        if self.target is not None:
-            y = self.target.apply(y[:, None]).astype(dtype)
-        return Part(np.ascontiguousarray(x, dtype=dtype), y)
 
 
 def hold_out(table: Table, seed: int) -> tuple[Array, Array, Array]:
@@ -62,21 +28,73 @@ def hold_out(table: Table, seed: int) -> tuple[Array, Array, Array]:
 
 def split_off(table: Table, rows: Array, share: float, seed: int) -> tuple[Array, Array]:
     """Split rows in two at random, the second part being `share` of them."""
+    random = np.random.RandomState(seed)
+    count = math.ceil(share * len(rows))
     strata = _strata(table, rows, FEWEST_PER_STRATUM)
-    first, second = train_test_split(rows, test_size=share, stratify=strata, random_state=seed)
-    return first, second
+    if strata is None:
+        shuffled = random.permutation(len(rows))
+        return rows[shuffled[count:]], rows[shuffled[:count]]
+    first, second = _stratified(strata, count, random)
+    return rows[first], rows[second]
+
+
+def _stratified(strata: Array, count: int, random: np.random.RandomState) -> tuple[Array, Array]:
+    """Split ``range(len(strata))``: the second part has `count` rows, strata in equal shares."""
+    sizes = np.unique(strata, return_counts=True)[1]
+    of_strata = np.split(np.argsort(strata, kind="stable"), np.cumsum(sizes)[:-1])
+    in_first = _shares(sizes, len(strata) - count, random)
+    in_second = _shares(sizes - in_first, count, random)
+    first, second = [], []
+    for rows, a, b in zip(of_strata, in_first, in_second, strict=True):
+        shuffled = rows[random.permutation(len(rows))]
+        first.append(shuffled[:a])
+        second.append(shuffled[a : a + b])
+    return random.permutation(np.concatenate(first)), random.permutation(np.concatenate(second))
+
+
+def _shares(sizes: Array, count: int, random: np.random.RandomState) -> Array:
+    """Share `count` rows among strata in proportion to their sizes.
+
+    Shares are rounded down; the rows left over go to the largest remainders, by lot among equals.
+    """
+    exact = sizes / sizes.sum() * count
+    shares = np.floor(exact)
+    remainders = exact - shares
+    left = int(count - shares.sum())
+    for remainder in np.unique(remainders)[::-1]:
+        if left == 0:
+            break
+        equals = np.flatnonzero(remainders == remainder)
+        chosen = random.choice(equals, size=min(len(equals), left), replace=False)
+        shares[chosen] += 1
+        left -= len(chosen)
+    whole: Array = shares.astype(np.int64)
+    return whole
 
 
 def folds(table: Table, count: int, seed: int) -> Iterator[tuple[Array, Array]]:
     """Rows to train and rows to test on, `count` times; each row is tested on once."""
     rows = np.arange(len(table.y))
     strata = _strata(table, rows, count)
-    kind = KFold if strata is None else StratifiedKFold
-    yield from kind(count, shuffle=True, random_state=seed).split(rows, strata)
+    random = np.random.RandomState(seed)
+    fold = np.empty(len(rows), dtype=np.int64)  # the one that a row is tested in
+    if strata is None:
+        fold[random.permutation(rows)] = np.sort(rows % count)
+    else:
+        _, first, codes = np.unique(strata, return_index=True, return_inverse=True)
+        # Strata in the order in which they first occur.
+        ordered = np.argsort(np.argsort(first))[codes]
+        dealt = np.arange(len(rows)) % count
+        for stratum in range(len(first)):
+            of_stratum = np.sort(dealt[np.sort(ordered) == stratum])
+            random.shuffle(of_stratum)
+            fold[ordered == stratum] = of_stratum
+    for number in range(count):
+        yield rows[fold != number], rows[fold == number]
 
 
 def _strata(table: Table, rows: Array, fewest: int) -> Array | None:
-    """The classes, those with fewer rows than `fewest` put together."""
+    """The classes, those with fewer rows than `fewest` put together; None for a regression."""
     if not table.classes:
         return None
     y = table.y[rows]

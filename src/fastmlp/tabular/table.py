@@ -1,25 +1,28 @@
-"""Tables to learn from: a target, the columns it is predicted from, and what kind of task it is."""
+"""Tables to learn from: a target, the columns it is predicted from, and the kind of task."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from sklearn import datasets
 
-from fastmlp.tabular.reading import TableError, read_table, stem
+from fastmlp.base.validation import Array
+from fastmlp.tabular.reading import TableError, frame_of, stem
 from fastmlp.tabular.text import quoted
 from fastmlp.tabular.values import MISSING, kind_of, level_text, levels_of, numbers_of
 
-Array = NDArray[Any]
-Task = Literal["classification", "regression"]
+if TYPE_CHECKING:
+    import pandas as pd
 
-DIGITS_MAXIMUM = 16.0  # brightest pixel; one scale for all pixels keeps the image's contrast
+    TableLike: TypeAlias = pd.DataFrame | Mapping[str, Any] | str | os.PathLike[str]
+
+Task = Literal["classification", "regression"]
+TASKS = ("classification", "regression")
+
 FEWEST_ROWS = 20
 MOST_NUMBERED_CLASSES = 20  # different whole numbers, for a target to be detected as classes
 FEWEST_PER_CLASS = 5  # rows, on average, for the same
@@ -28,55 +31,77 @@ USUAL_TARGETS = ("target", "label", "class", "y")
 
 @dataclass(frozen=True)
 class Table:
-    """Rows to learn from: `frame` (N, columns); `y` (N,) holds class indices or real targets."""
+    """Rows to learn from, with a target.
+
+    Attributes
+    ----------
+    name : str
+    frame : pandas.DataFrame
+        N rows of the columns that the target is predicted from.
+    y : ndarray, shape (N,)
+        Indices of classes, or numbers.
+    target_name : str
+    classes : list of str
+        Names of the classes 0, 1, ...; empty for a regression.
+    maximum : float, optional
+        Known largest value of every column, such as a pixel's: columns are divided by it instead
+        of being standardised.
+    notes : tuple of str
+        What was done to the rows, a line each.
+    """
 
     name: str
     frame: pd.DataFrame
     y: Array
     target_name: str
-    classes: list[str]  # names of the classes 0, 1, ...; empty for a regression
-    maximum: float | None = None  # known range of the inputs, instead of standardising
-    notes: tuple[str, ...] = ()  # what was done to the file's rows, a line each
+    classes: list[str]
+    maximum: float | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def task(self) -> Task:
         return "classification" if self.classes else "regression"
 
-
-def _load(name: str, loader: Callable[[], Any], maximum: float | None = None) -> Table:
-    bunch = loader()
-    classes = [str(label) for label in bunch.get("target_names", [])]
-    frame = pd.DataFrame(bunch.data, columns=[str(name) for name in bunch.feature_names])
-    return Table(name, frame, bunch.target, "target", classes, maximum)
+    def __str__(self) -> str:
+        rows, columns = self.frame.shape
+        what = f"{len(self.classes)} classes" if self.classes else "numbers"
+        return f"{rows:,} rows, {columns} columns; {self.target_name} ({what}): {self.task}"
 
 
-BUILT_IN: dict[str, Callable[[], Table]] = {
-    "digits": lambda: _load("digits", datasets.load_digits, DIGITS_MAXIMUM),
-    "wine": lambda: _load("wine", datasets.load_wine),
-    "breast_cancer": lambda: _load("breast_cancer", datasets.load_breast_cancer),
-    "iris": lambda: _load("iris", datasets.load_iris),
-    "diabetes": lambda: _load("diabetes", datasets.load_diabetes),
-}
+def load_table(table: TableLike, target: str | None = None, task: Task | None = None) -> Table:
+    """Read a table, or take one from memory, and prepare its target.
 
+    Parameters
+    ----------
+    table : pandas.DataFrame, dict of str to array_like, str or path-like
+        A data frame, its columns by name, or the path of a .csv, .tsv (also .gz) or .parquet file.
+    target : str, optional
+        Column to predict; by default the one called target, label, class or y.
+    task : {"classification", "regression"}, optional
+        By default text, truth values and few different whole numbers are classes, and other
+        numbers are a regression. Rows without a target are left out.
 
-def load_table(path: Path, target: str | None, task: Task | None) -> Table:
-    """Read a table from a file and prepare its target; see `table_from_frame`."""
-    return table_from_frame(read_table(path), target, task, stem(path))
+    Raises
+    ------
+    TableError
+        The table cannot be read; the target is not there, is constant, or does not fit the task;
+        or rows are too few.
+
+    Examples
+    --------
+    >>> print(load_table({"size": range(40), "grade": ["cheap", "dear"] * 20}, "grade"))
+    40 rows, 1 columns; grade (2 classes): classification
+    """
+    if task not in (None, *TASKS):
+        raise TableError(f"`task`: got {task!r}; want one of {', '.join(TASKS)}")
+    name = stem(Path(table)) if isinstance(table, (str, os.PathLike)) else "table"
+    return table_from_frame(frame_of(table), target, task, name)
 
 
 def table_from_frame(
     frame: pd.DataFrame, target: str | None, task: Task | None, name: str
 ) -> Table:
-    """Take a column as the target.
-
-    Text, truth values and few different whole numbers are classes, other numbers a regression,
-    unless `task` says otherwise. Rows without a target are left out.
-
-    Raises
-    ------
-    TableError
-        The target is not there, is constant, or does not fit the task; or rows are too few.
-    """
+    """Take a column of a checked frame as the target, see `load_table`."""
     target = _target_name(frame, target)
     column = frame[target]
     y, classes = _prepared_target(column, task)
@@ -97,7 +122,7 @@ def _target_name(frame: pd.DataFrame, target: str | None) -> str:
         usual = [name for name in names if name.lower() in USUAL_TARGETS]
         if len(usual) == 1:
             return str(usual[0])
-        raise TableError(f"which column is the target? Give --target one of {quoted(names)}")
+        raise TableError(f"which column is the target? Give `target` one of {quoted(names)}")
     if target not in names:
         raise TableError(f"there is no column {target!r} to predict, only {quoted(names)}")
     return target

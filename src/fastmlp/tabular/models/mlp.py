@@ -1,104 +1,199 @@
-"""One fit of one network, from hyperparameters and encoded rows."""
+"""The plain multi-layer perceptron: linear layers, an activation and dropout."""
 
 from __future__ import annotations
 
+import math
+import statistics
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 import fastmlp as fm
-from fastmlp import _core
 from fastmlp.base.errors import ArgumentError
-from fastmlp.tabular.plan import Hyperparameters, Plan
-from fastmlp.tabular.splits import Part
+from fastmlp.layers import ACTIVATIONS
+from fastmlp.tabular.encoder import Encoder
+from fastmlp.tabular.preparation import Part
+from fastmlp.tabular.reading import TableError
+from fastmlp.tabular.table import Table
 
+# Defaults that depend on the data; docs/tabular.md has the measurements.
+DROPOUT = {"classification": 0.3, "regression": 0.1}
+# From so many training rows on, an epoch has enough steps for a few epochs at large rates.
+ROWS_OF_A_CYCLE = 4000
+LARGEST_BATCH = 512
 PATIENCE = 20  # epochs without a better validation loss (or accuracy) before training stops
 
 
-def fit_network(
-    options: Hyperparameters,
-    plan: Plan,
-    classes: int,
-    train: Part,
-    validation: Part | None,
-    callbacks: Sequence[Any] = (),
-) -> tuple[fm.Sequential, fm.History]:
-    """Train a network; with a validation part, until it no longer gets better there.
+@dataclass(frozen=True, kw_only=True)
+class MLP:
+    """Hyperparameters of a multi-layer perceptron; None is a default that depends on the data.
 
     Parameters
     ----------
-    options : Hyperparameters
-    plan : Plan
-        What `options` plan for the rows.
-    classes : int
-        0 for a regression.
-    train, validation : Part
-        Without validation, all the epochs are trained.
-    callbacks : sequence of objects with ``on_epoch_end(state)``
-        Called after the one that stops the training early.
+    hidden : tuple of int
+        Widths of the hidden layers; empty for a linear model.
+    activation : str
+        Class name of an activation in any case: ``"relu"``, ``"leaky_relu"``, ``"LeakyReLU"``.
+    dropout : float, optional
+        Share of hidden units to drop in a training step: by default 0.3, for a regression 0.1.
+    epochs : int, optional
+        Most epochs: by default 100, for 4,000 training rows or more 30. Training stops earlier
+        where validation no longer gets better.
+    batch_size : int, optional
+        Rows per training step: by default 32, for 4,000 rows or more 128 to 512.
+    lr : float, optional
+        Learning rate of Adam: by default 0.001, constant; for 4,000 rows or more the largest of
+        one cycle, 0.006.
+    dtype : {"float32", "float64"}
+
+    Examples
+    --------
+    >>> MLP(hidden=(64,)).plan(rows=1000, classes=2).epochs
+    100
     """
-    net = make_network(options, train.x.shape[1], classes)
-    stopping = [_early_stopping(plan, classes)] if validation else []
-    with warnings.catch_warnings():
-        # That the loss is no longer finite: what came of it is looked at below.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        history = _fit(options, plan, net, classes, train, validation, [*stopping, *callbacks])
-    if not np.isfinite(net.params).all():
-        raise ArgumentError(
-            f"training diverged: some weights are no longer finite after {len(history)} epochs; "
-            "try a smaller --lr"
+
+    hidden: tuple[int, ...] = (256, 128)
+    activation: str = "relu"
+    dropout: float | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    dtype: str = "float32"
+
+    def encoder(self, table: Table) -> Encoder:
+        """Return an encoder, not fitted yet."""
+        return Encoder(maximum=table.maximum)
+
+    def plan(self, rows: int, classes: int) -> MLPPlan:
+        """Decide every hyperparameter for so many training rows; no classes: a regression."""
+        epochs, batch_size, lr = _usual(rows)
+        dropout = DROPOUT["classification" if classes else "regression"]
+        return MLPPlan(
+            hidden=self.hidden,
+            activation=self.activation,
+            dropout=dropout if self.dropout is None else self.dropout,
+            epochs=epochs if self.epochs is None else self.epochs,
+            batch_size=batch_size if self.batch_size is None else self.batch_size,
+            lr=lr if self.lr is None else self.lr,
+            dtype=self.dtype,
+            classes=classes,
+            one_cycle=rows >= ROWS_OF_A_CYCLE,
         )
-    return net, history
 
 
-def _fit(
-    options: Hyperparameters, plan: Plan, net: fm.Sequential, classes: int, train: Part,
-    validation: Part | None, callbacks: Sequence[Any],
-) -> fm.History:  # fmt: skip
-    return fm.fit(
-        net,
-        train.x,
-        train.y,
-        loss=fm.CrossEntropyLoss() if classes else fm.MSELoss(),
-        optimizer=fm.Adam(lr=plan.lr),
-        epochs=plan.epochs,
-        batch_size=plan.batch_size,
-        validation=(validation.x, validation.y) if validation else None,
-        callbacks=callbacks,
-        seed=options.seed,
-        progress=False,
-        schedule=fm.OneCycleLR(plan.lr) if plan.one_cycle else None,
-    )
+def _usual(rows: int) -> tuple[int, int, float]:
+    """The usual number of epochs, rows per step and learning rate."""
+    if rows < ROWS_OF_A_CYCLE:
+        return 100, 32, 1e-3
+    # 128, and more for very many rows: the power of two nearest to their root.
+    size = 2 ** round(math.log2(rows) / 2)
+    return 30, min(max(size, 128), LARGEST_BATCH), 6e-3
 
 
-def _early_stopping(plan: Plan, classes: int) -> fm.EarlyStopping:
-    # On few rows the accuracy is too coarse to choose an epoch by; on many, a few rows far off the
-    # others, of which some class is wrongly held certain, can rule the cross-entropy.
-    by_accuracy = plan.one_cycle and classes > 0
-    return fm.EarlyStopping(PATIENCE, monitor="val_score" if by_accuracy else "val_loss")
+@dataclass(frozen=True, kw_only=True)
+class MLPPlan:
+    """Hyperparameters of a multi-layer perceptron, all of them decided.
 
+    Attributes
+    ----------
+    one_cycle : bool
+        Whether the rate rises to `lr` and falls, or is constant.
+    """
 
-def make_network(options: Hyperparameters, inputs: int, classes: int) -> fm.Sequential:
-    """A chain of hidden layers, each with its activation and dropout, and a linear output."""
-    activation = _find_activation(options.activation)
-    dropout = options.dropped_share("classification" if classes else "regression")
-    layers: list[Any] = []
-    width = inputs
-    for hidden in options.hidden:
-        layers += [fm.Linear(width, hidden), activation()]
-        if dropout:
-            layers.append(fm.Dropout(dropout))
-        width = hidden
-    layers.append(fm.Linear(width, classes or 1))
-    return fm.Sequential(*layers, dtype=options.dtype, seed=options.seed)
+    hidden: tuple[int, ...]
+    activation: str
+    dropout: float
+    epochs: int
+    batch_size: int
+    lr: float
+    dtype: str
+    classes: int
+    one_cycle: bool
+
+    def fit(
+        self, train: Part, validation: Part | None, seed: int, callbacks: Sequence[Any] = ()
+    ) -> tuple[fm.Sequential, fm.History]:
+        """Train a network; with a validation part, until it no longer gets better there.
+
+        Parameters
+        ----------
+        train, validation : Part
+            Without validation, all the epochs are trained.
+        seed : int
+            Seed of the weights, the batches and the dropout.
+        callbacks : sequence of objects with ``on_epoch_end(state)``
+            Called after the one that stops the training early.
+
+        Raises
+        ------
+        TableError
+            If weights are no longer finite at the end.
+        """
+        net = self.network(train.x.shape[1], seed)
+        stopping = [self._early_stopping()] if validation else []
+        with warnings.catch_warnings():
+            # Of a loss that is no longer finite: the weights are looked at below.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            history = self._fit(net, train, validation, seed, [*stopping, *callbacks])
+        if not np.isfinite(net.params).all():
+            raise TableError(
+                f"training diverged: some weights are no longer finite after {len(history)} "
+                "epochs; try a smaller `lr`"
+            )
+        return net, history
+
+    def after_folds(self, best_epochs: Sequence[int]) -> MLPPlan:
+        """Go through the whole cycle; at a constant rate, through the median of these epochs."""
+        if self.one_cycle:
+            return self
+        return replace(self, epochs=round(statistics.median(best_epochs)))
+
+    def network(self, inputs: int, seed: int) -> fm.Sequential:
+        """A chain of hidden layers, each with its activation and dropout, and a linear output."""
+        activation = _find_activation(self.activation)
+        layers: list[Any] = []
+        width = inputs
+        for hidden in self.hidden:
+            layers += [fm.Linear(width, hidden), activation()]
+            if self.dropout:
+                layers.append(fm.Dropout(self.dropout))
+            width = hidden
+        layers.append(fm.Linear(width, self.classes or 1))
+        return fm.Sequential(*layers, dtype=self.dtype, seed=seed)
+
+    def _fit(
+        self, net: fm.Sequential, train: Part, validation: Part | None, seed: int,
+        callbacks: Sequence[Any],
+    ) -> fm.History:  # fmt: skip
+        return fm.fit(
+            net,
+            train.x,
+            train.y,
+            loss=fm.CrossEntropyLoss() if self.classes else fm.MSELoss(),
+            optimizer=fm.Adam(lr=self.lr),
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            validation=(validation.x, validation.y) if validation else None,
+            callbacks=callbacks,
+            seed=seed,
+            progress=False,
+            schedule=fm.OneCycleLR(self.lr) if self.one_cycle else None,
+        )
+
+    def _early_stopping(self) -> fm.EarlyStopping:
+        # On few rows the accuracy is too coarse to choose an epoch by; on many, a few rows far off
+        # the others, of which some class is wrongly held certain, can rule the cross-entropy.
+        by_accuracy = self.one_cycle and self.classes > 0
+        return fm.EarlyStopping(PATIENCE, monitor="val_score" if by_accuracy else "val_loss")
 
 
 def _find_activation(name: str) -> Any:
     """Find an activation by its class name in any case, ``leaky_relu`` or ``LeakyReLU``."""
-    known = {row["name"].lower(): row["name"] for row in _core.activations()}
+    known = {found.lower(): found for found in ACTIVATIONS}
     key = name.lower().replace("_", "").replace("-", "")
     if key not in known:
         raise ArgumentError(f"activation {name!r} is unknown, expected one of {', '.join(known)}")
-    return getattr(fm, known[key])
+    return ACTIVATIONS[known[key]]

@@ -1,0 +1,289 @@
+"""Training of a table's model: one hold-out, or a cross-validation and a fit on all rows."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import fastmlp as fm
+from fastmlp.base.validation import Array
+from fastmlp.tabular import scores
+from fastmlp.tabular.description import TableDescription
+from fastmlp.tabular.model_file import TableModel
+from fastmlp.tabular.models import Model, Plan, find_model
+from fastmlp.tabular.preparation import Preparation
+from fastmlp.tabular.reading import TableError
+from fastmlp.tabular.splits import HOLD_OUT, folds, hold_out, split_off
+from fastmlp.tabular.table import Table, Task, load_table
+from fastmlp.tabular.text import four_digits
+
+if TYPE_CHECKING:
+    from fastmlp.tabular.table import TableLike
+
+Scores = dict[str, float]
+
+
+class Reporter:
+    """What `train` calls as it goes on; a class of your own overrides what it wants to hear of."""
+
+    def on_table(self, table: Table, notes: Sequence[str]) -> None:
+        """Hear of the table, and what of it is left out, before anything is trained."""
+
+    def callbacks(self, title: str) -> Sequence[Any]:
+        """Return callbacks for a fit: "training", "fold 1 of 5", ..., "all rows"."""
+        return ()
+
+    def on_fold_end(self, title: str, history: fm.History) -> None:
+        """Hear how the training of a fold went."""
+
+
+@dataclass(frozen=True)
+class TrainedTable:
+    """A trained model, and how good it is on rows that it, or its likes, were not trained on.
+
+    Attributes
+    ----------
+    model : TableModel
+        What predicts.
+    table : Table
+    notes : tuple of str
+        What of the table is left out or cannot be used by the model, a line each.
+    history : History
+        Of the model's training.
+    scores, baseline : dict of str to float
+        On test rows, the model's and those of predicting the most frequent class, or the mean:
+        accuracy, macro F1 and log loss, or R2, RMSE and MAE. After a cross-validation the means
+        over the folds.
+    folds : tuple of dict of str to float
+        Scores of each fold of a cross-validation.
+    true, outputs : ndarray
+        Targets of the test rows, and what was predicted for them: probabilities or numbers.
+    seconds : float
+        Time of the training, wall-clock.
+    n_threads : int
+        Threads that were used.
+    """
+
+    model: TableModel
+    table: Table
+    notes: tuple[str, ...]
+    history: fm.History
+    scores: Scores
+    baseline: Scores
+    folds: tuple[Scores, ...]
+    true: Array
+    outputs: Array
+    seconds: float
+    n_threads: int
+
+    @property
+    def task(self) -> Task:
+        """``"classification"`` or ``"regression"``."""
+        return self.table.task
+
+    @property
+    def deviations(self) -> Scores:
+        """Standard deviations of the scores over the folds; empty without folds."""
+        found = self.folds
+        return {k: float(np.std([f[k] for f in found], ddof=1)) for k in found[0]} if found else {}
+
+    @property
+    def summary(self) -> dict[str, str]:
+        """The most telling scores, written out."""
+        name = next(iter(self.scores))
+        if self.folds:
+            mean, deviation = self.scores[name], self.deviations[name]
+            return {f"test {name}": f"{mean:.4f} +- {deviation:.4f} ({len(self.folds)} folds)"}
+        if self.task == "regression":
+            r2, rmse = self.scores["R2"], self.scores["RMSE"]
+            return {"test R2": f"{r2:.4f}", "test RMSE": four_digits(rmse)}
+        right, count = int((self.true == self.outputs.argmax(axis=1)).sum()), self.true.size
+        return {"test accuracy": f"{100 * right / count:.2f} % ({right} of {count})"}
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model file, atomically; `fastmlp.tabular.load` reads it."""
+        self.model.save(path, {"data": self.table.name, "task": self.task, **self.summary})
+
+
+def train(
+    table: Table | TableLike,
+    target: str | None = None,
+    *,
+    task: Task | None = None,
+    model: str | Model = "mlp",
+    cv: int | None = None,
+    seed: int = 0,
+    n_threads: int | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    reporter: Reporter | None = None,
+) -> TrainedTable:
+    """Train a network on a table, and test it.
+
+    The rows are split 70/15/15 into training, validation and test. With `cv` they are instead
+    divided into folds, each tested with a network that is trained on the others; then the model is
+    trained on all rows.
+
+    Parameters
+    ----------
+    table : Table, pandas.DataFrame, dict of str to array_like, str or path-like
+        What `load_table` returned or takes: a data frame, its columns by name, or the path of a
+        .csv, .tsv (also .gz) or .parquet file.
+    target : str, optional
+        Column to predict; by default the one called target, label, class or y.
+    task : {"classification", "regression"}, optional
+        By default a classification for text, truth values and few different whole numbers.
+    model : str or Model
+        A name of `MODELS`, or hyperparameters such as ``fastmlp.tabular.MLP(hidden=(64,))``.
+    cv : int, optional
+        Number of folds, at least 2.
+    seed : int
+        Seed of the split, the weights, the batches and the dropout.
+    n_threads : int, optional
+        Threads to use; by default all there are.
+    checkpoint : path-like, optional
+        File to save the training in after each epoch, and to go on from where it exists. With
+        `cv`, folds have files of their own beside it, see `fold_checkpoint`.
+    reporter : Reporter, optional
+        Hears how the training goes.
+
+    Returns
+    -------
+    TrainedTable
+
+    Raises
+    ------
+    TableError
+        The table cannot be read, or nothing can be learnt from it; or the training diverged.
+    ArgumentError
+        No column can help a prediction, or an argument has a wrong value.
+
+    Examples
+    --------
+    >>> import fastmlp.tabular
+    >>> sizes = [float(size) for size in range(100)]
+    >>> table = {"size": sizes, "grade": ["dear" if size > 50 else "cheap" for size in sizes]}
+    >>> trained = fastmlp.tabular.train(table, target="grade")
+    >>> trained.scores["accuracy"] > 0.9
+    True
+    >>> trained.model.predict({"size": [10.0, 90.0]}).tolist()
+    ['cheap', 'dear']
+    """
+    if not isinstance(table, Table):
+        table = load_table(table, target, task)
+    elif target is not None or task is not None:
+        raise TableError("a Table has its own target and task: leave out `target` and `task`")
+    path = None if checkpoint is None else Path(checkpoint)
+    run = _Run(table, find_model(model), seed, path, reporter or Reporter())
+    with nullcontext() if n_threads is None else fm.threads(n_threads):
+        return run.hold_out() if cv is None else run.cross_validation(cv)
+
+
+def fold_checkpoint(path: Path, fold: int) -> Path:
+    """Return where fold 1, 2, ... of a cross-validation is saved, beside the last training's."""
+    return path.with_name(f"{path.name}.fold{fold}")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """The arguments of `train`, checked."""
+
+    table: Table
+    model: Model
+    seed: int
+    checkpoint: Path | None
+    reporter: Reporter
+
+    def hold_out(self) -> TrainedTable:
+        """Train on 70 % of the rows, stop by 15 % and test on 15 %."""
+        table = self.table
+        train, validation, test = hold_out(table, self.seed)
+        preparation, notes = self._prepared(train)
+        plan = self.model.plan(len(train), len(table.classes))
+        parts = preparation.parts(train, validation, plan.dtype)
+        callbacks = self._callbacks("training", self.checkpoint)
+        start = time.perf_counter()
+        net, history = plan.fit(*parts, self.seed, callbacks)
+        seconds = time.perf_counter() - start
+        model = _model(net, preparation)
+        outputs = model.outputs(preparation.part(test, plan.dtype).x)
+        measured = scores.measure(table, table.y[test], outputs)
+        baseline = scores.baseline(table, train, test)
+        return TrainedTable(
+            model, table, notes, history, measured, baseline, (), table.y[test], outputs,
+            seconds, fm.get_num_threads(),
+        )  # fmt: skip
+
+    def cross_validation(self, count: int) -> TrainedTable:
+        """Train and test `count` times, then train on all rows."""
+        table = self.table
+        _check_folds(count, len(table.y))
+        rows = np.arange(len(table.y))
+        preparation, notes = self._prepared(rows)
+        plan = self.model.plan(len(rows) * (count - 1) // count, len(table.classes))
+        start = time.perf_counter()
+        outputs = np.zeros((len(rows), len(table.classes)) if table.classes else len(rows))
+        measured, baselines, best = [], [], []
+        for number, (rest, test) in enumerate(folds(table, count, self.seed), 1):
+            title = f"fold {number} of {count}"
+            path = None if self.checkpoint is None else fold_checkpoint(self.checkpoint, number)
+            outputs[test], history = self._fold(plan, rest, test, self._callbacks(title, path))
+            self.reporter.on_fold_end(title, history)
+            measured.append(scores.measure(table, table.y[test], outputs[test]))
+            baselines.append(scores.baseline(table, rest, test))
+            best.append((history.best_epoch or 0) + 1)
+        callbacks = self._callbacks("all rows", self.checkpoint)
+        part = preparation.part(rows, plan.dtype)
+        net, history = plan.after_folds(best).fit(part, None, self.seed, callbacks)
+        seconds = time.perf_counter() - start
+        return TrainedTable(
+            _model(net, preparation), table, notes, history, _means(measured), _means(baselines),
+            tuple(measured), table.y, outputs, seconds, fm.get_num_threads(),
+        )  # fmt: skip
+
+    def _fold(
+        self, plan: Plan, rest: Array, test: Array, callbacks: Sequence[Any]
+    ) -> tuple[Array, fm.History]:
+        """Train on the rest of the rows; return what is predicted for the test rows."""
+        train, validation = split_off(self.table, rest, HOLD_OUT, self.seed)
+        preparation = Preparation.fit(self.table, train, self.model.encoder(self.table))
+        parts = preparation.parts(train, validation, plan.dtype)
+        net, history = plan.fit(*parts, self.seed, callbacks)
+        part = preparation.part(test, plan.dtype)
+        return _model(net, preparation).outputs(part.x), history
+
+    def _prepared(self, rows: Array) -> tuple[Preparation, tuple[str, ...]]:
+        """Fit the encoder of the model that is returned, and tell its notes."""
+        preparation = Preparation.fit(self.table, rows, self.model.encoder(self.table))
+        notes = (*self.table.notes, *preparation.notes())
+        self.reporter.on_table(self.table, notes)
+        return preparation, notes
+
+    def _callbacks(self, title: str, checkpoint: Path | None) -> list[Any]:
+        saving = [] if checkpoint is None else [fm.Checkpoint(checkpoint, resume=True)]
+        return [*saving, *self.reporter.callbacks(title)]
+
+
+def _check_folds(count: int, rows: int) -> None:
+    if count < 2:
+        raise TableError(f"`cv`: got {count}; want at least 2 folds")
+    if 2 * count > rows:
+        raise TableError(f"{rows} rows are too few for {count} folds")
+
+
+def _model(net: fm.Sequential, preparation: Preparation) -> TableModel:
+    table = preparation.table
+    description = TableDescription(
+        table.target_name, table.classes, preparation.target, preparation.encoder
+    )
+    return TableModel(net, description)
+
+
+def _means(rows: Sequence[Scores]) -> Scores:
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}

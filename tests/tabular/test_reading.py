@@ -1,0 +1,164 @@
+"""Tables from files, frames and dicts: what is read, how often, and what is refused."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pandas")
+
+import pandas as pd
+from houses import houses, write
+
+from fastmlp.base.errors import ArgumentTypeError, MissingPackageError
+from fastmlp.tabular.reading import TableError, frame_of, read_table
+
+pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are opened."""
+    names: list[str] = []
+    usual = builtins.open
+
+    def counting(file: Any, *args: Any, **more: Any) -> Any:
+        names.append(os.path.basename(str(file)))
+        return usual(file, *args, **more)
+
+    monkeypatch.setattr(builtins, "open", counting)
+    return names
+
+
+@pytest.mark.parametrize("name", ["houses.csv", "houses.csv.gz", "houses.tsv", "houses.TSV.GZ"])
+def test_a_file_of_each_kind_is_opened_once(name: str, opened: list[str]) -> None:
+    expected = houses()
+    separator = "\t" if "tsv" in name.lower() else ","
+    compression = "gzip" if name.lower().endswith("gz") else None
+    expected.to_csv(name, index=False, sep=separator, compression=compression)
+    opened.clear()
+    pd.testing.assert_frame_equal(read_table(Path(name)), expected)
+    assert opened.count(name) == 1
+
+
+def test_parquet_gives_what_csv_gives() -> None:
+    pytest.importorskip("pyarrow")
+    houses().to_parquet("p.parquet")
+    write("c.csv", houses())
+    frames = [frame_of(name) for name in ("p.parquet", "c.csv")]
+    pd.testing.assert_frame_equal(*frames, check_dtype=False)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_can_be_read() -> None:
+    # More than a pipe holds, and a name that goes over two lines.
+    expected = pd.DataFrame({'a "size"\nin m': np.arange(50_000), "b,": "x"})
+    os.mkfifo("pipe.csv")
+    text = expected.to_csv(index=False)
+    writer = threading.Thread(target=lambda: Path("pipe.csv").write_text(text, newline=""))
+    writer.start()
+    found = read_table(Path("pipe.csv"))
+    writer.join()
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|"])
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+def test_other_separators_in_a_csv(separator: str, start: str) -> None:
+    expected = houses()[["size", "grade"]]
+    text = start + expected.to_csv(index=False, sep=separator)
+    Path("h.csv").write_text(text, encoding="utf-8")
+    pd.testing.assert_frame_equal(read_table(Path("h.csv")), expected)
+
+
+def test_blanks_around_names_and_more_ways_to_be_missing() -> None:
+    Path("t.csv").write_text(" a , b\n1, ?\n2, x\n")
+    frame = read_table(Path("t.csv"))
+    assert list(frame) == ["a", "b"]
+    assert frame["b"].isna().tolist() == [True, False]
+
+
+def test_chosen_columns_are_text() -> None:
+    Path("t.csv").write_text("code,n\n007,007\n")
+    frame = read_table(Path("t.csv"), ["code"])
+    assert (frame["code"][0], frame["n"][0]) == ("007", 7)
+
+
+def test_frames_and_dicts_are_taken_as_they_are() -> None:
+    columns = {" size": [1.0, 2.0], 3: ["a", None]}
+    frame = pd.DataFrame(columns, index=[5, 5])
+    for table in (columns, frame):
+        found = frame_of(table)
+        assert list(found) == ["size", "3"]
+        assert found["size"].tolist() == [1.0, 2.0]
+    assert list(frame) == [" size", 3]
+
+
+@pytest.mark.parametrize("table", [None, 3, np.zeros((3, 2)), [[1, 2]]])
+def test_what_is_no_table_is_refused(table: object) -> None:
+    with pytest.raises(ArgumentTypeError, match="want a pandas DataFrame, a dict of columns"):
+        frame_of(table)
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ({"a": [1, 2], "b": [1]}, "the columns do not make a table"),
+        ({"a": 1, "b": 2}, "the columns do not make a table"),
+        ({"a": []}, "the table has no rows"),
+        ({"a": [1], "a ": [2]}, "two columns named 'a'"),
+    ],
+)
+def test_dicts_that_make_no_table(table: object, words: str) -> None:
+    with pytest.raises(TableError, match=words):
+        frame_of(table)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty.csv", b"", "empty.csv is empty"),
+        ("blank.csv", b"\n1,2\n", "blank.csv has no names in its first line"),
+        ("names.csv", b"a,b\n", "names.csv has no rows"),
+        ("binary.csv", b"\xff\xfe\x00a,b\n\x00\xd8", "binary.csv cannot be read as csv"),
+        ("ragged.csv", b"a,b\n1,2\n3,4,5\n", "ragged.csv cannot be read as csv"),
+        ("shifted.csv", b"a,b\n1,2,3\n3,4,5\n", "more values in a row than names"),
+        ("cut.csv.gz", b"\x1f\x8b\x08\x00\x00", "cut.csv.gz cannot be read as csv"),
+        ("plain.csv.gz", b"a,b\n1,2\n", "plain.csv.gz cannot be read as csv"),
+        ("twice.csv", b"a,b, a\n1,2,3\n", "twice.csv has two columns named 'a'"),
+        ("long.csv", b"a," + b"b" * 200_000 + b"\n1,2\n", "long.csv cannot be read as csv"),
+    ],
+)
+def test_files_that_are_no_tables(name: str, content: bytes, words: str) -> None:
+    Path(name).write_bytes(content)
+    with pytest.raises(TableError, match=words):
+        read_table(Path(name))
+
+
+def test_a_parquet_file_that_is_none() -> None:
+    pytest.importorskip("pyarrow")
+    Path("binary.parquet").write_bytes(b"PAR1\0\0\0\0PAR1")
+    with pytest.raises(TableError, match=r"binary\.parquet cannot be read as parquet"):
+        read_table(Path("binary.parquet"))
+
+
+def test_without_pyarrow_parquet_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("p.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingPackageError, match="pip install pyarrow"):
+        read_table(Path("p.parquet"))
+
+
+def test_errors_of_the_system_stay() -> None:
+    Path("folder.csv").mkdir()
+    with pytest.raises(FileNotFoundError):
+        read_table(Path("missing.csv"))
+    with pytest.raises(IsADirectoryError):
+        read_table(Path("folder.csv"))

@@ -1,0 +1,86 @@
+"""Splits of rows: the ones that scikit-learn chooses, with shares kept and each row used once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pandas")
+pytest.importorskip("sklearn")
+
+import pandas as pd
+from sklearn import model_selection
+
+from fastmlp.tabular import Table, load_dataset
+from fastmlp.tabular.preparation import Preparation
+from fastmlp.tabular.splits import _strata, folds, hold_out, split_off
+
+
+def made_up(counts: tuple[int, ...], seed: int) -> Table:
+    """Classes with so many rows each, in random order; a regression of as many if there is one."""
+    rng = np.random.default_rng(seed)
+    y = rng.permutation(np.repeat(np.arange(len(counts)), counts))
+    frame = pd.DataFrame({"x": np.arange(float(len(y)))})
+    classes = [f"c{i}" for i in range(len(counts))] if len(counts) > 1 else []
+    return Table("t", frame, y, "y", classes)
+
+
+COUNTS = [(101,), (64, 64), (140, 35, 13), (90, 9, 1), (11, *[12] * 9), (30, *[2] * 7), (26, 2)]
+
+
+@pytest.mark.parametrize("counts", COUNTS)
+@pytest.mark.parametrize("share", [0.15, 0.3, 0.5])
+def test_two_parts_are_those_of_scikit_learn(counts: tuple[int, ...], share: float) -> None:
+    for seed in range(5):
+        table = made_up(counts, seed)
+        rows = np.arange(len(table.y))[::-1]
+        strata = _strata(table, rows, 10)
+        expected = model_selection.train_test_split(
+            rows, test_size=share, stratify=strata, random_state=seed
+        )
+        for found, wanted in zip(split_off(table, rows, share, seed), expected, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+
+
+@pytest.mark.parametrize("counts", COUNTS)
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_folds_are_those_of_scikit_learn(counts: tuple[int, ...], count: int) -> None:
+    for seed in range(5):
+        table = made_up(counts, seed)
+        strata = _strata(table, np.arange(len(table.y)), count)
+        kind = model_selection.KFold if strata is None else model_selection.StratifiedKFold
+        judge = kind(count, shuffle=True, random_state=seed)
+        expected = judge.split(np.zeros(len(table.y)), strata)
+        for found, wanted in zip(folds(table, count, seed), expected, strict=True):
+            np.testing.assert_array_equal(found[0], wanted[0])
+            np.testing.assert_array_equal(found[1], wanted[1])
+
+
+def test_folds_test_each_row_once_and_splits_keep_shares() -> None:
+    table = made_up((160, 38, 2), seed=0)
+    tested = np.concatenate([test for _, test in folds(table, 5, seed=0)])
+    assert sorted(tested) == list(range(200))
+    parts = hold_out(table, seed=0)
+    assert sorted(np.concatenate(parts)) == list(range(200))
+    assert [len(part) for part in parts] == [140, 30, 30]
+    shares = [(table.y[part] == 0).mean() for part in parts]
+    np.testing.assert_allclose(shares, 0.8, atol=0.08)
+
+
+def test_inputs_are_scaled_by_the_training_rows() -> None:
+    table = load_dataset("wine")
+    train, _, test = hold_out(table, seed=1)
+    part, held = Preparation.fit(table, train).parts(train, test, "float64")
+    np.testing.assert_allclose(part.x.mean(axis=0), 0, atol=1e-12)
+    np.testing.assert_allclose(part.x.std(axis=0), 1)
+    assert len(held.y) == len(test)
+
+
+def test_a_regression_target_is_restored() -> None:
+    table = load_dataset("diabetes")
+    rows = np.arange(len(table.y))
+    preparation = Preparation.fit(table, rows[:300])
+    assert preparation.target is not None
+    scaled = preparation.part(rows, "float64").y
+    np.testing.assert_allclose(scaled[:300].mean(), 0, atol=1e-12)
+    np.testing.assert_allclose(preparation.target.undo(scaled)[:, 0], table.y)
