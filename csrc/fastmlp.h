@@ -8,40 +8,11 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "engine/node.h"
 #include "kernels/registry.h"
 
-typedef enum {
-    FM_OP_LINEAR,
-    FM_OP_ACTIVATION,
-    FM_OP_SOFTMAX,
-    FM_OP_DROPOUT,
-    FM_OP_MAXOUT, /* y[j] is the largest of x[j], x[j + fan_out], x[j + 2 fan_out], ... */
-    FM_OP_ADD,    /* of two sources of one width, like the next two */
-    FM_OP_MULTIPLY,
-    FM_OP_MAXIMUM,
-    FM_OP_CONCAT,
-    FM_OP_SUM,        /* of a row: fan_out is 1 */
-    FM_OP_MATMUL,     /* row by row, (shape[0], shape[1]) times (shape[1], shape[2]) */
-    FM_OP_PARAMETER,  /* no sources: a parameter as the value of every row */
-    FM_OP_LAYER_NORM, /* param: eps */
-    FM_OP_BATCH_NORM, /* param: eps, momentum */
-    FM_OP_CUSTOM      /* the caller's, see fm_net_set_custom */
-} fm_op;
-
-/* Nodes that a node reads; inputs of a network, and outputs. */
-enum { FM_MOST_SOURCES = 8, FM_MOST_ENDS = 8 };
-
-typedef struct {
-    fm_op op;
-    int n_sources, source[FM_MOST_SOURCES]; /* nodes before this one; -1 - k is input k of the network */
-    int64_t fan_in, fan_out;                /* fan_in: of each source; of all together for CONCAT, MATMUL and CUSTOM */
-    int kind;                               /* row of activations.def; of FM_OP_PARAMETER: 1 if penalties are for it */
-    double param[2];                        /* the activation's parameters; dropout's probability first */
-    int bias;
-    int64_t shape[3];
-    int64_t n_custom;           /* parameters of FM_OP_CUSTOM */
-    int64_t weight_at, bias_at; /* element offsets into the parameters, -1 where none; filled by fm_net_new */
-} fm_node;
+/* Inputs of a network, and outputs. */
+enum { FM_MOST_ENDS = 64 };
 
 /* ---- a network ---- */
 
@@ -63,9 +34,13 @@ int64_t fm_net_parameters(const fm_net *net);
 const fm_node *fm_net_node(const fm_net *net, int index);
 void *fm_net_params(fm_net *net); /* (parameters), zero at first; the caller may write between calls */
 void *fm_net_grads(fm_net *net);
+/* The arrays that the parameters consist of, in the order of the nodes and without gaps. */
+int fm_net_arrays(const fm_net *net);
+const fm_array *fm_net_array(const fm_net *net, int index);
 int fm_net_pass(const fm_net *net, int node); /* nodes with one number are fused into one pass over the data */
-/* Running mean and variance of each batch norm, in the order of the nodes; no part of the parameters. */
+/* What nodes keep that is not trained, such as running moments, in the order of the nodes; no part of the parameters. */
 int64_t fm_net_state_size(const fm_net *net);
+int64_t fm_net_state_at(const fm_net *net, int node);
 void *fm_net_state(fm_net *net);
 uint32_t fm_net_step(const fm_net *net); /* training forwards so far: dropout's step */
 void fm_net_set_step(fm_net *net, uint32_t step);
@@ -105,22 +80,6 @@ fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int 
 const void *fm_net_value(const fm_net *net, int node);
 const void *fm_net_delta(const fm_net *net, int node);
 
-/* A node of the caller's at work, on the thread that called the network. All arrays are contiguous. */
-typedef struct {
-    int node;
-    int64_t rows;
-    int training, keeps;            /* keeps: a backward may follow */
-    const void *x[FM_MOST_SOURCES]; /* (rows, width) of each source */
-    void *y;                        /* (rows, fan_out): forward writes it, backward may read it */
-    const void *dy;                 /* NULL in forward */
-    void *dx[FM_MOST_SOURCES];      /* for backward to store, or add to; NULL where nobody asks */
-    int add[FM_MOST_SOURCES];
-    void *grads; /* (n_custom) */
-    int add_grads;
-} fm_custom_call;
-
-/* Non-zero: it failed, and the call that needed it returns FM_INTERRUPTED. */
-typedef int (*fm_custom)(void *context, const fm_custom_call *call);
 void fm_net_set_custom(fm_net *net, fm_custom custom, void *context);
 
 /* ---- losses ---- */

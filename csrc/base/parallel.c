@@ -10,7 +10,7 @@
 
 #include "base/arithmetic.h"
 #include "base/clock.h"
-#include "base/crowd.h"
+#include "base/backoff.h"
 #include "base/quota.h"
 
 /* A waiting thread polls this often before it offers its processor to others: long enough for the balanced case
@@ -148,7 +148,7 @@ static void look(fm_worker *self, double now) {
     record.seen = record.lost = 0.0;
 }
 
-void fm_look_around(fm_worker *self) {
+void fm_check_preemption(fm_worker *self) {
     if (self->count == 1) return;
     const double now = fm_seconds();
     if (now - self->since > look_every) look(self, now);
@@ -157,7 +157,7 @@ void fm_look_around(fm_worker *self) {
 /* Threads for a region that has `own` of those at work. */
 static int available_threads(int own) {
     const int left = fm_threads() - (atomic_load_explicit(&at_work, memory_order_relaxed) - own);
-    return fm_crowd_limit(left < 1 ? 1 : left);
+    return fm_backoff_limit(left < 1 ? 1 : left);
 }
 
 int fm_should_regroup(const fm_worker *self, int wanted) {
@@ -222,7 +222,7 @@ static void work_together(int threads, fm_task task, void *context) {
         fm_worker self = {.index = omp_get_thread_num(), .count = omp_get_num_threads(), .team = &team};
         work(&self, task, context);
     }
-    fm_crowd_report(threads, atomic_load(&team.displaced));
+    fm_backoff_report(threads, atomic_load(&team.displaced));
 }
 
 void fm_parallel(int threads, fm_task task, void *context) {
@@ -234,9 +234,10 @@ void fm_parallel(int threads, fm_task task, void *context) {
     atomic_fetch_sub_explicit(&at_work, taken, memory_order_relaxed);
 }
 
-void fm_share(const fm_worker *self, int64_t n, int64_t grain, int64_t *begin, int64_t *end) {
-    int64_t units = (n + grain - 1) / grain;
-    int64_t first = units * self->index / self->count * grain, last = units * (self->index + 1) / self->count * grain;
+void fm_partition(const fm_worker *self, int64_t n, int64_t granularity, int64_t *begin, int64_t *end) {
+    const int64_t units = (n + granularity - 1) / granularity;
+    const int64_t first = units * self->index / self->count * granularity;
+    const int64_t last = units * (self->index + 1) / self->count * granularity;
     *begin = first < n ? first : n;
     *end = last < n ? last : n;
 }

@@ -24,13 +24,13 @@ void fm_parallel(int threads, fm_task task, void *context);
 void fm_barrier(fm_worker *self);
 
 /* To be called by each worker every now and then, such as once a step: notes whether it lost its processor. */
-void fm_look_around(fm_worker *self);
+void fm_check_preemption(fm_worker *self);
 
 /* Whether a region that would take `wanted` threads should end early: one lost its processor, or more could be had. */
 int fm_should_regroup(const fm_worker *self, int wanted);
 
-/* The part [*begin, *end) of `n` units that this worker owns, cut at multiples of `grain`. */
-void fm_share(const fm_worker *self, int64_t n, int64_t grain, int64_t *begin, int64_t *end);
+/* This worker's part [*begin, *end) of `n` units, which begins at a multiple of `granularity`. */
+void fm_partition(const fm_worker *self, int64_t n, int64_t granularity, int64_t *begin, int64_t *end);
 
 /* Thread count for the calling thread: its scoped override, else the process default. */
 int fm_threads(void);

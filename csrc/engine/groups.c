@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/aligned_alloc.h"
+
 const fm_group *fm_group_of(const fm_trainer *trainer, int64_t at) {
     int first = 0, last = trainer->n_groups - 1;
     while (first < last) {
@@ -13,24 +15,14 @@ const fm_group *fm_group_of(const fm_trainer *trainer, int64_t at) {
     return &trainer->groups[first];
 }
 
-static int range_is_frozen(const fm_trainer *trainer, int64_t begin, int64_t end) {
+int fm_array_is_frozen(const fm_trainer *trainer, const fm_array *array) {
+    const int64_t end = array->at + array->rows * array->cols;
+    int64_t begin = array->at;
     for (const fm_group *group = fm_group_of(trainer, begin); begin < end; group++) {
         if (group->lr != 0.0) return 0;
         begin = group->end;
     }
     return 1;
-}
-
-int fm_weights_are_frozen(const fm_trainer *trainer, const fm_stage *stage) {
-    return range_is_frozen(trainer, stage->weight_at, stage->weight_at + stage->n_weights);
-}
-
-int fm_bias_is_frozen(const fm_trainer *trainer, const fm_stage *stage) {
-    return range_is_frozen(trainer, stage->bias_at, stage->bias_at + stage->fan_out);
-}
-
-int fm_node_is_frozen(const fm_trainer *trainer, const fm_stage *stage) {
-    return fm_weights_are_frozen(trainer, stage) && (stage->bias_at < 0 || fm_bias_is_frozen(trainer, stage));
 }
 
 static int is_factor(double value) { return value >= 0.0 && isfinite(value); }

@@ -9,8 +9,6 @@
 const fm_group *fm_group_of(const fm_trainer *trainer, int64_t at);
 
 /* A group whose learning rate has the factor 0 is frozen: its parameters keep their bits and its gradients are not made. */
-int fm_weights_are_frozen(const fm_trainer *trainer, const fm_stage *stage);
-int fm_bias_is_frozen(const fm_trainer *trainer, const fm_stage *stage);
-int fm_node_is_frozen(const fm_trainer *trainer, const fm_stage *stage); /* weights and bias */
+int fm_array_is_frozen(const fm_trainer *trainer, const fm_array *array);
 
 #endif

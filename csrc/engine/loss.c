@@ -1,6 +1,8 @@
 /* Losses over batches: scale, the rows' values and gradients, and the total. */
+#include "engine/loss.h"
+
+#include "base/aligned_alloc.h"
 #include "base/arithmetic.h"
-#include "engine/net.h"
 
 double fm_total_weight(fm_dtype dtype, int64_t rows, const void *weight) {
     double total = 0.0;
@@ -18,8 +20,9 @@ double fm_loss_scale(const fm_loss_spec *loss, int64_t n, double total_weight) {
     return total_weight == 0.0 ? 0.0 : 1.0 / (total_weight * columns);
 }
 
-void fm_loss_range(const fm_loss_spec *loss, fm_dtype dtype, int64_t n, const void *scores, const fm_targets *targets,
-                   double scale, int64_t begin, int64_t end, double *row_value, void *gradient, int64_t *wrong_label) {
+void fm_loss_range(const fm_loss_spec *loss, const fm_kernels *kernels, fm_dtype dtype, int64_t n, const void *scores,
+                   const fm_targets *targets, double scale, int64_t begin, int64_t end, double *row_value,
+                   void *gradient, int64_t *wrong_label) {
     const size_t size = dtype == FM_F32 ? sizeof(float) : sizeof(double);
     const fm_loss_rows call = {
         .kind = loss->kind,
@@ -37,7 +40,7 @@ void fm_loss_range(const fm_loss_spec *loss, fm_dtype dtype, int64_t n, const vo
         .value = row_value + begin,
         .gradient = (void *)fm_row_at(gradient, begin, n, size),
     };
-    fm_table(dtype)->loss(&call);
+    kernels->loss(&call);
 }
 
 fm_status fm_loss(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_t n, const void *scores,
@@ -45,10 +48,11 @@ fm_status fm_loss(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_
     double *row_value = fm_alloc(rows, sizeof *row_value);
     if (row_value == NULL) return FM_NO_MEMORY;
     const fm_modes host = fm_enter_arithmetic();
-    const double scale = fm_loss_scale(loss, n, fm_total_weight(dtype, rows, targets->weight));
+    const fm_tables tables = fm_tables_in_use();
     int64_t wrong_label = 0;
-    fm_loss_range(loss, dtype, n, scores, targets, scale, 0, rows, row_value, gradient, &wrong_label);
-    *value = wrong_label != 0 ? (double)wrong_label : scale * fm_table(FM_F64)->sum(rows, row_value);
+    const double scale = fm_loss_scale(loss, n, fm_total_weight(dtype, rows, targets->weight));
+    fm_loss_range(loss, tables[dtype], dtype, n, scores, targets, scale, 0, rows, row_value, gradient, &wrong_label);
+    *value = wrong_label != 0 ? (double)wrong_label : scale * tables[FM_F64]->sum(rows, row_value);
     fm_leave_arithmetic(host);
     fm_free(row_value);
     return wrong_label != 0 ? FM_BAD_LABEL : FM_OK;

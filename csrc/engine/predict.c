@@ -1,30 +1,162 @@
-/* Predictions beside updates: one that met an update is made again, and refused where updates leave it no time. */
+/* Predict: forward with nothing kept, a block of rows at a time. A prediction that met an update of the parameters is made
+   again, and refused where updates leave it no time. */
 #include <sched.h>
+#include <string.h>
 
+#include "base/arithmetic.h"
 #include "base/clock.h"
-#include "engine/net.h"
+#include "engine/forward.h"
 
-/* For so long a prediction is made again: an update of a small network is over in less. */
-static const double PATIENCE = 1e-3;
+typedef struct {
+    fm_walk walk;
+    int64_t block;
+    const void *const *x;
+    void *const *y;
+    fm_poll poll;
+    void *poll_context;
+    uint64_t count;   /* of the network's updates */
+    _Atomic int stop; /* a status */
+} predict_call;
+
+/* The value of a source for the block of rows that begins at `row`. */
+static void *block_value(const predict_call *call, const fm_walk *walk, int source, int64_t row) {
+    const fm_net *net = walk->net;
+    if (source >= 0) source = net->ops[source].shown;
+    if (source < 0) return fm_element(&walk->run, call->x[-1 - source], row * net->ends.width[-1 - source]);
+    const fm_fused *op = &net->ops[source];
+    if (op->output >= 0) return fm_element(&walk->run, call->y[op->output], row * op->node.fan_out);
+    return walk->workspace->thread[walk->axis == FM_BY_ROWS ? walk->worker->index : 0].slot[op->slot];
+}
+
+static void copy_shown(const predict_call *call, const fm_walk *walk, int output, int64_t row, int64_t rows) {
+    const fm_fused *op = &walk->net->ops[walk->net->output[output]];
+    const int64_t width = op->node.fan_out;
+    memcpy(fm_element(&walk->run, call->y[output], row * width), block_value(call, walk, op->shown, row),
+           (size_t)(rows * width) * walk->run.size);
+}
+
+/* The tile's rows count from the block's first one. */
+static void predict_block(const predict_call *call, fm_walk *walk, int64_t row, int64_t rows) {
+    const fm_net *net = walk->net;
+    walk->row_begin = 0;
+    walk->row_end = walk->run.rows = rows;
+    for (int i = 0; i < net->n_ops; i++) {
+        const fm_fused *op = &net->ops[i];
+        fm_operands *at = &walk->at[i];
+        fm_tile tile;
+        if (op->shown != i) continue;
+        for (int k = 0; k < op->n_sources; k++) at->x[k] = block_value(call, walk, op->source[k], row);
+        at->y = block_value(call, walk, i, row);
+        if (fm_walk_tile(walk, op->node.fan_out, op->whole_rows, &tile)) op->row->forward(&walk->run, at, &tile);
+        fm_walk_wait_for_columns(walk);
+    }
+    for (int k = 0; k < net->ends.n_outputs; k++)
+        if (net->ops[net->output[k]].shown != net->output[k] && (walk->axis == FM_BY_ROWS || walk->worker->index == 0))
+            copy_shown(call, walk, k, row, rows);
+}
+
+/* Blocks take milliseconds at most, so the calling thread asks after each but the last. */
+static void ask_to_go_on(predict_call *call, const fm_walk *walk) {
+    if (walk->worker->index != 0) return;
+    if (fm_seqlock_begin_read(&walk->net->updates) != call->count) atomic_store(&call->stop, FM_IN_USE);
+    if (call->poll != NULL && call->poll(call->poll_context)) atomic_store(&call->stop, FM_INTERRUPTED);
+}
+
+static void predict_task(void *context, fm_worker *self) {
+    predict_call *call = context;
+    fm_walk walk = call->walk;
+    fm_walk_join(&walk, self);
+    fm_walk_set_rows(&walk, walk.run.rows);
+    fm_walk_renew(&walk, 0);
+    const int64_t end = walk.row_end;
+    for (int64_t row = walk.row_begin; row < end && !atomic_load(&call->stop); row += call->block) {
+        predict_block(call, &walk, row, end - row < call->block ? end - row : call->block);
+        if (row + call->block < end) {
+            ask_to_go_on(call, &walk);
+            fm_walk_wait_for_columns(&walk); /* all hear the same answer, and nobody overwrites what another copies */
+        }
+    }
+}
+
+/* What a caller wants: y NULL for the memory alone. */
+typedef struct {
+    int64_t rows;
+    const void *const *x;
+    void *const *y;
+    fm_poll poll;
+    void *poll_context;
+} request;
+
+static fm_status predict_blocks(fm_net *net, const fm_workspace *workspace, const request *r, int64_t block,
+                                uint64_t count, int threads) {
+    predict_call call = {
+        .block = block, .x = r->x, .y = r->y, .poll = r->poll, .poll_context = r->poll_context, .count = count};
+    call.walk = fm_walk_new(net, workspace, fm_tables_in_use(), &call.stop);
+    call.walk.run.rows = r->rows;
+    fm_parallel(threads, predict_task, &call);
+    return (fm_status)atomic_load(&call.stop);
+}
+
+/* The caller's nodes see all rows at once. */
+static fm_status predict_whole(fm_net *net, const fm_workspace *workspace, const request *r, int threads) {
+    _Atomic int stop = 0;
+    fm_forward_call call = {fm_walk_new(net, workspace, fm_tables_in_use(), &stop), r->x, r->y};
+    call.walk.run.step = net->step;
+    fm_forward_all(&call, threads, r->rows);
+    return atomic_load(&stop) ? FM_INTERRUPTED : FM_OK;
+}
+
+static fm_status predict_in(fm_net *net, fm_workspace *workspace, const request *r, uint64_t count) {
+    const int threads = fm_schedule_threads(net, r->rows, FM_WORK_FORWARD, 1);
+    const int64_t most = fm_schedule_block(net), block = r->rows < most ? r->rows : most;
+    const fm_status status = net->asks_caller ? fm_workspace_reserve(workspace, net, FM_FORWARD, r->rows, threads)
+                                              : fm_workspace_reserve(workspace, net, FM_PREDICT, block, threads);
+    if (status != FM_OK || r->y == NULL || r->rows == 0) return status;
+    return net->asks_caller ? predict_whole(net, workspace, r, threads)
+                            : predict_blocks(net, workspace, r, block, count, threads);
+}
+
+/* FM_IN_USE where updates had another `count` behind some block. */
+static fm_status predict_once(fm_net *net, const request *r, uint64_t count) {
+    if (r->rows < 0 || (r->y != NULL && !fm_net_can_run(net))) return FM_BAD_ARGUMENT;
+    const fm_modes host = fm_enter_arithmetic();
+    fm_workspace workspace = {0};
+    const int taken = atomic_flag_test_and_set(&net->idle_taken);
+    if (!taken) workspace = net->idle_workspace;
+    const fm_status status = predict_in(net, &workspace, r, count);
+    if (taken) {
+        fm_workspace_release(&workspace);
+    } else {
+        net->idle_workspace = workspace;
+        atomic_flag_clear(&net->idle_taken);
+    }
+    fm_leave_arithmetic(host);
+    return status;
+}
 
 fm_status fm_net_predict(fm_net *net, int64_t rows, const void *const *x, void *const *y, fm_poll poll, void *context) {
+    const double patience = 1e-3; /* an update of a small network is over in less */
+    const request r = {rows, x, y, poll, context};
     double first = 0.0;
     for (;;) {
         const uint64_t count = fm_seqlock_begin_read(&net->updates);
-        const int abandoned = count % 2 == 1 && fm_claim_is_lost(&net->claim);
+        const int abandoned = count % 2 == 1 && fm_try_lock_is_lost(&net->lock);
         if (count % 2 == 0 || abandoned) {
-            const fm_status status = fm_predict_once(net, count, rows, x, y, poll, context);
+            const fm_status status = predict_once(net, &r, count);
             const int is_whole = abandoned || fm_seqlock_end_read(&net->updates, count);
             if (status != FM_IN_USE && (status != FM_OK || is_whole)) return status;
         }
         const double now = fm_seconds();
         if (first == 0.0) first = now;
-        else if (now - first > PATIENCE) return FM_IN_USE;
+        else if (now - first > patience) return FM_IN_USE;
         sched_yield();
     }
 }
 
-fm_status fm_net_reserve(fm_net *net, int64_t rows) { return fm_predict_once(net, 0, rows, NULL, NULL, NULL, NULL); }
+fm_status fm_net_reserve(fm_net *net, int64_t rows) {
+    const request r = {rows, NULL, NULL, NULL, NULL};
+    return predict_once(net, &r, 0);
+}
 
 void fm_net_begin_update(fm_net *net) { fm_seqlock_begin_write(&net->updates); }
 void fm_net_end_update(fm_net *net) { fm_seqlock_end_write(&net->updates); }

@@ -1,21 +1,19 @@
-/* The three matrix products of a layer on the calling thread: blocking for the caches around the table's kernel. */
-#include "engine/net.h"
-
-int fm_takes_dot_form(int64_t fan_in, int64_t fan_out) { return fan_out <= 4 && fan_in >= 16; }
+/* Blocking for the caches around the table's kernel. */
+#include "engine/product.h"
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 /* A block of A fills a quarter of a second-level cache, whatever its precision; a block of B is read from the third. */
 enum { A_BLOCK_BYTES = 1 << 18, DEPTH = 1024, MOST_COLUMNS = 2048 };
 
-size_t fm_pack_bytes(int64_t widest, size_t size) {
+int64_t fm_pack_bytes(int64_t widest, size_t size) {
     if (widest < FM_LEAST_PACKED_WIDTH) return 0;
-    return A_BLOCK_BYTES + (size_t)(DEPTH * (smaller(widest, MOST_COLUMNS) + FM_MOST_TILE_COLS)) * size;
+    return A_BLOCK_BYTES + DEPTH * (smaller(widest, MOST_COLUMNS) + FM_MOST_TILE_COLS) * (int64_t)size;
 }
 
 /* Reading in place is cheaper until B outgrows the second-level cache, or its rows lie so far apart that they fall on the
    same lines of the first-level one; and even then for few rows, which read a packed B too seldom. */
-static int must_pack(const fm_kernels *k, const fm_gemm *g, size_t size) {
+static int must_pack(const fm_products *k, const fm_gemm *g, size_t size) {
     enum { IN_PLACE_BYTES = 1 << 20 };
     if (g->m < k->least_packed_rows || g->n < FM_LEAST_PACKED_WIDTH) return 0;
     const int64_t bytes = g->k * g->n * (int64_t)size, stride = g->b_step * (int64_t)size;
@@ -26,9 +24,11 @@ static const void *at(const void *base, int64_t elements, size_t size) {
     return (const char *)base + elements * (int64_t)size;
 }
 
+static const fm_products *kernels_of(const fm_product *space) { return &space->kernels->product[space->compute]; }
+
 static int told_to_stop(const fm_product *space) {
     if (space->watch == NULL) return 0;
-    fm_between_stages(space->watch);
+    fm_poll_now_and_then(space->watch);
     return fm_stopped(space->watch);
 }
 
@@ -49,7 +49,7 @@ static fm_gemm part_of(const fm_gemm *g, int64_t j, int64_t columns, int64_t k0,
 }
 
 static fm_gemm with_packed_b(const fm_product *space, fm_gemm g) {
-    const fm_kernels *k = space->kernels;
+    const fm_products *k = kernels_of(space);
     char *block = (char *)space->pack + A_BLOCK_BYTES;
     k->pack_b(g.k, g.n, g.b, g.b_step, block);
     g.b = block;
@@ -59,7 +59,7 @@ static fm_gemm with_packed_b(const fm_product *space, fm_gemm g) {
 }
 
 static fm_gemm with_packed_a(const fm_product *space, fm_gemm g) {
-    const fm_kernels *k = space->kernels;
+    const fm_products *k = kernels_of(space);
     k->pack_a(g.m, g.k, g.a, g.a_row, g.a_step, space->pack);
     g.a = space->pack;
     g.a_row = 1;
@@ -71,11 +71,11 @@ static fm_gemm with_packed_a(const fm_product *space, fm_gemm g) {
 /* All rows of a part, a block at a time, between which a stop is heard. */
 static void multiply_rows(const fm_product *space, const fm_gemm *g, int packed) {
     enum { SLAB_PRODUCTS = 1 << 28 };
-    const int64_t mr = space->kernels->tile_rows, size = (int64_t)space->size;
+    const int64_t mr = kernels_of(space)->tile_rows, size = (int64_t)space->size;
     const int64_t most = packed ? A_BLOCK_BYTES / size / g->k : SLAB_PRODUCTS / (g->k * g->n + 1);
     const int64_t rows = most < mr ? mr : most / mr * mr;
     if (g->m <= rows && !packed) {
-        if (!told_to_stop(space)) space->kernels->gemm(g);
+        if (!told_to_stop(space)) kernels_of(space)->gemm(g);
         return;
     }
     for (int64_t i = 0; i < g->m && !told_to_stop(space); i += rows) {
@@ -86,7 +86,7 @@ static void multiply_rows(const fm_product *space, const fm_gemm *g, int packed)
         part.aux = g->aux == NULL ? NULL : (char *)g->aux + i * g->ldaux * size;
         part.residual = g->residual == NULL ? NULL : at(g->residual, i * g->ldresidual, space->size);
         if (packed) part = with_packed_a(space, part);
-        space->kernels->gemm(&part);
+        kernels_of(space)->gemm(&part);
     }
 }
 
@@ -95,10 +95,10 @@ static void multiply_rows(const fm_product *space, const fm_gemm *g, int packed)
 void fm_multiply(const fm_product *space, fm_gemm g) {
     _Static_assert((int)FM_BATCH_CHUNK <= (int)DEPTH, "an added chain has no place to wait for its second half");
     if (g.m == 0 || g.n == 0) return;
-    const int packed = must_pack(space->kernels, &g, space->size);
+    const int packed = must_pack(kernels_of(space), &g, space->size);
     const int64_t columns = packed ? MOST_COLUMNS : g.n;
-    g.a_panel = g.a_row * space->kernels->tile_rows;
-    g.b_panel = space->kernels->tile_cols;
+    g.a_panel = g.a_row * kernels_of(space)->tile_rows;
+    g.b_panel = kernels_of(space)->tile_cols;
     if (!packed && g.k <= DEPTH) { /* nothing to cut: small networks would notice the copies below */
         multiply_rows(space, &g, 0);
         return;
@@ -115,8 +115,8 @@ void fm_multiply(const fm_product *space, fm_gemm g) {
 }
 
 /* Few outputs would leave most of a vector's lanes idle: then the gradient is made transposed, with vectors along the
-   inputs, and turned. Every element's chain is the same either way. */
-static int is_better_turned(const fm_stage *stage) { return stage->fan_out < 16 && stage->fan_in >= 16; }
+   inputs, and transposed back. Every element's chain is the same either way. */
+static int is_better_transposed(int64_t in, int64_t out) { return out < FM_LEAST_DIRECT_OUTPUTS && in >= 16; }
 
 static void gradient_chunks(const fm_product *space, fm_gemm g, int64_t rows, int64_t a_step, int add) {
     const char *a = g.a, *b = g.b;
@@ -131,35 +131,34 @@ static void gradient_chunks(const fm_product *space, fm_gemm g, int64_t rows, in
     } while (row < rows);
 }
 
-void fm_weight_gradient(const fm_product *space, const fm_stage *stage, int64_t rows, const void *x, const void *delta,
-                        int64_t begin, int64_t end, int add, void *turned, void *dw) {
-    const int64_t out = stage->fan_out, count = end - begin;
-    const void *part = at(x, begin, space->size);
-    char *slice = (char *)dw + begin * out * (int64_t)space->size;
+void fm_weight_gradient(const fm_product *space, const fm_weight_gradient_call *call) {
+    const int64_t in = call->in, out = call->out, count = call->end - call->begin;
+    const void *part = at(call->x, call->begin, space->size);
+    char *slice = (char *)call->dw + call->begin * out * (int64_t)space->size;
     if (count <= 0) return;
-    if (!is_better_turned(stage)) {
-        fm_gemm g = {.m = count,
-                     .n = out,
-                     .a = part,
-                     .a_row = 1,
-                     .a_step = stage->fan_in,
-                     .b = delta,
-                     .b_step = out,
-                     .c = slice,
-                     .ldc = out};
-        gradient_chunks(space, g, rows, stage->fan_in, add);
+    if (!is_better_transposed(in, out)) {
+        const fm_gemm g = {.m = count,
+                           .n = out,
+                           .a = part,
+                           .a_row = 1,
+                           .a_step = in,
+                           .b = call->delta,
+                           .b_step = out,
+                           .c = slice,
+                           .ldc = out};
+        gradient_chunks(space, g, call->rows, in, call->add);
         return;
     }
-    fm_gemm g = {.m = out,
-                 .n = count,
-                 .a = delta,
-                 .a_row = 1,
-                 .a_step = out,
-                 .b = part,
-                 .b_step = stage->fan_in,
-                 .c = turned,
-                 .ldc = count};
-    if (add) space->kernels->transpose(count, out, slice, out, turned, count);
-    gradient_chunks(space, g, rows, out, add);
-    space->kernels->transpose(out, count, turned, count, slice, out);
+    const fm_gemm g = {.m = out,
+                       .n = count,
+                       .a = call->delta,
+                       .a_row = 1,
+                       .a_step = out,
+                       .b = part,
+                       .b_step = in,
+                       .c = call->transposed,
+                       .ldc = count};
+    if (call->add) space->kernels->transpose(count, out, slice, out, call->transposed, count);
+    gradient_chunks(space, g, call->rows, out, call->add);
+    space->kernels->transpose(out, count, call->transposed, count, slice, out);
 }

@@ -4,7 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/aligned_alloc.h"
 #include "base/arithmetic.h"
+#include "engine/first_touch.h"
+#include "engine/update.h"
 
 static void *copy_of(const void *from, int64_t count, size_t size) {
     void *to = fm_alloc(count, size);
@@ -49,7 +52,7 @@ static int allocate(fm_trainer *trainer, const fm_head *heads, const fm_optimize
     complete = complete && fm_trainer_set_groups(trainer, 0, NULL) == FM_OK;
     for (int i = 0; i < FM_SLOTS; i++) {
         if (!keeps_slot(optimizer, i)) continue;
-        trainer->slot[i] = fm_alloc_zeroed(net->n_params, net->size);
+        trainer->slot[i] = fm_first_touch(net);
         complete = complete && trainer->slot[i] != NULL;
     }
     return complete;
@@ -75,7 +78,7 @@ fm_status fm_trainer_new(fm_net *net, const fm_head *heads, const fm_optimizer_s
 
 void fm_trainer_free(fm_trainer *trainer) {
     if (trainer == NULL) return;
-    fm_plan_release(&trainer->plan);
+    fm_workspace_release(&trainer->workspace);
     for (int i = 0; i < FM_SLOTS; i++) fm_free(trainer->slot[i]);
     for (int k = 0; k < FM_MOST_ENDS; k++) fm_free(trainer->loss_params[k]);
     fm_free(trainer->penalties);
@@ -96,26 +99,25 @@ int64_t *fm_trainer_updates(fm_trainer *trainer) { return &trainer->t; }
 
 static const fm_worker alone = {.index = 0, .count = 1};
 
-static int64_t most_chunks(const fm_net *net) { return net->n_params / FM_SUM_CHUNK + net->n_stages + 1; }
-
-static fm_status clip(const fm_trainer *trainer, fm_clock *clock) {
-    double *chunk_sum = fm_alloc(most_chunks(trainer->net), sizeof *chunk_sum);
+static fm_status clip(const fm_trainer *trainer, const fm_kernels *kernels, fm_step_state *state) {
+    double *chunk_sum = fm_alloc(fm_workspace_chunks(trainer->net), sizeof *chunk_sum);
     if (chunk_sum == NULL) return FM_NO_MEMORY;
-    const int64_t chunks = fm_square_chunks(trainer, &alone, chunk_sum);
-    clock->g_scale = fm_clip_scale(sqrt(fm_chunks_total(chunk_sum, chunks)), trainer->optimizer.clip_norm);
+    const int64_t chunks = fm_square_chunks(trainer, kernels, &alone, chunk_sum);
+    state->g_scale = fm_clip_scale(sqrt(fm_chunks_total(chunk_sum, chunks)), trainer->optimizer.clip_norm);
     fm_free(chunk_sum);
     return FM_OK;
 }
 
 static fm_status update(fm_trainer *trainer, double lr) {
-    fm_clock clock = {.t = trainer->t, .power = {trainer->power[0], trainer->power[1]}};
-    clock = fm_clock_next(trainer, clock, lr);
-    if (trainer->optimizer.clip_norm != 0.0 && clip(trainer, &clock) != FM_OK) return FM_NO_MEMORY;
+    const fm_kernels *kernels = fm_tables_in_use()[trainer->net->dtype];
+    fm_step_state state = {.t = trainer->t, .power = {trainer->power[0], trainer->power[1]}};
+    state = fm_step_state_next(trainer, state, lr);
+    if (trainer->optimizer.clip_norm != 0.0 && clip(trainer, kernels, &state) != FM_OK) return FM_NO_MEMORY;
     fm_net_begin_update(trainer->net);
-    fm_update_range(trainer, &clock, 0, trainer->net->n_params);
+    fm_update_range(trainer, kernels, &state, 0, trainer->net->n_params);
     fm_net_end_update(trainer->net);
-    trainer->t = clock.t;
-    memcpy(trainer->power, clock.power, sizeof trainer->power);
+    trainer->t = state.t;
+    memcpy(trainer->power, state.power, sizeof trainer->power);
     return FM_OK;
 }
 
@@ -127,10 +129,11 @@ fm_status fm_trainer_update(fm_trainer *trainer, double lr) {
 }
 
 fm_status fm_trainer_penalty(const fm_trainer *trainer, double *value) {
-    double *chunk_sum = fm_alloc(most_chunks(trainer->net), sizeof *chunk_sum);
+    double *chunk_sum = fm_alloc(fm_workspace_chunks(trainer->net), sizeof *chunk_sum);
     if (chunk_sum == NULL) return FM_NO_MEMORY;
     const fm_modes host = fm_enter_arithmetic();
-    *value = fm_chunks_total(chunk_sum, fm_penalty_chunks(trainer, &alone, chunk_sum));
+    const fm_kernels *kernels = fm_tables_in_use()[trainer->net->dtype];
+    *value = fm_chunks_total(chunk_sum, fm_penalty_chunks(trainer, kernels, &alone, chunk_sum));
     fm_leave_arithmetic(host);
     fm_free(chunk_sum);
     return FM_OK;
@@ -139,9 +142,11 @@ fm_status fm_trainer_penalty(const fm_trainer *trainer, double *value) {
 void fm_trainer_add_penalty_gradient(fm_trainer *trainer, double factor) {
     const fm_net *net = trainer->net;
     const fm_modes host = fm_enter_arithmetic();
-    for (int i = 0; i < net->n_stages; i++) {
-        const fm_stage *s = &net->stages[i];
-        if (s->takes_penalties) fm_penalty_gradient_range(trainer, factor, s->weight_at, s->weight_at + s->n_weights);
+    const fm_kernels *kernels = fm_tables_in_use()[net->dtype];
+    for (int i = 0; i < net->n_arrays; i++) {
+        const fm_array *array = &net->arrays[i];
+        if (fm_takes_penalties(array))
+            fm_penalty_gradient_range(trainer, kernels, factor, array->at, array->at + array->rows * array->cols);
     }
     fm_leave_arithmetic(host);
 }

@@ -1,5 +1,5 @@
-/* Optimizer updates, penalties and the gradient's norm, over ranges of the flat parameter array. */
-#include <math.h>
+#include "engine/update.h"
+
 #include <string.h>
 
 #include "engine/groups.h"
@@ -8,103 +8,125 @@ static void *element(const fm_net *net, void *base, int64_t at) {
     return base == NULL ? NULL : (char *)base + at * (int64_t)net->size;
 }
 
-fm_clock fm_clock_next(const fm_trainer *trainer, fm_clock clock, double lr) {
-    clock.t++;
-    clock.lr = lr;
-    clock.weight_decay = trainer->optimizer.hyper[trainer->decay];
-    clock.g_scale = 1.0;
-    for (int i = 0; i < 2; i++) clock.power[i] *= trainer->optimizer.hyper[i];
-    return clock;
+fm_step_state fm_step_state_next(const fm_trainer *trainer, fm_step_state state, double lr) {
+    state.t++;
+    state.lr = lr;
+    state.weight_decay = trainer->optimizer.hyper[trainer->decay];
+    state.g_scale = 1.0;
+    for (int i = 0; i < 2; i++) state.power[i] *= trainer->optimizer.hyper[i];
+    return state;
 }
 
 /* Of parameters that are all in one group. */
-static void update_part(const fm_trainer *trainer, const fm_clock *clock, const fm_group *group, int64_t begin,
-                        int64_t end) {
+static void update_part(const fm_trainer *trainer, const fm_kernels *kernels, const fm_step_state *state,
+                        const fm_group *group, int64_t begin, int64_t end) {
     const fm_net *net = trainer->net;
     fm_update_rows call = {
         .kind = trainer->optimizer.kind,
         .n = end - begin,
         .w = element(net, net->params, begin),
         .g = element(net, net->grads, begin),
-        .lr = group->lr * clock->lr,
-        .power = {clock->power[0], clock->power[1]},
-        .t = clock->t,
-        .g_scale = clock->g_scale,
+        .lr = group->lr * state->lr,
+        .power = {state->power[0], state->power[1]},
+        .t = state->t,
+        .g_scale = state->g_scale,
     };
     for (int i = 0; i < FM_SLOTS; i++) call.slot[i] = element(net, trainer->slot[i], begin);
     memcpy(call.hyper, trainer->optimizer.hyper, sizeof call.hyper);
-    call.hyper[trainer->decay] = group->weight_decay * clock->weight_decay;
-    fm_table(net->dtype)->update(&call);
+    call.hyper[trainer->decay] = group->weight_decay * state->weight_decay;
+    kernels->update(&call);
 }
 
-void fm_update_range(const fm_trainer *trainer, const fm_clock *clock, int64_t begin, int64_t end) {
+void fm_update_range(const fm_trainer *trainer, const fm_kernels *kernels, const fm_step_state *state, int64_t begin,
+                     int64_t end) {
     for (const fm_group *group = fm_group_of(trainer, begin); begin < end; group++) {
         const int64_t stop = group->end < end ? group->end : end;
-        if (group->lr != 0.0) update_part(trainer, clock, group, begin, stop);
+        if (group->lr != 0.0) update_part(trainer, kernels, state, group, begin, stop);
         begin = stop;
     }
 }
 
-void fm_penalty_gradient_range(const fm_trainer *trainer, double factor, int64_t begin, int64_t end) {
+void fm_penalty_gradient_range(const fm_trainer *trainer, const fm_kernels *kernels, double factor, int64_t begin,
+                               int64_t end) {
     const fm_net *net = trainer->net;
     for (int i = 0; i < trainer->optimizer.n_penalties; i++) {
         const fm_penalty *penalty = &trainer->penalties[i];
-        fm_table(net->dtype)
-            ->penalty_gradient(penalty->p, factor * penalty->lam, end - begin, element(net, net->params, begin),
-                               element(net, net->grads, begin));
+        kernels->penalty_gradient(penalty->p, factor * penalty->lam, end - begin, element(net, net->params, begin),
+                                  element(net, net->grads, begin));
     }
 }
 
-static double penalty_of(const fm_trainer *trainer, int64_t at, int64_t n) {
+static double penalty_of(const fm_trainer *trainer, const fm_kernels *kernels, int64_t at, int64_t n) {
     const fm_net *net = trainer->net;
     double sum = 0.0;
     for (int i = 0; i < trainer->optimizer.n_penalties; i++) {
         const fm_penalty *penalty = &trainer->penalties[i];
-        sum += penalty->lam * fm_table(net->dtype)->penalty(penalty->p, n, element(net, net->params, at));
+        sum += penalty->lam * kernels->penalty(penalty->p, n, element(net, net->params, at));
     }
     return sum;
 }
 
 /* Frozen parameters have no gradient that could count. */
-static double squares_of(const fm_trainer *trainer, int64_t at, int64_t n) {
-    const fm_net *net = trainer->net;
+static double squares_of(const fm_trainer *trainer, const fm_kernels *kernels, int64_t at, int64_t n) {
     const int64_t end = at + n;
     double sum = 0.0;
     for (const fm_group *group = fm_group_of(trainer, at); at < end; group++) {
         const int64_t stop = group->end < end ? group->end : end;
-        if (group->lr != 0.0) sum += fm_table(net->dtype)->sum_squares(stop - at, element(net, net->grads, at));
+        if (group->lr != 0.0) sum += kernels->sum_squares(stop - at, element(trainer->net, trainer->net->grads, at));
         at = stop;
     }
     return sum;
 }
 
-typedef double (*sum_of)(const fm_trainer *, int64_t at, int64_t n);
+typedef double (*sum_of)(const fm_trainer *, const fm_kernels *, int64_t at, int64_t n);
+
+static int64_t chunks_of(int64_t n) { return (n + FM_SUM_CHUNK - 1) / FM_SUM_CHUNK; }
 
 /* Chunks of `n` parameters from `at` on, numbered from `first`; this worker fills every count-th. */
-static int64_t sum_chunks(const fm_trainer *trainer, const fm_worker *self, sum_of sum, int64_t at, int64_t n,
-                          int64_t first, double *chunk_sum) {
-    const int64_t chunks = (n + FM_SUM_CHUNK - 1) / FM_SUM_CHUNK;
-    for (int64_t c = self->index; c < chunks; c += self->count) {
+typedef struct {
+    const fm_trainer *trainer;
+    const fm_kernels *kernels;
+    const fm_worker *self;
+    sum_of sum;
+    double *chunk_sum;
+} chunk_job;
+
+static int64_t sum_chunks(const chunk_job *job, int64_t at, int64_t n, int64_t first) {
+    for (int64_t c = job->self->index; c < chunks_of(n); c += job->self->count) {
         const int64_t begin = c * FM_SUM_CHUNK, left = n - begin;
-        chunk_sum[first + c] = sum(trainer, at + begin, left < FM_SUM_CHUNK ? left : FM_SUM_CHUNK);
+        job->chunk_sum[first + c] =
+            job->sum(job->trainer, job->kernels, at + begin, left < FM_SUM_CHUNK ? left : FM_SUM_CHUNK);
     }
-    return chunks;
+    return chunks_of(n);
 }
 
-int64_t fm_penalty_chunks(const fm_trainer *trainer, const fm_worker *self, double *chunk_sum) {
-    const fm_net *net = trainer->net;
+int fm_takes_penalties(const fm_array *array) { return array->role == FM_WEIGHT || array->role == FM_TABLE; }
+
+int64_t fm_penalty_chunks(const fm_trainer *trainer, const fm_kernels *kernels, const fm_worker *self,
+                          double *chunk_sum) {
+    const chunk_job job = {trainer, kernels, self, penalty_of, chunk_sum};
     int64_t count = 0;
     if (trainer->optimizer.n_penalties == 0) return 0;
-    for (int i = 0; i < net->n_stages; i++) {
-        const fm_stage *s = &net->stages[i];
-        if (s->takes_penalties)
-            count += sum_chunks(trainer, self, penalty_of, s->weight_at, s->n_weights, count, chunk_sum);
+    for (int i = 0; i < trainer->net->n_arrays; i++) {
+        const fm_array *array = &trainer->net->arrays[i];
+        if (fm_takes_penalties(array)) count += sum_chunks(&job, array->at, array->rows * array->cols, count);
     }
     return count;
 }
 
-int64_t fm_square_chunks(const fm_trainer *trainer, const fm_worker *self, double *chunk_sum) {
-    return sum_chunks(trainer, self, squares_of, 0, trainer->net->n_params, 0, chunk_sum);
+int64_t fm_penalty_chunk_count(const fm_trainer *trainer) {
+    int64_t count = 0;
+    for (int i = 0; i < trainer->net->n_arrays && trainer->optimizer.n_penalties > 0; i++) {
+        const fm_array *array = &trainer->net->arrays[i];
+        if (fm_takes_penalties(array)) count += chunks_of(array->rows * array->cols);
+    }
+    return count;
+}
+
+int64_t fm_square_chunks(const fm_trainer *trainer, const fm_kernels *kernels, const fm_worker *self,
+                         double *chunk_sum) {
+    const chunk_job job = {trainer, kernels, self, squares_of, chunk_sum};
+    return sum_chunks(&job, 0, trainer->net->n_params, 0);
 }
 
 double fm_chunks_total(const double *chunk_sum, int64_t count) {

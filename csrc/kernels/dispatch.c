@@ -13,7 +13,7 @@
 typedef struct {
     const char *name;
     unsigned needs;
-    const fm_kernels *const *tables;
+    fm_tables tables;
 } isa_row;
 
 static const isa_row isas[] = {
@@ -60,7 +60,7 @@ static const isa_row *in_use(void) {
 
 const char *fm_isa_in_use(void) { return in_use()->name; }
 
-const fm_kernels *fm_table(fm_dtype dtype) { return in_use()->tables[dtype]; }
+fm_tables fm_tables_in_use(void) { return in_use()->tables; }
 
 static const fm_activation_row activation_rows[] = {
 #define FM_ACTIVATION(id, name, saves, n_params, params, formula, slope, init, tol32, tol64) \

@@ -11,7 +11,7 @@
 #define FM_EXPORT_(isa) fm_kernels_of_##isa
 #define FM_EXPORT(isa) FM_EXPORT_(isa)
 
-/* Layers with at most this many outputs take the dot form; see fm_takes_dot_form. */
+/* Layers with at most this many outputs take the dot form; see engine/ops/linear.c. */
 #define FM_DOT_OUTPUTS 4
 
 #define FM_SUFFIX f32

@@ -1,8 +1,11 @@
 /* The kernel table: what an ISA's kernels can do for one element type, and their tile sizes.
 
-   One table exists per ISA and element type, each total. A kernel works on plain arrays on the calling thread: it knows
-   no plans, threads or allocation. `void *` stands for arrays of the table's element type; matrices are row-major and
-   `ld*` is the distance between rows, in elements. Row counts and widths may be zero. */
+   One table exists per ISA and storage type, each total. A kernel works on plain arrays on the calling thread: it knows
+   no workspaces, threads or allocation. `void *` stands for arrays of the storage type; matrices are row-major and `ld*`
+   is the distance between rows, in elements. Row counts and widths may be zero.
+
+   Storage and compute type are apart: what arrays hold is the table's type, and only matrix products have a type of
+   their operands besides, a column of `product`. */
 #ifndef FM_KERNELS_TABLE_H
 #define FM_KERNELS_TABLE_H
 
@@ -106,9 +109,13 @@ typedef struct {
     double g_scale; /* multiplies g first (clipping by norm); 1 leaves it untouched */
 } fm_update_rows;
 
+/* Types of a product's operands. Results, and the numbers that chains start from, are of the storage type. */
+typedef enum {
+    FM_COMPUTE_STORAGE, /* the storage type's own */
+    FM_COMPUTES
+} fm_compute;
+
 typedef struct {
-    const char *isa;
-    int lanes;
     int tile_rows, tile_cols; /* mr, nr: how packed panels are laid out; nr at most FM_MOST_TILE_COLS */
     int least_packed_rows;    /* products of fewer rows read B in place, however large it is */
 
@@ -120,6 +127,13 @@ typedef struct {
     void (*pack_b)(int64_t k, int64_t n, const void *src, int64_t ld, void *dst);
     /* panels of mr rows: dst[k][mr], from a(i, k) = src[i * row + k * step] */
     void (*pack_a)(int64_t m, int64_t k, const void *src, int64_t row, int64_t step, void *dst);
+} fm_products;
+
+typedef struct {
+    const char *isa;
+    int lanes;
+    fm_products product[FM_COMPUTES];
+
     void (*transpose)(int64_t rows, int64_t cols, const void *src, int64_t lds, void *dst, int64_t ldd);
 
     /* out[j] (+)= chains of the rows of x in ascending order, FM_BATCH_CHUNK rows a chain */
@@ -168,14 +182,18 @@ typedef struct {
     double (*sum_squares)(int64_t n, const void *x);
 } fm_kernels;
 
-/* Packing space is the same for every table, so that a plan outlives a change of ISA. */
+/* Packing space is the same for every table, so that a workspace outlives a change of ISA. */
 enum { FM_MOST_TILE_COLS = 64 };
 
 /* The batch is summed in chunks of this many rows (docs/numerics.md): a chain inside, chunk totals in order. */
 enum { FM_BATCH_CHUNK = 1024 };
 
-/* The tables in use: fm_use_isa's choice, or the best that the processor has. */
-const fm_kernels *fm_table(fm_dtype dtype);
+/* The tables of one ISA, by storage type. */
+typedef const fm_kernels *const *fm_tables;
+
+/* The tables in use: fm_use_isa's choice, or the best that the processor has. Another thread may change the choice at any
+   moment, so a call reads it once and all its workers take what it read. */
+fm_tables fm_tables_in_use(void);
 
 int fm_isa_count(void);             /* ISAs in this build */
 const char *fm_isa_name(int index); /* NULL outside 0 .. count - 1 */

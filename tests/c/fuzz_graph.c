@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/aligned_alloc.h"
 #include "check.h"
 #include "engine/net.h"
 
@@ -67,8 +68,8 @@ static void set_shape(fm_node *node, int64_t a, int64_t b) {
     int64_t depth = 1;
     for (int64_t k = 2; k <= 8; k++)
         if (a % k == 0 && b % k == 0) depth = k;
-    node->shape[0] = a / depth, node->shape[1] = depth, node->shape[2] = b / depth;
-    if (__builtin_mul_overflow(node->shape[0], node->shape[2], &node->fan_out)) node->fan_out = 1;
+    node->size[0] = a / depth, node->size[1] = depth, node->size[2] = b / depth;
+    if (__builtin_mul_overflow(node->size[0], node->size[2], &node->fan_out)) node->fan_out = 1;
 }
 
 static int64_t sum_of_widths(const description *d, const fm_node *node) {
@@ -111,18 +112,18 @@ static double take_real(bytes *b) {
 static void add_node(bytes *b, description *d) {
     fm_node *node = &d->node[d->count];
     const unsigned manner = take(b);
-    *node = (fm_node){.op = (fm_op)(take(b) % (FM_OP_CUSTOM + 1 + (manner > 252)))};
+    *node = (fm_node){.op = (fm_op)(take(b) % (FM_OPS + (manner > 252)))};
     node->n_sources = manner % 32 == 31 ? (int)take_wild(b) : usual_sources(b, node->op);
     for (int k = 0; k < node->n_sources && k < FM_MOST_SOURCES; k++) node->source[k] = take_source(b, d);
     node->kind = manner > 248 ? (int)take_wild(b) : (int)(take(b) % (unsigned)fm_activation_count());
     node->param[0] = take_real(b), node->param[1] = take_real(b);
     node->bias = manner % 2;
-    node->n_custom = node->op == FM_OP_CUSTOM ? (int64_t)(manner % 4) : 0;
+    node->size[0] = node->op == FM_OP_CUSTOM ? (int64_t)(manner % 4) : 0;
     fit(b, d, node);
     if (manner % 16 == 15) node->fan_in = take_wild(b);
     if (manner % 16 == 14) node->fan_out = take_wild(b);
-    if (manner % 16 == 13) node->shape[manner / 16 % 3] = take_wild(b);
-    if (manner % 64 == 12) node->n_custom = take_wild(b);
+    if (manner % 16 == 13) node->size[manner / 16 % 3] = take_wild(b);
+    if (manner % 64 == 12) node->size[0] = take_wild(b);
     d->count++;
 }
 
@@ -170,8 +171,8 @@ static size_of_net measure(const description *d) {
     for (int i = 0; i < d->count; i++) {
         const fm_node *node = &d->node[i];
         const double in = (double)node->fan_in, out = (double)node->fan_out;
-        double weights = node->op == FM_OP_LINEAR ? in * out : node->op == FM_OP_CUSTOM ? (double)node->n_custom : 0.0;
-        if (node->op == FM_OP_MATMUL) size.work += out * (double)node->shape[1];
+        double weights = node->op == FM_OP_LINEAR ? in * out : node->op == FM_OP_CUSTOM ? (double)node->size[0] : 0.0;
+        if (node->op == FM_OP_MATMUL) size.work += out * (double)node->size[1];
         if (node->op == FM_OP_PARAMETER || node->op == FM_OP_LAYER_NORM || node->op == FM_OP_BATCH_NORM) weights = out;
         size.work += in + out + weights;
         size.parameters += 2.0 * weights + out;
@@ -193,7 +194,7 @@ static int custom(void *context, const fm_custom_call *call) {
         const int64_t width = source < 0 ? net->ends.width[-1 - source] : net->nodes[source].fan_out;
         if (call->dx[k] != NULL && !call->add[k]) memset(call->dx[k], 0, (size_t)(call->rows * width) * net->size);
     }
-    if (call->grads != NULL && !call->add_grads) memset(call->grads, 0, (size_t)node->n_custom * net->size);
+    if (call->grads != NULL && !call->add_grads) memset(call->grads, 0, (size_t)node->size[0] * net->size);
     return 0;
 }
 
@@ -261,7 +262,7 @@ static void run_by_hand(bytes *b, fm_net *net, int64_t rows) {
     const fm_status back = fm_net_backward(net, rows, (const void *const *)a.y, 0, manner % 2 ? a.dx : NULL);
     CHECK(back == (status == FM_OK ? FM_OK : FM_BAD_ARGUMENT), "backward: %d after %d", back, status);
     fm_fail_allocation(0);
-    CHECK((fm_net_value(net, 0) != NULL) == (net->ends.separate && net->plan.block != NULL), "a node's value");
+    CHECK((fm_net_value(net, 0) != NULL) == (net->ends.separate && net->workspace.block != NULL), "a node's value");
     release(&a);
 }
 
@@ -300,18 +301,14 @@ static void train(bytes *b, fm_net *net, int64_t rows) {
     release(&a);
 }
 
+/* Arrays follow one another without gaps, those of a node in the order of the nodes. */
 static void check_places(const fm_net *net) {
     int64_t at = 0;
-    for (int i = 0; i < net->n_nodes; i++) {
-        const fm_node *node = fm_net_node(net, i);
-        CHECK(node->weight_at == -1 || node->weight_at == at, "node %d", i);
-        if (node->weight_at < 0) continue;
-        at += node->op == FM_OP_LINEAR   ? node->fan_in * node->fan_out
-              : node->op == FM_OP_CUSTOM ? node->n_custom
-                                         : node->fan_out;
-        if (node->bias_at < 0) continue;
-        CHECK(node->bias_at == at, "node %d", i);
-        at += node->fan_out;
+    int node = 0;
+    for (int i = 0; i < fm_net_arrays(net); i++) {
+        const fm_array *array = fm_net_array(net, i);
+        CHECK(array->at == at && array->node >= node && array->node < net->n_nodes, "array %d", i);
+        at += array->rows * array->cols, node = array->node;
     }
     CHECK(at == fm_net_parameters(net), "%lld parameters", (long long)at);
 }
@@ -330,7 +327,7 @@ static void try_description(const uint8_t *data, size_t n) {
     check_places(net);
     const int64_t rows = take(&b) % 8 == 0 ? MOST_ROWS : take(&b) % 12;
     fm_override_threads(1 + (int)(take(&b) % 3));
-    CHECK(!net->has_custom || fm_net_forward(net, rows, NULL, 0, NULL) == FM_BAD_ARGUMENT, "no function set");
+    CHECK(!net->asks_caller || fm_net_forward(net, rows, NULL, 0, NULL) == FM_BAD_ARGUMENT, "no function set");
     fm_net_set_custom(net, custom, net);
     if (size.work * (double)rows < most_work) {
         run_by_hand(&b, net, rows);

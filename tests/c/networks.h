@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "check.h"
+#include "base/aligned_alloc.h"
 #include "engine/net.h"
 
 enum { WIDTH = 24, INNER = 12, OUT = 5, N_CUSTOM = 2, MOST_NODES = 32 };
@@ -23,7 +24,7 @@ static inline int add(list *l, fm_op op, int64_t fan_in, int64_t fan_out, int a,
     node->n_sources = op == FM_OP_PARAMETER ? 0 : b == l->count ? 1 : 2;
     if (op == FM_OP_LAYER_NORM || op == FM_OP_BATCH_NORM) node->param[0] = 1e-5, node->param[1] = 0.1;
     if (op == FM_OP_DROPOUT) node->param[0] = 0.2;
-    if (op == FM_OP_CUSTOM) node->n_custom = N_CUSTOM;
+    if (op == FM_OP_CUSTOM) node->size[0] = N_CUSTOM;
     return l->count++;
 }
 
@@ -45,7 +46,7 @@ static inline fm_ends describe(list *l, int activation) {
     m = one(l, FM_OP_MAXOUT, WIDTH, INNER, m);
     const int p = one(l, FM_OP_PARAMETER, INNER, INNER, 0);
     int q = add(l, FM_OP_MATMUL, 2 * INNER, 16, m, p);
-    memcpy(l->node[q].shape, (int64_t[]){4, 3, 4}, sizeof l->node[q].shape);
+    memcpy(l->node[q].size, (int64_t[FM_NODE_SIZES]){4, 3, 4}, sizeof l->node[q].size);
     q = add(l, FM_OP_CONCAT, 16 + WIDTH, 16 + WIDTH, q, other);
     q = one(l, FM_OP_CUSTOM, 16 + WIDTH, 8, q);
     const int y = one(l, FM_OP_LINEAR, 8, OUT, q);
@@ -70,10 +71,17 @@ static inline void put(void *array, int64_t i, size_t size, double value, int on
     else ((double *)array)[i] = value;
 }
 
+/* A node's array of parameters, the first one at 0; NULL where it has fewer. */
+static inline const fm_array *array_of(const fm_net *net, int node, int which) {
+    for (int i = 0; i < fm_net_arrays(net); i++)
+        if (fm_net_array(net, i)->node == node && which-- == 0) return fm_net_array(net, i);
+    return NULL;
+}
+
 static inline int run_node(void *context, const fm_custom_call *call) {
     caller *c = context;
     const fm_node *node = fm_net_node(c->net, call->node);
-    const char *params = (const char *)fm_net_params(c->net) + node->weight_at * (int64_t)c->size;
+    const char *params = (const char *)fm_net_params(c->net) + array_of(c->net, call->node, 0)->at * (int64_t)c->size;
     const int64_t in = node->fan_in, out = node->fan_out;
     double sum[N_CUSTOM] = {0.0, 0.0};
     if (c->fails > 0 && --c->fails == 0) return 1;

@@ -15,7 +15,7 @@ static fm_ends around(list *l, fm_op op, int kind) {
         last = add(l, FM_OP_ADD, NARROW, NARROW, one(l, op, NARROW, NARROW, 0), -1);
     } else if (op == FM_OP_MATMUL) {
         last = add(l, op, 2 * NARROW, 9, -1, -1);
-        memcpy(l->node[last].shape, (int64_t[]){3, 4, 3}, sizeof l->node[last].shape);
+        memcpy(l->node[last].size, (int64_t[FM_NODE_SIZES]){3, 4, 3}, sizeof l->node[last].size);
     } else if (op == FM_OP_CONCAT) {
         last = add(l, op, 2 * NARROW, 2 * NARROW, -1, -1);
     } else if (op == FM_OP_CUSTOM) {
@@ -92,7 +92,7 @@ static void check_nodes(fm_dtype dtype) {
     char what[32];
     for (int kind = 0; kind < fm_activation_count(); kind++)
         check_node(dtype, FM_OP_ACTIVATION, kind, fm_activation_at(kind)->name);
-    for (int op = FM_OP_LINEAR; op <= FM_OP_CUSTOM; op++) {
+    for (int op = FM_OP_LINEAR; op < FM_OPS; op++) {
         snprintf(what, sizeof what, "op %d", op);
         if (op != FM_OP_ACTIVATION) check_node(dtype, (fm_op)op, 0, what);
     }
@@ -234,7 +234,7 @@ static void check_descriptions(void) {
     fm_node bad[10];
     fm_ends wrong[8];
     for (int i = 0; i < 10; i++) bad[i] = good;
-    bad[0].op = (fm_op)(FM_OP_CUSTOM + 1), bad[1].fan_in = NARROW + 1, bad[2].fan_out = 0, bad[3].source[0] = 0;
+    bad[0].op = FM_OPS, bad[1].fan_in = NARROW + 1, bad[2].fan_out = 0, bad[3].source[0] = 0;
     bad[4].source[0] = -2, bad[5].n_sources = 0, bad[6].n_sources = FM_MOST_SOURCES + 1, bad[7].fan_out = -1;
     bad[8].op = FM_OP_DROPOUT, bad[9].op = FM_OP_ACTIVATION, bad[9].fan_out = NARROW, bad[9].kind = 1000;
     for (int i = 0; i < 10; i++) CHECK(status_of(&bad[i], &ends) == FM_BAD_ARGUMENT, "node %d", i);
@@ -265,7 +265,7 @@ static void check_widest(void) {
          .source = {-2, -1},
          .fan_in = width + 1,
          .fan_out = width,
-         .shape = {1, 1, width}},
+         .size = {1, 1, width}},
     };
     for (int i = 0; i < 3; i++) {
         const fm_ends ends = {.n_inputs = i < 2 ? 1 : 2, .n_outputs = 1, .width = {width, 1}, .output = {0}};

@@ -98,7 +98,7 @@ static void check_same(const graph *g, fm_dtype dtype, int64_t rows, int trainin
 static void check_fusion(fm_dtype dtype) {
     for (size_t i = 0; i < sizeof graphs / sizeof *graphs; i++)
         for (int training = 0; training < 2; training++) check_same(&graphs[i], dtype, 3, training);
-    check_same(&packed, dtype, fm_table(dtype)->least_packed_rows + 1, 1);
+    check_same(&packed, dtype, fm_tables_in_use()[dtype]->product[FM_COMPUTE_STORAGE].least_packed_rows + 1, 1);
 }
 
 /* ---- two readers ---- */

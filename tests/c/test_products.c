@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "check.h"
-#include "engine/net.h"
+#include "base/aligned_alloc.h"
+#include "engine/product.h"
+#include "engine/schedule.h"
 #include "guard_pages.h"
 
 /* For fma() without a call; the choice among clones is made too early for sanitizers. */
@@ -20,8 +22,8 @@
 #endif
 
 /* What is read or written; the last of them by a thread of its own each. */
-enum { X, W, B, DY, Y, PREDICTED, DX, DW, DB, BATCH, VALUE, DELTA, TRANSPOSED, TURNED, MOST_THREADS = 7 };
-enum { SLOTS = TURNED + MOST_THREADS, ROWS_A_CHUNK = 1024, MOST_ELEMENTS = 1 << 19 };
+enum { X, W, B, DY, Y, PREDICTED, DX, DW, DB, BATCH, VALUE, DELTA, TRANSPOSED, TRANSPOSED_GRADIENT, MOST_THREADS = 7 };
+enum { SLOTS = TRANSPOSED_GRADIENT + MOST_THREADS, ROWS_A_CHUNK = 1024, MOST_ELEMENTS = 1 << 19 };
 
 typedef struct {
     int64_t m, n, k; /* x is (m, k), W (k, n), dy (m, n) */
@@ -126,20 +128,25 @@ static void check_results(const sizes *s, const way *w) {
 
 /* The network's memory, as far as products are concerned, is moved between the guards. */
 static void move_between_guards(fm_net *net, const sizes *s, const way *w) {
-    fm_plan *plan = &net->plan;
+    fm_workspace *workspace = &net->workspace;
     net->params = place(s, w, W);
     net->grads = place(s, w, DW);
-    if (s->bias) net->stages[0].bias_at = distance(net->params, place(s, w, B), w->dtype);
-    if (s->bias) CHECK(distance(net->grads, place(s, w, DB), w->dtype) == net->stages[0].bias_at, "one for both");
-    plan->batch[0] = place(s, w, BATCH);
-    plan->value[0] = place(s, w, VALUE);
-    plan->delta[0] = plan->local[0] = place(s, w, DELTA);
-    plan->wt[0] = place(s, w, TRANSPOSED);
-    for (int t = 0; t < w->threads; t++) plan->turned[t] = place(s, w, TURNED + t);
+    if (s->bias) net->arrays[1].at = distance(net->params, place(s, w, B), w->dtype);
+    if (s->bias) CHECK(distance(net->grads, place(s, w, DB), w->dtype) == net->arrays[1].at, "one for both");
+    workspace->input[0] = place(s, w, BATCH);
+    for (int t = 0; t < w->threads; t++) {
+        fm_operands *at = &workspace->thread[t].at[0];
+        workspace->thread[t].scratch = place(s, w, TRANSPOSED_GRADIENT + t);
+        at->y = place(s, w, VALUE);
+        at->delta = at->dz = place(s, w, DELTA);
+        at->space[0] = place(s, w, TRANSPOSED);
+        at->param[0] = place(s, w, W), at->grad[0] = place(s, w, DW);
+        if (s->bias) at->param[1] = place(s, w, B), at->grad[1] = place(s, w, DB);
+    }
 }
 
 static void run_network(fm_net *net, const sizes *s, const way *w) {
-    void *const params = net->params, *const grads = net->grads, *const block = net->plan.block;
+    void *const params = net->params, *const grads = net->grads, *const block = net->workspace.block;
     const void *x = place(s, w, X), *dy = place(s, w, DY);
     void *y = place(s, w, Y), *dx = place(s, w, DX), *predicted = place(s, w, PREDICTED);
     move_between_guards(net, s, w);
@@ -147,7 +154,7 @@ static void run_network(fm_net *net, const sizes *s, const way *w) {
     fm_status status = fm_net_predict(net, s->m, &x, &predicted, NULL, NULL);
     if (status == FM_OK) status = fm_net_forward(net, s->m, &x, 1, &y);
     if (status == FM_OK) status = fm_net_backward(net, s->m, &dy, s->add, &dx);
-    CHECK(status == FM_OK && net->plan.block == block, "%s: status %d", under_way, status);
+    CHECK(status == FM_OK && net->workspace.block == block, "%s: status %d", under_way, status);
     net->params = params;
     net->grads = grads;
 }
@@ -158,7 +165,7 @@ static void check_network(const sizes *s, const way *w) {
     const fm_ends ends = {.n_inputs = 1, .width = {s->k}, .n_outputs = 1, .output = {0}};
     fm_net *net;
     if (fm_net_new(&ends, 1, &node, w->dtype, 0, &net) != FM_OK ||
-        fm_plan_reserve(&net->plan, net, FM_PLAN_FORWARD, s->m, MOST_THREADS) != FM_OK) {
+        fm_workspace_reserve(&net->workspace, net, FM_FORWARD, s->m, MOST_THREADS) != FM_OK) {
         CHECK(0, "%s: no network", under_way);
         return;
     }
@@ -168,8 +175,7 @@ static void check_network(const sizes *s, const way *w) {
 
 /* No network has a side of zero, but the products have. */
 static void run_empty(const sizes *s, const way *w) {
-    const fm_product space = {.kernels = fm_table(w->dtype), .size = types[w->dtype].size};
-    const fm_stage stage = {.fan_in = s->k, .fan_out = s->n};
+    const fm_product space = {.kernels = fm_tables_in_use()[w->dtype], .size = types[w->dtype].size};
     fm_gemm forward = {.m = s->m, .n = s->n, .k = s->k, .a_row = s->k, .a_step = 1, .b_step = s->n, .ldc = s->n};
     forward.a = place(s, w, X), forward.b = place(s, w, W), forward.bias = place(s, w, B);
     forward.start = s->bias ? FM_START_BIAS : FM_START_ZERO;
@@ -180,9 +186,17 @@ static void run_empty(const sizes *s, const way *w) {
     fm_gemm down = {.m = s->m, .n = s->k, .k = s->n, .a_row = s->n, .a_step = 1, .b_step = s->k, .ldc = s->k};
     down.a = place(s, w, DY), down.b = place(s, w, TRANSPOSED), down.c = place(s, w, DX);
     fm_multiply(&space, down);
-    fm_weight_gradient(&space, &stage, s->m, place(s, w, X), place(s, w, DY), 0, s->k, s->add, place(s, w, TURNED),
-                       place(s, w, DW));
-    if (s->bias) fm_table(w->dtype)->column_sums(s->m, s->n, place(s, w, DY), s->n, place(s, w, DB), s->add);
+    const fm_weight_gradient_call gradient = {.in = s->k,
+                                              .out = s->n,
+                                              .rows = s->m,
+                                              .x = place(s, w, X),
+                                              .delta = place(s, w, DY),
+                                              .end = s->k,
+                                              .add = s->add,
+                                              .transposed = place(s, w, TRANSPOSED_GRADIENT),
+                                              .dw = place(s, w, DW)};
+    fm_weight_gradient(&space, &gradient);
+    if (s->bias) space.kernels->column_sums(s->m, s->n, place(s, w, DY), s->n, place(s, w, DB), s->add);
 }
 
 static void check_way(const sizes *s, const way *w) {
@@ -241,8 +255,8 @@ static void check_random_shape(void) {
 /* A row so wide that a slab of the product is less than a tile; all rows of B are the same one, for little memory. */
 static void check_slabs(void) {
     enum { DEPTH = 1024, SLAB_PRODUCTS = 1 << 28, VALUES = 7 };
-    const fm_kernels *k = fm_table(FM_F32);
-    const int64_t n = SLAB_PRODUCTS / (DEPTH * k->tile_rows) + 1;
+    const fm_kernels *k = fm_tables_in_use()[FM_F32];
+    const int64_t n = SLAB_PRODUCTS / (DEPTH * k->product[FM_COMPUTE_STORAGE].tile_rows) + 1;
     float *a = fm_alloc(DEPTH, sizeof *a), *b = fm_alloc(n, sizeof *b), *c = fm_alloc_zeroed(n, sizeof *c);
     for (int64_t i = 0; i < DEPTH; i++) a[i] = 1.0f;
     for (int64_t j = 0; j < n; j++) b[j] = (float)(j % VALUES);
@@ -266,10 +280,11 @@ static void check_predict_rows(void) {
         const fm_ends ends = {.n_inputs = 1, .n_outputs = 1, .width = {WIDE}, .output = {0}};
         fm_net *net = NULL;
         CHECK(fm_net_new(&ends, 1, &node, FM_F64, 1, &net) == FM_OK, "a network");
-        rows[large] = fm_plan_predict_rows(net);
+        rows[large] = fm_schedule_block(net);
         fm_net_free(net);
     }
-    CHECK(rows[1] >= fm_table(FM_F64)->least_packed_rows, "%lld rows", (long long)rows[1]);
+    CHECK(rows[1] >= fm_tables_in_use()[FM_F64]->product[FM_COMPUTE_STORAGE].least_packed_rows, "%lld rows",
+          (long long)rows[1]);
     CHECK(rows[1] > rows[0], "%lld rows, and %lld of fewer weights", (long long)rows[1], (long long)rows[0]);
 }
 

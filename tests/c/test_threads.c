@@ -3,32 +3,33 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/crowd.h"
+#include "base/backoff.h"
 #include "base/parallel.h"
 #include "check.h"
-#include "engine/pace.h"
+#include "engine/autotuner.h"
 #include "fastmlp.h"
 
 static double seconds_of_limit(int threads) {
     const double start = fm_seconds();
-    while (fm_crowd_limit(threads) < threads && fm_seconds() - start < 10.0) continue;
+    while (fm_backoff_limit(threads) < threads && fm_seconds() - start < 10.0) continue;
     return fm_seconds() - start;
 }
 
 static void check_limits(void) {
-    CHECK(fm_crowd_limit(4) == 4, "nothing was reported yet");
-    fm_crowd_report(4, 0);
-    CHECK(fm_crowd_limit(4) == 4, "nobody was displaced");
-    fm_crowd_report(4, 1);
-    CHECK(fm_crowd_limit(4) == 3 && fm_crowd_limit(3) == 3 && fm_crowd_limit(2) == 2, "one of four was displaced");
-    fm_crowd_report(4, 4);
-    CHECK(fm_crowd_limit(4) == 1, "one thread is always left");
+    CHECK(fm_backoff_limit(4) == 4, "nothing was reported yet");
+    fm_backoff_report(4, 0);
+    CHECK(fm_backoff_limit(4) == 4, "nobody was displaced");
+    fm_backoff_report(4, 1);
+    CHECK(fm_backoff_limit(4) == 3 && fm_backoff_limit(3) == 3 && fm_backoff_limit(2) == 2,
+          "one of four was displaced");
+    fm_backoff_report(4, 4);
+    CHECK(fm_backoff_limit(4) == 1, "one thread is always left");
 }
 
 static int pauses_grow(void) {
     double before = seconds_of_limit(2);
     for (int i = 0; i < 3; i++) {
-        fm_crowd_report(2, 1);
+        fm_backoff_report(2, 1);
         const double pause = seconds_of_limit(2);
         if (pause <= 1.2 * before) return 0;
         before = pause;
@@ -42,39 +43,39 @@ static void check_pauses(void) {
     int grow = pauses_grow();
     for (int attempt = 0; attempt < 20 && !grow; attempt++) {
         fm_sleep(0.15); /* so long a time without a limit ends the series */
-        fm_crowd_report(2, 1);
+        fm_backoff_report(2, 1);
         grow = pauses_grow();
     }
     CHECK(grow, "pauses do not grow");
-    for (int i = 0; i < 20; i++) fm_crowd_report(2, 1);
+    for (int i = 0; i < 20; i++) fm_backoff_report(2, 1);
     CHECK(seconds_of_limit(2) < 2.0, "too long");
-    CHECK(fm_crowd_limit(2) == 2, "the limit is lifted for good");
+    CHECK(fm_backoff_limit(2) == 2, "the limit is lifted for good");
 }
 
-/* Drives a pace through `duration` seconds of steps that take `step[0]` on one thread and `step[1]` on two; returns the
+/* Drives a tuner through `duration` seconds of steps that take `step[0]` on one thread and `step[1]` on two; returns the
    share of the time that was spent on the slower choice. */
-static double pace_for(fm_pace *pace, double duration, const double step[2]) {
+static double tune_for(fm_autotuner *tuner, double duration, const double step[2]) {
     double done = 0.0, on_slower = 0.0;
     while (done < duration) {
-        const int threads = fm_pace_threads(pace, 32, 2, 2);
+        const int threads = fm_autotuner_threads(tuner, 32, 2, 2);
         const double seconds = step[threads - 1];
         if (seconds > step[2 - threads]) on_slower += seconds;
         done += seconds;
-        fm_pace_note(pace, seconds, 1);
+        fm_autotuner_note(tuner, seconds, 1);
     }
     return on_slower / duration;
 }
 
-static void check_pace(void) {
+static void check_autotuner(void) {
     const double slower_together[2] = {15e-6, 45e-6}, faster_together[2] = {15e-6, 10e-6};
-    fm_pace pace = {0};
-    CHECK(fm_pace_threads(&pace, 32, 1, 1) == 1, "no choice");
-    CHECK(pace_for(&pace, 1.0, slower_together) < 0.03, "two threads that hold each other up");
-    CHECK(pace_for(&pace, 30.0, slower_together) < 0.001, "trials become seldom");
-    CHECK(pace_for(&pace, 5.0, faster_together) < 0.6, "the machine has changed");
-    CHECK(pace_for(&pace, 30.0, faster_together) < 0.001, "and stays so");
-    CHECK(fm_pace_threads(&pace, 32, 2, 1) == 1, "other programs want the processors");
-    CHECK(fm_pace_threads(&pace, 8, 1, 2) == 1, "steps of another size begin anew");
+    fm_autotuner tuner = {0};
+    CHECK(fm_autotuner_threads(&tuner, 32, 1, 1) == 1, "no choice");
+    CHECK(tune_for(&tuner, 1.0, slower_together) < 0.03, "two threads that hold each other up");
+    CHECK(tune_for(&tuner, 30.0, slower_together) < 0.001, "trials become seldom");
+    CHECK(tune_for(&tuner, 5.0, faster_together) < 0.6, "the machine has changed");
+    CHECK(tune_for(&tuner, 30.0, faster_together) < 0.001, "and stays so");
+    CHECK(fm_autotuner_threads(&tuner, 32, 2, 1) == 1, "other programs want the processors");
+    CHECK(fm_autotuner_threads(&tuner, 8, 1, 2) == 1, "steps of another size begin anew");
 }
 
 enum { ROWS = 4096, WIDTH = 192, STEPS = ROWS / 64, SAMPLES = ROWS * WIDTH };
@@ -120,7 +121,7 @@ static void check_bits(void) {
     fm_ignore_thread_cost(1);
     train(x, &undisturbed);
     for (int i = 0; i < 5; i++) {
-        fm_crowd_report(2, 1);
+        fm_backoff_report(2, 1);
         train(x, &regrouped);
         CHECK(regrouped.steps == STEPS, "%lld steps", (long long)regrouped.steps);
         CHECK(memcmp(&undisturbed, &regrouped, sizeof regrouped) == 0, "other bits");
@@ -201,7 +202,7 @@ static void check_stop_before_update(int threads) {
     static float x[64 * WIDTH];
     static const double rate = 0.5;
     const fm_node nodes[] = {
-        {.op = FM_OP_CUSTOM, .n_sources = 1, .source = {-1}, .fan_in = WIDTH, .fan_out = WIDTH, .n_custom = 1},
+        {.op = FM_OP_CUSTOM, .n_sources = 1, .source = {-1}, .fan_in = WIDTH, .fan_out = WIDTH, .size = {1}},
         {.op = FM_OP_LINEAR, .n_sources = 1, .source = {0}, .fan_in = WIDTH, .fan_out = WIDTH}};
     const fm_ends ends = {.n_inputs = 1, .width = {WIDTH}, .n_outputs = 1, .output = {1}};
     const fm_head head = {.loss = {.kind = 1, .mean = 1}, .weight = 1.0};
@@ -233,7 +234,7 @@ static void check_stop_before_update(int threads) {
 int main(void) {
     check_limits();
     check_pauses();
-    check_pace();
+    check_autotuner();
     check_bits();
     check_stopped_predictions();
     check_stops();

@@ -297,7 +297,7 @@ static int run_passing(void *context, const fm_custom_call *call) {
 static void check_long_step(const task *t) {
     size_t size = t->size;
     const fm_node node = {
-        .op = FM_OP_CUSTOM, .n_sources = 1, .source = {-1}, .fan_in = 1, .fan_out = 1, .n_custom = MANY};
+        .op = FM_OP_CUSTOM, .n_sources = 1, .source = {-1}, .fan_in = 1, .fan_out = 1, .size = {MANY}};
     const fm_ends ends = {.n_inputs = 1, .n_outputs = 1, .width = {1}, .output = {0}};
     const fm_head head = {loss_of(2, 1), 1.0};
     const fm_optimizer_spec optimizer = {.kind = 0};

@@ -1,5 +1,5 @@
 #define _DEFAULT_SOURCE
-#include "base/arena.h"
+#include "base/aligned_alloc.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* The only door to the heap: zeroed or raw blocks on 64-byte boundaries (a cache line, an AVX-512 vector). */
-#ifndef FM_BASE_ARENA_H
-#define FM_BASE_ARENA_H
+#ifndef FM_BASE_ALIGNED_ALLOC_H
+#define FM_BASE_ALIGNED_ALLOC_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "base/crowd.h"
+#include "base/backoff.h"
 
 #include <stdatomic.h>
 
@@ -12,7 +12,7 @@ static const double shortest_pause = 0.01, longest_pause = 1.0, long_enough = 0.
 static _Atomic int limit; /* 0: none */
 static _Atomic double until, pause_length;
 
-int fm_crowd_limit(int threads) {
+int fm_backoff_limit(int threads) {
     const int most = atomic_load_explicit(&limit, memory_order_relaxed);
     if (most == 0 || most >= threads) return threads;
     if (fm_seconds() < atomic_load_explicit(&until, memory_order_relaxed)) return most;
@@ -20,7 +20,7 @@ int fm_crowd_limit(int threads) {
     return threads;
 }
 
-void fm_crowd_report(int threads, int displaced) {
+void fm_backoff_report(int threads, int displaced) {
     if (displaced == 0) return;
     const double now = fm_seconds();
     const double since_trial = now - atomic_load(&until);

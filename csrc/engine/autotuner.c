@@ -1,0 +1,55 @@
+#include "engine/autotuner.h"
+
+/* Seconds of work. A trial must outlast the waking of a thread by far; the shortest wait follows a decision that was changed. */
+static const double warm_up = 2e-3, trial_length = 5e-4, shortest_wait = 0.05, longest_wait = 2.0, growth = 3.0;
+static const double least_steps = 4.0;
+/* An alternative must be better by this factor: what is equally fast on fewer threads is left alone. */
+static const double clearly = 0.97;
+
+static void begin(fm_autotuner *tuner, int trial, double length) {
+    tuner->trial = trial;
+    tuner->settling = trial != 0;
+    tuner->seconds = tuner->steps = 0.0;
+    tuner->next_change = tuner->worked + length;
+}
+
+int fm_autotuner_threads(fm_autotuner *tuner, int64_t rows, int proposed, int most) {
+    if (most < 2) return most;
+    if (tuner->rows != rows) {
+        *tuner = (fm_autotuner){.rows = rows, .several = proposed > 1 ? proposed : 2, .choice = proposed > 1};
+        begin(tuner, 0, warm_up);
+    }
+    if (tuner->trial == 0 && proposed > tuner->several) tuner->several = proposed;
+    if (tuner->choice == (tuner->trial == 2)) return 1;
+    return tuner->several < most ? tuner->several : most;
+}
+
+static void decide(fm_autotuner *tuner) {
+    const double alternative = tuner->seconds / tuner->steps;
+    const int changes = alternative < clearly * tuner->seconds_of_choice;
+    double wait = changes ? shortest_wait : growth * tuner->last_wait;
+    wait = wait < shortest_wait ? shortest_wait : wait > longest_wait ? longest_wait : wait;
+    tuner->choice ^= changes;
+    tuner->last_wait = wait;
+    begin(tuner, 0, wait);
+}
+
+void fm_autotuner_note(fm_autotuner *tuner, double seconds, int64_t steps) {
+    tuner->worked += seconds;
+    if (tuner->settling) {
+        tuner->settling = 0;
+        tuner->next_change = tuner->worked + trial_length;
+        return;
+    }
+    tuner->seconds += seconds;
+    tuner->steps += (double)steps;
+    if (tuner->worked < tuner->next_change || tuner->steps < least_steps) return;
+    if (tuner->trial == 2) {
+        decide(tuner);
+        return;
+    }
+    if (tuner->trial == 1) tuner->seconds_of_choice = tuner->seconds / tuner->steps;
+    begin(tuner, tuner->trial + 1, trial_length);
+}
+
+double fm_autotuner_seconds_left(const fm_autotuner *tuner) { return tuner->next_change - tuner->worked; }

@@ -1,0 +1,77 @@
+#include "engine/heads.h"
+
+#include "base/clock.h"
+#include "engine/loss.h"
+
+enum { OF_THE_CALLER = -1 };
+
+static const fm_thread_space *own(const fm_walk *walk) { return &walk->workspace->thread[walk->worker->index]; }
+
+static const fm_operands *output(const fm_walk *walk, int k) { return &walk->at[walk->net->output[k]]; }
+
+double fm_heads_scale(const fm_trainer *trainer, const fm_walk *walk) {
+    const fm_net *net = walk->net;
+    const double total_weight = fm_total_weight(net->dtype, walk->run.rows, own(walk)->targets[0].weight);
+    for (int k = 0; k < net->ends.n_outputs; k++) {
+        const fm_head *head = &trainer->heads[k];
+        const int64_t width = net->ops[net->output[k]].node.fan_out;
+        own(walk)->scale[k] =
+            head->loss.kind == OF_THE_CALLER ? 0.0 : head->weight * fm_loss_scale(&head->loss, width, total_weight);
+    }
+    return total_weight;
+}
+
+/* The loss of an output in a step, with the step's own label smoothing where there is one. */
+static fm_loss_spec loss_of(const fm_trainer *trainer, int k, const double *label_smoothing) {
+    fm_loss_spec loss = trainer->heads[k].loss;
+    if (trainer->smooths[k] && label_smoothing != NULL) loss.params = label_smoothing;
+    return loss;
+}
+
+int64_t fm_heads_rows(const fm_trainer *trainer, const fm_walk *walk, const double *label_smoothing) {
+    int64_t wrong_label = 0;
+    if (walk->axis == FM_BY_COLUMNS && walk->worker->index != 0) return 0;
+    for (int k = 0; k < walk->net->ends.n_outputs; k++) {
+        const fm_operands *at = output(walk, k);
+        const fm_loss_spec loss = loss_of(trainer, k, label_smoothing);
+        if (loss.kind == OF_THE_CALLER) continue;
+        fm_loss_range(&loss, walk->run.kernels, walk->net->dtype, at->op->node.fan_out, at->y, &own(walk)->targets[k],
+                      own(walk)->scale[k], walk->row_begin, walk->row_end, walk->workspace->head[k].row_value,
+                      at->delta, &wrong_label);
+    }
+    return wrong_label;
+}
+
+static void ask_caller(const fm_trainer *trainer, const fm_walk *walk, const int64_t *order, int64_t first, int k) {
+    fm_custom_loss_call call = {.head = k,
+                                .rows = walk->run.rows,
+                                .first = first,
+                                .order = order == NULL ? NULL : order + first,
+                                .scores = output(walk, k)->y,
+                                .gradient = output(walk, k)->delta};
+    const double start = fm_seconds();
+    if (trainer->custom(trainer->custom_context, &call)) atomic_store(walk->run.stop, 1);
+    *walk->run.waited += fm_seconds() - start;
+    walk->workspace->head[k].custom_loss = trainer->heads[k].weight * call.value;
+}
+
+void fm_heads_custom(const fm_trainer *trainer, const fm_walk *walk, const int64_t *order, int64_t first) {
+    fm_barrier(walk->worker);
+    for (int k = 0; k < walk->net->ends.n_outputs && walk->worker->index == 0; k++)
+        if (trainer->heads[k].loss.kind == OF_THE_CALLER && !fm_stopped(&walk->run))
+            ask_caller(trainer, walk, order, first, k);
+    fm_barrier(walk->worker);
+}
+
+fm_head_losses fm_heads_total(const fm_trainer *trainer, const fm_walk *walk, const fm_kernels *f64) {
+    fm_head_losses total = {0.0, 0.0};
+    for (int k = 0; k < walk->net->ends.n_outputs; k++) {
+        const fm_head_space *space = &walk->workspace->head[k];
+        const double value = trainer->heads[k].loss.kind == OF_THE_CALLER
+                                 ? space->custom_loss
+                                 : own(walk)->scale[k] * f64->sum(walk->run.rows, space->row_value);
+        if (trainer->heads[k].loss.mean) total.mean += value;
+        else total.sum += value;
+    }
+    return total;
+}

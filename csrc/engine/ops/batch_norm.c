@@ -1,0 +1,96 @@
+/* Each column brought to mean 0 and variance 1 over the batch in training, by running moments otherwise, then scaled and
+   shifted; param: eps, momentum. In training it needs all rows at once, forward and backward. */
+#include "engine/ops/norm.h"
+
+/* MOMENTS: a row of numbers per column, of this batch. The state has the first two of all batches so far. */
+enum { MEAN, VARIANCE, DY_SUM, DY_NORMAL_SUM, MOMENT_ROWS };
+
+static int check(const fm_node *node, const int64_t *width) {
+    return fm_check_keeps_width(node, width) && node->param[0] > 0.0 && node->param[1] >= 0.0;
+}
+
+static int64_t state(const fm_node *node) { return 2 * node->fan_out; }
+
+static int64_t spaces(const fm_fused *op, fm_use use, fm_space *space) {
+    (void)use;
+    space[NORMAL] = (fm_space){FM_KEPT, op->size, 0, op->node.fan_out};
+    space[MOMENTS] = (fm_space){FM_KEPT, op->size, MOMENT_ROWS * op->node.fan_out, 0};
+    return 2;
+}
+
+static void *moment(const fm_run *run, const fm_operands *at, int which, int64_t column) {
+    return fm_element(run, at->space[MOMENTS], which * at->op->node.fan_out + column);
+}
+
+static void *running(const fm_run *run, const fm_operands *at, int which, int64_t column) {
+    return fm_element(run, at->state, which * at->op->node.fan_out + column);
+}
+
+static void collect(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
+    run->kernels->column_moments(tile->rows, tile->cols, fm_element(run, at->x[0], tile->col), at->op->node.fan_out,
+                                 moment(run, at, MEAN, tile->col), moment(run, at, VARIANCE, tile->col));
+}
+
+static fm_batch_norm call_for(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
+    return (fm_batch_norm){
+        .m = tile->rows,
+        .n = tile->cols,
+        .ld = at->op->node.fan_out,
+        .rows = run->rows,
+        .eps = at->op->node.param[0],
+        .mean = run->training ? moment(run, at, MEAN, tile->col) : running(run, at, MEAN, tile->col),
+        .variance = run->training ? moment(run, at, VARIANCE, tile->col) : running(run, at, VARIANCE, tile->col),
+        .gain = fm_element(run, at->param[GAIN], tile->col),
+        .shift = fm_element(run, at->param[SHIFT], tile->col),
+    };
+}
+
+static void forward(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
+    const int64_t first = tile->row * at->op->node.fan_out + tile->col;
+    fm_batch_norm call = call_for(run, at, tile);
+    call.x = fm_element(run, at->x[0], first);
+    call.y = fm_element(run, at->y, first);
+    call.normal = at->space[NORMAL] == NULL ? NULL : fm_element(run, at->space[NORMAL], first);
+    run->kernels->batch_norm(&call);
+}
+
+static void collect_down(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
+    const int64_t width = at->op->node.fan_out;
+    const void *dy = fm_element(run, at->dz, tile->col), *normal = fm_element(run, at->space[NORMAL], tile->col);
+    run->kernels->column_sums(tile->rows, tile->cols, dy, width, moment(run, at, DY_SUM, tile->col), 0);
+    run->kernels->column_dots(tile->rows, tile->cols, dy, width, normal, width,
+                              moment(run, at, DY_NORMAL_SUM, tile->col), 0);
+}
+
+static void down(const fm_run *run, const fm_operands *at, int source, const fm_tile *tile) {
+    const int64_t first = tile->row * at->op->node.fan_out + tile->col;
+    fm_batch_norm call = call_for(run, at, tile);
+    call.normal = fm_element(run, at->space[NORMAL], first);
+    call.dy = fm_element(run, at->dz, first);
+    call.dy_sum = run->training ? moment(run, at, DY_SUM, tile->col) : NULL;
+    call.dy_normal_sum = run->training ? moment(run, at, DY_NORMAL_SUM, tile->col) : NULL;
+    call.dx = fm_element(run, at->dx[source], first);
+    call.add = at->op->adds[source];
+    run->kernels->batch_norm_gradient(&call);
+}
+
+static void keep(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
+    run->kernels->running_moments(tile->cols, run->rows, at->op->node.param[1], moment(run, at, MEAN, tile->col),
+                                  moment(run, at, VARIANCE, tile->col), running(run, at, MEAN, tile->col),
+                                  running(run, at, VARIANCE, tile->col));
+}
+
+const fm_op_row fm_op_batch_norm = {
+    .name = "batch_norm",
+    .check = check,
+    .arrays = fm_norm_arrays,
+    .state = state,
+    .needs = FM_ALL_ROWS_IN_TRAINING,
+    .spaces = spaces,
+    .collect = collect,
+    .forward = forward,
+    .collect_down = collect_down,
+    .down = down,
+    .gradient = fm_norm_gradient,
+    .keep = keep,
+};

@@ -1,0 +1,167 @@
+/* y = f(x W + b + residual). Few outputs take the dot form, in which vectors run along the inputs. */
+#include "engine/product.h"
+
+enum { W, B };
+enum { TRANSPOSED, GRADIENT, SUM }; /* spaces; TRANSPOSED: (fan_out, fan_in) */
+enum { PRODUCT_FORM, DOT_FORM };
+
+static int takes_dot_form(const fm_node *node) { return node->fan_out <= 4 && node->fan_in >= 16; }
+
+static int check(const fm_node *node, const int64_t *width) {
+    return node->n_sources == 1 && fm_check_each_width(node, width);
+}
+
+static int arrays(const fm_node *node, fm_array *array) {
+    array[W] = (fm_array){.name = "W", .role = FM_WEIGHT, .rows = node->fan_in, .cols = node->fan_out};
+    array[B] = (fm_array){.name = "b", .role = FM_BIAS, .rows = node->fan_out, .cols = 1};
+    return node->bias ? 2 : 1;
+}
+
+/* In the dot form a residual would have to be added to what is finished. */
+static int hosts(const fm_fused *op) {
+    if (op->epilogue.activation >= 0) return 0;
+    return FM_EPILOGUE_ACTIVATION | (takes_dot_form(&op->node) || op->epilogue.residual ? 0 : FM_EPILOGUE_RESIDUAL);
+}
+
+static void plan(fm_fused *op) {
+    const int64_t in = op->node.fan_in, out = op->node.fan_out;
+    const int has_epilogue = op->epilogue.activation >= 0 || op->epilogue.residual;
+    op->form = takes_dot_form(&op->node) ? DOT_FORM : PRODUCT_FORM;
+    op->whole_rows = op->form == DOT_FORM;
+    op->has_local = op->epilogue.activation >= 0;
+    op->product_width = in > out ? in : out;
+    op->streamed = in * out;
+    op->flops = (2.0 * (double)in + (has_epilogue ? 16.0 : 0.0)) * (double)out;
+}
+
+/* The dot form reads transposed weights forward, every layer below which something learns reads them backward. */
+static int64_t spaces(const fm_fused *op, fm_use use, fm_space *space) {
+    const int64_t weights = op->node.fan_in * op->node.fan_out;
+    const int is_read_down = use == FM_FORWARD || (use == FM_TRAIN && op->source[0] >= 0);
+    if (op->form == DOT_FORM || is_read_down) space[TRANSPOSED].count = weights;
+    space[TRANSPOSED].life = FM_COPY;
+    if (use == FM_PREDICT) return 1;
+    space[GRADIENT].life = FM_SCRATCH;
+    if (op->node.fan_out < FM_LEAST_DIRECT_OUTPUTS) space[GRADIENT].count = weights;
+    space[SUM].life = FM_TEMPORARY;
+    if (op->adds[0]) space[SUM].per_row = op->node.fan_in;
+    return 3;
+}
+
+static void renew(const fm_run *run, const fm_operands *at, int for_down, int64_t begin, int64_t end) {
+    const int64_t in = at->op->node.fan_in, out = at->op->node.fan_out;
+    if (at->space[TRANSPOSED] == NULL || (at->op->form != DOT_FORM && !for_down)) return;
+    run->kernels->transpose(end - begin, out, fm_element(run, at->param[W], begin * out), out,
+                            fm_element(run, at->space[TRANSPOSED], begin), in);
+}
+
+static void forward_by_dots(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
+    const int64_t in = at->op->node.fan_in, out = at->op->node.fan_out;
+    run->kernels->product[at->op->compute].dot(tile->rows, out, in, fm_element(run, at->x[0], tile->row * in), in,
+                                               at->space[TRANSPOSED], in, fm_element(run, at->y, tile->row * out), out,
+                                               at->param[B]);
+    if (at->op->epilogue.activation >= 0) fm_activate(run, at, tile, at->y);
+}
+
+static void forward_by_product(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
+    const fm_fused *op = at->op;
+    const int64_t in = op->node.fan_in, out = op->node.fan_out, first = tile->row * out + tile->col;
+    const fm_product space = fm_product_of(run, op);
+    const fm_gemm product = {
+        .m = tile->rows,
+        .n = tile->cols,
+        .k = in,
+        .a = fm_element(run, at->x[0], tile->row * in),
+        .a_row = in,
+        .a_step = 1,
+        .b = fm_element(run, at->param[W], tile->col),
+        .b_step = out,
+        .c = fm_element(run, at->y, first),
+        .ldc = out,
+        .bias = at->param[B] == NULL ? NULL : fm_element(run, at->param[B], tile->col),
+        .start = at->param[B] == NULL ? FM_START_ZERO : FM_START_BIAS,
+        .finish = op->epilogue.activation < 0 ? FM_FINISH_STORE : FM_FINISH_ACTIVATE,
+        .activation = op->epilogue.activation,
+        .act_params = op->epilogue.params,
+        .aux = at->slope == NULL ? NULL : fm_element(run, at->slope, first),
+        .ldaux = out,
+        .residual = op->epilogue.residual ? fm_element(run, at->x[1], first) : NULL,
+        .ldresidual = out,
+    };
+    fm_multiply(&space, product);
+}
+
+static void forward(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
+    if (at->op->form == DOT_FORM) forward_by_dots(run, at, tile);
+    else forward_by_product(run, at, tile);
+}
+
+/* dx = dz W^T. Where others have contributed, the product is made apart and added whole: a chain is never continued. */
+static void product_down(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
+    const fm_fused *op = at->op, *below = op->below;
+    const int64_t in = op->node.fan_in, out = op->node.fan_out, first = tile->row * in + tile->col;
+    const fm_product space = fm_product_of(run, op);
+    void *dx = fm_element(run, at->dx[0], first);
+    const fm_gemm product = {
+        .m = tile->rows,
+        .n = tile->cols,
+        .k = out,
+        .a = fm_element(run, at->dz, tile->row * out),
+        .a_row = out,
+        .a_step = 1,
+        .b = fm_element(run, at->space[TRANSPOSED], tile->col),
+        .b_step = in,
+        .c = op->adds[0] ? fm_element(run, run->temporary, tile->row * run->temporary_width + tile->col) : dx,
+        .ldc = in,
+        .finish = below == NULL ? FM_FINISH_STORE : FM_FINISH_BACKPROP,
+        .activation = below == NULL ? -1 : below->epilogue.activation,
+        .act_params = below == NULL ? NULL : below->epilogue.params,
+        .aux = below == NULL ? NULL : fm_element(run, at->saved_below, first),
+        .ldaux = in,
+    };
+    fm_multiply(&space, product);
+    if (op->adds[0]) run->kernels->join(FM_JOIN_ADD, tile->rows, tile->cols, dx, in, product.c, in, dx, in);
+}
+
+static void down(const fm_run *run, const fm_operands *at, int source, const fm_tile *tile) {
+    if (source == 0) product_down(run, at, tile);
+    else fm_pass_down(run, at, source, tile);
+}
+
+static void gradient(const fm_run *run, const fm_operands *at, int array, int64_t begin, int64_t end) {
+    const int64_t out = at->op->node.fan_out;
+    if (array == B) {
+        run->kernels->column_sums(run->rows, end - begin, fm_element(run, at->dz, begin), out,
+                                  fm_element(run, at->grad[B], begin), run->adds);
+        return;
+    }
+    const fm_product space = fm_product_of(run, at->op);
+    const fm_weight_gradient_call call = {
+        .in = at->op->node.fan_in,
+        .out = out,
+        .rows = run->rows,
+        .x = at->x[0],
+        .delta = at->dz,
+        .begin = begin,
+        .end = end,
+        .add = run->adds,
+        .transposed = run->scratch,
+        .dw = at->grad[W],
+    };
+    fm_weight_gradient(&space, &call);
+}
+
+const fm_op_row fm_op_linear = {
+    .name = "linear",
+    .check = check,
+    .arrays = arrays,
+    .hosts = hosts,
+    .ends_local = 1,
+    .plan = plan,
+    .spaces = spaces,
+    .forward = forward,
+    .local = fm_activation_local,
+    .down = down,
+    .gradient = gradient,
+    .renew = renew,
+};

@@ -1,0 +1,99 @@
+#include "engine/schedule.h"
+
+#include <stdatomic.h>
+
+#include "base/clock.h"
+
+/* What waking the team, one thread's part in a barrier and one thread's arithmetic cost, measured on two x86-64 server
+   processors (see docs/performance-notes.md). They choose a thread count and never a result. */
+static const struct {
+    double region_us, barrier_us, flops_per_us;
+} cost = {10.0, 0.5, 90e3};
+
+/* Forward-sized products, and barriers, of each kind of work. */
+static const struct {
+    double passes, waits;
+} work_of[] = {[FM_WORK_FORWARD] = {1.0, 1.0}, [FM_WORK_BACKWARD] = {2.0, 2.0}, [FM_WORK_STEP] = {3.0, 3.0}};
+
+static _Atomic int cost_ignored;
+
+void fm_ignore_thread_cost(int ignore) { atomic_store(&cost_ignored, ignore); }
+
+static int ignores_cost(void) { return atomic_load_explicit(&cost_ignored, memory_order_relaxed); }
+
+static int fewer(int a, int b) { return a < b ? a : b; }
+
+/* More threads than processors only wait for one another. */
+static int worthwhile_threads(void) { return fewer(fm_threads(), fm_processors()); }
+
+static double microseconds_alone(const fm_net *net, int64_t rows, fm_work work) {
+    return work_of[work].passes * (double)rows * net->flops / cost.flops_per_us;
+}
+
+int fm_schedule_threads(const fm_net *net, int64_t rows, fm_work work, int64_t times) {
+    if (ignores_cost()) return fm_threads();
+    const double alone = microseconds_alone(net, rows, work);
+    const int most = worthwhile_threads();
+    double best = alone;
+    int threads = 1;
+    for (int t = 2; t <= most; t++) {
+        const double us = alone / t + cost.region_us / (double)times + work_of[work].waits * cost.barrier_us * t;
+        if (us < best) best = us, threads = t;
+    }
+    return threads;
+}
+
+/* Threads that a step may try to take. Very short steps are for one; long ones for several, wherever the processors
+   lie. */
+static int choices(const fm_net *net, int64_t rows) {
+    const double shortest = 5.0, longest = 2000.0, alone = microseconds_alone(net, rows, FM_WORK_STEP);
+    return ignores_cost() || alone < shortest || alone > longest ? 1 : worthwhile_threads();
+}
+
+fm_shift fm_schedule_shift(fm_autotuner *tuner, const fm_net *net, int64_t rows, int64_t steps) {
+    const int most = choices(net, rows);
+    fm_shift shift = {.threads = fm_schedule_threads(net, rows, FM_WORK_STEP, steps), .is_trial = most > 1};
+    if (!shift.is_trial) return shift;
+    shift.start = fm_seconds();
+    shift.threads = fm_autotuner_threads(tuner, rows, shift.threads, most);
+    shift.until = shift.start + fm_autotuner_seconds_left(tuner);
+    return shift;
+}
+
+int fm_schedule_shift_is_over(const fm_shift *shift, const fm_worker *self) {
+    return fm_should_regroup(self, shift->threads) || (shift->is_trial && fm_seconds() >= shift->until);
+}
+
+void fm_schedule_note(fm_autotuner *tuner, const fm_shift *shift, int taken, int64_t steps) {
+    if (shift->is_trial && taken == shift->threads) fm_autotuner_note(tuner, fm_seconds() - shift->start, steps);
+}
+
+int fm_schedule_gradients_are_long(const fm_net *net, int64_t rows, int threads) {
+    const double long_us = 20e3;
+    return 2.0 * (double)rows * (double)net->n_params / (cost.flops_per_us * threads) > long_us;
+}
+
+int fm_schedule_first_touch(int64_t bytes) {
+    enum { LEAST_BYTES = 1 << 24 }; /* less is quickly read from another memory node, and stays in caches */
+    return bytes < LEAST_BYTES ? 1 : worthwhile_threads();
+}
+
+fm_axis fm_schedule_axis(int64_t rows, int threads) {
+    enum { LEAST_ROWS_A_THREAD = 8 };
+    return rows >= (int64_t)LEAST_ROWS_A_THREAD * threads ? FM_BY_ROWS : FM_BY_COLUMNS;
+}
+
+/* What the second-level cache holds, but enough to make use of every weight that is read. Large weights are packed, which
+   few rows would not repay. */
+int64_t fm_schedule_block(const fm_net *net) {
+    enum { BLOCK_BYTES = 1 << 18, LEAST_ROWS = 128, MOST_ROWS = 1024, PACKED_BYTES = 1 << 23, PACKED_ROWS = 512 };
+    const int64_t size = (int64_t)net->size, rows = BLOCK_BYTES / size / net->widest / 8 * 8;
+    const int64_t least = net->most_streamed * size > PACKED_BYTES ? PACKED_ROWS : LEAST_ROWS;
+    return rows < least ? least : rows > MOST_ROWS ? MOST_ROWS : rows;
+}
+
+void fm_schedule_array(const fm_worker *self, const fm_kernels *kernels, const fm_array *array, int64_t *begin,
+                       int64_t *end) {
+    const int64_t granularity = array->cols == 1 ? kernels->lanes : array->rows >= 16 * (int64_t)self->count ? 8 : 1;
+    fm_partition(self, array->rows, granularity, begin, end);
+}

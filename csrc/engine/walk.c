@@ -1,0 +1,105 @@
+#include "engine/walk.h"
+
+#include <string.h>
+
+fm_walk fm_walk_new(const fm_net *net, const fm_workspace *workspace, fm_tables tables, _Atomic int *stop) {
+    return (fm_walk){
+        .run = {.kernels = tables[net->dtype],
+                .size = net->size,
+                .seed = net->seed,
+                .drop_factor = 1.0,
+                .temporary = workspace->temporary,
+                .temporary_width = workspace->temporary_width,
+                .stop = stop,
+                .custom = net->custom,
+                .custom_context = net->custom_context},
+        .net = net,
+        .workspace = workspace,
+    };
+}
+
+void fm_walk_join(fm_walk *walk, fm_worker *worker) {
+    const fm_thread_space *own = &walk->workspace->thread[worker->index];
+    walk->worker = worker;
+    walk->at = own->at;
+    walk->run.pack = own->pack;
+    walk->run.scratch = own->scratch;
+    walk->run.waited = &worker->waited;
+}
+
+void fm_walk_set_rows(fm_walk *walk, int64_t rows) {
+    walk->run.rows = rows;
+    walk->axis = fm_schedule_axis(rows, walk->worker->count);
+    walk->row_begin = 0;
+    walk->row_end = rows;
+    if (walk->axis == FM_BY_ROWS)
+        fm_partition(walk->worker, rows, walk->run.kernels->product[FM_COMPUTE_STORAGE].tile_rows, &walk->row_begin,
+                     &walk->row_end);
+}
+
+void fm_walk_read(fm_walk *walk, const void *const *inputs) {
+    const fm_net *net = walk->net;
+    for (int i = 0; i < net->n_input_readers; i++) {
+        const fm_reader r = net->input_readers[i];
+        walk->at[r.op].x[r.source] = inputs[-1 - net->ops[r.op].source[r.source]];
+    }
+}
+
+void fm_walk_send(fm_walk *walk, void *const *dx) {
+    const fm_net *net = walk->net;
+    for (int i = 0; i < net->n_input_readers; i++) {
+        const fm_reader r = net->input_readers[i];
+        walk->at[r.op].dx[r.source] = dx == NULL ? NULL : dx[-1 - net->ops[r.op].source[r.source]];
+    }
+}
+
+int fm_walk_columns(const fm_walk *walk, int64_t cols, fm_tile *tile) {
+    int64_t begin, end;
+    fm_partition(walk->worker, cols, walk->run.kernels->lanes, &begin, &end);
+    *tile = (fm_tile){0, walk->run.rows, begin, end - begin};
+    return begin < end && walk->run.rows > 0;
+}
+
+int fm_walk_tile(const fm_walk *walk, int64_t cols, int whole_rows, fm_tile *tile) {
+    *tile = (fm_tile){walk->row_begin, walk->row_end - walk->row_begin, 0, cols};
+    if (walk->axis == FM_BY_ROWS) return tile->rows > 0;
+    if (whole_rows) return walk->worker->index == 0 && tile->rows > 0;
+    return fm_walk_columns(walk, cols, tile);
+}
+
+void fm_walk_wait_for_columns(const fm_walk *walk) {
+    if (walk->axis == FM_BY_COLUMNS) fm_barrier(walk->worker);
+}
+
+int fm_walk_is_collective(const fm_walk *walk, const fm_op_row *row) {
+    return row->needs == FM_CALLER || (row->needs == FM_ALL_ROWS_IN_TRAINING && walk->run.training);
+}
+
+/* The caller is asked even about no rows: its parameters have gradients all the same. */
+void fm_walk_collect(const fm_walk *walk, const fm_operands *at, fm_tile_work *work) {
+    const int64_t cols = at->op->node.fan_out;
+    fm_tile tile = {0, walk->run.rows, 0, cols};
+    fm_barrier(walk->worker);
+    const int is_mine = at->op->row->needs == FM_CALLER ? walk->worker->index == 0 : fm_walk_columns(walk, cols, &tile);
+    if (is_mine && !fm_stopped(&walk->run)) work(&walk->run, at, &tile);
+    fm_barrier(walk->worker);
+}
+
+void fm_walk_renew(const fm_walk *walk, int for_down) {
+    const fm_net *net = walk->net;
+    for (int i = 0; i < net->n_ops; i++) {
+        const fm_fused *op = &net->ops[i];
+        int64_t begin, end;
+        if (op->row->renew == NULL) continue;
+        fm_schedule_array(walk->worker, walk->run.kernels, &net->arrays[net->first_array[op->index]], &begin, &end);
+        if (begin < end) op->row->renew(&walk->run, &walk->at[i], for_down, begin, end);
+    }
+    fm_barrier(walk->worker);
+}
+
+void fm_walk_copy(const fm_walk *walk, int64_t width, const void *from, void *to) {
+    const int64_t first = walk->row_begin * width;
+    if (walk->axis == FM_BY_COLUMNS && walk->worker->index != 0) return;
+    memcpy(fm_element(&walk->run, to, first), fm_element(&walk->run, from, first),
+           (size_t)((walk->row_end - walk->row_begin) * width) * walk->run.size);
+}
