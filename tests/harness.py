@@ -19,6 +19,7 @@ import numpy as np
 
 from fastmlp import _core
 from fastmlp import reference as ref
+from fastmlp.base.node import Node
 
 SEED = 20240607
 THREADS = (1, 2, 3, 4, 7)
@@ -138,17 +139,16 @@ def integers(rng, shape, dtype, most=3):
 
 
 def linear(source, fan_in, fan_out, bias=True):
-    return ("linear", (source,), fan_in, fan_out, 0, 0.0, 0.0, bias)
+    return Node("linear", (source,), fan_in, fan_out, bias=bias)
 
 
 def activation(source, width, name, params=()):
-    p0, p1 = (*params, 0.0, 0.0)[:2]
-    return ("activation", (source,), width, width, ACTIVATIONS[name][0], p0, p1, False)
+    return Node("activation", (source,), width, width, ACTIVATIONS[name][0], tuple(params))
 
 
 def plain(op, source, width, p=0.0):
     """A softmax or dropout node."""
-    return (op, (source,), width, width, 0, p, 0.0, False)
+    return Node(op, (source,), width, width, params=(p,))
 
 
 def make_net(n_in, nodes, dtype, seed=0):
@@ -157,7 +157,7 @@ def make_net(n_in, nodes, dtype, seed=0):
 
 def weights(net, index, fan_in, fan_out):
     """Views of a linear node's ``W, b, dW, db``; ``b`` and ``db`` are None without a bias."""
-    at_w, at_b = net.offsets[index]
+    at_w, at_b = net.places[index]["W"], net.places[index].get("b", -1)
     found = []
     for flat in (net.params, net.grads):
         found.append(flat[at_w : at_w + fan_in * fan_out].reshape(fan_in, fan_out))

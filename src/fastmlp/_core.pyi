@@ -3,16 +3,14 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from fastmlp.base.node import Node
+
 _Array = np.ndarray[Any, np.dtype[Any]]
 
-# (op, sources, fan_in, fan_out, kind, p0, p1, bias); source -1 - k is input k; the longer ones end
-# with the three sizes of a matrix product, or with the object that runs a node of the caller's.
-_Plain = tuple[str, tuple[int, ...], int, int, int, float, float, bool]
-_More = tuple[str, tuple[int, ...], int, int, int, float, float, bool, Any]
-Node = _Plain | _More
 _Arrays = TypeVar("_Arrays", _Array, list[_Array])
 
 def config() -> dict[str, Any]: ...
+def operations() -> list[str]: ...
 def activations() -> list[dict[str, Any]]: ...
 def losses() -> list[dict[str, Any]]: ...
 def optimizers() -> list[dict[str, Any]]: ...
@@ -41,7 +39,7 @@ class Net:
     params: _Array
     grads: _Array
     state: _Array
-    offsets: list[tuple[int, int]]
+    places: list[dict[str, int]]
     state_offsets: list[int]
     widths_in: list[int]
     widths_out: list[int]

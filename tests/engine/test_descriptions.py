@@ -10,24 +10,17 @@ import pytest
 
 import fastmlp as fm
 from fastmlp import _core
+from fastmlp.base.node import Node
 
 WIDTH, HUGE = 6, 2**62
-FIELDS = ("op", "sources", "fan_in", "fan_out", "kind", "p0", "p1", "bias", "more")
 
 
-class Runner:
-    """As much of a node of the caller's as a description takes."""
-
-    def __init__(self, n_parameters):
-        self.n_parameters = n_parameters
-
-
-def node(op, sources=(-1,), fan_in=WIDTH, fan_out=WIDTH, kind=0, p0=0.1, p1=0.1, more=()):
-    return dict(zip(FIELDS, (op, sources, fan_in, fan_out, kind, p0, p1, True, more), strict=True))
+def node(op, sources=(-1,), fan_in=WIDTH, fan_out=WIDTH, **others):
+    return Node(op, sources, fan_in, fan_out, **{"params": (0.1, 0.1), "bias": True, **others})
 
 
 RIGHT = {
-    entry["op"]: entry
+    entry.op: entry
     for entry in [
         node("linear", fan_out=3),
         node("activation"),
@@ -39,43 +32,39 @@ RIGHT = {
         node("maximum", (-1, -1)),
         node("concat", (-1, -1), fan_in=2 * WIDTH, fan_out=2 * WIDTH),
         node("sum", fan_out=1),
-        node("matmul", (-1, -1), fan_in=2 * WIDTH, fan_out=4, more=(2, 3, 2)),
+        node("matmul", (-1, -1), fan_in=2 * WIDTH, fan_out=4, sizes=(2, 3, 2)),
         node("parameter", ()),
         node("layer_norm"),
         node("batch_norm"),
-        node("custom", more=Runner(0)),
+        node("custom", sizes=(0,)),
     ]
 }
 
 
 def make(nodes, widths=(WIDTH,), outputs=None):
     """The core's network of nodes; the inputs that they leave are read by another one."""
-    rows = [
-        (*(n[field] for field in FIELDS[:-1]), *([n["more"]] if n["more"] != () else []))
-        for n in nodes
-    ]
     outputs = [len(nodes) - 1] if outputs is None else outputs
-    return _core.Net(list(widths), rows, list(outputs), "float32", 0)
+    return _core.Net(list(widths), list(nodes), list(outputs), "float32", 0)
 
 
 def described(op):
     """A right description that has a node of this kind and reads its input."""
     right = RIGHT[op]
     # The matrix product's operands: 2 x 3 times 3 x 2, both of the input's width.
-    others = [] if right["sources"] else [node("softmax")]
+    others = [] if right.sources else [node("softmax")]
     return [right, *others], [0, 1] if others else [0]
 
 
 @pytest.mark.parametrize("op", RIGHT)
 def test_right_descriptions_are_taken(op):
     nodes, outputs = described(op)
-    assert make(nodes, outputs=outputs).n_out == RIGHT[op]["fan_out"]
+    assert make(nodes, outputs=outputs).n_out == RIGHT[op].fan_out
 
 
 def wrong_fields():
     """(kind of node, field, wrong value)"""
     for op, right in RIGHT.items():
-        sources = right["sources"]
+        sources = right.sources
         yield op, "sources", (*sources, -1)
         yield op, "sources", (-1,) * 9
         if sources:
@@ -83,25 +72,27 @@ def wrong_fields():
             yield op, "sources", (*sources[1:], 0)
             yield op, "sources", (*sources[1:], 5)
             yield op, "sources", (*sources[1:], -2)
-            yield op, "fan_in", right["fan_in"] + 1
+            yield op, "fan_in", right.fan_in + 1
         for field in ("fan_in", "fan_out"):
             yield op, field, 0
             yield op, field, -1
         if op not in ("linear", "parameter", "custom"):
-            yield op, "fan_out", right["fan_out"] + (1 if op != "maxout" else 2)
+            yield op, "fan_out", right.fan_out + (1 if op != "maxout" else 2)
     yield from (("activation", "kind", kind) for kind in (-1, 10_000))
-    yield from (("dropout", "p0", p) for p in (-0.1, 1.1, float("nan")))
-    yield from ((op, "p0", eps) for op in ("layer_norm", "batch_norm") for eps in (0.0, -1.0))
-    yield from (("batch_norm", "p1", momentum) for momentum in (-0.1, float("nan")))
+    yield from (("dropout", "params", (p,)) for p in (-0.1, 1.1, float("nan")))
+    yield from (
+        (op, "params", (eps, 0.1)) for op in ("layer_norm", "batch_norm") for eps in (0.0, -1.0)
+    )
+    yield from (("batch_norm", "params", (0.1, momentum)) for momentum in (-0.1, float("nan")))
     for shape in ((0, 3, 2), (2, -3, 2), (3, 3, 2), (2, 3, 3), (2, 2, 2), (HUGE, 3, HUGE)):
-        yield "matmul", "more", shape
-    yield "custom", "more", Runner(-1)
+        yield "matmul", "sizes", shape
+    yield "custom", "sizes", (-1,)
 
 
 @pytest.mark.parametrize(("op", "field", "value"), list(wrong_fields()), ids=str)
 def test_wrong_numbers_are_refused(op, field, value):
     nodes, outputs = described(op)
-    nodes[0] = {**nodes[0], field: value}
+    nodes[0] = nodes[0]._replace(**{field: value})
     with pytest.raises(fm.ArgumentError, match="the core refused"):
         make(nodes, outputs=outputs)
 
@@ -117,7 +108,7 @@ def test_wrong_numbers_are_refused(op, field, value):
         ([WIDTH], [node("softmax"), node("sum", fan_out=1)], [0, 0]),
         ([WIDTH], [node("softmax"), node("sum", fan_out=1)], [1]),
         ([WIDTH, WIDTH], [node("softmax")], [0]),
-        ([HUGE, HUGE], [node("custom", (-1, -2), fan_in=4, more=Runner(0))], [0]),
+        ([HUGE, HUGE], [node("custom", (-1, -2), fan_in=4, sizes=(0,))], [0]),
     ],
     ids=["no node", "no column", "fewer", "no such output", "an input as output", "output twice",
          "a value nobody reads", "an input nobody reads", "widths that add up to too much"],

@@ -240,7 +240,9 @@ def test_gradients_that_a_node_does_not_leave_are_told(left, words):
 
 
 def test_a_node_alone_wants_as_many_rows_of_each_input():
-    with pytest.raises(fm.ArgumentError, match=r"inputs: got shapes \(3, 2\), \(1, 2\); want the same"):
+    with pytest.raises(
+        fm.ArgumentError, match=r"inputs: got shapes \(3, 2\), \(1, 2\); want the same"
+    ):
         fm.Custom(Scale()).forward(draw(3, 2), draw(1, 2))
 
 

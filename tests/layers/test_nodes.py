@@ -164,7 +164,7 @@ def test_a_parameter_in_a_product_is_a_linear_layer():
     net = fm.Graph(x, fm.MatMul()(x, W), seed=1)
     chain = fm.Sequential(fm.Linear(4, 3, bias=False), seed=1)
     chain.params = net.params
-    assert [node[0] for node in net._engine._made[1]] == ["linear"]
+    assert [node.op for node in net._engine._made[1]] == ["linear"]
     data, target = draw(20, 4), draw(20, 3, seed=1)
     for one in (net, chain):
         fm.fit(one, data, target, loss=fm.MSELoss(), epochs=3, batch_size=8, progress=False,

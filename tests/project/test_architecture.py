@@ -19,34 +19,41 @@ ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "csrc"
 PACKAGE = ROOT / "src" / "fastmlp"
 
-# ---- C: base <- simd <- kernels <- engine <- fastmlp.h ----
+# ---- C: base <- simd <- kernels <- engine/ops <- engine <- fastmlp.h ----
 
 # Files (the first pattern that matches counts) -> what of ours they may include. The public header
-# stands on two others, so that a status, a dtype or a registry row is declared in one place.
+# stands on three others: a status, a dtype, a node or a registry row is declared in one place.
+# Operations see the interface of engine/op.h, and matrix products: no network, team or workspace.
 # Kernels know neither memory nor threads: of the base they see status, CPU features and numbers.
 C_RULES: dict[str, str] = {
-    r"fastmlp\.h": r"base/status\.h|kernels/registry\.h",
+    r"fastmlp\.h": r"base/status\.h|engine/node\.h|kernels/registry\.h",
     r"base/.*": r"base/.*",
     r"simd/.*": r"(avx2|avx512|neon|portable|names)\.h",
     r"kernels/(isa\.c|.*\.inc)": r"kernels/.*|simd/simd\.h|base/(status|rng)\.h",
     r"kernels/dispatch\.c": r"kernels/.*\.(h|def)|isa_rows\.def|base/(status|cpu)\.h",
     r"kernels/.*\.h": r"kernels/registry\.h|base/(status|rng)\.h",
     r"kernels/.*\.def": r"",
-    r"engine/.*": r"engine/.*|base/.*|fastmlp\.h|kernels/(table|registry)\.h",
+    r"engine/node\.h": r"engine/ops\.def",
+    r"engine/ops\.def": r"",
+    r"engine/(op|product)\..": (
+        r"engine/((op|product|node)\.h|ops\.def)|base/status\.h|kernels/table\.h"
+    ),
+    r"engine/ops/.*": r"engine/(op|product|ops/norm)\.h|base/clock\.h",
+    r"engine/.*": r"engine/[a-z_]+\.h|base/.*|fastmlp\.h|kernels/table\.h",
 }
 
 # One door to OpenMP, one to the allocator, one to the modes of floating-point numbers: what to
 # look for -> the one file that may have it.
 DOORS: dict[str, str] = {
     r"#\s*include\s*<omp\.h>|#\s*pragma\s+omp\b": "base/parallel.c",
-    r"\b((m|c|re|aligned_)alloc|free|posix_memalign|alloca|strdup)\s*\(": "base/arena.c",
+    r"\b((m|c|re|aligned_)alloc|free|posix_memalign|alloca|strdup)\s*\(": "base/aligned_alloc.c",
     r"\bpthread_|<threads\.h>|<pthread\.h>": "base/parallel.c",
     r"setcsr|ldmxcsr|\bfeset|msr\s+fpcr": "base/arithmetic.c",
 }
 
 # The Cython module sees the public header; the others are for tests of random numbers, of failing
 # allocations and of quotas.
-CYTHON_HEADERS = {"fastmlp.h", "base/rng.h", "base/arena.h", "base/quota.h"}
+CYTHON_HEADERS = {"fastmlp.h", "base/rng.h", "base/aligned_alloc.h", "base/quota.h"}
 
 # ---- Python: base <- parts <- networks <- io <- training <- tabular <- outer packages <- cli ----
 
@@ -99,6 +106,23 @@ def test_includes_stay_on_their_floor(path):
     ours = re.findall(r'#\s*include\s*"([^"]+)"', without_comments(path.read_text("utf-8")))
     broken = [name for name in ours if not re.fullmatch(allowed, name)]
     assert not broken, f"{c_name(path)} may include {allowed}, not {broken}"
+
+
+def test_includes_have_no_circle():
+    above: dict[str, set[str]] = {}
+    for path in c_files():
+        ours = re.findall(r'#\s*include\s*"([^"]+)"', without_comments(path.read_text("utf-8")))
+        above[c_name(path)] = {name for name in ours if (CSRC / name).exists()}
+    while free := {name for name, wants in above.items() if not wants & set(above)}:
+        above = {name: wants for name, wants in above.items() if name not in free}
+    assert not above, f"include one another: {sorted(above)}"
+
+
+@pytest.mark.parametrize("path", c_files(), ids=c_name)
+def test_the_engine_names_no_operation(path):
+    name, text = c_name(path), without_comments(path.read_text("utf-8"))
+    if not name.startswith("engine/ops/"):
+        assert not re.search(r"\bFM_OP_[A-Z]\w+|\bfm_op_(?!row|name|find)[a-z]\w*", text)
 
 
 @pytest.mark.parametrize(("what", "door"), DOORS.items())

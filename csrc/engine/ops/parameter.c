@@ -10,7 +10,7 @@ static int check(const fm_node *node, const int64_t *width) {
 
 static int arrays(const fm_node *node, fm_array *array) {
     const fm_role role = node->kind == 1 ? FM_WEIGHT : FM_FREE;
-    array[0] = (fm_array){.name = "value", .role = role, .rows = node->fan_out, .cols = 1};
+    array[0] = (fm_array){.name = "W", .role = role, .rows = node->fan_out, .cols = 1};
     return 1;
 }
 

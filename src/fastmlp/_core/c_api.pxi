@@ -19,21 +19,11 @@ cdef extern from "fastmlp.h" nogil:
         FM_F64
 
     ctypedef enum fm_op:
-        FM_OP_LINEAR
-        FM_OP_ACTIVATION
-        FM_OP_SOFTMAX
-        FM_OP_DROPOUT
-        FM_OP_MAXOUT
-        FM_OP_ADD
-        FM_OP_MULTIPLY
-        FM_OP_MAXIMUM
-        FM_OP_CONCAT
-        FM_OP_SUM
-        FM_OP_MATMUL
-        FM_OP_PARAMETER
-        FM_OP_LAYER_NORM
-        FM_OP_BATCH_NORM
-        FM_OP_CUSTOM
+        pass
+
+    enum: FM_OPS
+    const char *fm_op_name(int op)
+    int fm_op_find(const char *name)
 
     ctypedef enum fm_target:
         FM_TARGET_CLASS
@@ -70,31 +60,36 @@ cdef extern from "fastmlp.h" nogil:
     const fm_loss_row *fm_loss_at(int kind)
     const fm_optimizer_row *fm_optimizer_at(int kind)
 
+    enum:
+        FM_MOST_SOURCES
+        FM_MOST_ENDS
+        FM_NODE_PARAMS
+        FM_NODE_SIZES
+
     ctypedef struct fm_node:
         fm_op op
         int n_sources
-        int source[8]
+        int source[FM_MOST_SOURCES]
         int64_t fan_in
         int64_t fan_out
         int kind
-        double param[2]
         int bias
-        int64_t shape[3]
-        int64_t n_custom
-        int64_t weight_at
-        int64_t bias_at
+        double param[FM_NODE_PARAMS]
+        int64_t size[FM_NODE_SIZES]
+
+    ctypedef struct fm_array:
+        int node
+        const char *name
+        int64_t at
 
     ctypedef struct fm_net:
         pass
 
-    enum: FM_MOST_SOURCES
-    enum: FM_MOST_ENDS
-
     ctypedef struct fm_ends:
         int n_inputs
         int n_outputs
-        int64_t width[8]
-        int output[8]
+        int64_t width[FM_MOST_ENDS]
+        int output[FM_MOST_ENDS]
         int separate
 
     fm_status fm_net_new(const fm_ends *ends, int n_nodes, const fm_node *nodes, fm_dtype dtype,
@@ -104,6 +99,9 @@ cdef extern from "fastmlp.h" nogil:
     const fm_node *fm_net_node(const fm_net *net, int index)
     void *fm_net_params(fm_net *net)
     void *fm_net_grads(fm_net *net)
+    int fm_net_arrays(const fm_net *net)
+    const fm_array *fm_net_array(const fm_net *net, int index)
+    int64_t fm_net_state_at(const fm_net *net, int node)
     int fm_net_pass(const fm_net *net, int node)
     int64_t fm_net_state_size(const fm_net *net)
     void *fm_net_state(fm_net *net)
@@ -131,11 +129,11 @@ cdef extern from "fastmlp.h" nogil:
         int64_t rows
         int training
         int keeps
-        const void *x[8]
+        const void *x[FM_MOST_SOURCES]
         void *y
         const void *dy
-        void *dx[8]
-        int add[8]
+        void *dx[FM_MOST_SOURCES]
+        int add[FM_MOST_SOURCES]
         void *grads
         int add_grads
 
@@ -164,7 +162,7 @@ cdef extern from "fastmlp.h" nogil:
 
     ctypedef struct fm_optimizer_spec:
         int kind
-        double hyper[6]
+        double hyper[FM_HYPERS]
         double clip_norm
         int n_penalties
         const fm_penalty *penalties
@@ -203,8 +201,8 @@ cdef extern from "fastmlp.h" nogil:
     fm_status fm_trainer_set_groups(fm_trainer *trainer, int n, const fm_group *groups)
 
     ctypedef struct fm_epoch:
-        const void *x[8]
-        fm_targets targets[8]
+        const void *x[FM_MOST_ENDS]
+        fm_targets targets[FM_MOST_ENDS]
         int64_t rows
         const int64_t *order
         int64_t batch
@@ -246,7 +244,7 @@ cdef extern from "base/rng.h" nogil:
     void fm_permutation(uint64_t seed, uint32_t epoch, int64_t n, int64_t *out)
 
 
-cdef extern from "base/arena.h" nogil:
+cdef extern from "base/aligned_alloc.h" nogil:
     int64_t fm_fail_allocation(int64_t n)
 
 

@@ -1,26 +1,5 @@
 # Networks.
 
-_OPS = {
-    "linear": FM_OP_LINEAR,
-    "activation": FM_OP_ACTIVATION,
-    "softmax": FM_OP_SOFTMAX,
-    "dropout": FM_OP_DROPOUT,
-    "maxout": FM_OP_MAXOUT,
-    "add": FM_OP_ADD,
-    "multiply": FM_OP_MULTIPLY,
-    "maximum": FM_OP_MAXIMUM,
-    "concat": FM_OP_CONCAT,
-    "sum": FM_OP_SUM,
-    "matmul": FM_OP_MATMUL,
-    "parameter": FM_OP_PARAMETER,
-    "layer_norm": FM_OP_LAYER_NORM,
-    "batch_norm": FM_OP_BATCH_NORM,
-    "custom": FM_OP_CUSTOM,
-}
-
-
-# ---- networks ----
-
 cdef class _NetHandle:
     """Owns the C network. Arrays over its memory hold this, and not Net: no reference cycles."""
     cdef fm_net *net
@@ -37,6 +16,25 @@ cdef int64_t MANY_ROWS = 128
 cdef int64_t SHORT_WORK = 1 << 17
 
 
+cdef int fill_node(fm_node *node, object given) except -1:
+    """A `fastmlp.base.node.Node`, as the core takes it."""
+    cdef bytes name = given.op.encode()
+    cdef int op = fm_op_find(name)
+    if op < 0:
+        raise ArgumentError(f"got an unknown operation {given.op!r}")
+    node.op = <fm_op>op
+    node.n_sources = len(given.sources)
+    for k, source in enumerate(given.sources[:FM_MOST_SOURCES]):
+        node.source[k] = source
+    node.fan_in, node.fan_out = given.fan_in, given.fan_out
+    node.kind, node.bias = given.kind, given.bias
+    for k, param in enumerate(given.params[:FM_NODE_PARAMS]):
+        node.param[k] = param
+    for k, size in enumerate(given.sizes[:FM_NODE_SIZES]):
+        node.size[k] = size
+    return 0
+
+
 cdef class Net:
     """A compiled node list with its parameters and gradients."""
     cdef _NetHandle handle
@@ -46,7 +44,7 @@ cdef class Net:
     cdef _Runners runners  # not of the handle: arrays over its memory would keep them alive
     cdef list widths
     cdef readonly object params, grads, state, dtype
-    cdef readonly list offsets, state_offsets, widths_in, widths_out
+    cdef readonly list places, state_offsets, widths_in, widths_out
     cdef readonly int64_t n_in, n_out
     cdef public int64_t groups_version  # moves on when a layer is frozen, or trained again
 
@@ -56,7 +54,7 @@ cdef class Net:
         if self.handle is not None:
             raise StateError("this core network has been made already")
         cdef fm_ends ends
-        cdef const fm_node *planned
+        cdef const fm_array *array
         cdef cnp.ndarray packed = np.zeros(len(nodes) * sizeof(fm_node), np.uint8)
         cdef fm_node *node = <fm_node *>cnp.PyArray_DATA(packed)
         ends.separate = separate
@@ -69,45 +67,30 @@ cdef class Net:
         for i, output in enumerate(outputs):
             ends.output[i] = output
         run = {}
-        for i, (op, sources, fan_in, fan_out, kind, p0, p1, bias, *more) in enumerate(nodes):
-            node[i].op = _OPS[op]
-            node[i].n_sources = len(sources)
-            for k, source in enumerate(sources[:FM_MOST_SOURCES]):
-                node[i].source[k] = source
-            node[i].fan_in = fan_in
-            node[i].fan_out = fan_out
-            node[i].kind = kind
-            node[i].param[0] = p0
-            node[i].param[1] = p1
-            node[i].bias = bias
-            if op == "matmul":
-                for k, size in enumerate(more[0]):
-                    node[i].shape[k] = size
-            if op == "custom":
-                run[i] = more[0]
-                node[i].n_custom = more[0].n_parameters
+        for i, given in enumerate(nodes):
+            fill_node(&node[i], given)
+            if given.runner is not None:
+                run[i] = given.runner
         self.handle = _NetHandle()
         check(fm_net_new(&ends, len(nodes), node, dtype_of(dtype), seed, &self.handle.net))
         self.net = self.handle.net
         self.typenum = cnp.NPY_FLOAT32 if dtype == "float32" else cnp.NPY_FLOAT64
         self.dtype = np.dtype(dtype)
         self.widths_in = list(widths)
-        self.widths_out, self.offsets, self.widths = [], [], []
+        self.widths_out, self.places, self.state_offsets, self.widths = [], [], [], []
         for i in outputs:
             self.widths_out.append(fm_net_node(self.net, i).fan_out)
         self.n_in, self.n_out = self.widths_in[0], self.widths_out[0]
         for i in range(len(nodes)):
-            planned = fm_net_node(self.net, i)
-            self.offsets.append((planned.weight_at, planned.bias_at))
-            self.widths.append(planned.fan_out)
+            self.places.append({})
+            self.state_offsets.append(fm_net_state_at(self.net, i))
+            self.widths.append(fm_net_node(self.net, i).fan_out)
+        for i in range(fm_net_arrays(self.net)):
+            array = fm_net_array(self.net, i)
+            self.places[array.node][array.name.decode()] = array.at
         if run:
             self.runners = _Runners(run, self.typenum)
             fm_net_set_custom(self.net, run_custom, <void *>self.runners)
-        self.state_offsets = [0] * len(nodes)
-        at = 0
-        for i, given in enumerate(nodes):
-            self.state_offsets[i] = at
-            at += 2 * node[i].fan_out if given[0] == "batch_norm" else 0
         self.n_params = fm_net_parameters(self.net)
         self.params = view(self.handle, fm_net_params(self.net), self.n_params, self.typenum)
         self.grads = view(self.handle, fm_net_grads(self.net), self.n_params, self.typenum)
@@ -201,8 +184,8 @@ cdef class Net:
         check_list("x", x, rows, self.widths_in, self.typenum)
         y = self.made(x, self.widths_out, rows) if out is None else own_list(out)
         check_list("out", y, rows, self.widths_out, self.typenum)
-        cdef void *from_x[8]
-        cdef void *to_y[8]
+        cdef void *from_x[FM_MOST_ENDS]
+        cdef void *to_y[FM_MOST_ENDS]
         cdef void *context = NULL
         cdef fm_poll poll = NULL
         cdef fm_status status
@@ -236,8 +219,8 @@ cdef class Net:
         cdef int64_t rows = rows_of(x)
         check_list("x", x, rows, self.widths_in, self.typenum)
         y = self.made(x, self.widths_out, rows)
-        cdef void *from_x[8]
-        cdef void *to_y[8]
+        cdef void *from_x[FM_MOST_ENDS]
+        cdef void *to_y[FM_MOST_ENDS]
         cdef fm_status status
         point_at(from_x, x)
         point_at(to_y, y)
@@ -256,8 +239,8 @@ cdef class Net:
         cdef int64_t rows = rows_of(dy)
         check_list("dy", dy, rows, self.widths_out, self.typenum)
         dx = self.made(dy, self.widths_in, rows)
-        cdef void *from_dy[8]
-        cdef void *to_dx[8]
+        cdef void *from_dy[FM_MOST_ENDS]
+        cdef void *to_dx[FM_MOST_ENDS]
         cdef fm_status status
         point_at(from_dy, dy)
         point_at(to_dx, dx)

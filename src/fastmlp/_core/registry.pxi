@@ -11,6 +11,14 @@ def _defaults(const char *text):
     return pairs
 
 
+def operations():
+    """The names of the operations, in the core's order."""
+    names = []
+    for op in range(FM_OPS):
+        names.append(fm_op_name(op).decode())
+    return names
+
+
 def activations():
     """The rows of the activation registry; the index of a row is its kind."""
     cdef const fm_activation_row *row

@@ -13,7 +13,7 @@ cdef class Trainer:
     """A network, a loss and an optimizer with its state: whole steps and epochs in C."""
     cdef _TrainerHandle handle
     cdef fm_trainer *trainer
-    cdef int kinds[8]  # of the losses
+    cdef int kinds[FM_MOST_ENDS]  # of the losses
     cdef list losses
     cdef _Runners runners
     cdef readonly Net net
@@ -34,7 +34,7 @@ cdef class Trainer:
         if self.handle is not None:
             raise StateError("this core trainer has been made already")
         cdef fm_optimizer_spec spec
-        cdef fm_head head[8]
+        cdef fm_head head[FM_MOST_ENDS]
         cdef void *slot
         pairs = np.array(penalties, np.float64)  # (exponent, lambda) each
         kind, hyper = optimizer

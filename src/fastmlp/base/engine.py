@@ -14,6 +14,7 @@ import numpy as np
 from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.base.errors import ArgumentError, StateError
+from fastmlp.base.node import Node
 from fastmlp.base.validation import Array
 
 _NEVER = "backward: no forward pass has been made; call forward(x) first"
@@ -75,7 +76,7 @@ class Engine:
     def __init__(
         self,
         widths: Sequence[int],
-        nodes: list[_core.Node],
+        nodes: list[Node],
         dtype: np.dtype[Any],
         seed: int,
         outputs: Sequence[int] | None = None,

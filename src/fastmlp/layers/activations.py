@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from fastmlp import _core
 from fastmlp.base import validation
+from fastmlp.base.node import Node
 from fastmlp.layers.base import WidthlessLayer
 
 __all__ = [
@@ -48,9 +49,9 @@ class Activation(WidthlessLayer):
             # None: the layer after an Identity decides what suits the weights before it.
             cls.init_before = None if cls.__name__ == "Identity" else row["init"]
 
-    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
-        p0, p1 = (*self._parameters, 0.0, 0.0)[:2]
-        return ("activation", sources, widths[0], widths[0], self._kind, p0, p1, False)
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> Node:
+        width = widths[0]
+        return Node("activation", sources, width, width, self._kind, self._parameters)
 
 
 class Identity(Activation):

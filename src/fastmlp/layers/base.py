@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.base.config import Configurable
 from fastmlp.base.engine import Engine
+from fastmlp.base.node import Node
 from fastmlp.base.validation import Array
 from fastmlp.layers.symbol import Symbol
 
@@ -80,13 +80,11 @@ class Layer(Configurable):
         dx: Array = self._planned().backward(dy, accumulate)
         return dx
 
-    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> Node:
         """Return the core's node for this layer, which reads ``sources`` of these widths."""
         raise NotImplementedError
 
-    def nodes(
-        self, sources: tuple[int, ...], widths: tuple[int, ...], first: int
-    ) -> list[_core.Node]:
+    def nodes(self, sources: tuple[int, ...], widths: tuple[int, ...], first: int) -> list[Node]:
         """Return all core nodes of this layer; the first of them gets the index ``first``."""
         return [self.node(sources, widths)]
 

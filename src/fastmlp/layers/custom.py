@@ -12,6 +12,7 @@ from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.base.engine import Engine
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError, StateError
+from fastmlp.base.node import Node
 from fastmlp.base.validation import Array
 from fastmlp.layers.base import Layer
 from fastmlp.layers.joins import Join
@@ -143,19 +144,18 @@ class Custom(Join):
         given = tuple(one[0] if alone else one for one, alone in zip(dx, single, strict=True))
         return given if len(given) > 1 else given[0]
 
-    def nodes(
-        self, sources: tuple[int, ...], widths: tuple[int, ...], first: int
-    ) -> list[_core.Node]:
+    def nodes(self, sources: tuple[int, ...], widths: tuple[int, ...], first: int) -> list[Node]:
         width = self.width_after(*widths)
         runner = Runner(self, widths, width)
-        return [("custom", sources, sum(widths), width, 0, 0.0, 0.0, False, runner)]
+        sizes = (runner.n_parameters,)
+        return [Node("custom", sources, sum(widths), width, sizes=sizes, runner=runner)]
 
     def attach(
         self, network: Any, engine: Engine, index: int, seed: int, init: str, n_nodes: int = 1
     ) -> None:
         super().attach(network, engine, index, seed, init, n_nodes)
         _OWNERS[id(self.custom)] = self
-        at = engine.core.offsets[index][0]
+        at = engine.core.places[index].get("parameters", 0)
         arrays = self._arrays("parameters")
         for key, shape in self._shapes.items():
             size = math.prod(shape)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastmlp import _core
 from fastmlp.base import validation
+from fastmlp.base.node import Node
 from fastmlp.layers.base import WidthlessLayer
 
 
@@ -47,5 +47,5 @@ class Dropout(WidthlessLayer):
         """Probability of zeroing; read-only, because a network has it built in."""
         return self._p
 
-    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
-        return ("dropout", sources, widths[0], widths[0], 0, self._p, 0.0, False)
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> Node:
+        return Node("dropout", sources, widths[0], widths[0], params=(self._p,))

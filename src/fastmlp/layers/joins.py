@@ -10,6 +10,7 @@ from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.base.engine import Engine
 from fastmlp.base.errors import ArgumentError
+from fastmlp.base.node import Node
 from fastmlp.base.validation import Array
 from fastmlp.layers.base import Layer, WidthlessLayer
 from fastmlp.layers.symbol import Symbol
@@ -73,14 +74,12 @@ class Join(Layer):
         self._engine = Engine(widths, nodes, dtype, 0, inputs_named=names)
         return self._engine
 
-    def nodes(
-        self, sources: tuple[int, ...], widths: tuple[int, ...], first: int
-    ) -> list[_core.Node]:
+    def nodes(self, sources: tuple[int, ...], widths: tuple[int, ...], first: int) -> list[Node]:
         """Return the core nodes of this layer; the first of them gets the index ``first``."""
-        found: list[_core.Node] = []
+        found: list[Node] = []
         left = sources[0]
         for source in sources[1:]:
-            found.append((self._op, (left, source), widths[0], widths[0], 0, 0.0, 0.0, False))
+            found.append(Node(self._op, (left, source), widths[0], widths[0]))
             left = first + len(found) - 1
         return found
 
@@ -161,11 +160,9 @@ class Concat(Join):
 
     _op = "concat"
 
-    def nodes(
-        self, sources: tuple[int, ...], widths: tuple[int, ...], first: int
-    ) -> list[_core.Node]:
+    def nodes(self, sources: tuple[int, ...], widths: tuple[int, ...], first: int) -> list[Node]:
         total = sum(widths)
-        return [("concat", sources, total, total, 0, 0.0, 0.0, False)]
+        return [Node("concat", sources, total, total)]
 
     def width_after(self, *widths: int) -> int:
         return sum(widths)
@@ -190,9 +187,9 @@ class Copy(WidthlessLayer):
 
     init_before = None
 
-    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> Node:
         kind = next(k for k, row in enumerate(_core.activations()) if row["name"] == "Identity")
-        return ("activation", sources, widths[0], widths[0], kind, 0.0, 0.0, False)
+        return Node("activation", sources, widths[0], widths[0], kind)
 
 
 def _add(self: Symbol, other: Any) -> Symbol:

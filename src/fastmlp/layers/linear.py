@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.base.errors import ArgumentError
+from fastmlp.base.node import Node
 from fastmlp.base.validation import Array
 from fastmlp.layers.initializers import FAMILIES, Initializer, Zeros, resolve
 from fastmlp.layers.parametric import ParameterView, ParametricLayer
@@ -88,8 +88,8 @@ class Linear(ParametricLayer):
     def widths_alone(self) -> tuple[int, ...]:
         return (self.in_features,)
 
-    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
-        return ("linear", sources, self.in_features, self.out_features, 0, 0.0, 0.0, self.bias)
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> Node:
+        return Node("linear", sources, self.in_features, self.out_features, bias=self.bias)
 
     def width_after(self, *widths: int) -> int:
         if widths[0] != self.in_features:

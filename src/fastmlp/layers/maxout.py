@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.base.errors import ArgumentError
+from fastmlp.base.node import Node
 from fastmlp.layers.base import WidthlessLayer
 
 
@@ -39,5 +39,5 @@ class Maxout(WidthlessLayer):
             raise ArgumentError(f"pieces: got {self.pieces}; want a divisor of {widths[0]}")
         return widths[0] // self.pieces
 
-    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
-        return ("maxout", sources, widths[0], self.width_after(*widths), 0, 0.0, 0.0, False)
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> Node:
+        return Node("maxout", sources, widths[0], self.width_after(*widths))

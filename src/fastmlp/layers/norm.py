@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.base.errors import ArgumentError
+from fastmlp.base.node import Node
 from fastmlp.base.validation import Array
 from fastmlp.layers.parametric import ParameterView, ParametricLayer
 
@@ -18,7 +18,6 @@ class _Norm(ParametricLayer):
     """Base of both: a factor ``gamma`` and a summand ``beta`` for each feature."""
 
     init_before = None
-    _weight, _bias = "gamma", "beta"
 
     gamma = ParameterView("Factors, shape (features,); initially 1.")
     beta = ParameterView("Summands, shape (features,); initially 0.")
@@ -92,8 +91,8 @@ class LayerNorm(_Norm):
     ) -> None:
         super().__init__(features, eps, dtype, seed)
 
-    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
-        return ("layer_norm", sources, widths[0], widths[0], 0, self._eps, 0.0, True)
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> Node:
+        return Node("layer_norm", sources, widths[0], widths[0], params=(self._eps,))
 
 
 class BatchNorm(_Norm):
@@ -161,6 +160,6 @@ class BatchNorm(_Norm):
         views["running_mean"][...] = 0.0
         views["running_var"][...] = 1.0
 
-    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> Node:
         width = widths[0]
-        return ("batch_norm", sources, width, width, 0, self._eps, self._momentum, True)
+        return Node("batch_norm", sources, width, width, params=(self._eps, self._momentum))

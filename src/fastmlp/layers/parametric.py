@@ -22,9 +22,6 @@ class ParametricLayer(Layer):
     network of one node.
     """
 
-    # The attributes that are the core's weights and bias.
-    _weight: ClassVar[str] = "W"
-    _bias: ClassVar[str] = "b"
     # Arrays that forward passes change, not the optimizer: running means and variances.
     _state: ClassVar[tuple[str, ...]] = ()
 
@@ -39,7 +36,7 @@ class ParametricLayer(Layer):
     def value_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the parameters and of the running arrays, by name."""
         shapes = self.shapes()
-        size = (math.prod(shapes[self._weight]),)
+        size = (math.prod(next(iter(shapes.values()))),)
         return {**shapes, **dict.fromkeys(self._state, size)}
 
     def skip_initialisation(self) -> None:
@@ -146,15 +143,15 @@ class ParametricLayer(Layer):
 
     def _views_of(self, engine: Engine, index: int) -> dict[str, Array]:
         core, found = engine.core, {}
-        places = dict(zip((self._weight, self._bias), core.offsets[index], strict=True))
+        places = core.places[index]
         for name, shape in self.shapes().items():
             part = slice(places[name], places[name] + math.prod(shape))
             found[name] = core.params[part].reshape(shape)
             found[f"d{name}"] = core.grads[part].reshape(shape)
-        at, size = core.state_offsets[index], self.shapes()[self._weight]
+        at, size = core.state_offsets[index], math.prod(next(iter(self.shapes().values())))
         for name in self._state:
-            found[name] = core.state[at : at + math.prod(size)]
-            at += math.prod(size)
+            found[name] = core.state[at : at + size]
+            at += size
         return found
 
     def _values(self) -> dict[str, Array]:

@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.base.engine import Engine
 from fastmlp.base.errors import ArgumentError, StateError
+from fastmlp.base.node import Node
 from fastmlp.base.validation import Array
 from fastmlp.layers.base import WidthlessLayer
 from fastmlp.layers.initializers import FAMILIES, Initializer, resolve
@@ -40,8 +40,8 @@ class Sum(WidthlessLayer):
     def shape_after(self, *shapes: Shape) -> Shape:
         return (1,)
 
-    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
-        return ("sum", sources, widths[0], 1, 0, 0.0, 0.0, False)
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> Node:
+        return Node("sum", sources, widths[0], 1)
 
 
 class Square(WidthlessLayer):
@@ -59,8 +59,8 @@ class Square(WidthlessLayer):
     [[6.0, -4.0]]
     """
 
-    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
-        return ("multiply", 2 * sources, widths[0], widths[0], 0, 0.0, 0.0, False)
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> Node:
+        return Node("multiply", 2 * sources, widths[0], widths[0])
 
 
 class MatMul(Join):
@@ -123,12 +123,10 @@ class MatMul(Join):
     def width_after(self, *widths: int) -> int:
         return math.prod(self._product(*self._shapes(widths)))
 
-    def nodes(
-        self, sources: tuple[int, ...], widths: tuple[int, ...], first: int
-    ) -> list[_core.Node]:
+    def nodes(self, sources: tuple[int, ...], widths: tuple[int, ...], first: int) -> list[Node]:
         a, b = self._shapes(widths)
         m, k, n = (a[0] if len(a) == 2 else 1), a[-1], (b[1] if len(b) == 2 else 1)
-        return [("matmul", sources, sum(widths), m * n, 0, 0.0, 0.0, False, (m, k, n))]
+        return [Node("matmul", sources, sum(widths), m * n, sizes=(m, k, n))]
 
     def __repr__(self) -> str:
         return "MatMul()"
@@ -205,12 +203,12 @@ class Parameter(ParametricLayer):
     def _plan(self) -> Engine:
         # The core needs an input, so one is added to the parameter.
         dtype, size = self._dtype or validation.FLOAT32, math.prod(self.shape)
-        added = ("add", (0, -1), size, size, 0, 0.0, 0.0, False)
+        added = Node("add", (0, -1), size, size)
         return Engine((size,), [self.node((), ()), added], dtype, self._seed or 0)
 
-    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> Node:
         size, is_matrix = math.prod(self.shape), int(len(self.shape) == 2)
-        return ("parameter", (), size, size, is_matrix, 0.0, 0.0, False)
+        return Node("parameter", (), size, size, kind=is_matrix)
 
     def initialise(self, views: Mapping[str, Array], seed: int, index: int, init: str) -> None:
         fans = (self.shape[0], self.shape[-1])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastmlp import _core
+from fastmlp.base.node import Node
 from fastmlp.layers.base import WidthlessLayer
 
 
@@ -24,5 +24,5 @@ class Softmax(WidthlessLayer):
     [[0.5, 0.5]]
     """
 
-    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> _core.Node:
-        return ("softmax", sources, widths[0], widths[0], 0, 0.0, 0.0, False)
+    def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> Node:
+        return Node("softmax", sources, widths[0], widths[0])

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
 
-from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.base.engine import Engine
 from fastmlp.base.errors import ArgumentError
+from fastmlp.base.node import Node
 from fastmlp.layers import Layer
 from fastmlp.layers.products import MatMul, Parameter
 from fastmlp.layers.symbol import Symbol
@@ -87,7 +87,7 @@ class Graph(Network):
 
     def _plan(self, dtype: Any) -> tuple[Engine, list[tuple[int, int]]]:
         index = {id(symbol): -1 - k for k, symbol in enumerate(self._inputs.values())}
-        core_nodes: list[_core.Node] = []
+        core_nodes: list[Node] = []
         places: dict[int, tuple[int, int]] = {}
         weights = self._weights_of_products()
         for symbol in self._order:
@@ -98,7 +98,7 @@ class Graph(Network):
             first = len(core_nodes)
             if id(symbol) in weights:
                 width, out = widths[0], symbol.width
-                core_nodes.append(("linear", sources[:1], width, out, 0, 0.0, 0.0, False))
+                core_nodes.append(Node("linear", sources[:1], width, out))
                 places[weights[id(symbol)]] = (first, 1)
             else:
                 core_nodes += symbol.layer.nodes(sources, widths, first)

@@ -1,0 +1,24 @@
+"""How a layer describes a node to the core."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+
+class Node(NamedTuple):
+    """One operation of a network, with the sources that it reads.
+
+    ``op`` is a name of the core's ``ops.def``. Source ``-1 - k`` is the network's input ``k``.
+    ``fan_in`` is the width of each source, or of all together where the operation says so. What
+    ``kind``, ``params``, ``sizes`` and ``bias`` mean is the operation's own business.
+    """
+
+    op: str
+    sources: tuple[int, ...]
+    fan_in: int
+    fan_out: int
+    kind: int = 0
+    params: tuple[float, ...] = ()
+    sizes: tuple[int, ...] = ()
+    bias: bool = False
+    runner: Any = None  # the object that computes a node of the caller's
