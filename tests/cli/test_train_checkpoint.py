@@ -140,7 +140,7 @@ def test_a_run_that_has_ended_does_not_go_on(capsys: pytest.CaptureFixture[str])
     assert Path("houses.safetensors").read_bytes() == first
     for more, words in (
         (["--batch-size", "16"], "batch_size: the file has 32, this fit has 16"),
-        (["--seed", "3"], "with seed=0; give it this seed"),
+        (["--seed", "3"], "has seed=0, and this one has seed=3; use the same seed"),
         (["--lr", "0.02"], "optimizer.lr: the file has 0.01, this fit has 0.02"),
         (["--dropout", "0.5"], "another network"),
         (["--epochs", "2"], "this fit has 2; want no fewer"),

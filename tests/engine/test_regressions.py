@@ -251,7 +251,7 @@ def test_a_file_takes_no_memory_for_tensors_that_it_lacks(tmp_path, network):
     """Only the widths of Linear layers were held against the tensors before memory was taken."""
     own = {"format": 1, "network": {"dtype": "float32", "seed": 1, **network}}
     safetensors.write(tmp_path / "m", {}, {"fastmlp": json.dumps(own)})
-    with Meter() as meter, pytest.raises(fm.io.ModelFileError, match="lacks tensor"):
+    with Meter() as meter, pytest.raises(fm.io.ModelFileError, match="lacks the tensor"):
         fm.load(tmp_path / "m")
     assert meter.taken < CONSTANT_BYTES
 

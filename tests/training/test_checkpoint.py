@@ -106,7 +106,7 @@ def test_states_of_early_stopping_outside_fits(restores, changed, fits):
         stopping.load_state_dict({**before, **changed})
         assert stopping.state_dict() == {**before, **changed}
     else:
-        with pytest.raises(fm.ArgumentError, match="not of this fit"):
+        with pytest.raises(fm.ArgumentError, match="state of another fit"):
             stopping.load_state_dict({**before, **changed})
         assert stopping.state_dict() == before
 
@@ -128,8 +128,8 @@ def test_only_some_epochs_are_saved(tmp_path):
 
 ONE_CHANGED = np.where(np.arange(ROWS * 5).reshape(ROWS, 5) == 77, 1e-3, X)
 REFUSED = [
-    ({"net": fm.Sequential(fm.Linear(5, 3), seed=0)}, "of another network: net.layers: the file"),
-    ({"net": network(seed=9)}, "with seed=0; give it this seed"),
+    ({"net": fm.Sequential(fm.Linear(5, 3), seed=0)}, "to another network: net.layers: the file"),
+    ({"net": network(seed=9)}, "has seed=0, and this one has seed=9; use the same seed"),
     ({"x": ONE_CHANGED}, r"x: the file has 56 rows, SHA-256 [0-9a-f]+, this fit has 56 rows, SHA"),
     ({"y": (Y + 1) % 3}, "y: the file has 56 rows, SHA"),
     ({"x": X[:60], "y": Y[:60]}, "x: the file has 56 rows, .* this fit has 48 rows"),
@@ -310,7 +310,7 @@ def test_what_is_no_checkpoint_is_refused(tmp_path):
     path.write_bytes(b"nonsense")
     with pytest.raises(ModelFileError):
         run(path, fm.Adam(0.01))
-    with pytest.raises(fm.ArgumentError, match="LBFGS keeps a state"):
+    with pytest.raises(fm.ArgumentError, match="the state of LBFGS cannot be saved"):
         fm.fit(network(), X, Y, loss=fm.CrossEntropyLoss(), optimizer=fm.LBFGS(), epochs=2,
                callbacks=[fm.Checkpoint(tmp_path / "other")])  # fmt: skip
     with pytest.raises(fm.ArgumentTypeError, match="path"):

@@ -1,4 +1,4 @@
-"""Model files: one safetensors file per network, written atomically, read strictly."""
+"""Model files: one safetensors file for each network, written atomically and read strictly."""
 
 from fastmlp.io.atomic import write_atomically
 from fastmlp.io.model import ModelFile, inspect, load, read_metadata, save

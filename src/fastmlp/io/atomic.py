@@ -1,4 +1,4 @@
-"""Atomic file replacement: after a crash at any moment, the old file or the new one is there."""
+"""Atomic file replacement: after a crash at any moment, the old or the new file is complete."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ try:
 except ModuleNotFoundError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-Chunk = Any  # whatever supports the buffer protocol; typing.Buffer needs Python 3.12
+Chunk = Any  # any object with the buffer protocol; its type needs Python 3.12
 
 
 def write_atomically(path: str | os.PathLike[str], chunks: Iterable[Chunk]) -> None:
     """Write `chunks` to a temporary file beside `path`, then rename it to `path`.
 
-    The data reaches the disk before the rename and the rename before the return, so no reader and
-    no power cut ever sees half a file. An existing file keeps its permission bits, a symbolic link
-    keeps pointing at the file it names. A failure removes the temporary file; where the process is
-    killed, the next write to the same path does (on POSIX).
+    The data is on disk before the rename, and the rename before the return. So neither a reader nor
+    a power cut finds half a file. An existing file keeps its permission bits, and a symbolic link
+    keeps its target. A failure removes the temporary file. If the process is killed, the next write
+    to the same path removes it (on POSIX).
 
     Parameters
     ----------
@@ -40,9 +40,9 @@ def write_atomically(path: str | os.PathLike[str], chunks: Iterable[Chunk]) -> N
     Raises
     ------
     ArgumentTypeError, ArgumentError
-        `path` is no path.
+        `path` is not a path.
     OSError
-        The directory is missing or not writable, or the disk is full; it names ``path``.
+        The directory is missing or not writable, or the disk is full; the error names ``path``.
 
     Examples
     --------
@@ -61,24 +61,24 @@ def write_atomically(path: str | os.PathLike[str], chunks: Iterable[Chunk]) -> N
             pass
         _sync_directory(target.parent)
     except OSError as error:
-        # Writing knows no name, and opening the temporary file's alone.
+        # The original error has no file name, or that of the temporary file.
         raise OSError(error.errno, error.strerror, name) from error
 
 
 def _replace(target: Path, chunks: Iterable[Chunk]) -> bool:
-    """Write a temporary file and rename it; False if another saver has taken it away before."""
-    # An interrupt may come when the file exists and nothing refers to it: its name is known before.
+    """Write a temporary file and rename it; return False if another writer has removed it."""
+    # The name is chosen before the file is made, so an interrupt at any moment can remove the file.
     temporary = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.tmp")
     try:
         with open(temporary, "xb") as file:
-            # Locked until it has its name, or others would remove it.
+            # Locked until the rename: other writers remove temporary files that are not locked.
             _lock(file.fileno())
             if os.fstat(file.fileno()).st_nlink == 0:
                 return False
             _fill(file, chunks)
             _copy_mode(target, temporary)
             if fcntl is None:
-                file.close()  # Windows renames no open file
+                file.close()  # Windows cannot rename an open file
             os.replace(temporary, target)
     except BaseException:
         with suppress(OSError):
@@ -88,13 +88,13 @@ def _replace(target: Path, chunks: Iterable[Chunk]) -> bool:
 
 
 def _prefix(target: Path) -> str:
-    # File systems allow names of 255 bytes.
+    # File systems limit names to 255 bytes.
     return f".{os.fsdecode(os.fsencode(target.name)[:200])}."
 
 
 def _lock(descriptor: int) -> None:
     if fcntl is not None:
-        # A file system without locks: what others cannot lock either, they leave alone.
+        # Without locks in this file system, other writers remove nothing either.
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX)
 
@@ -102,8 +102,8 @@ def _lock(descriptor: int) -> None:
 def _remove_abandoned(target: Path) -> None:
     """Remove temporary files for this target whose writers were killed.
 
-    The kernel drops a writer's lock when the writer ends, however it ends, so a file that can be
-    locked is nobody's. Links, files of other users and other names are left alone.
+    The kernel releases the lock of a writer when its process ends, so a file that can be locked is
+    abandoned. Links, files of other users and files with other names are left alone.
     """
     if fcntl is None:
         return
@@ -115,7 +115,7 @@ def _remove_abandoned(target: Path) -> None:
 
 
 def _remove_if_abandoned(path: str) -> None:
-    # A link is not followed, a pipe not waited for.
+    # Do not follow a link, and do not wait for a pipe.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         status = os.fstat(descriptor)

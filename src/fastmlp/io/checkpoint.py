@@ -1,16 +1,16 @@
-"""A fit under way as one file: a model file with the optimizer, the history and callbacks beside.
+"""Checkpoints: a model file that also holds optimizer, history and callbacks of a fit.
 
-The metadata key ``"fastmlp.fit"`` holds JSON, in which what JSON has not is an object of one key:
+The metadata key ``"fastmlp.fit"`` holds JSON. Values that JSON cannot hold are objects of one key:
 
 ============================  ============================================================
 ``{"float": "0x1.8p+0"}``     a float, exactly
 ``{"floats": "fit/0"}``       a list of floats: a tensor of one dimension
 ``{"array": "fit/1"}``        an array: a tensor
 ``{"tuple": [...]}``          a tuple
-``{"dict": [[key, value]]}``  a dict whose keys are not all text, or one that looks like these
+``{"dict": [[key, value]]}``  a dict with keys that are not text, or one like the above
 ============================  ============================================================
 
-``load`` of such a file gives the network alone.
+``load`` returns the network of such a file, without the rest.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from fastmlp.io.safetensors import DTYPE_NAMES, MAX_DIMENSIONS, Malformed
 from fastmlp.networks.base import Network
 
 TAGS = ("float", "floats", "array", "tuple", "dict")
-# Python reads and writes no decimal integers of more digits than 4300.
+# Python refuses decimal integers of more than 4300 digits.
 MOST_BITS = 8192
 WANTED = (
     "None, numbers, text, float32 and float64 arrays, and lists, tuples and dicts of those, "
@@ -39,29 +39,31 @@ WANTED = (
 
 
 def save(path: str | os.PathLike[str], net: Network, state: Mapping[str, Any]) -> None:
-    """Write a network with ``state``, nested dicts, lists and tuples of numbers, text and arrays.
+    """Write a network with ``state``: nested dicts, lists and tuples of numbers, text and arrays.
 
     Raises
     ------
     ArgumentTypeError
-        If the state holds something else; nothing is written then.
+        If the state holds anything else; then nothing is written.
     """
     packing = _Packing()
     try:
         text = json.dumps(packing.packed(state, "state"), allow_nan=False)
     except RecursionError:
-        raise ArgumentTypeError(f"state: got something that holds itself; want {WANTED}") from None
+        raise ArgumentTypeError(
+            f"state: got a container that contains itself; want {WANTED}"
+        ) from None
     fields = {**model.own_fields(net), FIT_KEY: text}
     safetensors.write(path, {**model.tensors_of(net), **packing.arrays}, fields)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Network, Any]:
-    """Return the network and the state that ``save`` was given.
+    """Return the network and the state that ``save`` wrote.
 
     Raises
     ------
     ModelFileError
-        If the file is no checkpoint, or damaged.
+        If the file is damaged or not a checkpoint.
     OSError
         If it is missing or unreadable.
     """
@@ -85,7 +87,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, Any]:
 
 
 class _Packing:
-    """Turns a state into what JSON can hold, and the arrays that go beside it."""
+    """Converts a state to JSON values and a dict of arrays."""
 
     def __init__(self) -> None:
         self.arrays: dict[str, NDArray[Any]] = {}
@@ -131,7 +133,7 @@ def _is_tagged(value: Mapping[Any, Any]) -> bool:
 
 
 def _unpacked(value: Any, arrays: dict[str, NDArray[Any]]) -> Any:
-    """Undo the packing; each array is taken from ``arrays`` by what refers to it."""
+    """Undo the packing; remove each array from ``arrays`` when it is used."""
     if isinstance(value, float):
         raise ValueError("a number that is neither an integer nor exact")
     if isinstance(value, list):

@@ -1,8 +1,9 @@
-"""A network as one safetensors file: its parameters as tensors, its description as metadata.
+"""Model files: a network's parameters as tensors and its description as metadata.
 
 Parameters are the tensors ``"0.W"``, ``"0.b"``, ... (index of the layer, name of the array). The
-metadata key ``"fastmlp"`` holds JSON: the version of this format and what `Sequential.describe`
-returned. All other keys belong to the caller. Loading executes nothing from the file.
+metadata key ``"fastmlp"`` holds JSON: the version of this format and the result of
+``net.describe()``. All other keys belong to the user. Loading never executes anything from the
+file.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from fastmlp.networks.graph import Graph
 from fastmlp.networks.sequential import Sequential
 
 RESERVED_KEY = "fastmlp"
-# What a checkpoint has beside the network: a key of the metadata, and tensors.
+# A checkpoint has one more metadata key, and tensors with this prefix.
 FIT_KEY, FIT_PREFIX = "fastmlp.fit", "fit/"
 RESERVED_KEYS = {RESERVED_KEY, FIT_KEY}
 FORMAT_VERSION = 1
@@ -38,20 +39,20 @@ TensorKind = tuple[np.dtype[Any], tuple[int, ...]]
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What a model file says about itself, without its parameters' values.
+    """The contents of a model file without the values of the parameters.
 
     Attributes
     ----------
     size : int
         Size of the file in bytes.
     network : dict
-        The network's description, as `Sequential.describe` gave it.
+        The network's description, as ``net.describe()`` returned it.
     shapes : dict of str to tuple of int
         Shape of each stored parameter array, by name.
     metadata : dict of str to str
-        The caller's own metadata.
+        The user's metadata.
     is_checkpoint : bool
-        Whether it holds the state of a fit beside the network.
+        Whether the file also holds the state of a fit.
     """
 
     size: int
@@ -68,21 +69,22 @@ def save(
 
     Parameters
     ----------
-    net : Sequential
+    net : Sequential or Graph
         The network; its parameters are stored in its own dtype, bit for bit.
     path : str or path-like
         File to create or to replace.
     metadata : mapping of str to str, optional
-        Text to keep beside the network; see `read_metadata`. The key ``"fastmlp"`` is taken.
+        Text to store with the network; see `read_metadata`. The key ``"fastmlp"`` is reserved.
 
     Raises
     ------
     ArgumentTypeError
-        `net` is no network, `path` no path or `metadata` no mapping of text to text.
+        `net` is not a network, `path` not a path, or `metadata` not a mapping of text to text.
     ArgumentError
-        `path` is no file's name; `metadata` has the reserved key, or text that UTF-8 cannot encode.
+        `path` is not a valid file name, or `metadata` has a reserved key or text that UTF-8 cannot
+        encode.
     OSError
-        The file cannot be written. What was there before is then still there.
+        The file cannot be written; an existing file is unchanged.
 
     Examples
     --------
@@ -115,16 +117,16 @@ def load(path: str | os.PathLike[str]) -> Network:
 
     Returns
     -------
-    Sequential
+    Sequential or Graph
         A network with the same layers, dtype and parameters, bit for bit.
 
     Raises
     ------
     ModelFileError
-        The file is truncated, corrupt or not a model file. Whatever it claims, memory for arrays
-        stays within twice its size: the parameters and their gradients.
+        The file is truncated, corrupt or not a model file. Loading never takes more memory for
+        arrays than twice the size of the file: parameters and gradients.
     ArgumentTypeError, ArgumentError
-        `path` is no path.
+        `path` is not a path.
     OSError
         The file is missing or unreadable.
 
@@ -141,12 +143,12 @@ def load(path: str | os.PathLike[str]) -> Network:
 
 
 def read(file: BufferedReader, header: Header) -> Network:
-    """Build the network of an open file whose header has been read."""
+    """Build the network of an open file from its header."""
     description = _network_description(header)
     _check_tensors(_described_tensors(description), header)
     net = _build(description)
     parameters = tensors_of(net)
-    # A graph has its nodes in an order of its own.
+    # A graph may order its nodes differently from the file, so check the names again.
     _check_tensors({name: (a.dtype, a.shape) for name, a in parameters.items()}, header)
     for name, array in parameters.items():
         safetensors.read_into(file, header, name, array)
@@ -154,7 +156,7 @@ def read(file: BufferedReader, header: Header) -> Network:
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
-    """Read the metadata that was given to `save`, without reading the parameters.
+    """Read the metadata of a model file without its parameters.
 
     Parameters
     ----------
@@ -164,14 +166,14 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        The caller's metadata; empty when `save` was given none.
+        The metadata that the user gave to `save`; empty without any.
 
     Raises
     ------
     ModelFileError
         The file is truncated, corrupt or not a model file.
     ArgumentTypeError, ArgumentError
-        `path` is no path.
+        `path` is not a path.
     OSError
         The file is missing or unreadable.
 
@@ -187,7 +189,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def inspect(path: str | os.PathLike[str]) -> ModelFile:
-    """Read everything but the parameters' values; raises what `read_metadata` raises.
+    """Read everything but the values of the parameters; errors are those of `read_metadata`.
 
     Examples
     --------
@@ -232,14 +234,16 @@ def _checked(metadata: Mapping[str, str] | None) -> dict[str, str]:
         try:
             (key + value).encode()
         except UnicodeEncodeError as error:
-            raise ArgumentError(f"metadata: got {key!r:.40}, no valid Unicode: {error}") from None
+            raise ArgumentError(
+                f"metadata: got {key!r:.40}, which is not valid Unicode: {error}"
+            ) from None
     for key in RESERVED_KEYS & metadata.keys():
-        raise ArgumentError(f"metadata: got the key {key!r}, which is kept for the network itself")
+        raise ArgumentError(f"metadata: got the key {key!r}, which is reserved for the network")
     return dict(metadata)
 
 
 def tensors_of(net: Network) -> dict[str, NDArray[Any]]:
-    """Views of the network's parameters by their name in a model file."""
+    """Return views of the network's parameters by their names in a model file."""
     return {
         f"{index}.{name}": array
         for index, layer in enumerate(net.layers)
@@ -262,7 +266,7 @@ def _network_description(header: Header) -> dict[str, Any]:
 
 
 def _described_tensors(description: dict[str, Any]) -> dict[str, TensorKind]:
-    """What a network of this description stores, found before memory is taken for any of it."""
+    """Return dtype and shape of each tensor of a network, before any memory is allocated."""
     layers = description.get("layers")
     nodes = description.get("nodes")
     if isinstance(nodes, list):
@@ -289,7 +293,7 @@ def _as_malformed() -> Iterator[None]:
     try:
         yield
     except OutOfMemoryError:
-        raise  # which says nothing about the file
+        raise  # a lack of memory is no fault of the file
     except (
         FastMLPError,
         ArithmeticError,
@@ -302,10 +306,10 @@ def _as_malformed() -> Iterator[None]:
 
 
 def _check_tensors(expected: Mapping[str, TensorKind], header: Header) -> None:
-    # A checkpoint has the arrays of its fit beside those of its network.
+    # A checkpoint also has the arrays of its fit.
     others = {name for name in header.tensors if name.startswith(FIT_PREFIX)}
     for name in sorted(expected.keys() ^ (header.tensors.keys() - others)):
-        problem = "lacks" if name in expected else "has the unexpected"
+        problem = "lacks the" if name in expected else "has the unexpected"
         raise Malformed(f"it {problem} tensor {name!r}")
     for name, (dtype, shape) in expected.items():
         entry = header.tensors[name]

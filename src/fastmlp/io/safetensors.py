@@ -5,9 +5,9 @@ A file is 8 bytes of little-endian header length, that many bytes of JSON, and t
     {"__metadata__": {"key": "text"},
      "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}
 
-Offsets count from the end of the header. The reader takes only what the format's specification
-(https://github.com/huggingface/safetensors#format) allows, and of that only float32 and float64:
-every length is checked against the file's real size before anything is allocated by it.
+Offsets count from the end of the header. The reader accepts only files that follow the format's
+specification (https://github.com/huggingface/safetensors#format), with float32 and float64 tensors.
+It checks every length against the size of the file before it allocates memory.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ DTYPE_NAMES = {np.dtype("float32"): "F32", np.dtype("float64"): "F64"}
 
 
 class ModelFileError(FastMLPError, ValueError):
-    """A file that is not a model of ours: truncated, corrupt or foreign. Names the file."""
+    """The file that the message names is truncated, corrupt or not a fastmlp model."""
 
 
 @dataclass(frozen=True)
 class TensorEntry:
-    """Where a tensor lies: bytes `begin` to `end`, counted from the end of the header."""
+    """The place of a tensor: bytes `begin` to `end`, counted from the end of the header."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -63,7 +63,7 @@ class Header:
 
 
 class Malformed(Exception):
-    """What is wrong with a file, before the file's name is known."""
+    """A fault of a file; `naming` adds the name of the file."""
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def open_tensors(path: str | os.PathLike[str]) -> Iterator[tuple[BufferedReader,
     """Open `path` and yield it with its checked header; a malformed file is a `ModelFileError`."""
     name = validation.path(path)
     with naming(name):
-        # Checked before opening, because opening a named pipe would wait for its writer.
+        # Opening a named pipe would wait for its writer, so check before opening.
         if not stat.S_ISREG(os.stat(name).st_mode):
             raise Malformed("it is not a regular file")
         with open(name, "rb") as file:
@@ -88,7 +88,7 @@ def open_tensors(path: str | os.PathLike[str]) -> Iterator[tuple[BufferedReader,
 
 
 def read_into(file: BufferedReader, header: Header, name: str, out: NDArray[Any]) -> None:
-    """Fill the C-contiguous array `out` with tensor `name`, whose dtype and shape it has."""
+    """Fill the C-contiguous array `out`, of the right dtype and shape, with tensor `name`."""
     file.seek(header.data_start + header.tensors[name].begin)
     view = out.reshape(-1).view(np.uint8)
     if file.readinto(view.data) != out.nbytes:
@@ -102,12 +102,12 @@ def write(
 ) -> None:
     """Write float32 and float64 arrays and text `metadata` to `path`, atomically.
 
-    The layout is a function of the contents alone: equal networks give equal files.
+    The layout depends on the contents only: equal networks give equal files.
 
     Raises
     ------
     ArgumentError
-        If the header is longer than what is read back; nothing is written then.
+        If the header is too long to be read back; then nothing is written.
     """
     header: dict[str, Any] = {METADATA: dict(metadata)}
     chunks, offset = [], 0
@@ -124,7 +124,7 @@ def write(
 
 
 def parse_json(text: str, what: str) -> Any:
-    """Parse strict JSON: no duplicate keys, no NaN or infinity, no bottomless nesting."""
+    """Parse strict JSON: no duplicate keys, no NaN or infinity, no excessive nesting."""
     try:
         return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
@@ -133,11 +133,11 @@ def parse_json(text: str, what: str) -> Any:
 
 def _encode(header: dict[str, Any]) -> bytes:
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)  # tensors then start aligned for whoever maps the file
+    text += b" " * (-len(text) % 8)  # aligns the tensors for programs that map the file
     if len(text) > MAX_HEADER_BYTES:
         raise ArgumentError(
             f"descriptions and metadata: got {len(text)} bytes; want at most {MAX_HEADER_BYTES}, "
-            "or the file could not be read"
+            "so that the file can be read"
         )
     return len(text).to_bytes(LENGTH_BYTES, "little") + text
 
@@ -191,7 +191,7 @@ def _check_entry(name: str, entry: Any) -> TensorEntry:
         raise Malformed(f"tensor {name!r} has an invalid shape {shape!r:.80}")
     if not _are_sizes(offsets) or len(offsets) != 2:
         raise Malformed(f"tensor {name!r} has invalid data_offsets {offsets!r:.80}")
-    # Python's integers cannot overflow; a zero among the sizes must not hide what NumPy's would.
+    # Checked with Python's integers, which cannot overflow, and as if no size were 0.
     if math.prod(max(n, 1) for n in shape) * DTYPES[dtype].itemsize > MAX_TENSOR_BYTES:
         raise Malformed(f"tensor {name!r} has an impossible shape {shape!r:.80}")
     if offsets[1] - offsets[0] != math.prod(shape) * DTYPES[dtype].itemsize:
@@ -202,7 +202,7 @@ def _check_entry(name: str, entry: Any) -> TensorEntry:
 
 
 def _are_sizes(values: Any) -> bool:
-    # `type` rather than isinstance: true and false are integers to the latter.
+    # Not isinstance, which takes true and false for integers.
     return isinstance(values, list) and all(type(n) is int and n >= 0 for n in values)
 
 

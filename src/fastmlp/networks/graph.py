@@ -117,7 +117,7 @@ class Graph(Network):
         return engine, self._places
 
     def _weights_of_products(self) -> dict[int, int]:
-        """Return the products that run as ``Linear``, each with the parameter that is its weight."""
+        """Return the products that run as ``Linear``, each with the parameter it multiplies by."""
         found = {}
         for symbol in self._order:
             if not isinstance(symbol.layer, MatMul):

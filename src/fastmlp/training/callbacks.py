@@ -1,9 +1,10 @@
-"""What runs between the epochs of a fit: any object with ``on_epoch_end(state)``.
+"""Callbacks of a fit: any object with ``on_epoch_end(state)``.
 
-It may also have ``on_fit_start(state)``; ``on_fit_ready(state)``, when all have started;
-``after_epoch_end(state)``, when all have heard of an epoch; ``on_fit_end(state)``, however the fit
-ends, with ``state.error`` the exception that ended it or None. One with ``state_dict()`` and
-``load_state_dict(state)`` is part of checkpoints.
+A callback may also have ``on_fit_start(state)``; ``on_fit_ready(state)``, called after the
+``on_fit_start`` of all callbacks; ``after_epoch_end(state)``, called after the ``on_epoch_end`` of
+all callbacks; and ``on_fit_end(state)``, called in any case: ``state.error`` is the exception that
+ended the fit, or None. Checkpoints include the callbacks that have ``state_dict()`` and
+``load_state_dict(state)``.
 """
 
 from __future__ import annotations
@@ -30,19 +31,19 @@ _MONITORS = ("val_loss", "loss", "val_score")
 
 
 class EarlyStopping(Configurable):
-    """Stop when the monitored number has not become better for ``patience`` epochs.
+    """Stop when the monitored number has not improved for ``patience`` epochs.
 
     Parameters
     ----------
     patience : int, default 10
-        Epochs to wait.
+        Number of epochs to wait.
     min_delta : float, default 0
-        How much better counts as better.
+        The least change that counts as an improvement.
     monitor : {"val_loss", "loss", "val_score"}
         ``val_score`` is better when larger, the losses when smaller; NaN is never better.
     restore_best : bool, default True
-        At the end put back the parameters of the best epoch (also when no stop was needed, but
-        not when an exception ended the fit).
+        Whether to restore the parameters of the best epoch at the end of the fit. This also applies
+        if the fit was not stopped early, but not if an exception ended it.
 
     Examples
     --------
@@ -75,7 +76,7 @@ class EarlyStopping(Configurable):
         self._fit: FitState | None = None
 
     def on_fit_start(self, state: FitState) -> None:
-        """Forget the last fit."""
+        """Reset the state of the last fit."""
         if self.monitor != "loss" and not state.has_validation:
             raise ArgumentError(
                 f"EarlyStopping: monitor={self.monitor!r} needs fit(..., validation=); "
@@ -86,7 +87,7 @@ class EarlyStopping(Configurable):
         self._fit = state
 
     def on_epoch_end(self, state: FitState) -> None:
-        """Compare, keep the best, stop when patience is out."""
+        """Compare with the best epoch, keep its parameters, stop after ``patience`` epochs."""
         sign = -1.0 if self.monitor == "val_score" else 1.0
         value = sign * getattr(state, self.monitor)
         if value < self._best - self.min_delta or (self._best_epoch is None and value == value):
@@ -98,22 +99,22 @@ class EarlyStopping(Configurable):
             state.stop()
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what it has seen, for checkpoints."""
+        """Return the state, for checkpoints."""
         names = ("_best", "_best_epoch", "_waited", "_params", "_state")
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take back what ``state_dict`` returned; unchanged where that does not fit the fit."""
+        """Restore a state from ``state_dict``; if it does not fit, nothing changes."""
         if not isinstance(state, Mapping) or set(state) != set(self.state_dict()):
             raise ArgumentError(
                 f"state: got {validation.shown(state)}; want {sorted(self.state_dict())}"
             )
         if type(state["_best"]) is not float or not self._fits(state):
-            raise ArgumentError("EarlyStopping: got a state that is not of this fit")
+            raise ArgumentError("EarlyStopping: got a state of another fit")
         vars(self).update(state)
 
     def _fits(self, state: Mapping[str, Any]) -> bool:
-        """Whether epochs, and parameters where there are any, are those of the fit under way."""
+        """Whether the epochs and the parameters of a state are possible in this fit."""
         best, waited = state["_best_epoch"], state["_waited"]
         kept = state["_params"], state["_state"]
         nothing = all(one is None for one in kept)
@@ -134,7 +135,7 @@ class EarlyStopping(Configurable):
         )
 
     def on_fit_end(self, state: FitState) -> None:
-        """Put back the best parameters."""
+        """Restore the best parameters."""
         if self._best_epoch is not None:
             state.history.best_epoch = self._best_epoch
         if self._params is not None and state.error is None:
@@ -143,17 +144,17 @@ class EarlyStopping(Configurable):
 
 
 class Checkpoint(Configurable):
-    """Save the fit between epochs, so that it can go on after it was ended.
+    """Save the fit between epochs, so that a later fit can resume it.
 
-    The file holds the network, the optimizer's state, the schedule, the history and the other
-    callbacks; orders of rows and dropout masks follow from seeds and counts, which it holds too. A
-    fit that goes on gives bit for bit what it would have given without the break. ``fm.load`` reads
-    the network from the file.
+    The file holds the network and the states of optimizer, schedule, history and other callbacks.
+    It also holds the seeds and counts that determine dropout masks and the order of rows. A resumed
+    fit gives bit for bit the result of an uninterrupted one. ``fm.load`` reads the network from the
+    file.
 
-    The file also tells what it is of, and a fit that differs is refused: in the data (by SHA-256),
-    ``batch_size``, ``seed``, ``shuffle``, the class or an argument of the optimizer, losses,
-    penalties, schedule, or callbacks with a state. Of what the caller writes, the class alone
-    counts. ``Trainer.lr``, which callbacks may set, is the file's.
+    A fit resumes only its own file. It refuses a file with other data (by SHA-256), ``batch_size``,
+    ``seed`` or ``shuffle``, or with another class or argument of optimizer, losses, penalties,
+    schedule or callbacks with a state. Of classes that you write, only the name is compared.
+    ``Trainer.lr``, which callbacks may set, is taken from the file.
 
     States of callbacks may hold None, numbers, text, float32 and float64 arrays, and lists, tuples
     and dicts of those.
@@ -161,21 +162,22 @@ class Checkpoint(Configurable):
     Parameters
     ----------
     path : str or path-like
-        Written atomically: the file is the old one or the new one.
+        Written atomically: at any moment the old file or the new one is complete.
     every : int, default 1
         Epochs between two saves; the last epoch is always saved.
     resume : bool, default False
-        Whether to go on from the file where it exists. ``epochs`` is then the number of epochs of
-        both fits together; it may be another one than before unless the schedule depends on it.
+        Whether to continue from the file if it exists. ``epochs`` is then the total number of
+        epochs of both fits. It may differ from before, unless the schedule depends on it.
 
     Raises
     ------
     ArgumentError
-        If the file is of another network or fit; it says in what. Nothing has changed then.
+        If the file belongs to another network or fit; the message lists the differences. Nothing
+        has changed then.
     ArgumentTypeError
         If a callback's state holds anything else than the above.
     ModelFileError
-        If it is no checkpoint, or damaged.
+        If the file is damaged or not a checkpoint.
 
     Examples
     --------
@@ -201,14 +203,16 @@ class Checkpoint(Configurable):
         self._fingerprint: dict[str, Any] = {}
 
     def on_fit_start(self, state: FitState) -> None:
-        """Refuse what cannot be saved; take the data's fingerprints, once."""
+        """Refuse an optimizer that cannot be saved; compute the fingerprint of the fit."""
         if not hasattr(state.trainer.optimizer, "load_state_dict"):
             name = type(state.trainer.optimizer).__name__
-            raise ArgumentError(f"Checkpoint: {name} keeps a state of its own, which is not saved")
+            raise ArgumentError(
+                f"Checkpoint: the state of {name} cannot be saved; use another optimizer"
+            )
         self._fingerprint = checkpointing.fingerprint_of(state)
 
     def on_fit_ready(self, state: FitState) -> None:
-        """Go on from the file."""
+        """Continue from the file."""
         if not self.resume or not exists(self.path):
             return
         from fastmlp.io import checkpoint
@@ -218,14 +222,14 @@ class Checkpoint(Configurable):
             checkpointing.resume(state, self._fingerprint, net, saved)
         except ArgumentError as error:
             raise ArgumentError(
-                f"path: {fspath(self.path)} cannot be gone on from: {error}"
+                f"path: this fit cannot resume {fspath(self.path)}: {error}"
             ) from error
 
     def on_epoch_end(self, state: FitState) -> None:
-        """Wait until all others have heard of the epoch."""
+        """Do nothing: the file is written after all callbacks have seen the epoch."""
 
     def after_epoch_end(self, state: FitState) -> None:
-        """Save."""
+        """Write the file."""
         last = state.stopped or state.epoch + 1 >= state.epochs
         if last or (state.epoch + 1) % self.every == 0:
             from fastmlp.io import checkpoint
@@ -234,7 +238,7 @@ class Checkpoint(Configurable):
 
 
 class ProgressBar:
-    """Show the progress of a fit: tqdm's bar where it is installed, else a line per epoch.
+    """Show the progress of a fit: a tqdm bar if tqdm is installed, else one line for each epoch.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a checkpoint has of a fit, and how another fit takes it over: all of it or nothing."""
+"""Capture the state of a fit for a checkpoint, and restore it: completely or not at all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fastmlp.training.history import FitState
 
 _KEYS = {"fit", "trainer", "epoch", "epochs", "stopped", "history", "schedule", "callbacks"}
-# The core counts epochs in 32 bits; nothing counted here comes near.
+# The core counts epochs in 32 bits; a larger count in a file is a fault.
 _MOST_COUNTED = 2**31
 
 
@@ -26,7 +26,7 @@ def stateful(state: FitState) -> list[Any]:
 
 
 def fingerprint_of(state: FitState) -> dict[str, Any]:
-    """Return what tells a fit from another one; hashes all its data."""
+    """Return a description that differs between different fits; hashes all data."""
     return {
         **state.fingerprint(),
         "schedule": describe_part(state.schedule),
@@ -35,7 +35,7 @@ def fingerprint_of(state: FitState) -> dict[str, Any]:
 
 
 def capture(state: FitState, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return all that a fit depends on besides the network's parameters."""
+    """Return the complete state of a fit, without the network's parameters."""
     schedule = state.schedule
     return {
         "fit": dict(fingerprint),
@@ -50,19 +50,19 @@ def capture(state: FitState, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def resume(state: FitState, fingerprint: Mapping[str, Any], net: Network, saved: Any) -> None:
-    """Go on from what ``capture`` returned and the network that was saved with it.
+    """Continue from a state of ``capture`` and the network that was saved with it.
 
     Raises
     ------
     ArgumentError
-        If it is not of this fit, or not what ``capture`` returns; nothing has changed then.
+        If the state belongs to another fit or is invalid; then nothing has changed.
     """
     if not isinstance(saved, dict) or saved.keys() != _KEYS:
-        raise ArgumentError(f"it must have exactly {', '.join(sorted(_KEYS))} of a fit")
+        raise ArgumentError(f"it must have exactly the keys {', '.join(sorted(_KEYS))}")
     _check_network(net, state.net)
     found = differences(saved["fit"], dict(fingerprint))
     if found:
-        raise ArgumentError(f"it is of another fit: {'; '.join(found)}")
+        raise ArgumentError(f"it belongs to another fit: {'; '.join(found)}")
     _check_progress(state, saved)
     _check_trainer(state, saved["trainer"])
     before = _Snapshot(state)
@@ -76,7 +76,7 @@ def resume(state: FitState, fingerprint: Mapping[str, Any], net: Network, saved:
 
 
 class _Snapshot:
-    """What a fit that goes on changes, as it was before."""
+    """Copies of everything that `resume` changes."""
 
     def __init__(self, state: FitState) -> None:
         import copy
@@ -86,7 +86,7 @@ class _Snapshot:
         self._progress = state.epoch, state.stopped
         schedule = [] if state.schedule is None else [state.schedule]
         parts = [state.trainer, *schedule, *stateful(state)]
-        # Callbacks may hand out their own lists and arrays, which loading then changes.
+        # state_dict() of a callback may return its own lists and arrays, which loading changes.
         self._parts = [(part, copy.deepcopy(part.state_dict())) for part in parts]
         self._history = copy.deepcopy(_columns(state))
 
@@ -95,14 +95,14 @@ class _Snapshot:
         state.net.params[...], state.net.state[...] = self._numbers
         state.epoch, state.stopped = self._progress
         for part, known in self._parts:
-            # One that cannot take back its own state must not keep the others from it.
+            # A part that fails to restore its state must not stop the others.
             with suppress(Exception):
                 part.load_state_dict(known)
         state.history.load(self._history)
 
 
 def _take_over(state: FitState, net: Network, saved: Mapping[str, Any]) -> None:
-    # First what callbacks may compare their own state with.
+    # History and progress come first: callbacks may compare their states with them.
     state.history.load(saved["history"])
     state.epoch, state.stopped = saved["epoch"], saved["stopped"]
     state.net.params[...], state.net.state[...] = net.params, net.state
@@ -122,12 +122,12 @@ def _check_network(saved: Network, net: Network) -> None:
     ours, theirs = net.describe(), saved.describe()
     if saved.seed != net.seed and {**theirs, "seed": 0} == {**ours, "seed": 0}:
         raise ArgumentError(
-            f"it is of a network with seed={saved.seed}; give it this seed, which dropout and the "
-            f"order of rows depend on, instead of {net.seed}"
+            f"its network has seed={saved.seed}, and this one has seed={net.seed}; use the same "
+            "seed, because dropout and the order of rows depend on it"
         )
     if theirs != ours:
         raise ArgumentError(
-            f"it is of another network: {'; '.join(differences(theirs, ours, 'net'))}"
+            f"it belongs to another network: {'; '.join(differences(theirs, ours, 'net'))}"
         )
 
 
@@ -151,13 +151,13 @@ def _check_progress(state: FitState, saved: Mapping[str, Any]) -> None:
             f"epochs: the file has {epoch + 1} done, this fit has {state.epochs}; want no fewer"
         )
     if not isinstance(saved["callbacks"], list) or len(saved["callbacks"]) != len(stateful(state)):
-        raise ArgumentError(f"callbacks: want the states of {len(stateful(state))}")
+        raise ArgumentError(f"callbacks: want the states of {len(stateful(state))} callbacks")
     if (saved["schedule"] is None) != (state.schedule is None):
-        raise ArgumentError("schedule: want its state, and only where there is one")
+        raise ArgumentError("schedule: want its state if this fit has a schedule, else none")
 
 
 def _check_trainer(state: FitState, saved: Any) -> None:
-    """Refuse all but what ``Trainer.state_dict`` returns, to the dtype, since bits count."""
+    """Check keys, types, dtypes and shapes of a state from ``Trainer.state_dict``."""
     known = state.trainer.state_dict()
     wrong = _unlike(saved, known, "trainer")
     if wrong:
@@ -170,7 +170,7 @@ def _check_trainer(state: FitState, saved: Any) -> None:
 
 
 def _unlike(saved: Any, known: Any, name: str) -> str | None:
-    """Say where two values differ in type, keys, length, dtype or shape."""
+    """Return the first difference in type, keys, length, dtype or shape; None if there is none."""
     if type(saved) is not type(known):
         return f"{name}: the file has {saved!r:.60}; want {type(known).__name__}"
     if isinstance(known, np.ndarray):
@@ -193,7 +193,7 @@ def _unlike(saved: Any, known: Any, name: str) -> str | None:
 
 
 def _check_rates(state: FitState, epochs: int) -> None:
-    """Refuse a number of epochs by which the epochs that are done would have had other rates."""
+    """Refuse a new number of epochs if it would have changed the rates of finished epochs."""
     for epoch in range(state.epoch + 1 if epochs != state.epochs else 0):
         ways = [
             state.schedule.rates(state.trainer.lr, epoch, count, state.steps)
@@ -202,8 +202,8 @@ def _check_rates(state: FitState, epochs: int) -> None:
         if not np.array_equal(*ways):
             name = type(state.schedule).__name__
             raise ArgumentError(
-                f"it is of another fit: epochs: the file has {epochs}, this fit has "
+                f"it belongs to another fit: epochs: the file has {epochs}, this fit has "
                 f"{state.epochs}, which {name} depends on"
             )
-    # A state that no rates follow from would show only after the network has changed.
+    # A schedule state that yields no rates must fail here, before the fit goes on.
     state.schedule.rates(state.trainer.lr, state.epoch + 1, state.epochs, state.steps)

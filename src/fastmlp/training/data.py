@@ -1,4 +1,4 @@
-"""The rows of a fit, checked, and what says how an epoch's steps are made."""
+"""The checked data of a fit, and checks of the arguments of an epoch."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ class Data(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """How many."""
+        """Number of rows."""
         return len(self.x[0])
 
     def arrays(self) -> list[Array]:
-        """Return all there are."""
+        """Return all arrays."""
         return [*self.x, *self.target, *([] if self.weights is None else [self.weights])]
 
     def take(self, index: Array) -> Data:
-        """Return some of the rows."""
+        """Return the rows at ``index``."""
         weights = None if self.weights is None else self.weights[index]
         return Data([x[index] for x in self.x], [y[index] for y in self.target], weights)
 
     def parts(self) -> Iterator[tuple[float, Data]]:
-        """All rows, and the share of the loss that they have."""
+        """Yield all rows, with their fraction of the loss."""
         yield 1.0, self
 
 
 class Parts(Protocol):
-    """Rows that come part by part, such as ``Data``."""
+    """Data that is processed in parts; ``Data`` has one part."""
 
     def parts(self) -> Iterator[tuple[float, Data]]:
-        """Each part with its share of the mean loss."""
+        """Yield each part with its fraction of the mean loss."""
 
 
 def checked_steps(
     rows: int, order: Any, batch_size: Any, rates: Any, penalties: Any, losses: Any
 ) -> tuple[Array | None, int, Array, Array | None, Array | None]:
-    """What says how an epoch's steps are made, safe to give to the core."""
+    """Check the arguments of an epoch for the core: order, batch size, rates, penalties."""
     size = check.size(batch_size, "batch_size")
     if order is not None:
         # A copy, so that nobody writes other rows into it while the core reads them.

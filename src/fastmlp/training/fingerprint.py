@@ -1,4 +1,4 @@
-"""What a fit is of: its data, its options and its parts, by which a checkpoint tells fits apart."""
+"""Descriptions of a fit's data and options, by which a checkpoint recognises its fit."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ABSENT = object()
 
 
 def fingerprint(arrays: Sequence[Array]) -> str | None:
-    """Tell arrays by the number of their rows and the SHA-256 of their dtypes, shapes and values.
+    """Return the number of rows and the SHA-256 of the arrays' dtypes, shapes and values.
 
     Examples
     --------
@@ -33,14 +33,14 @@ def fingerprint(arrays: Sequence[Array]) -> str | None:
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(f"{array.dtype.str} {array.shape}".encode())
-        # Targets of the caller's own loss may be objects, whose bytes are addresses.
+        # Targets of a user's loss may be objects, whose bytes are addresses.
         if not array.dtype.hasobject:
             digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return f"{len(arrays[0])} rows, SHA-256 {digest.hexdigest()}"
 
 
 def describe_part(part: Any) -> Any:
-    """Describe a schedule, callback, loss or the like: class, and what is plain of its arguments.
+    """Describe a schedule, callback, loss or the like: its class and its plain arguments.
 
     Examples
     --------
@@ -55,13 +55,13 @@ def describe_part(part: Any) -> Any:
         try:
             arguments = part.arguments()
         except AttributeError:
-            return found  # a class of the caller's that does not keep its arguments
+            return found  # a user's class that does not keep its arguments
         found.update((name, _plain(value)) for name, value in arguments.items())
     return found
 
 
 def differences(saved: Any, current: Any, name: str = "") -> list[str]:
-    """Say where two descriptions differ: name, what the file has, what the fit has."""
+    """List where two descriptions differ: name, value in the file, value in this fit."""
     found = list(_differences(saved, current, name))
     more = [f"and {len(found) - _MOST} more"] if len(found) > _MOST else []
     return found[:_MOST] + more

@@ -1,4 +1,4 @@
-"""Gradients of a network checked against central differences."""
+"""Check the gradients of a network against central differences."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from fastmlp.base.validation import Array
 from fastmlp.networks.base import Network
 from fastmlp.training.objective import Objective
 
-# Entries that disagree at one step size are tried at others: a wrong gradient is wrong at each,
+# An entry that disagrees at one step size is tried at others: a wrong gradient disagrees at each,
 # while a kink within the step, or rounding, spoils only some.
 _OTHER_STEPS = (10.0, 0.1, 0.01)
 _AGREES = 1e-7
-# Relative errors are taken of at least this part of the largest gradient: below it, rounding
-# in the loss, about 1e-16 / eps, would be all that is measured.
+# The denominator of a relative error is at least this fraction of the largest gradient. Smaller
+# gradients drown in the rounding of the loss, about 1e-16 / eps.
 _PART_OF_LARGEST = 1e-3
 _LEAST = 1e-8
 
 
 class GradientErrors(float):
-    """The largest relative error, as a number, and where which errors are.
+    """The largest relative error as a number, and the largest error of each array.
 
     Attributes
     ----------
     parameters : dict of str to float
-        Largest error of each parameter array: ``"0.W"``, ``"0.b"``, or by the node's name.
+        Largest error of each parameter array: ``"0.W"``, ``"0.b"``, or with the node's name.
     inputs : dict of str to float
         Largest error of the gradient of each input.
     """
@@ -39,14 +39,14 @@ class GradientErrors(float):
 
     @classmethod
     def of(cls, parameters: dict[str, float], inputs: dict[str, float]) -> GradientErrors:
-        """Return the report of these."""
+        """Make the report from the error of each array."""
         every = [*parameters.values(), *inputs.values()]
         made = cls(float(np.max(every, initial=0.0)))
         made.parameters, made.inputs = parameters, inputs
         return made
 
     def table(self) -> str:
-        """Return a line for each array.
+        """Return one line for each array.
 
         Examples
         --------
@@ -77,21 +77,22 @@ def gradcheck(
     loss : Loss, object with forward and backward, or dict of them
         As ``fit`` takes it.
     x : array_like, shape (N, in_features)
-        Of each input, by name, where there are several.
+        A dict by name if there are several inputs.
     y : array_like
-        Targets, as ``loss`` takes them; of each output, by name, where there are several.
+        Targets, as ``loss`` takes them; a dict by name if there are several outputs.
     eps : float, default 1e-5
-        Step of the differences. Where they disagree, 10 eps, eps / 10 and eps / 100 are tried.
+        Step of the differences. If they disagree, 10 eps, eps / 10 and eps / 100 are tried.
     sample_weight : array_like, shape (N,), optional
     loss_weights : dict of str to float, optional
 
     Returns
     -------
     GradientErrors
-        A float: the largest ``abs(a - n) / (abs(a) + abs(n))`` over all parameters and inputs,
-        analytic ``a`` against numeric ``n``; the denominator is at least 1e-3 of the largest
-        gradient. Below 1e-6 is right; at a kink itself (``ReLU`` of exactly 0) the two differ. Its
-        attributes ``parameters`` and ``inputs`` have the largest error of each array.
+        A float: the largest ``abs(a - n) / (abs(a) + abs(n))`` over all parameters and inputs, with
+        analytic ``a`` and numeric ``n``; the denominator is at least 1e-3 of the largest gradient.
+        A value below 1e-6 means that the gradients are right. At a kink itself (``ReLU`` of
+        exactly 0) the two differ. The attributes ``parameters`` and ``inputs`` hold the largest
+        error of each array.
 
     Raises
     ------
@@ -111,16 +112,16 @@ def gradcheck(
     if not isinstance(net, Network):
         raise ArgumentTypeError(f"net: got {validation.shown(net)}; want a Sequential or a Graph")
     step = validation.real(eps, "eps", 0.0, low_open=True)
-    twin = net.copy(dtype="float64")
-    objective = Objective(twin, loss, loss_weights)
-    rows = [array.copy() for array in twin.matrices(x)]
-    core, count, state = twin.core_net(), twin.step_count, twin.state.copy()
+    copied = net.copy(dtype="float64")
+    objective = Objective(copied, loss, loss_weights)
+    rows = [array.copy() for array in copied.matrices(x)]
+    core, count, state = copied.core_net(), copied.step_count, copied.state.copy()
     targets = objective.targets(y, len(rows[0]))
     weights = validation.sample_weights(sample_weight, len(rows[0]), validation.FLOAT64)
 
     def evaluate() -> tuple[float, list[Array]]:
-        # The same count draws the same dropout masks; running means start from the same ones.
-        twin.step_count, twin.state[...] = count, state
+        # Each evaluation has the same dropout masks and the same running means.
+        copied.step_count, copied.state[...] = count, state
         return objective.by_hand(core.forward(rows, True), targets, weights)
 
     dx = core.backward(evaluate()[1], False)
@@ -136,9 +137,9 @@ def gradcheck(
         ]
         return float(np.max(errors, initial=0.0))
 
-    parts = twin.parameter_slices().items()
+    parts = copied.parameter_slices().items()
     parameters = {name: worst(core.params[part], slopes[0][part]) for name, part in parts}
-    names = twin.input_names
+    names = copied.input_names
     inputs = {n: worst(a, g) for n, a, g in zip(names, rows, slopes[1:], strict=True)}
     return GradientErrors.of(parameters, inputs)
 
@@ -146,13 +147,13 @@ def gradcheck(
 def _error(
     value: Callable[[], float], place: Array, i: int, analytic: float, eps: float, floor: float
 ) -> float:
-    """Relative error of one entry, at the step size where it is least."""
+    """Return the relative error of one entry at the step size with the least error."""
     least = np.inf
     for scale in (1.0, *_OTHER_STEPS):
         numeric = _slope(value, place, i, scale * eps)
         size = max(abs(analytic) + abs(numeric), floor)
         error = abs(analytic - numeric) / size
-        # A NaN is never less, so it would be lost.
+        # min() would lose a NaN.
         if error != error:
             return float("nan")
         least = min(least, error)

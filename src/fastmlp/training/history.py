@@ -1,4 +1,4 @@
-"""What a fit leaves behind and what its callbacks see."""
+"""The history of a fit, and the state that callbacks see."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _COLUMNS = ("loss", "val_loss", "val_score", "lr", "seconds")
 
 
 class History:
-    """One number per epoch of each kind.
+    """The losses, scores, rates and times of a fit, one number for each epoch.
 
     Attributes
     ----------
     loss : list of float
-        Mean training loss over the samples as they were seen, penalties included.
+        Mean training loss over the samples, each with the weights of its step; with penalties.
     val_loss, val_score : list of float
         Validation loss, without penalties, and score; empty without validation.
     lr : list of float
@@ -29,7 +29,7 @@ class History:
     seconds : list of float
         Wall-clock time of training and validation.
     score_name : str
-        What ``val_score`` is: the loss's ``score_name``.
+        The measure in ``val_score``: the loss's ``score_name``.
 
     Examples
     --------
@@ -50,9 +50,9 @@ class History:
 
     @property
     def best_epoch(self) -> int | None:
-        """Index of the epoch of least validation loss (training loss without validation).
+        """Index of the epoch with the least validation loss (training loss without validation).
 
-        ``EarlyStopping`` sets what it found best. None before the first epoch.
+        ``EarlyStopping`` sets it to the epoch that it found best. None before the first epoch.
         """
         if self._best_epoch is not None:
             return self._best_epoch
@@ -65,7 +65,7 @@ class History:
         self._best_epoch = epoch
 
     def load(self, columns: Mapping[str, Any]) -> None:
-        """Take back the lists of another history, from its ``to_dict()``."""
+        """Replace the lists by those of a dict from ``to_dict()``."""
         wanted = f"lists of {', '.join(_COLUMNS)}"
         if not set(_COLUMNS) <= set(validation.mapping(columns, "columns", wanted)):
             raise ArgumentError(f"columns: got {', '.join(map(str, columns))}; want {wanted}")
@@ -97,16 +97,16 @@ class History:
 
 
 class FitState:
-    """What callbacks see.
+    """The state of a fit, which callbacks get.
 
     Attributes
     ----------
     epoch, epochs : int
-        Index of the epoch that ended, from 0, and how many there may be.
+        Index of the epoch that ended, from 0, and the largest number of epochs.
     net, trainer, history
         The network, the ``Trainer`` and the ``History`` of this fit.
     loss, lr, seconds : float
-        Of this epoch, as in the history.
+        The values of this epoch, as in the history.
     val_loss, val_score : float or None
         None without validation.
     has_validation : bool
@@ -114,11 +114,11 @@ class FitState:
         All callbacks of this fit.
     schedule : Schedule or None
     steps : int
-        Steps of an epoch.
+        Number of steps of an epoch.
     fingerprint : callable
         ``fingerprint()`` describes the fit: its data, by hashes, and its options.
     error : BaseException or None
-        In ``on_fit_end``: what ended the fit early, if it was an exception.
+        In ``on_fit_end``: the exception that ended the fit, if any.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class FitState:
     def record(
         self, loss: float, lr: float, validation: tuple[float, float] | None, seconds: float
     ) -> None:
-        """Enter an epoch into the history: training, validation (loss and score), duration."""
+        """Add an epoch to the history; ``validation`` is loss and score."""
         self.epoch += 1
         self.loss, self.lr, self.seconds = loss, lr, seconds
         self.history.loss.append(loss)

@@ -1,4 +1,4 @@
-"""Callbacks: their check, and the calls of their methods during a fit."""
+"""Check the callbacks of a fit and call their methods."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Hooks:
         state.callbacks = callbacks
 
     def dispatch(self, hook: str) -> None:
-        """Call every callback's hook; at the end of the fit all of them, whatever one raises."""
+        """Call a method of every callback; ``on_fit_end`` of all, even if one raises."""
         errors = []
         for callback in self._callbacks:
             method = getattr(callback, hook, None)
@@ -38,7 +38,7 @@ class Hooks:
 
     @contextmanager
     def lifecycle(self) -> Iterator[None]:
-        """From ``on_fit_start`` to ``on_fit_end``, which follows however the fit ends."""
+        """Call ``on_fit_start``, run the block, and in any case call ``on_fit_end``."""
         try:
             self.dispatch("on_fit_start")
             yield
@@ -51,7 +51,7 @@ class Hooks:
 
 
 def checked_callbacks(callbacks: Any, progress: bool | None) -> list[Any]:
-    """Return the callbacks as a list, with a progress bar where one is wanted."""
+    """Return the callbacks as a list; add a progress bar if one is wanted."""
     found = [] if callbacks is None else callbacks
     hooks = check.items(found, "callbacks", "a list of callbacks")
     for callback in hooks:

@@ -1,4 +1,4 @@
-"""The loop around the epochs: checks a fit's arguments, runs its epochs, calls the callbacks."""
+"""The loop over the epochs: checks the arguments of a fit, runs it and calls the callbacks."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from fastmlp.training.protocol import TrainerLike
 
 _BATCH_SIZE = 128
-# The core's random stream of splits.
+# The random stream of validation splits.
 _SPLIT_STREAM = 0xFFFFFFFE
 
 
 class Run:
-    """One fit of a trainer, all its arguments checked at construction."""
+    """One fit of a trainer; the constructor checks all arguments."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Run:
         self.data, self.held_out = self._split(data, validation, check_finite)
         self.batch_size = self._rows_of_a_step(batch_size)
         if self.held_out is not None:
-            # A lack of memory shows before the first update, not after the first epoch.
+            # Reserve memory now: a lack of it must fail before the first update.
             trainer.net.core_net().reserve(self.held_out.rows)
         history = History(trainer.score_name)
         self.state = FitState(trainer, history, self.epochs, self.held_out is not None)
@@ -66,7 +66,7 @@ class Run:
         self.state.fingerprint = self._fingerprint
 
     def run(self) -> None:
-        """Run the epochs, then ``on_fit_end`` however they ended."""
+        """Run the epochs; call ``on_fit_end`` in any case."""
         with self.hooks.lifecycle():
             if self.schedule is not None:
                 self.schedule.start()
@@ -112,7 +112,7 @@ class Run:
                 RuntimeWarning,
                 stacklevel=6,
             )
-        # Entered only when complete: an interrupt during validation leaves columns of one length.
+        # Recorded after the validation: an interrupt cannot leave lists of different lengths.
         held_out = None if self.held_out is None else self.trainer.evaluate(self.held_out)
         state.record(loss, lr, held_out, time.perf_counter() - start)
         if self.schedule is not None:
@@ -133,7 +133,7 @@ class Run:
         return rates
 
     def _fingerprint(self) -> dict[str, Any]:
-        """Describe what the result depends on besides the network, schedule and callbacks."""
+        """Describe data and options, on which the result depends beside network and callbacks."""
         weights = [] if self.data.weights is None else [self.data.weights]
         return {
             "x": fingerprint(self.data.x),

@@ -1,4 +1,4 @@
-"""What training minimises: a loss for each output of a network, with its weight in the sum."""
+"""The objective of training: a loss for each output of a network, and their weights."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from fastmlp.training.fingerprint import describe_part
 
 
 class Objective:
-    """The losses of a network's outputs; targets are given as outputs are: one, or by name.
+    """The losses of a network's outputs. Targets are given like outputs: one array, or by name.
 
     Parameters
     ----------
     net : Network
     loss : Loss, or dict or list of Loss
-        One for each output.
+        One loss for each output.
     weights : float, or dict or list of float, optional
-        1 each by default.
+        The weight of each loss in the sum; 1 by default.
 
     Raises
     ------
@@ -54,7 +54,7 @@ class Objective:
 
     @property
     def score_name(self) -> str:
-        """The measure of the first output."""
+        """Name of the score of the first output."""
         return self.losses[0].score_name
 
     def describe(self) -> list[dict[str, Any]]:
@@ -65,11 +65,11 @@ class Objective:
         ]
 
     def unchecked_target(self) -> str:
-        """What targets a single step takes without checks; "" where there are several."""
+        """Return `Loss.unchecked_target`; "" if there are several outputs."""
         return self.losses[0].unchecked_target if len(self.losses) == 1 else ""
 
     def heads(self) -> list[tuple[Any, float]]:
-        """Return what the core's trainer takes."""
+        """Return loss and weight of each output, for the core's trainer."""
         heads: list[tuple[Any, float]] = []
         self._runners: dict[int, LossRunner] = {}
         for k, (loss, weight) in enumerate(zip(self.losses, self.weights, strict=True)):
@@ -79,14 +79,14 @@ class Objective:
         return heads
 
     def core_targets(self, targets: list[Array], weights: Array | None) -> list[Array]:
-        """Return targets as the core's trainer takes them; losses of the caller's keep theirs."""
+        """Return the targets for the core's trainer; a user's loss keeps its own."""
         if not self._runners:
             return targets
         found = list(targets)
         for k, runner in self._runners.items():
             if weights is not None:
                 raise ArgumentError(
-                    "sample_weight: a loss of your own takes none; want None, or a loss of fm"
+                    "sample_weight: a loss of your own takes none; want None, or a loss of fastmlp"
                 )
             runner.use(targets[k])
             found[k] = np.zeros((len(targets[k]), 1), self._core.dtype)
@@ -125,7 +125,7 @@ class Objective:
     def by_hand(
         self, scores: list[Array], targets: list[Array], weights: Array | None
     ) -> tuple[float, list[Array]]:
-        """Return what ``value`` does, by the losses' own forward and backward."""
+        """Return the same as ``value``, computed with the losses' forward and backward."""
         total, gradients = 0.0, []
         for weight, loss, one, target in zip(
             self.weights, self.losses, scores, targets, strict=True
@@ -135,12 +135,12 @@ class Objective:
         return total, gradients
 
     def score(self, scores: list[Array], targets: list[Array], weights: Array | None) -> float:
-        """Return how good the first output is, by its loss's measure."""
+        """Return the score of the first output."""
         return self.losses[0].core_score(scores[0], targets[0], weights)
 
 
 def _checked_loss(value: Any, name: str) -> Loss:
-    # These have a forward and a backward of other arguments.
+    # These also have forward and backward, with other arguments.
     if is_custom_loss(value) and not isinstance(value, (Layer, Network, Penalty)):
         return CustomLoss(value)
     if not isinstance(value, Loss):

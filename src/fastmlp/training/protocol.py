@@ -1,4 +1,4 @@
-"""What the loop and its callbacks need of a trainer, without knowing the class."""
+"""The protocol of a trainer, for the loop and the callbacks, which do not import the class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastmlp.training.history import History
 
 
 class TrainerLike(Protocol):
-    """A network, its optimizer and loss: checks data, makes epochs, evaluates."""
+    """A network with an optimizer and a loss; checks data, trains epochs, evaluates."""
 
     net: Network
     optimizer: Any
@@ -22,23 +22,23 @@ class TrainerLike(Protocol):
 
     @property
     def lr(self) -> float:
-        """Learning rate between steps; a callback may set it."""
+        """Learning rate; a callback may set it between epochs."""
 
     @lr.setter
     def lr(self, value: float) -> None: ...
 
     @property
     def score_name(self) -> str:
-        """The measure that is reported on validation data."""
+        """Name of the score on validation data."""
 
     def checked_data(self, x: Any, y: Any, sample_weight: Any, check_finite: bool = False) -> Data:
         """Check and convert rows, targets and weights."""
 
     def epoch(self, data: Data, order: Array | None, batch_size: int, rates: Array) -> float:
-        """Make one epoch's steps and return the mean loss."""
+        """Run the steps of one epoch and return the mean loss."""
 
     def evaluate(self, data: Data) -> tuple[float, float]:
-        """Return loss and score of the predictions."""
+        """Return the loss and the score of the predictions."""
 
     def minimize(self, data: Parts, iterations: int, on_iteration: Callable[[float], None]) -> Any:
         """Run L-BFGS."""
@@ -47,7 +47,7 @@ class TrainerLike(Protocol):
         """Describe optimizer, losses and penalties."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what training depends on besides the parameters."""
+        """Return the state of training, without the parameters."""
 
     def load_state_dict(self, state: Any) -> None:
-        """Take it back."""
+        """Restore such a state."""

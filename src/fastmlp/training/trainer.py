@@ -1,4 +1,4 @@
-"""Training: one step in one call, an epoch in one call, and the loop around the epochs."""
+"""Trainer and fit: a step in one call, an epoch in one call, and whole fits."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ _T = TypeVar("_T")
 
 
 class Trainer(_core.Stepper):
-    """A network, a loss and an optimizer with its state: makes steps and fits.
+    """Trains a network with a loss and an optimizer, step by step or in whole fits.
 
     Parameters
     ----------
-    net : Sequential
+    net : Sequential or Graph
     loss : Loss
     optimizer : Optimizer, optional
-        Without a network of its own; its state begins anew here. ``Adam()`` by default.
+        Made without a network; its state starts anew here. ``Adam()`` by default.
     penalty : Penalty or list of Penalty, optional
         Added to the loss.
 
     Raises
     ------
     ArgumentError, ArgumentTypeError
-        If something is not what it should be.
+        If an argument has a wrong type or value.
 
     Examples
     --------
@@ -80,12 +80,12 @@ class Trainer(_core.Stepper):
 
     @property
     def score_name(self) -> str:
-        """The measure that is reported on validation data."""
+        """Name of the score on validation data."""
         return self._objective.score_name
 
     @property
     def lr(self) -> float:
-        """Learning rate; may be set between steps, and between epochs by a callback."""
+        """Learning rate; it can be set between steps, and by a callback between epochs."""
         return self._core.lr
 
     @lr.setter
@@ -119,8 +119,8 @@ class Trainer(_core.Stepper):
     ) -> History:
         """Train for some epochs; arguments and errors are those of ``fastmlp.fit``.
 
-        A second call goes on where the first one ended: five epochs and five more are the same
-        as ten, without a schedule.
+        A second call continues where the first one ended: without a schedule, two calls of five
+        epochs give the same result as one call of ten.
         """
         data = self.checked_data(x, y, sample_weight, check_finite=check_finite)
         run = Run(self, data, epochs=epochs, batch_size=batch_size, validation=validation,
@@ -141,10 +141,10 @@ class Trainer(_core.Stepper):
         self, data: Data, order: Array | None, batch_size: int, rates: Array,
         penalties: Array | None = None, losses: Array | None = None,
     ) -> float:  # fmt: skip
-        """Make one epoch's steps in one call of the core; return the mean loss.
+        """Run the steps of one epoch in one call of the core; return the mean loss.
 
-        ``rates`` and ``penalties``, factors of the penalties, are float64, one of each step;
-        ``losses`` (steps, 2) takes each step's loss and its penalties.
+        ``rates`` are the learning rates and ``penalties`` the factors of the penalties, float64,
+        one for each step. ``losses`` (steps, 2) receives the loss and the penalties of each step.
         """
         _checked(data, "data", Data, "what checked_data() returns")
         target = self._objective.core_targets(data.target, data.weights)
@@ -153,7 +153,7 @@ class Trainer(_core.Stepper):
         return self._core.epoch(data.x, target, data.weights, *steps)
 
     def step_in_parts(self, data: Parts, lr: float, penalty: float) -> tuple[float, float]:
-        """Make a step on rows that come part by part; return loss and penalties before it."""
+        """Make one step on data in parts; return the loss and the penalties before the step."""
         count = self.net.step_count
         value = self._gradient(data, penalty)
         penalties = penalty * self._core.penalty()
@@ -166,11 +166,11 @@ class Trainer(_core.Stepper):
         return value, penalties
 
     def _gradient(self, data: Parts, penalty: float = 1.0) -> float:
-        """Put the gradient of loss and penalties where the network has it; return the loss."""
+        """Compute the gradient of loss and penalties into ``net.grads``; return the loss."""
         net = self.net.core_net()
         count, value, gradient = net.step_count, 0.0, np.zeros(net.params.size)
         for share, part in data.parts():
-            # Every part, and every evaluation of a line search, has the same dropout masks.
+            # All parts, and all evaluations of a line search, have the same dropout masks.
             net.step_count = count
             scores = net.forward(part.x, True)
             loss, slopes = self._objective.value(scores, part.target, part.weights)
@@ -185,10 +185,11 @@ class Trainer(_core.Stepper):
         self, data: Parts, iterations: int, on_iteration: Callable[[float], None],
         losses: list[float] | None = None,
     ) -> Ended:  # fmt: skip
-        """Run L-BFGS on all of ``data``; ``on_iteration(loss)`` follows each iteration.
+        """Run L-BFGS on all of ``data``; call ``on_iteration(loss)`` after each iteration.
 
-        ``losses`` takes the loss of each evaluation, the first one before the first iteration.
-        However it ends, the network has the parameters of the last finished iteration.
+        ``losses`` receives the loss of each evaluation; the first is that of the initial
+        parameters. In any case, the network ends with the parameters of the last finished
+        iteration.
         """
         assert isinstance(self.optimizer, LBFGS)
         net = self.net.core_net()
@@ -203,7 +204,7 @@ class Trainer(_core.Stepper):
             return values[-1], net.grads.astype(np.float64)
 
         def after_iteration(flat: Array, value: float) -> None:
-            # The line search has ended here, so this evaluation's moments are the ones that count.
+            # The line search ended at these parameters, so the running moments are theirs.
             accepted[...], moments[...] = flat, net.state
             net.assign(flat, moments)
             on_iteration(value)
@@ -217,7 +218,7 @@ class Trainer(_core.Stepper):
                 net.params[...], net.state[...] = accepted, moments
 
     def state_dict(self) -> dict[str, Any]:
-        """Return copies of all that training depends on besides the network's parameters.
+        """Return copies of the state of training, without the network's parameters.
 
         Returns
         -------
@@ -233,14 +234,14 @@ class Trainer(_core.Stepper):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take back what ``state_dict`` returned.
+        """Restore a state from ``state_dict``.
 
         Raises
         ------
         ArgumentError, ArgumentTypeError
-            If it does not fit this network and optimizer; nothing changes then.
+            If it does not fit this network and optimizer; then nothing changes.
         """
-        wanted = "what state_dict() returns"
+        wanted = "a dict from state_dict()"
         check.mapping(state, "state", wanted)
         try:
             lr = check.real(state["lr"], "lr", 0.0)
@@ -270,7 +271,7 @@ class Trainer(_core.Stepper):
         weights = check.sample_weights(sample_weight, count, self.net.dtype)
         if check.flag(check_finite, "check_finite"):
             named = [(array, "x") for array in inputs]
-            # A loss of the caller's may take other things than numbers.
+            # Targets of a user's loss may be other things than numbers.
             named += [(array, "y") for array in targets if array.dtype.kind in "fiu"]
             for array, name in (*named, (weights, "sample_weight")):
                 check.finite(array, name)
@@ -297,42 +298,42 @@ def fit(
     loss_weights: Any = None,
     check_finite: bool = True,
 ) -> History:
-    """Train a network: the loop over epochs and batches, each epoch in one call of the core.
+    """Train a network for some epochs; each epoch is one call of the core.
 
     Parameters
     ----------
     net : Sequential or Graph
         Trained in place.
     x : array_like, shape (N, in_features)
-        At least one row; of each input, by name, where there are several.
+        At least one row; a dict by name if there are several inputs.
     y : array_like
-        Targets, as ``loss`` takes them; of each output, by name, where there are several.
+        Targets, as ``loss`` takes them; a dict by name if there are several outputs.
     loss : Loss, or dict of str to Loss
-        Of each output, by name, where there are several; then the first one's score is reported.
+        A dict by name if there are several outputs; the first one's score is then reported.
     optimizer : Optimizer, optional
         ``Adam()`` by default.
     epochs : int, default 10
         May be 0.
     batch_size : int, optional
-        Rows of a step, 128 by default; the last step of an epoch takes what is left. More than N
-        is N. ``LBFGS`` takes all rows.
+        Rows of a step, 128 by default; the last step of an epoch takes the remaining rows. A
+        number above N is N. ``LBFGS`` takes all rows.
     validation : (x, y), (x, y, sample_weight) or float, optional
-        Data to compute loss and score on after each epoch; or the fraction of the rows to set
-        aside for this, chosen at random from ``seed``.
+        Data on which loss and score are computed after each epoch, or the fraction of the rows to
+        set aside for this, chosen at random with ``seed``.
     sample_weight : array_like, shape (N,), optional
     callbacks : iterable of objects with ``on_epoch_end(state)``
         Called in order, after each epoch.
     shuffle : bool, default True
-        Whether each epoch takes the rows in another order, determined by ``seed``.
+        Whether each epoch takes the rows in a new order, determined by ``seed``.
     seed : int, optional
         ``net.seed`` by default.
     progress : bool, optional
-        Whether to show a ``ProgressBar``; by default if standard error is a terminal.
+        Whether to show a ``ProgressBar``; by default only if standard error is a terminal.
     schedule : Schedule, optional
-        Learning rates from the optimizer's ``lr``, which itself stays as it is.
+        Computes the learning rates from the optimizer's ``lr``, which does not change.
     penalty : Penalty or list of Penalty, optional
     loss_weights : dict of str to float, optional
-        By which the losses of several outputs count in the sum; 1 each by default.
+        Weights of the losses of several outputs in the sum; 1 by default.
     check_finite : bool, default True
         Whether NaN and infinity in the data are an error.
 
@@ -343,10 +344,10 @@ def fit(
     Raises
     ------
     ArgumentError, ArgumentTypeError
-        If shapes, types or values do not fit; parameters are unchanged.
+        If shapes, types or values do not fit; the parameters are unchanged.
     KeyboardInterrupt
-        On Ctrl-C; the network is then as the last finished step left it. Any exception that ends
-        the training has the ``History`` so far as its attribute ``history``.
+        On Ctrl-C. The network then has the parameters of the last finished step. Every exception
+        that ends the training has an attribute ``history``, the ``History`` so far.
 
     Warns
     -----
