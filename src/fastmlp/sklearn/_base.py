@@ -182,7 +182,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         if held_out[2] is not None and held_out[0] is None:
             raise ValueError("sample_weight_val: got weights without X_val; want both, or None")
         X, y = self._checked(X, y, first, incremental)
-        dtype = self._float_type(X.shape[0])
+        dtype = self._float_type(X)
         weights = None
         if sample_weight is not None:
             weights = _row_weights(sample_weight, X, "sample_weight", dtype)
@@ -205,11 +205,6 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         else:
             old = None if first else dict(vars(self))
             EpochFit(self, net, X, y, weights, held, random, old, incremental).run()
-        if not np.isfinite(net.params).all():
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large "
-                "values and need to be preprocessed."
-            )
         self._net = net
 
     def _check_widths(self, wanted: list[int]) -> None:
@@ -228,8 +223,9 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         )  # fmt: skip
         return X, self._checked_targets(y, first, incremental)
 
-    def _float_type(self, rows: int) -> np.dtype[Any]:
-        exact = self.solver == "lbfgs" or rows < FEW_ROWS
+    def _float_type(self, X: Any) -> np.dtype[Any]:
+        few = X.shape[0] < FEW_ROWS and X.dtype != np.float32
+        exact = self.solver == "lbfgs" or few
         auto = "float64" if exact else "float32"
         return np.dtype(auto if self.dtype == "auto" else self.dtype)
 

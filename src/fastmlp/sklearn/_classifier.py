@@ -55,8 +55,8 @@ validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
     n_threads : int, optional
         ``fastmlp.get_num_threads()`` by default.
     dtype : {"auto", "float32", "float64"}, default "auto"
-        Of the network; "auto" is float32, but float64 for the solver "lbfgs" and for fewer than
-        1,000 rows.
+        Of the network; "auto" is float32, but float64 for the solver "lbfgs", and for fewer than
+        1,000 rows unless ``X`` is float32.
     clip_norm : float, optional
         Largest norm of a step's gradient.
     time_budget : float, optional
@@ -237,8 +237,14 @@ feature_names_in_
         if self.out_activation_ == "softmax":
             found: Array = log_softmax(scores, axis=1)
             return found
-        ones: Array = log_expit(scores)
-        return ones if scores.shape[1] > 1 else np.hstack([log_expit(-scores), ones])
+        if scores.shape[1] == 1:
+            return np.hstack([log_expit(-scores), log_expit(scores)])
+        # Of labels that are all but certain it is the logarithm of the rounded probability: where
+        # those are equal, so are these, and both have their maximum at the same label.
+        ones: Array = np.where(
+            scores > 0.0, np.log(expit(np.maximum(scores, 0.0))), log_expit(scores)
+        )
+        return ones
 
     def _labels(self, scores: Array) -> Array:
         if self.out_activation_ == "softmax" or (

@@ -107,14 +107,15 @@ class EpochFit(Fit):
 
     def _leave(self) -> None:
         e, progress = self.e, self.progress
+        over = progress.is_over
+        if progress.by_score and (over or not self.incremental):
+            self._take_best()
+        self._check_weights()
         if not np.isfinite(progress.losses).any():
             raise ValueError(
                 "Solver found no finite loss. The input data may contain large values and need to "
                 "be preprocessed, or need dtype='float64'."
             )
-        over = progress.is_over
-        if progress.by_score and (over or not self.incremental):
-            self._take_best()
         e.n_iter_, e.t_, e.loss_ = len(self.state.history), self.seen, progress.losses[-1]
         e.loss_curve_ = list(progress.losses)
         e.best_loss_ = None if progress.by_score else progress.best_loss

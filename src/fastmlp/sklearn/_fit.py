@@ -6,6 +6,8 @@ import time
 import warnings
 from typing import Any
 
+import numpy as np
+
 from fastmlp.base.validation import Array
 from fastmlp.losses.penalties import L2
 from fastmlp.sklearn import _rows
@@ -110,6 +112,13 @@ class Fit:
     def _take_best(self) -> None:
         if self.progress.best_params is not None:
             self.net.params = self.progress.best_params
+
+    def _check_weights(self) -> None:
+        if not np.isfinite(self.net.params).all():
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large "
+                "values and need to be preprocessed."
+            )
 
     def _leave_validation(self) -> None:
         e, progress = self.e, self.progress

@@ -58,6 +58,7 @@ class LbfgsFit(Fit):
             delattr(e, name)
         if progress.by_score:
             self._take_best()
+        self._check_weights()
         e.n_iter_ = len(progress.losses)
         e.loss_ = progress.losses[-1] if progress.losses else float("nan")
         e.loss_curve_ = list(progress.losses)

@@ -55,8 +55,8 @@ validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
     n_threads : int, optional
         ``fastmlp.get_num_threads()`` by default.
     dtype : {"auto", "float32", "float64"}, default "auto"
-        Of the network; "auto" is float32, but float64 for the solver "lbfgs" and for fewer than
-        1,000 rows.
+        Of the network; "auto" is float32, but float64 for the solver "lbfgs", and for fewer than
+        1,000 rows unless ``X`` is float32.
     clip_norm : float, optional
         Largest norm of a step's gradient.
     time_budget : float, optional
