@@ -132,7 +132,7 @@ THREE = linear(np.zeros((2, 3)), np.zeros(3))
         (THREE.predict, SQUARE, [0, 0, 1, 1], {}, "give a network itself"),
         (lambda p: p[:5, 0] > 0, SQUARE, [0, 0, 1, 1], {}, r"classifier: got shape \(5,\)"),
         (lambda p: p[:, 0], SQUARE, [0, 0, 1, 1], {}, "different class ids"),
-        (lambda p: p[:, 0] > 0, SQUARE, list("aabb"), {}, "y: got classes of other types"),
+        (lambda p: p[:, 0] > 0, SQUARE, list("aabb"), {}, "y: got classes of another type"),
         (lambda p: p[:, 0] > 0, SQUARE, [0, 0, 1, 1], {"threshold": 0.5}, "threshold: got 0.5"),
         (
             lambda p: [None] * len(p),

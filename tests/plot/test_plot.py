@@ -64,7 +64,7 @@ def test_history_of_a_real_fit() -> None:
 
 
 def test_empty_history() -> None:
-    with pytest.raises(fm.ArgumentError, match="no epoch"):
+    with pytest.raises(fm.ArgumentError, match="got 0 epochs"):
         plot.loss_curves(history([], []))
 
 

@@ -1,7 +1,7 @@
 """Drawings of graphs, as SVG or PNG: boxes for the nodes, values and gradients on the edges.
 
-Graphviz lays out where its program ``dot`` is installed; elsewhere a plain layout of our own does,
-drawn as SVG by hand and as PNG with Matplotlib (extra ``plot``).
+Graphviz makes the drawing if its program ``dot`` is installed. Otherwise a plain layout is used; a
+PNG then needs Matplotlib (extra ``plot``).
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ _ENDINGS = (".svg", ".png")
 def draw(
     graph: Graph, path: str | os.PathLike[str] | None = None, values: bool = True
 ) -> str | None:
-    """Draw a graph: what `Graph.draw` calls.
+    """Draw a graph; `Graph.draw` calls this.
 
-    Boxes are the inputs, the nodes with their layers, and, rounded, the outputs. An edge shows the
-    shape of a row that runs along it, ``(N, width)``. After ``graph.forward(x, keep=True)`` it
-    shows the value instead, and after ``graph.backward(dy)`` below it, in another colour, the
-    gradient of the loss with respect to that value: a single number with 2 decimals, anything
-    larger as shape, mean and standard deviation. The gradient of a value that several nodes read
-    is the sum of what they send back, and stands in the box of the node that made it. Parameters
-    are shown as they are now.
+    The boxes are the inputs, the nodes with their layers, and the outputs (rounded). An edge shows
+    the shape of its value, ``(N, width)``. After ``graph.forward(x, keep=True)`` it shows the value
+    instead. After ``graph.backward(dy)`` it also shows, below and in another colour, the gradient
+    of the loss with respect to the value. Up to four numbers are written with 2 decimals, larger
+    arrays as shape, mean and standard deviation. If several nodes read a value, the sum of their
+    gradients is in the box of the node that computes the value. Parameters have their present
+    values.
 
     Parameters
     ----------
     graph : Graph
     path : str or path-like, optional
-        Where to write; the ending, ``.svg`` or ``.png``, decides the format.
+        The file to write; its ending, ``.svg`` or ``.png``, decides the format.
     values : bool, default True
-        Whether to show values and gradients, where the last passes kept them.
+        Whether to show values and gradients, if the last passes kept them.
 
     Returns
     -------
@@ -55,16 +55,16 @@ def draw(
     ArgumentError
         `path` has another ending.
     ArgumentTypeError
-        `path` is no path, or `values` no boolean.
+        `path` is not a path, or `values` not a boolean.
     MissingPackageError
-        A PNG is wanted, and neither ``dot`` nor Matplotlib is installed.
+        The file is a PNG, and neither ``dot`` nor Matplotlib is installed.
     OSError
-        The file cannot be written; none is left behind, and an old one is as it was.
+        The file cannot be written; an existing file is unchanged.
 
     Warns
     -----
     RuntimeWarning
-        ``dot`` is installed but failed, so that the plain layout was taken.
+        ``dot`` is installed but failed, so the plain layout was used.
 
     Examples
     --------
@@ -95,7 +95,7 @@ def _ending(path: str | os.PathLike[str]) -> str:
 
 
 def _picture(diagram: Diagram, ending: str) -> bytes:
-    """The whole file; nothing is written before it is complete."""
+    """Return the contents of the file."""
     made = dot.picture(diagram, ending)
     if made is not None:
         return made

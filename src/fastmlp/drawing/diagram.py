@@ -1,4 +1,4 @@
-"""What is to be drawn, before anything has a place: boxes, edges and the text on them."""
+"""The contents of a drawing: boxes, edges and their texts, without positions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Edge:
-    """An arrow between two boxes, by their places in the diagram; one line above, one below."""
+    """An arrow between two boxes, given by index; it has one line of text above, one below."""
 
     tail: int
     head: int
@@ -47,13 +47,13 @@ class Edge:
 
     @property
     def lines(self) -> list[Part]:
-        """What stands on it, from the top."""
+        """The lines of text, from the top."""
         return [line for line in (self.above, self.below) if line is not None]
 
 
 @dataclass(frozen=True)
 class Diagram:
-    """Boxes, each behind those that it reads; edges in the order in which a box reads them."""
+    """Boxes, each after those that it reads, and edges in the order in which a box reads them."""
 
     boxes: tuple[Box, ...]
     edges: tuple[Edge, ...]
@@ -61,7 +61,7 @@ class Diagram:
 
     @classmethod
     def of(cls, graph: Graph, values: bool) -> Diagram:
-        """Return the diagram of a graph, with what its last passes kept if ``values``."""
+        """Return the diagram of a graph; with ``values``, show those that the last passes kept."""
         symbols = [*graph._inputs.values(), *graph._order]
         pairs = [(s, symbol) for symbol in symbols for s in symbol.sources]
         readers = [id(source) for source, _ in pairs] + [id(s) for s in graph._outputs.values()]
@@ -91,7 +91,7 @@ class Diagram:
 
 
 class _Numbers:
-    """Values and gradients that a graph's last passes kept; nothing for None."""
+    """The values and gradients that the last passes of a graph kept; none for None."""
 
     def __init__(self, graph: Graph | None) -> None:
         kept = {} if graph is None else graph._engine.kept_ends
@@ -114,7 +114,7 @@ class _Numbers:
 
 
 def _legend(passes: frozenset[str], edges: Sequence[Edge]) -> tuple[Part, ...]:
-    """What the colours and the numbers mean."""
+    """Return the texts that explain the colours and the numbers."""
     words = (("values", VALUE), ("gradients", GRADIENT))
     shown = tuple((text, colour) for text, colour in words if text in passes)
     several = any(text.startswith("(") for edge in edges for text, _ in edge.lines)
@@ -123,7 +123,7 @@ def _legend(passes: frozenset[str], edges: Sequence[Edge]) -> tuple[Part, ...]:
 
 
 def describe(array: Array) -> str:
-    """Return up to four numbers with 2 decimals, of more the shape, mean and standard deviation.
+    """Return up to four numbers with 2 decimals, or shape, mean and standard deviation of more.
 
     Examples
     --------
@@ -147,7 +147,7 @@ def describe(array: Array) -> str:
 
 
 def number(value: float) -> str:
-    """Return 2 decimals, or powers of ten where these would hide the number or be too long.
+    """Return a number with 2 decimals, or with a power of ten if it is very small or large.
 
     Examples
     --------
@@ -159,7 +159,7 @@ def number(value: float) -> str:
 
 
 def clean(text: str) -> str:
-    """Return text on one line, of sensible length, with nothing that XML cannot hold."""
+    """Return text on one line, of limited length, with only characters that XML allows."""
     line = " ".join(_NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text).split())
     return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
 
@@ -178,7 +178,7 @@ def _is_parameter(symbol: Symbol) -> bool:
 
 
 def _wide(symbol: Symbol) -> str:
-    """What runs along an edge before numbers do."""
+    """Return the shape of a value, for an edge without numbers."""
     return _bracketed(symbol.shape) if _is_parameter(symbol) else f"(N, {_sizes(symbol.shape)})"
 
 

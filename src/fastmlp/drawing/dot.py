@@ -1,4 +1,4 @@
-"""Layout and drawing by Graphviz's program ``dot``, where it is installed."""
+"""Drawing with Graphviz's program ``dot``, if it is installed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ edge [color="{LINE}", arrowsize=0.7, fontname="{_FONT}", fontsize=11]
 
 
 def picture(diagram: Diagram, ending: str) -> bytes | None:
-    """Return the file ``dot`` makes, or None where there is no ``dot`` that works."""
+    """Return the file that ``dot`` makes, or None without a working ``dot``."""
     program = shutil.which("dot")
     if program is None:
         return None
-    # PNG at twice the resolution of a screen; SVG has none, and other units would scale it.
+    # PNG gets twice the resolution of a screen. SVG gets no resolution: it would be scaled.
     options = [f"-T{ending[1:]}", *(["-Gdpi=192"] if ending == ".png" else [])]
     try:
         done = subprocess.run(
@@ -46,7 +46,7 @@ def picture(diagram: Diagram, ending: str) -> bytes | None:
 
 
 def source(diagram: Diagram) -> str:
-    """Return the graph in dot's language; all text is in labels like HTML, escaped as such."""
+    """Return the graph in dot's language; all text is escaped and in HTML-like labels."""
     boxes = "".join(_box(k, box) for k, box in enumerate(diagram.boxes))
     edges = "".join(_edge(edge) for edge in diagram.edges)
     legend = f"label={_label(diagram.legend)} fontsize=11\n" if diagram.legend else ""
@@ -70,11 +70,11 @@ def _label(lines: Iterable[Part], first: str = "") -> str:
 
 def _coloured(part: Part) -> str:
     text, colour = part
-    # A backslash and a letter are an escape to dot, in labels like HTML too.
+    # dot takes a backslash and a letter for an escape, in HTML-like labels too.
     escaped = escape(text).replace("\\", r"\\")
     return f'<font color="{colour}">{escaped}</font>'
 
 
 def _warn(reason: str) -> None:
-    message = f"Graphviz failed, so that the plain layout is drawn: {reason}"
+    message = f"Graphviz failed, so the plain layout is used: {reason}"
     warnings.warn(message, RuntimeWarning, stacklevel=2)

@@ -1,4 +1,4 @@
-"""A plain layout for where there is no ``dot``: columns from left to right, labels on straights."""
+"""The plain layout, without ``dot``: columns from left to right, labels on straight lines."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Scene:
 
 
 def place(diagram: Diagram) -> Scene:
-    """Return the places of everything."""
+    """Return the positions of all parts of a diagram."""
     slots, routes = _slots(diagram)
     columns = _columns([slot for route in routes for slot, _ in route] + slots)
     links = [
@@ -95,12 +95,12 @@ def place(diagram: Diagram) -> Scene:
     return scene
 
 
-# The slots that an edge visits, each with where it enters, from the slot's middle.
+# The slots of an edge, each with the height of its entry, from the middle of the slot.
 _Route = list[tuple[Slot, float]]
 
 
 def _slots(diagram: Diagram) -> tuple[list[Slot], list[_Route]]:
-    """A slot for each box, and the route of each edge through new slots for its bends."""
+    """Return a slot for each box, and the route of each edge through new slots for its bends."""
     into = [[edge for edge in diagram.edges if edge.head == k] for k in range(len(diagram.boxes))]
     slots = [
         Slot(rank, max(PORT * len(entering), _LINE * len(box.lines) + _PADDING))
@@ -139,7 +139,7 @@ def _add_edge(
     widths: list[float],
     labels: list[float],
 ) -> None:
-    """Curves between the columns, straights through them and below the label at the end."""
+    """Add curves between the columns, straight lines through them, and the text at the end."""
     y = route[0][0].y
     points = [(lefts[route[0][0].rank] + widths[route[0][0].rank], y)]
     for slot, port in route[1:]:
@@ -152,7 +152,7 @@ def _add_edge(
         points += [(end, y), (right, y), (right, y)]
     scene.arrows.append(Arrow(edge, points))
     head = route[-1][0].rank
-    # The arrow's point takes some of the room on the right.
+    # The arrow head takes some of the room on the right.
     x = lefts[head] - labels[head] / 2 - 3
     for part, shift in ((edge.above, -SIZE * 0.75), (edge.below, SIZE * 0.8)):
         if part is not None:
@@ -177,6 +177,6 @@ def _box_width(box: Box) -> float:
 
 
 def _text_width(text: str, size: float) -> float:
-    """About how wide text is; characters of East Asian scripts are two."""
+    """Return the approximate width of text; East Asian characters count twice."""
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
     return _EM * size * (len(text) + wide)

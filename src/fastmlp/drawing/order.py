@@ -1,6 +1,6 @@
 """Ranks, order and heights of a layered drawing (Sugiyama, Tagawa and Toda, 1981).
 
-A *slot* is what takes room in a column: a box, or a bend of an edge that passes the column.
+A *slot* takes room in a column: it is a box, or the bend of an edge that passes the column.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PORT = 36.0  # room that an edge needs where it enters a box: a line above it, o
 
 @dataclass
 class Slot:
-    """What takes room in the column ``rank``; ``y`` is its middle."""
+    """A slot in the column ``rank``; ``y`` is the height of its middle."""
 
     rank: int
     height: float
@@ -27,7 +27,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Link:
-    """Part of an edge between neighbouring columns; ``port`` is where it ends, from the middle."""
+    """Part of an edge between adjacent columns; ``port`` is the height of its end in the slot."""
 
     tail: Slot
     head: Slot
@@ -40,7 +40,7 @@ def ranks(diagram: Diagram) -> list[int]:
     for k in range(len(diagram.boxes)):
         found.append(max((1 + found[e.tail] for e in diagram.edges if e.head == k), default=0))
     for k, box in enumerate(diagram.boxes):
-        # A parameter reads nothing: it stands right before its first reader.
+        # A parameter has no inputs: put it in the column before its first reader.
         if box.kind == "node" and not any(edge.head == k for edge in diagram.edges):
             found[k] = min(found[edge.head] for edge in diagram.edges if edge.tail == k) - 1
     return found
@@ -48,10 +48,10 @@ def ranks(diagram: Diagram) -> list[int]:
 
 def arrange(columns: list[list[Slot]], links: Sequence[Link], gap: float) -> None:
     """Order the slots of each column so that few links cross, and set their heights."""
-    neighbours = _Neighbours(links)
+    adjacency = _Adjacency(links)
     best, fewest = [list(column) for column in columns], _crossings(columns, links)
     for sweep in range(_SWEEPS):
-        _sort(columns, neighbours, forwards=sweep % 2 == 0)
+        _sort(columns, adjacency, forwards=sweep % 2 == 0)
         count = _crossings(columns, links)
         if count < fewest:
             best, fewest = [list(column) for column in columns], count
@@ -61,10 +61,10 @@ def arrange(columns: list[list[Slot]], links: Sequence[Link], gap: float) -> Non
     for sweep in range(2 * _SWEEPS):
         sides = (sweep % 2 == 0, sweep % 2 == 1) if sweep < _SWEEPS else (True, True)
         for column in columns if sweep % 2 == 0 else reversed(columns):
-            _spread(column, [neighbours.height(slot, *sides) for slot in column], gap)
+            _spread(column, [adjacency.height(slot, *sides) for slot in column], gap)
 
 
-class _Neighbours:
+class _Adjacency:
     """Links by the slots at their ends."""
 
     def __init__(self, links: Iterable[Link]) -> None:
@@ -75,7 +75,7 @@ class _Neighbours:
             self._out.setdefault(id(link.tail), []).append(link)
 
     def barycentre(self, slot: Slot, places: dict[int, float], forwards: bool) -> float:
-        """Mean place of the neighbours on one side; the slot's own where there are none."""
+        """Return the mean position of the adjacent slots on one side; without any, its own."""
         if forwards:
             found = [places[id(link.tail)] for link in self._into.get(id(slot), ())]
         else:
@@ -83,7 +83,7 @@ class _Neighbours:
         return sum(found) / len(found) if found else places[id(slot)]
 
     def height(self, slot: Slot, left: bool, right: bool) -> float:
-        """Where the links on these sides would be straight, on average."""
+        """Return the height at which the links on these sides are straight, on average."""
         found = [link.tail.y - link.port for link in self._into.get(id(slot), ()) if left]
         found += [link.head.y + link.port for link in self._out.get(id(slot), ()) if right]
         return sum(found) / len(found) if found else slot.y
@@ -97,11 +97,11 @@ def _places(columns: Iterable[Sequence[Slot]]) -> dict[int, float]:
     return {id(slot): float(k) for column in columns for k, slot in enumerate(column)}
 
 
-def _sort(columns: list[list[Slot]], neighbours: _Neighbours, forwards: bool) -> None:
+def _sort(columns: list[list[Slot]], adjacency: _Adjacency, forwards: bool) -> None:
     places = _places(columns)
     for column in columns if forwards else reversed(columns):
-        # The places of this column stay as they were while it is sorted.
-        keys = {id(s): neighbours.barycentre(s, places, forwards) for s in column}
+        # Compute the keys first: sorting changes the positions.
+        keys = {id(s): adjacency.barycentre(s, places, forwards) for s in column}
         column.sort(key=lambda slot, keys=keys: keys[id(slot)])  # type: ignore[misc]
         places.update(_places([column]))
 
@@ -122,9 +122,9 @@ def _crossings(columns: Sequence[Sequence[Slot]], links: Iterable[Link]) -> int:
 
 
 def _spread(column: Sequence[Slot], wanted: Sequence[float], gap: float) -> None:
-    """Set heights as near to the wanted ones as order and distances allow, in least squares.
+    """Set the heights closest to the wanted ones, in least squares, with order and distances.
 
-    Without the distances this is isotonic regression: pool adjacent violators.
+    Up to the distances this is isotonic regression, by pooling adjacent violators.
     """
     offsets, pools = [0.0], list[tuple[float, int]]()
     for above, below in pairwise(column):

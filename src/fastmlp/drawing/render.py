@@ -1,4 +1,4 @@
-"""A placed drawing as SVG, written by hand, or as PNG, with Matplotlib."""
+"""Write a laid-out drawing as SVG, or with Matplotlib as PNG."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastmlp.plot import figure
 
 _ROUND = {"output": 9.0}
 _PIXELS_PER_INCH = 100.0
-_DPI, _MOST_PIXELS = 200.0, 16_000.0  # Agg has no more than 65,535 on a side
+_DPI, _MOST_PIXELS = 200.0, 16_000.0  # Agg allows at most 65,535 on a side
 
 
 def svg(scene: Scene) -> bytes:
@@ -91,6 +91,6 @@ def png(scene: Scene) -> bytes:
 
 
 def _head(arrow: Arrow) -> Iterable[Point]:
-    """The corners of an arrow's point: all arrows end to the right."""
+    """Return the corners of an arrow head; all arrows point to the right."""
     x, y = arrow.points[-1]
     return (x, y), (x - 8, y - 3.5), (x - 8, y + 3.5)

@@ -1,7 +1,7 @@
-"""Pictures of training, networks and predictions, by Matplotlib (extra ``plot`` or ``cli``).
+"""Plots of training, networks and predictions with Matplotlib (extra ``plot`` or ``cli``).
 
-Each function draws into the `Axes` it is given, or into a new `Figure` that belongs to no window:
-nothing here imports pyplot, chooses a backend or shows anything. Save with
+Each function draws into the `Axes` that it gets, or into a new `Figure` without a window. Nothing
+here imports pyplot, chooses a backend or shows anything. Save a plot with
 ``ax.figure.savefig("picture.png")``.
 """
 

@@ -1,4 +1,4 @@
-"""What all pictures share: the figure without a window, and the colours."""
+"""The figure without a window and the colours, which all plots use."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#6B6B6B"
 
 
 def figure(width: float = 5.2, height: float = 4.2) -> Figure:
-    """Make a figure, in inches, that needs no display and no pyplot.
+    """Make a figure, its size in inches, that needs no display and no pyplot.
 
     Raises
     ------
     MissingPackageError
-        Matplotlib is not installed; the message names the extra that brings it.
+        Matplotlib is not installed; the message names the extra that installs it.
 
     Examples
     --------
@@ -38,5 +38,5 @@ def figure(width: float = 5.2, height: float = 4.2) -> Figure:
 
 
 def clear_spines(ax: Axes) -> None:
-    """Take the upper and the right line off the frame."""
+    """Remove the top and right lines of the frame."""
     ax.spines[["top", "right"]].set_visible(False)

@@ -1,4 +1,4 @@
-"""Decision regions of classifiers of two features."""
+"""Plot of the decision regions of a classifier of two features."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from fastmlp.plot.base import clear_spines, figure
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe and Ito's palette; beyond these, colours are taken from a colour map.
+# Okabe and Ito's palette; for more classes, the colours come from a colour map.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#6B6B6B")
-MAX_CLASSES = 40  # more are no classes but scores, taken for them
+MAX_CLASSES = 40  # more different values are probably scores, not classes
 _MOST_IN_A_COLUMN = 10  # names of classes in the legend
 _MARGIN = 0.08  # of the points' range, on each side
 
@@ -36,17 +36,17 @@ def decision_boundary(
     resolution: int = 300,
     threshold: float | None = None,
 ) -> Axes:
-    """Draw the regions in which a classifier of two features predicts each class, and points.
+    """Draw the regions in which a classifier predicts each class, and the points.
 
     Parameters
     ----------
     classifier : Network, or callable from (M, 2) to (M,)
-        A network with one input of width 2. With several output columns the class is the index of
-        the largest; with one, it is 1 where the score is above `threshold`, else 0 (or -1, where
-        `y` holds -1). A callable returns any class ids that can be sorted: a scikit-learn
-        estimator's ``predict``.
+        A network with one input of width 2. With several output columns, the class is the index of
+        the largest. With one column, it is 1 where the score is above `threshold`, else 0 (or -1 if
+        `y` holds -1). A callable, such as a scikit-learn estimator's ``predict``, returns class ids
+        that can be sorted.
     x : array-like of shape (N, 2)
-        The points; 1 or more.
+        The points; at least one.
     y : array-like of shape (N,) or (N, 1)
         Their true classes.
     ax : matplotlib.axes.Axes, optional
@@ -54,12 +54,12 @@ def decision_boundary(
     resolution : int, default 300
         The regions are computed at ``resolution**2`` points.
     threshold : float, optional
-        For networks of one output column. 0 by default, and 0.5 where a ``Sigmoid`` comes last.
+        For networks with one output column: 0.5 by default after a ``Sigmoid``, else 0.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes drawn into. The title says how many of the points are predicted wrongly.
+        The axes drawn into. The title gives the number of wrongly predicted points.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def _classes_of_points(y: ArrayLike, rows: int) -> NDArray[Any]:
 
 
 def _predictor(classifier: Any, true: NDArray[Any], threshold: float | None) -> _Classifier:
-    """A function from (M, 2) to (M,), whatever the classifier is."""
+    """Return a function from (M, 2) to (M,) for any kind of classifier."""
     if isinstance(classifier, Network):
         return _of_network(classifier, true, threshold)
     if not callable(classifier):
@@ -182,16 +182,16 @@ def _checked(returned: ArrayLike, rows: int) -> NDArray[Any]:
 
 
 def _index(*parts: NDArray[Any]) -> tuple[list[Any], list[NDArray[np.int64]]]:
-    """All classes, sorted, and each part as indices among them."""
+    """Return all classes, sorted, and each part as indices into them."""
     if len({part.dtype.kind in "biuf" for part in parts}) > 1:
         kinds = f"{parts[0].dtype} and {parts[-1].dtype}"
         raise ArgumentError(
-            f"y: got classes of other types than the classifier's, {kinds}; want one"
+            f"y: got classes of another type than the classifier's, {kinds}; want one type"
         )
     try:
         classes, every = np.unique(np.concatenate(parts), return_inverse=True)
     except TypeError as error:
-        raise ArgumentError(f"y: got classes that cannot be sorted; want some: {error}") from error
+        raise ArgumentError(f"y: got classes that cannot be sorted: {error}") from error
     if len(classes) > MAX_CLASSES:
         raise ArgumentError(
             f"classifier: got {len(classes)} different class ids; want at most {MAX_CLASSES}"
@@ -216,7 +216,7 @@ def _draw_regions(
 ) -> None:
     from matplotlib.colors import to_rgb
 
-    # Pale colours instead of transparent ones, which vector formats would blend with the grid.
+    # Pale, not transparent colours: vector formats would blend transparent ones with the grid.
     pale = 0.72 + 0.28 * np.array([to_rgb(colour) for colour in colours])
     ax.imshow(
         pale[regions],

@@ -1,4 +1,4 @@
-"""Losses by epoch."""
+"""Plot of the losses of each epoch."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LOG_SCALE_RATIO = 30.0  # losses that span more than this are illegible on a lin
 
 
 class LossHistory(Protocol):
-    """What `loss_curves` reads of a `History`: one loss per epoch."""
+    """The part of a `History` that `loss_curves` reads: one loss for each epoch."""
 
     @property
     def loss(self) -> Sequence[float]: ...
@@ -33,9 +33,9 @@ def loss_curves(history: LossHistory, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     history : History
-        What `fastmlp.fit` returned, or any object with the sequences `loss` and `val_loss` (one
-        number per epoch, in the loss's own unit; `val_loss` may be empty). The epoch marked is its
-        `best_epoch` (index from 0) where it has one, else that of the least loss.
+        The result of `fastmlp.fit`, or any object with the sequences `loss` and `val_loss` (one
+        number for each epoch; `val_loss` may be empty). The mark is at its `best_epoch` (index from
+        0) if it has one, else at the least loss.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
 
@@ -47,7 +47,7 @@ def loss_curves(history: LossHistory, ax: Axes | None = None) -> Axes:
     Raises
     ------
     ArgumentError
-        `history` holds no epoch.
+        `history` has no epoch.
     MissingPackageError
         Matplotlib is not installed.
 
@@ -61,11 +61,11 @@ def loss_curves(history: LossHistory, ax: Axes | None = None) -> Axes:
     loss = np.asarray(history.loss, dtype=np.float64)
     val_loss = np.asarray(history.val_loss, dtype=np.float64)
     if loss.size == 0:
-        raise ArgumentError("history holds no epoch: expected the result of a fit of 1 or more")
+        raise ArgumentError("history: got 0 epochs; want the result of a fit of at least one")
     ax = figure().subplots() if ax is None else ax
     for values, colour, label in ((loss, BLUE, "training"), (val_loss, ORANGE, "validation")):
         if values.size:
-            # One epoch alone would be a line without length.
+            # A single epoch would be a line without length.
             marker = "o" if values.size == 1 else ""
             epochs = np.arange(1, values.size + 1)
             ax.plot(epochs, values, color=colour, marker=marker, linewidth=1.8, label=label)

@@ -1,4 +1,4 @@
-"""What goes through the layers of a network, forwards and backwards."""
+"""Histograms of the activations, weights and gradients of each layer."""
 
 from __future__ import annotations
 
@@ -29,36 +29,37 @@ def histograms(
 ) -> NDArray[Any]:
     """Draw histograms of each layer's activations and weights, and of its gradients.
 
-    A line for each layer. Activations are what it gives; of a ``ReLU``, the share of dead units is
-    told: those that are 0 for every row. Weights are its parameters but the biases. Gradients are
-    those of the loss with respect to the activations, their sizes on one logarithmic scale for all
-    layers, with their root mean square (rms): where they vanish, it falls from line to line, the
-    last to the first. Zeros have no place on that scale; their share is told.
+    There is one line for each layer. Activations are its outputs; for a ``ReLU`` the title gives
+    the fraction of dead units, which are 0 for every row. Weights are its parameters without
+    biases. Gradients are the absolute gradients of the loss with respect to the activations, on one
+    logarithmic scale for all layers, with their root mean square (rms). If gradients vanish, the
+    rms falls from the last layer to the first. The scale has no place for zeros, so the title gives
+    their fraction.
 
     Parameters
     ----------
     net : Sequential or Graph
-        Unchanged: a copy runs, as it does outside training.
+        Unchanged: a copy is run, in prediction mode.
     x : array_like, shape (N, in_features)
-        At least one row; of each input, by name, where there are several.
+        At least one row; a dict by name if there are several inputs.
     y : array_like, optional
-        Targets, as `loss` takes them; of each output, by name, where there are several.
+        Targets, as `loss` takes them; a dict by name if there are several outputs.
     loss : Loss, object with forward and backward, or dict of them; optional
-        As ``fit`` takes it. Without `y` and `loss` there are no gradients to be drawn.
+        As ``fit`` takes it. Without `y` and `loss`, no gradients are drawn.
     bins : int, default 40
         Bars of each histogram.
 
     Returns
     -------
     ndarray of matplotlib.axes.Axes, shape (layers, 3), or (layers, 2) without gradients
-        All of one figure: ``axes[0, 0].figure``. Axes without anything to show are empty.
+        All in one figure, ``axes[0, 0].figure``. Axes are empty if there is nothing to show.
 
     Raises
     ------
     ArgumentError
         A shape or value does not fit, or one of `y` and `loss` is given without the other.
     ArgumentTypeError
-        `net` is no network, `loss` no loss, or an array does not hold numbers.
+        `net` is not a network, `loss` not a loss, or an array does not hold numbers.
     MissingPackageError
         Matplotlib is not installed.
 
@@ -78,13 +79,13 @@ def histograms(
         missing, given = ("loss", "y") if loss is None else ("y", "loss")
         raise ArgumentError(f"{missing}: got None; want it together with {given}")
     validation.integer(bins, "bins", 1, 10_000)
-    twin = net.copy()
-    _run(twin, x, y, loss)
+    copied = net.copy()
+    _run(copied, x, y, loss)
     columns = 2 if loss is None else 3
-    picture = figure(3.6 * columns + 1.2, 0.7 + 1.15 * len(twin.layers))
-    axes: NDArray[Any] = picture.subplots(len(twin.layers), columns, squeeze=False)
-    edges = _common_edges([_gradient(layer) for layer in twin.layers], bins)
-    for row, layer, name in zip(axes, twin.layers, twin.layer_names(), strict=True):
+    picture = figure(3.6 * columns + 1.2, 0.7 + 1.15 * len(copied.layers))
+    axes: NDArray[Any] = picture.subplots(len(copied.layers), columns, squeeze=False)
+    edges = _common_edges([_gradient(layer) for layer in copied.layers], bins)
+    for row, layer, name in zip(axes, copied.layers, copied.layer_names(), strict=True):
         _draw_activations(row[0], layer, bins)
         _bars(row[1], _weights(layer), bins, _GREEN)
         if columns == 3:
@@ -96,7 +97,7 @@ def histograms(
 
 
 def _run(net: Network, x: Any, y: Any, loss: Any) -> None:
-    """A pass forwards, and one backwards if there is a loss, that keep what layers give."""
+    """Run forward, and backward if there is a loss, and keep the values of all layers."""
     rows = net.matrices(x)
     if len(rows[0]) == 0:
         raise ArgumentError("x: got 0 rows; want 1 or more")
@@ -110,7 +111,7 @@ def _run(net: Network, x: Any, y: Any, loss: Any) -> None:
 
 
 def _activation(layer: Layer) -> Array | None:
-    # A parameter has no activation: it may run as a part of the product that reads it.
+    # A parameter has no activation: it may be fused into the product that reads it.
     return None if isinstance(layer, Parameter) else layer.output
 
 
@@ -139,13 +140,13 @@ def _bars(ax: Axes, values: Array | None, bins: int, colour: str, note: str = ""
     finite = values[np.isfinite(values)].astype(np.float64)
     counts, edges = _histogram(finite, bins)
     ax.stairs(counts, edges, fill=True, color=colour, alpha=0.85)
-    _finish(ax, [note, _not_finite(values)])
+    _label(ax, [note, _not_finite(values)])
 
 
 def _histogram(finite: NDArray[np.float64], bins: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Counts and edges, with room around a value that is the only one."""
+    """Return counts and edges; a single value gets some room around it."""
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 0.0)
-    # Bars between neighbouring floats would have no width.
+    # Bars between adjacent floats would have no width.
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         room = 0.5 * (abs(low) or 1.0)
         low, high = low - room, high + room
@@ -153,18 +154,18 @@ def _histogram(finite: NDArray[np.float64], bins: int) -> tuple[NDArray[Any], ND
 
 
 def _common_edges(gradients: list[Array | None], bins: int) -> NDArray[np.float64]:
-    """Edges, equal in the logarithm, around the sizes of all gradients."""
+    """Return edges, equally spaced in the logarithm, around the sizes of all gradients."""
     sizes = [_sizes(gradient) for gradient in gradients if gradient is not None]
     every = np.concatenate([*sizes, np.empty(0)])
     low, high = (every.min(), every.max()) if every.size else (1.0, 1.0)
     room = 1.1 if high > low else 3.0
-    # Subnormal numbers have no smaller ones beside them.
+    # Dividing a subnormal number could give 0.
     low = max(low / room, np.finfo(np.float64).tiny)
     return np.geomspace(low, high * room, bins + 1)
 
 
 def _sizes(gradient: Array) -> NDArray[np.float64]:
-    """Magnitudes that a logarithmic scale can show."""
+    """Return the magnitudes that a logarithmic scale can show."""
     found: NDArray[np.float64] = np.abs(gradient[np.isfinite(gradient) & (gradient != 0)])
     return found.astype(np.float64).ravel()
 
@@ -179,7 +180,7 @@ def _draw_gradients(ax: Axes, gradient: Array | None, edges: NDArray[np.float64]
     finite = gradient[np.isfinite(gradient)].astype(np.float64)
     zeros = float((finite == 0).mean()) if finite.size else 0.0
     rms = f"rms {np.sqrt(np.square(finite).mean()):.1e}" if finite.size else ""
-    _finish(ax, [rms, f"{zeros:.0%} are 0" if zeros else "", _not_finite(gradient)])
+    _label(ax, [rms, f"{zeros:.0%} are 0" if zeros else "", _not_finite(gradient)])
 
 
 def _not_finite(values: Array) -> str:
@@ -187,7 +188,7 @@ def _not_finite(values: Array) -> str:
     return f"{count} not finite" if count else ""
 
 
-def _finish(ax: Axes, notes: list[str]) -> None:
+def _label(ax: Axes, notes: list[str]) -> None:
     ax.set_yticks([])
     ax.tick_params(which="both", labelsize=8)
     ax.set_title(", ".join(filter(None, notes)), loc="right", fontsize=8)
@@ -196,7 +197,7 @@ def _finish(ax: Axes, notes: list[str]) -> None:
 
 
 def _name_row(ax: Axes, name: str, layer: Layer) -> None:
-    """Left of the row, where it stays also if the axes show nothing."""
+    """Write the name of a layer to the left of its row."""
     words = f"{name}\n{type(layer).__name__}"
     ax.text(-0.06, 0.5, words, transform=ax.transAxes, ha="right", va="center", fontsize=9,
             color=GREY, parse_math=False)  # fmt: skip

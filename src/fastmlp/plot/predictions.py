@@ -1,4 +1,4 @@
-"""Predictions beside the truth: of classes, and of numbers."""
+"""Plots of predictions against true values: classes and numbers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def confusion_matrix(
     labels: Sequence[Any] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw how often each true class was predicted as each class.
+    """Draw the number of rows of each true class that were predicted as each class.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ def confusion_matrix(
     Returns
     -------
     matplotlib.axes.Axes
-        The axes drawn into. Cells hold counts; colours hold the share of the row, that is, of the
-        true class.
+        The axes drawn into. Cells show counts; colours show the fraction of the true class, which
+        is the row.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def _pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[A
     true, predicted = np.asarray(y_true), np.asarray(y_pred)
     if true.size != predicted.size or true.size == 0:
         raise ArgumentError(
-            "y_true and y_pred must hold the same number of values, 1 or more, "
+            "y_true and y_pred must hold the same number of values, at least one; "
             f"got shapes {true.shape} and {predicted.shape}"
         )
     return true.reshape(-1), predicted.reshape(-1)
@@ -148,7 +148,7 @@ def _pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[A
 def _count(
     true: NDArray[Any], predicted: NDArray[Any], labels: Sequence[Any] | None
 ) -> tuple[list[str], NDArray[np.int64]]:
-    """Names of the C classes, and counts of shape (C, C), true classes as rows."""
+    """Return the names of the C classes, and counts (C, C) with true classes as rows."""
     both = np.concatenate([true, predicted])
     names: Sequence[Any]
     if labels is None:
@@ -179,7 +179,7 @@ def _separate_cells(ax: Axes, classes: int) -> None:
 
 
 def _write_counts(ax: Axes, counts: NDArray[np.int64], share: NDArray[np.float64]) -> None:
-    """Write the counts; those of wrong predictions in orange, which a pale cell would hide."""
+    """Write the counts; those of wrong predictions are orange, so that they are seen."""
     size = min(12.0, max(8.0, 110 / len(counts)))
     for (row, column), count in np.ndenumerate(counts):
         if count:

@@ -1,17 +1,17 @@
-"""The float64 NumPy twin of every operation of fastmlp.
+"""The float64 NumPy reference of every operation of fastmlp.
 
-It is written to be read: one small file per family, each function as close to the formula on the
-blackboard as numerical stability allows. The tests compare every compiled kernel with it, so it is
-the definition of what the library computes. It needs NumPy and the standard library only, and
-nothing else of the package.
+It is written to be read: one small file for each family, and each function as close to the textbook
+formula as numerical stability allows. The tests compare every compiled kernel with it, so it
+defines what the library computes. It needs only NumPy and the standard library, and nothing else of
+the package.
 
 ===================  ===========================================================================
 file                 family
 ===================  ===========================================================================
 ``activations.py``   non-linearities ``f`` and their derivatives ``df``
 ``layers.py``        ``forward`` and ``backward`` of the layers, and chains of them
-``joins.py``         those of layers that read several values
-``norms.py``         layers that bring rows or columns to mean 0 and variance 1
+``joins.py``         the same for layers with several inputs
+``norms.py``         layers that normalise rows or columns to mean 0 and variance 1
 ``losses.py``        losses and their gradients, with sample weights
 ``penalties.py``     L2, L1, Lp on the weights
 ``optimizers.py``    update rules on one flat array; clipping

@@ -1,17 +1,17 @@
 """Activations ``f`` and their derivatives ``df``, element by element.
 
 Every function takes ``z`` (array-like of any shape, converted to float64) and then its parameters,
-and returns a float64 array of the same shape. The derivative is named ``d_`` + the function's name
-and is also a function of ``z``. Rules kept by all of them:
+and returns a float64 array of the same shape. The derivative ``d_<name>`` is also a function of
+``z``. All of them follow these rules:
 
-* accurate to a few ulps of the terms that are added, in the far tails too (``gelu(-10)`` is not 0);
-* at ``-inf`` and ``inf`` the limit, never ``inf * 0``; no warnings for any input;
-* NaN in, NaN out, save the constant derivatives of ``identity`` and ``step``;
-* at a kink the derivative is the one from the left, the side of ``z <= 0``.
+* the error is a few ulps of the added terms, in the far tails too (``gelu(-10)`` is not 0);
+* ``-inf`` and ``inf`` give the limit, never ``inf * 0``; no input gives a warning;
+* NaN gives NaN, except in the constant derivatives of ``identity`` and ``step``;
+* at a kink the derivative is the one from the left, where ``z <= 0``.
 
-Sources: PyTorch's definitions, but for the leaky slope, which is 0.1, and for softplus, which has
-no threshold. Hendrycks & Gimpel 2016 (GELU), Clevert et al. 2016 (ELU), Klambauer et al. 2017
-(SELU), Misra 2019 (Mish).
+Sources: PyTorch's definitions, except that the leaky slope is 0.1 and softplus has no threshold.
+Hendrycks & Gimpel 2016 (GELU), Clevert et al. 2016 (ELU), Klambauer et al. 2017 (SELU), Misra 2019
+(Mish).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _erfc = np.vectorize(math.erfc, otypes=[np.float64])
 
 
 def _times(z: Array, factor: Array) -> Array:
-    """``z * factor`` where a vanished factor wins, because it decays faster than ``z`` grows."""
+    """``z * factor``, but 0 where the factor is 0: it decays faster than ``z`` grows."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         return np.where(factor == 0.0, 0.0, z * factor)
 
@@ -110,7 +110,7 @@ def d_elu(z: ArrayLike, alpha: float = 1.0) -> Array:
 
 
 def selu(z: ArrayLike) -> Array:
-    """``scale * elu(z, alpha)`` with the two constants that keep mean 0 and variance 1.
+    """``scale * elu(z, alpha)``; the two constants keep mean 0 and variance 1.
 
     >>> selu([0.0, 1.0]).round(4)
     array([0.    , 1.0507])
@@ -265,7 +265,7 @@ def step(z: ArrayLike) -> Array:
 
 
 def d_step(z: ArrayLike) -> Array:
-    """0 everywhere: nothing can be learnt through a step."""
+    """0 everywhere: no gradient passes through a step."""
     return np.zeros_like(as_float(z))
 
 

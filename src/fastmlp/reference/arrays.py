@@ -1,4 +1,4 @@
-"""The one array type of the twin: float64."""
+"""The array type of the reference: float64."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Layers that read several values: ``forward(*inputs)``, and ``backward`` gives one gradient each.
+"""Layers with several inputs: ``backward`` returns one gradient for each input of ``forward``.
 
-Of equal values, the first is the largest: it takes the whole gradient.
+Of equal values, the first counts as the largest and gets the whole gradient.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .arrays import Array, as_float
 
 
 class Join:
-    """A node with several inputs."""
+    """A layer with several inputs."""
 
     inputs: list[Array]
 
@@ -47,7 +47,7 @@ class Add(Join):
 
 
 class Multiply(Join):
-    """``y = a * b * ...``; backward: ``dy`` times the others.
+    """``y = a * b * ...``; backward: ``dy`` times the other inputs.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class Maximum(Join):
 
 
 class Concat(Join):
-    """The inputs side by side; backward: each its columns of ``dy``.
+    """The inputs concatenated by columns; backward: each input gets its columns of ``dy``.
 
     Examples
     --------

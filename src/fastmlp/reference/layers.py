@@ -1,8 +1,8 @@
-"""Layers in the lecture's form: ``forward`` computes and saves what ``backward`` needs;
-``backward`` multiplies the upstream gradient by the local one and passes it downstream.
+"""Layers with ``forward`` and ``backward``, as they are taught.
 
-Rows are samples: ``x`` is (N, fan_in). Parameters are given by the caller as plain arrays, because
-how to initialise them is not the business of these formulas.
+``forward`` computes the output and saves what ``backward`` needs. ``backward`` multiplies the
+upstream gradient by the local one and returns the gradient with respect to the input. Rows are
+samples: ``x`` is (N, fan_in). The caller gives the parameters as plain arrays.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Activation(Layer):
 class Softmax(Layer):
     """``y_j = exp(z_j) / sum_k exp(z_k)`` in each row; backward: ``dz = y * (dy - dy . y)``.
 
-    The row's maximum is subtracted first: it changes nothing but keeps ``exp`` from overflowing.
+    The row's maximum is subtracted first: the result is the same, and ``exp`` does not overflow.
 
     Examples
     --------
@@ -134,14 +134,14 @@ class Softmax(Layer):
 
 
 class Dropout(Layer):
-    """Training: each element becomes 0 with probability ``p``, else is scaled by ``1 / (1 - p)``.
+    """In training, zero each element with probability ``p``, scale the rest by ``1 / (1 - p)``.
 
-    Otherwise the identity. The mask is a function of (seed, node, step, element), where ``step``
-    counts the training forwards done so far and ``node`` is this layer's position in the network.
+    Outside training it is the identity. The mask is a function of (seed, node, step, element):
+    ``step`` counts the training passes so far, and ``node`` is the layer's position in the network.
 
     Parameters
     ----------
-    p : probability of dropping, 0 <= p <= 1; everything is 0 at 1
+    p : probability of zeroing, 0 <= p <= 1
     seed : the network's seed, 0 <= seed < 2**64
     node : the layer's index in the network
 

@@ -1,8 +1,8 @@
 """Losses: one number from scores and targets, and its gradient with respect to the scores.
 
-``scores`` is (N, C). Each loss writes down ``rows(scores, target)``: the loss of every row, (N,),
-and its gradient, (N, C), a sample at a time. Weighting and averaging are the same for all of them
-and stand once, in `Loss.forward`:
+``scores`` is (N, C). Each loss defines ``rows(scores, target)``, which returns the loss (N,) and
+the gradient (N, C) of every row by itself. `Loss.forward` does the weighting and averaging for all
+of them:
 
 * ``reduction="sum"``:  ``sum_i w_i l_i``
 * ``reduction="mean"``: ``sum_i w_i l_i / sum_i w_i`` (0 when the weights sum to 0); losses that are
@@ -26,7 +26,7 @@ Reduction = Literal["mean", "sum"]
 
 
 class Loss:
-    """Weighting and reduction; a subclass gives ``rows``.
+    """Base of the losses: weighting and reduction; a subclass defines ``rows``.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Loss:
     def forward(
         self, scores: ArrayLike, target: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> float:
-        """The reduced loss; keeps its gradient for `backward`."""
+        """Return the reduced loss; keep its gradient for `backward`."""
         scores = as_float(scores)
         weight = np.ones(len(scores)) if sample_weight is None else as_float(sample_weight)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
@@ -74,7 +74,7 @@ class Loss:
 
 
 def one_hot(labels: ArrayLike, classes: int) -> Array:
-    """Labels 0..classes-1, (N,), as rows of probabilities, (N, classes).
+    """Return labels 0..classes-1, (N,), as rows of probabilities, (N, classes).
 
     Examples
     --------
@@ -215,8 +215,9 @@ class HuberLoss(Loss):
 class MultiMarginLoss(Loss):
     """The multiclass SVM loss ``sum_{j != y} max(0, s_j - s_y + margin)``.
 
-    Summed over the wrong classes and not divided by C (PyTorch's divides). Each class inside the
-    margin pushes its own score down by 1 and the right one up by 1; exactly on it, none.
+    It is summed over the wrong classes and not divided by C (PyTorch's is divided). Each wrong
+    class inside the margin has gradient 1 and adds -1 to that of the right class. A class exactly
+    on the margin adds nothing.
 
     Examples
     --------
@@ -264,7 +265,7 @@ class PoissonNLLLoss(Loss):
 
 
 class QuantileLoss(Loss):
-    """The pinball loss ``max(q d, (q - 1) d)``, ``d = t - s``; least at the q-quantile of t.
+    """The pinball loss ``max(q d, (q - 1) d)``, ``d = t - s``; minimal at the q-quantile of t.
 
     Scores have ``C = k * len(quantiles)`` columns: column ``c`` predicts quantile
     ``c % len(quantiles)`` of output ``c // len(quantiles)``. The target is (N, k), or (N, C) with

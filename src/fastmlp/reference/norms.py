@@ -1,4 +1,4 @@
-"""Layers that bring values to mean 0 and variance 1: each row's, or each column's over the batch.
+"""Layers that normalise each row, or each column over the batch, to mean 0 and variance 1.
 
 ``x_hat = (x - mean) / sqrt(var + eps)``, ``y = gamma x_hat + beta``, with the biased variance.
 """
@@ -13,7 +13,7 @@ from .layers import Layer
 
 
 class _Norm(Layer):
-    """What both have: ``gamma`` and ``beta``, and backward through fixed moments."""
+    """Base of both: ``gamma``, ``beta`` and the common part of backward."""
 
     axis: int
 
@@ -48,7 +48,7 @@ class _Norm(Layer):
 
 
 class LayerNorm(_Norm):
-    """Rows to mean 0 and variance 1.
+    """Normalise each row to mean 0 and variance 1.
 
     Parameters
     ----------
@@ -70,13 +70,13 @@ class LayerNorm(_Norm):
 
 
 class BatchNorm(_Norm):
-    """Columns to mean 0 and variance 1: by the batch's moments in training, else by running ones.
+    """Normalise each column: with the batch's moments in training, else with the running ones.
 
     Parameters
     ----------
     gamma, beta : array-like (features,)
     eps : added to the variance
-    momentum : how much a batch counts in the running moments, whose variance is unbiased
+    momentum : the weight of a batch in the running moments; their variance is unbiased
 
     Examples
     --------

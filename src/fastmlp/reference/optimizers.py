@@ -57,7 +57,7 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Running mean ``m`` of g and ``v`` of g^2, both freed of their start at 0:
+    """Running means ``m`` of g and ``v`` of g^2, both corrected for their start at 0:
     ``params -= lr * m_hat / (sqrt(v_hat) + eps)``; with ``eps_hat``, ``eps`` is added to
     ``sqrt(v)`` before its correction.
 

@@ -1,11 +1,12 @@
 """Random numbers as a pure function of (seed, stream, step, element).
 
-Philox4x32-10 is a block cipher used as a generator: it turns a counter of four 32-bit words into
-four random words, under a key of two. There is no state to carry along, so any element can be had
-at any time, in any order, on any thread, and always has the same value.
+Philox4x32-10 is a block cipher used as a generator: with a key of two 32-bit words, it turns a
+counter of four words into four random words. It has no state: any element can be computed at any
+time, in any order, on any thread, with the same value.
 
-The key is the seed. Sixteen blocks at a time make 64 consecutive elements, word by word: the
-arrangement in which vector registers of any width produce neighbouring elements.
+The key is the seed. Sixteen blocks make 64 consecutive elements: first the first words of all
+blocks, then the second words, ... In this order, vector registers of any width hold adjacent
+elements.
 
 Streams: node ``n`` of a network uses ``4n`` for weights, ``4n + 1`` for the bias, ``4n + 2`` for
 its dropout mask; ``0xFFFFFFFF`` shuffles, ``0xFFFFFFFE`` splits.
@@ -40,9 +41,9 @@ def philox4x32(counter: ArrayLike, key: tuple[int, int]) -> NDArray[np.uint32]:
     """
     words = np.asarray(counter, dtype=np.uint64)
     c0, c1, c2, c3 = (words[..., i] for i in range(4))
-    for turn in range(10):
+    for number in range(10):
         k0, k1 = (
-            np.uint64((k + turn * s) & 0xFFFFFFFF) for k, s in zip(key, _KEY_STEPS, strict=True)
+            np.uint64((k + number * s) & 0xFFFFFFFF) for k, s in zip(key, _KEY_STEPS, strict=True)
         )
         product0, product1 = _MULTIPLIERS[0] * c0, _MULTIPLIERS[1] * c2
         c0, c1, c2, c3 = (
@@ -55,7 +56,7 @@ def philox4x32(counter: ArrayLike, key: tuple[int, int]) -> NDArray[np.uint32]:
 
 
 def random_u32(elements: ArrayLike, seed: int, stream: int, step: int = 0) -> NDArray[np.uint32]:
-    """The random words of the given element indices, (n,), of a stream at a step.
+    """Return the random words of the elements with these indices, (n,), of a stream at a step.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The whole training loop, step for step, and gradients by central differences."""
+"""The training loop, step by step, and gradients by central differences."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from .rng import permutation
 
 
 class Trainer:
-    """Forward, loss, backward, penalties, clipping, update.
+    """Runs steps: forward, loss, backward, penalties, clipping, update.
 
     Parameters
     ----------
-    net, loss, optimizer : what is trained, on what, how
+    net, loss, optimizer : the network and how it is trained
     penalties : added to the loss, for every weight matrix
-    clip_norm : largest norm of the gradient, penalties' part included; 0 for no limit
+    clip_norm : largest norm of the gradient, with penalties; 0 for no limit
 
     Examples
     --------
@@ -69,9 +69,9 @@ class Trainer:
         sample_weight: ArrayLike | None = None,
         lrs: Sequence[float] | None = None,
     ) -> Iterator[tuple[int, float]]:
-        """Steps through the samples in the given order; yields (rows, loss) after each update.
+        """Run the steps of an epoch in the given order; yield (rows, loss) after each update.
 
-        The last batch has what is left. ``lrs`` gives every step its own learning rate.
+        The last batch has the remaining rows. ``lrs`` gives every step its own learning rate.
         """
         x, target = as_float(x), np.asarray(target)
         weight = None if sample_weight is None else as_float(sample_weight)
@@ -106,15 +106,15 @@ def fit(
     shuffle: bool = True,
     seed: int = 0,
 ) -> list[float]:
-    """Train in place; the loss of each epoch, over its rows as their batches met them.
+    """Train in place; return the loss of each epoch, with the weights at the time of each batch.
 
-    A mean weighs the batches by their sample weights, a sum adds them up; the penalties are
-    averaged by rows.
+    A mean weights the batches by their sample weights, a sum adds them up. Penalties are averaged
+    over the rows.
 
     Parameters
     ----------
     x : (N, n_in)
-    target : (N,) or (N, C), as the loss wants it
+    target : (N,) or (N, C), as the loss takes it
     sample_weight : (N,), or None for equal weights
     shuffle : whether epoch ``e`` runs in the order ``permutation(N, seed, e)``, else as given
 
@@ -150,7 +150,7 @@ def fit(
 def central_difference(f: Callable[[], float], x: Array, h: float = 1e-6) -> Array:
     """The gradient of ``f()`` with respect to ``x``, by ``(f(x + h) - f(x - h)) / 2h``.
 
-    ``f`` reads ``x``, a writable array, whose elements are moved one at a time and put back.
+    ``f`` reads ``x``, a writable array. Each element in turn is changed and restored.
 
     Examples
     --------
