@@ -48,11 +48,13 @@ class Scale:
     """How much of an item to run, and where.
 
     ``full`` is the whole run of the contract, which may take an hour; the quick share takes some
-    seconds and is part of the suite. ``scratch`` is an empty folder.
+    seconds and is part of the suite. ``scratch`` is an empty folder. Without ``builds`` the parts
+    are left out that build C programs.
     """
 
     full: bool
     scratch: Path
+    builds: bool = True
     talks: bool = True
     started: float = field(default_factory=time.monotonic)
 

@@ -59,7 +59,9 @@ class Target:
 
 def run(scale: Scale) -> list[Figure]:
     """Replay the corpora; the full run then looks for more for two hours of processor time."""
-    figures = _files(scale) + _descriptions(scale) + _graphs(scale)
+    figures = _files(scale) + _descriptions(scale)
+    if scale.builds:
+        figures += _graphs(scale)
     return figures + (_guided(scale) if scale.full else [])
 
 

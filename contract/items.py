@@ -22,8 +22,10 @@ NAMES = (
     "coverage",
     "mutants",
 )
-# Coverage takes the whole suite.
+# Coverage takes the whole suite, and has no quick share.
 QUICK = tuple(name for name in NAMES if name != "coverage")
+# Items whose quick shares build the core or its test programs; the other part of fuzzing does not.
+BUILDING = ("functions", "sanitizers", "fuzzing", "mutants")
 
 
 class Item(Protocol):

@@ -26,12 +26,10 @@ _QUICK = (("fork", "during", "nothing"), ("threads", "during", "numpy"))
 
 
 def run(scale: Scale) -> list[Figure]:
-    return [
-        *_cells(scale),
-        *processes_predict.figures(scale),
-        *_state(scale),
-        *_modes(scale),
-    ]
+    figures = [*_cells(scale), *processes_predict.figures(scale)]
+    if scale.full:  # tests/engine/test_processes.py has the quick share of the others
+        figures += [*_state(), *_modes()]
+    return figures
 
 
 def _report(code: str, timeout: float = watchdog.TIMEOUT) -> str:
@@ -102,33 +100,28 @@ def _cell(
 # ---- the host ----
 
 
-def _state(scale: Scale) -> Iterator[Figure]:
-    # Importing scikit-learn and Matplotlib takes longer than all the rest.
-    wanted = tuple(processes_state.PACKAGES) if scale.full else ()
+def _state() -> Iterator[Figure]:
+    wanted = tuple(processes_state.PACKAGES)
     packages = tuple(package for package in wanted if processes_state.installed(package))
     found = json.loads(
         _report(
-            "from contract import processes_state\n"
-            f"processes_state.report({packages}, {scale.full})",
-            timeout=scale.choose(1, 10) * watchdog.TIMEOUT,
+            f"from contract import processes_state\nprocesses_state.report({packages}, True)",
+            timeout=10 * watchdog.TIMEOUT,
         )
     )
     yield fact("Import and kinds of calls between which the process was looked at", found["calls"])
     changed = [f"{call}: {', '.join(what)}" for call, what in found["changed"].items()]
     note = "; ".join(changed)
     yield exactly("Kinds that changed something of the process", len(changed), 0, note[:500])
-    if scale.full:
-        missing = ", ".join(sorted(set(wanted) - set(packages)))
-        yield exactly("Packages whose kinds were left out", missing or "none", "none")
+    missing = ", ".join(sorted(set(wanted) - set(packages)))
+    yield exactly("Packages whose kinds were left out", missing or "none", "none")
 
 
-def _modes(scale: Scale) -> Iterator[Figure]:
-    """Each mode in turn is the one that OpenMP's threads are born under; here one, or all."""
+def _modes() -> Iterator[Figure]:
+    """Each mode in turn is the one that OpenMP's threads are born under."""
     runs, other, lost = 0, [], []
-    for mode in processes_modes.modes() if scale.full else processes_modes.modes()[-2:-1]:
-        code = (
-            f"from contract import processes_modes\nprocesses_modes.report({mode!r}, {scale.full})"
-        )
+    for mode in processes_modes.modes():
+        code = f"from contract import processes_modes\nprocesses_modes.report({mode!r}, True)"
         found = json.loads(_report(code))
         runs += found["runs"]
         other += found["other"]

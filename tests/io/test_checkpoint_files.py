@@ -227,42 +227,56 @@ def changed(state, path, value):
     return copy
 
 
-def outcome(contents, path):
-    """Whether a file is taken. If it is refused, nothing may have changed, by any other error."""
-    path.write_bytes(contents)
-    fit = Fit(path)
-    before = fit.all()
-    try:
-        fit.run()
-    except (ModelFileError, fm.ArgumentError):
-        assert same(fit.all()[:-2], before[:-2])
-        assert same(fit.hooks[1].seen, Keeps().seen)
-        assert len(fit.trainer.history) == 0
-        return False
-    return True
+class Reader:
+    """Fits that go on from one file after another; a new one after each that was taken."""
+
+    def __init__(self, folder):
+        self.path = folder / "c"
+        self._begin()
+
+    def _begin(self):
+        self.fit = Fit(self.path)
+        self.before = self.fit.all()
+
+    def takes(self, contents):
+        """Whether a file is taken; one that is refused may have changed nothing."""
+        self.path.write_bytes(contents)
+        try:
+            self.fit.run()
+        except (ModelFileError, fm.ArgumentError):
+            assert same(self.fit.all(), self.before)
+            assert len(self.fit.trainer.history) == 0
+            return False
+        self._begin()
+        return True
 
 
-def test_no_changed_leaf_gives_another_error_or_half_a_fit(blob, tmp_path):
+@pytest.fixture
+def reader(tmp_path):
+    return Reader(tmp_path)
+
+
+def test_no_changed_leaf_gives_another_error_or_half_a_fit(blob, reader):
     header, state, data = take_apart(blob)
     taken = {}
-    assert outcome(put_together(header, data, state), tmp_path / "c")
+    assert reader.takes(put_together(header, data, state))
+    unchanged = json.dumps(state)
     for path in places(state):
         for value in WRONG[not path :]:
             other = changed(state, path, value)
             # To Python, true is 1.
-            if json.dumps(other) != json.dumps(state):
-                contents = put_together(header, data, other)
-                if outcome(contents, tmp_path / "c"):
-                    taken.setdefault(".".join(map(str, path)), []).append(value)
+            differs = json.dumps(other) != unchanged
+            if differs and reader.takes(put_together(header, data, other)):
+                taken.setdefault(".".join(map(str, path)), []).append(value)
     # Numbers that could be true, of which nothing else in the file tells.
     assert taken.keys() == MAY_BE_OTHERS
     values = [value for values in taken.values() for value in values]
     assert all(type(value) in (int, bool) or value == {"float": "nan"} for value in values)
 
 
-def test_truncation_is_refused(blob, tmp_path):
+def test_truncation_is_refused(blob, reader):
     for length in range(0, len(blob), 7):
-        assert not outcome(blob[:length], tmp_path / "c")
+        assert not reader.takes(blob[:length])
 
 
 def with_tensor(header, data, name, other):
@@ -281,7 +295,7 @@ def with_tensor(header, data, name, other):
     return found, b"".join(chunks)
 
 
-def test_arrays_of_another_shape_or_dtype_are_refused(blob, tmp_path):
+def test_arrays_of_another_shape_or_dtype_are_refused(blob, reader):
     header, state, data = take_apart(blob)
     names = [name for name in header if name.startswith("fit/")]
     assert len(names) > 8
@@ -289,10 +303,10 @@ def test_arrays_of_another_shape_or_dtype_are_refused(blob, tmp_path):
         shape, kind = header[name]["shape"], header[name]["dtype"]
         dtype, other = (np.float32, np.float64)[:: 1 if kind == "F32" else -1]
         kept = np.frombuffer(data[slice(*header[name]["data_offsets"])], dtype).reshape(shape)
-        assert outcome(put_together(*with_tensor(header, data, name, kept), state), tmp_path / "c")
+        assert reader.takes(put_together(*with_tensor(header, data, name, kept), state))
         for wrong in (kept.astype(other), kept[:-1], np.concatenate([kept, kept]), kept[None]):
             contents = put_together(*with_tensor(header, data, name, wrong), state)
-            assert not outcome(contents, tmp_path / "c"), (name, wrong.dtype, wrong.shape)
+            assert not reader.takes(contents), (name, wrong.dtype, wrong.shape)
 
 
 def longer(holder, key, one):
