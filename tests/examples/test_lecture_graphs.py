@@ -36,6 +36,7 @@ def load(name):
     return script
 
 
+@pytest.mark.scripts
 @pytest.mark.parametrize(
     "name",
     [

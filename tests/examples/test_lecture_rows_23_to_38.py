@@ -24,6 +24,7 @@ SCRIPTS = {
 }
 
 
+@pytest.mark.scripts
 @pytest.mark.parametrize(("name", "pictures"), SCRIPTS.items())
 def test_scripts_print_and_draw(lecture, name, pictures, tmp_path, capsys):
     """A script's own checks raise where a number is not the stated one."""
@@ -48,6 +49,7 @@ def test_23_the_parabola_of_the_notes(lecture, isa):
     assert np.abs(net.predict(row.PLACES) - row.PLACES**2).max() < 2.0
 
 
+@pytest.mark.scripts
 @pytest.mark.parametrize(
     ("name", "stated"),
     [("4-4", 0), ("16-16", 10), ("8, one layer", 8), ("8-8, sigmoid", 2), ("8-8, tanh", 0)],
@@ -57,10 +59,12 @@ def test_24_sizes_for_the_parabola(lecture, name, stated):
     assert abs(below - stated) <= 1
 
 
+@pytest.mark.scripts
 def test_24_eight_by_eight(lecture, isa):
     assert abs(lecture("24").parabola_rows(["8-8"])[0][1] - 7) <= 1
 
 
+@pytest.mark.scripts
 @pytest.mark.parametrize(("name", "stated"), [("step", 0), ("leaky ReLU", 16), ("ReLU", 17)])
 def test_24_activations_for_the_absolute_value(lecture, isa, name, stated):
     assert abs(lecture("24").absolute_rows([name])[0][1] - stated) <= 1

@@ -42,6 +42,7 @@ def script(name: str) -> Any:
     return module
 
 
+@pytest.mark.scripts
 @pytest.mark.parametrize(("name", "pictures"), SCRIPTS.items())
 def test_scripts_print_and_draw(
     name: str, pictures: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
