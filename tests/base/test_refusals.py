@@ -92,7 +92,8 @@ CALLS = {
         lambda: fit(schedule=Falling()), r"schedule: Falling\(\) gave .*; want 1 finite rates >= 0"
     ),
     "a product of shapes that do not fit": (
-        lambda: fm.MatMul()(fm.Input((2, 3)), fm.Input((2, 3))), r"got shapes \(2, 3\) and \(2, 3\); want"
+        lambda: fm.MatMul()(fm.Input((2, 3)), fm.Input((2, 3))),
+        r"got shapes \(2, 3\) and \(2, 3\); want",
     ),
     "a product of another shape": (
         lambda: fm.MatMul(shape_b=(2, 3))(fm.Input((2, 3)), fm.Input((3, 2))),
