@@ -235,6 +235,11 @@ void fm_parallel(int threads, fm_task task, void *context) {
 }
 
 void fm_partition(const fm_worker *self, int64_t n, int64_t granularity, int64_t *begin, int64_t *end) {
+    if (self->count == 1) { /* without the divisions below, which steps of one row would notice */
+        *begin = 0;
+        *end = n;
+        return;
+    }
     const int64_t units = (n + granularity - 1) / granularity;
     const int64_t first = units * self->index / self->count * granularity;
     const int64_t last = units * (self->index + 1) / self->count * granularity;

@@ -44,17 +44,20 @@ int fm_backward_gradient(const fm_walk *walk, int op, int array, int64_t *begin,
 /* ---- by hand ---- */
 
 typedef struct {
-    fm_walk walk;
+    fm_walk_of_call of;
+    int accumulate;
     const void *const *dy;
     void *const *dx;
 } backward_call;
 
 static void backward_task(void *context, fm_worker *self) {
     const backward_call *call = context;
-    const fm_net *net = call->walk.net;
-    fm_walk walk = call->walk;
-    fm_walk_join(&walk, self);
-    fm_walk_set_rows(&walk, walk.run.rows);
+    const fm_net *net = call->of.net;
+    fm_walk walk = fm_walk_new(&call->of, self);
+    walk.run.training = net->saved_training;
+    walk.run.adds = call->accumulate;
+    walk.run.step = net->saved_step;
+    fm_walk_set_rows(&walk, net->saved_rows);
     fm_walk_read(&walk, (const void *const *)walk.workspace->input);
     fm_walk_send(&walk, call->dx);
     for (int k = 0; k < net->ends.n_outputs; k++)
@@ -74,11 +77,7 @@ fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int 
     int threads = fm_schedule_threads(net, net->saved_rows, FM_WORK_BACKWARD, 1);
     if (threads > net->workspace.threads) threads = net->workspace.threads;
     _Atomic int stop = 0;
-    backward_call call = {fm_walk_new(net, &net->workspace, fm_tables_in_use(), &stop), dy, dx};
-    call.walk.run.rows = net->saved_rows;
-    call.walk.run.training = net->saved_training;
-    call.walk.run.adds = accumulate;
-    call.walk.run.step = net->saved_step;
+    backward_call call = {{net, &net->workspace, fm_tables_in_use(), &stop}, accumulate, dy, dx};
     fm_parallel(threads, backward_task, &call);
     net->saved_rows = -1;
     fm_leave_arithmetic(host);

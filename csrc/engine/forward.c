@@ -29,10 +29,12 @@ void fm_forward_keep(const fm_walk *walk) {
 
 static void forward_task(void *context, fm_worker *self) {
     const fm_forward_call *call = context;
-    const fm_net *net = call->walk.net;
-    fm_walk walk = call->walk;
-    fm_walk_join(&walk, self);
-    fm_walk_set_rows(&walk, walk.run.rows);
+    const fm_net *net = call->of.net;
+    fm_walk walk = fm_walk_new(&call->of, self);
+    walk.run.training = call->training;
+    walk.run.keeps = call->keeps;
+    walk.run.step = call->step;
+    fm_walk_set_rows(&walk, call->rows);
     fm_walk_read(&walk, (const void *const *)walk.workspace->input);
     for (int k = 0; k < net->ends.n_inputs; k++)
         fm_walk_copy(&walk, net->ends.width[k], call->x[k], walk.workspace->input[k]);
@@ -43,10 +45,7 @@ static void forward_task(void *context, fm_worker *self) {
         fm_walk_copy(&walk, net->ops[net->output[k]].node.fan_out, walk.at[net->output[k]].y, call->y[k]);
 }
 
-void fm_forward_all(fm_forward_call *call, int threads, int64_t rows) {
-    call->walk.run.rows = rows;
-    fm_parallel(threads, forward_task, call);
-}
+void fm_forward_all(fm_forward_call *call, int threads) { fm_parallel(threads, forward_task, call); }
 
 /* Room for the threads of the backward that may follow, too. */
 static fm_status forward(fm_net *net, int64_t rows, const void *const *x, int training, void *const *y) {
@@ -56,13 +55,16 @@ static fm_status forward(fm_net *net, int64_t rows, const void *const *x, int tr
     if (fm_workspace_reserve(&net->workspace, net, FM_FORWARD, rows, threads > later ? threads : later) != FM_OK)
         return FM_NO_MEMORY;
     _Atomic int stop = 0;
-    fm_forward_call call = {fm_walk_new(net, &net->workspace, fm_tables_in_use(), &stop), x, y};
-    call.walk.run.training = training;
-    call.walk.run.keeps = 1;
-    call.walk.run.step = net->step;
+    fm_forward_call call = {.of = {net, &net->workspace, fm_tables_in_use(), &stop},
+                            .rows = rows,
+                            .training = training,
+                            .keeps = 1,
+                            .step = net->step,
+                            .x = x,
+                            .y = y};
     net->saved_rows = -1;
     if (training && net->n_state > 0) fm_net_begin_update(net); /* of running moments */
-    fm_forward_all(&call, threads, rows);
+    fm_forward_all(&call, threads);
     fm_net_end_update(net);
     if (atomic_load(&stop)) return FM_INTERRUPTED;
     net->saved_rows = rows;

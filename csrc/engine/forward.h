@@ -10,11 +10,14 @@ void fm_forward_keep(const fm_walk *walk);
 
 /* All rows from x to y in a workspace that has room for them. */
 typedef struct {
-    fm_walk walk;
+    fm_walk_of_call of;
+    int64_t rows;
+    int training, keeps;
+    uint32_t step;
     const void *const *x;
     void *const *y;
 } fm_forward_call;
 
-void fm_forward_all(fm_forward_call *call, int threads, int64_t rows);
+void fm_forward_all(fm_forward_call *call, int threads);
 
 #endif

@@ -8,8 +8,8 @@
 #include "engine/forward.h"
 
 typedef struct {
-    fm_walk walk;
-    int64_t block;
+    fm_walk_of_call of;
+    int64_t rows, block;
     const void *const *x;
     void *const *y;
     fm_poll poll;
@@ -64,9 +64,8 @@ static void ask_to_go_on(predict_call *call, const fm_walk *walk) {
 
 static void predict_task(void *context, fm_worker *self) {
     predict_call *call = context;
-    fm_walk walk = call->walk;
-    fm_walk_join(&walk, self);
-    fm_walk_set_rows(&walk, walk.run.rows);
+    fm_walk walk = fm_walk_new(&call->of, self);
+    fm_walk_set_rows(&walk, call->rows);
     fm_walk_renew(&walk, 0);
     const int64_t end = walk.row_end;
     for (int64_t row = walk.row_begin; row < end && !atomic_load(&call->stop); row += call->block) {
@@ -89,10 +88,14 @@ typedef struct {
 
 static fm_status predict_blocks(fm_net *net, const fm_workspace *workspace, const request *r, int64_t block,
                                 uint64_t count, int threads) {
-    predict_call call = {
-        .block = block, .x = r->x, .y = r->y, .poll = r->poll, .poll_context = r->poll_context, .count = count};
-    call.walk = fm_walk_new(net, workspace, fm_tables_in_use(), &call.stop);
-    call.walk.run.rows = r->rows;
+    predict_call call = {.of = {net, workspace, fm_tables_in_use(), &call.stop},
+                         .rows = r->rows,
+                         .block = block,
+                         .x = r->x,
+                         .y = r->y,
+                         .poll = r->poll,
+                         .poll_context = r->poll_context,
+                         .count = count};
     fm_parallel(threads, predict_task, &call);
     return (fm_status)atomic_load(&call.stop);
 }
@@ -100,9 +103,9 @@ static fm_status predict_blocks(fm_net *net, const fm_workspace *workspace, cons
 /* The caller's nodes see all rows at once. */
 static fm_status predict_whole(fm_net *net, const fm_workspace *workspace, const request *r, int threads) {
     _Atomic int stop = 0;
-    fm_forward_call call = {fm_walk_new(net, workspace, fm_tables_in_use(), &stop), r->x, r->y};
-    call.walk.run.step = net->step;
-    fm_forward_all(&call, threads, r->rows);
+    fm_forward_call call = {
+        .of = {net, workspace, fm_tables_in_use(), &stop}, .rows = r->rows, .step = net->step, .x = r->x, .y = r->y};
+    fm_forward_all(&call, threads);
     return atomic_load(&stop) ? FM_INTERRUPTED : FM_OK;
 }
 

@@ -206,13 +206,13 @@ static int one_step(training_thread *t, int64_t first) {
 
 static training_thread thread_of(training *run, fm_worker *self) {
     const fm_trainer *trainer = run->trainer;
+    const fm_walk_of_call of = {trainer->net, &trainer->workspace, run->tables, &run->stop};
     training_thread t = {
         .run = run,
-        .walk = fm_walk_new(trainer->net, &trainer->workspace, run->tables, &run->stop),
+        .walk = fm_walk_new(&of, self),
         .state = {.t = trainer->t, .power = {trainer->power[0], trainer->power[1]}},
     };
     t.walk.run.training = t.walk.run.keeps = 1;
-    fm_walk_join(&t.walk, self);
     return t;
 }
 

@@ -2,29 +2,28 @@
 
 #include <string.h>
 
-fm_walk fm_walk_new(const fm_net *net, const fm_workspace *workspace, fm_tables tables, _Atomic int *stop) {
+fm_walk fm_walk_new(const fm_walk_of_call *call, fm_worker *worker) {
+    const fm_net *net = call->net;
+    const fm_workspace *workspace = call->workspace;
+    const fm_thread_space *own = &workspace->thread[worker->index];
     return (fm_walk){
-        .run = {.kernels = tables[net->dtype],
+        .run = {.kernels = call->tables[net->dtype],
                 .size = net->size,
                 .seed = net->seed,
                 .drop_factor = 1.0,
+                .pack = own->pack,
+                .scratch = own->scratch,
                 .temporary = workspace->temporary,
                 .temporary_width = workspace->temporary_width,
-                .stop = stop,
+                .stop = call->stop,
+                .waited = &worker->waited,
                 .custom = net->custom,
                 .custom_context = net->custom_context},
         .net = net,
         .workspace = workspace,
+        .worker = worker,
+        .at = own->at,
     };
-}
-
-void fm_walk_join(fm_walk *walk, fm_worker *worker) {
-    const fm_thread_space *own = &walk->workspace->thread[worker->index];
-    walk->worker = worker;
-    walk->at = own->at;
-    walk->run.pack = own->pack;
-    walk->run.scratch = own->scratch;
-    walk->run.waited = &worker->waited;
 }
 
 void fm_walk_set_rows(fm_walk *walk, int64_t rows) {

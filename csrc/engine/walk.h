@@ -14,10 +14,15 @@ typedef struct {
     int64_t row_begin, row_end; /* this thread's rows of the batch */
 } fm_walk;
 
-/* What all threads of a call have in common. The kernel table is read here, once a call. */
-fm_walk fm_walk_new(const fm_net *net, const fm_workspace *workspace, fm_tables tables, _Atomic int *stop);
-/* On the thread itself, before anything else. */
-void fm_walk_join(fm_walk *walk, fm_worker *worker);
+/* What a call gives to all its threads; it has read the kernel tables once. */
+typedef struct {
+    const fm_net *net;
+    const fm_workspace *workspace;
+    fm_tables tables;
+    _Atomic int *stop;
+} fm_walk_of_call;
+
+fm_walk fm_walk_new(const fm_walk_of_call *call, fm_worker *worker);
 /* The number of rows, and this thread's part of them. */
 void fm_walk_set_rows(fm_walk *walk, int64_t rows);
 
