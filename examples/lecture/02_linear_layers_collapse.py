@@ -1,15 +1,12 @@
 """Without a non-linearity, two layers are one.
 
 The lecture asks what happens to f = W2 max(0, W1 x) if the max is left out. With rows as inputs:
-(x W1) W2 = x (W1 W2), a linear classifier again, whose one matrix is W1 W2.
-
-Computed with two Linear layers and with one whose weights are the product of theirs.
+(x W1) W2 = x (W1 W2), a linear classifier again, whose one matrix is W1 W2. A straight line as
+activation, g(f) = A f with a number A, changes nothing: g(W2 g(W1 x)) = A^2 W2 W1 x.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
+from lecture_support import draw, panel, run, same
 
 import fastmlp as fm
 
@@ -20,9 +17,8 @@ def two_layers(activation, inputs=4, hidden=50, outputs=3, bias=False):
         fm.Linear(inputs, hidden, bias=bias, init="lecun_normal", bias_init="lecun_normal"),
         activation,
         fm.Linear(hidden, outputs, bias=False, init="lecun_normal"),
-        dtype="float64",
-        seed=0,
-    )
+        dtype="float64", seed=0,
+    )  # fmt: skip
 
 
 def collapsed(net):
@@ -40,6 +36,26 @@ def largest_difference(activation):
     return np.abs(scores - collapsed(net).predict(x)).max() / np.abs(scores).max()
 
 
+class Line:
+    """g(f) = A f: an activation of our own that is a straight line."""
+
+    def __init__(self, A):
+        self.A = A
+
+    def forward(self, f):
+        return self.A * f
+
+    def backward(self, upstream):
+        return self.A * upstream
+
+
+def straight_line(A=3.0):
+    """Scores of g(W2 g(W1 x)), and A^2 W2 W1 x."""
+    net = two_layers(Line(A))
+    x = np.random.default_rng(1).standard_normal((100, 4))
+    return Line(A).forward(net.predict(x)), A**2 * (x @ net[0].W @ net[2].W)
+
+
 def bend(activation):
     """How far a net of one input is from a straight line through its ends; and the curve."""
     x = np.linspace(-3, 3, 301).reshape(-1, 1)
@@ -49,18 +65,21 @@ def bend(activation):
 
 
 def main(folder="."):
-    names = {fm.Identity(): "no non-linearity", fm.ReLU(): "a ReLU between the layers"}
-    ax = fm.plot.figure().subplots()
-    for (activation, name), style in zip(names.items(), ("--", "-"), strict=True):
-        print(f"{name}: (x W1) W2 and x (W1 W2) differ by {largest_difference(activation):.1e}")
-        distance, x, y = bend(type(activation)())
+    curves = {}
+    for name, activation, style in (("no non-linearity", fm.Identity, "--"),
+                                    ("a ReLU between the layers", fm.ReLU, "-")):  # fmt: skip
+        difference, (distance, *curve) = largest_difference(activation()), bend(activation())
+        print(f"{name}: (x W1) W2 and x (W1 W2) differ by {difference:.1e}")
         print(f"    with one input, the output is {distance:.1e} from a straight line")
-        ax.plot(x, y, style, label=name)
+        curves[name] = *curve, style
+    same("g(f) = 3 f: g(W2 g(W1 x)) and 3^2 W2 W1 x", *straight_line())
     print("Two linear layers collapse into one: it is the non-linearity that makes depth count.")
-    ax.set(xlabel="x", ylabel="f(x)", title="Two layers, the same random weights")
-    ax.legend(frameon=False)
-    ax.figure.savefig(Path(folder) / "02_linear_layers_collapse.png")
+    draw(
+        folder,
+        "02_linear_layers_collapse",
+        panel("Two layers, the same random weights", curves, xlabel="x", ylabel="f(x)"),
+    )
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

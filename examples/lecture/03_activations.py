@@ -1,17 +1,16 @@
 """Activation functions and their derivatives.
 
-The lecture: ReLU max(0, x); leaky ReLU max(0.1x, x); ELU x or exp(x) - 1; GELU x Phi(x); SiLU
-x sigma(x); sigmoid; tanh; step; identity; and maxout max(w1.x + b1, w2.x + b2), which has weights.
+The lecture: ReLU max(0, x); leaky ReLU max(0.1x, x); ELU x or alpha (exp(x) - 1); GELU x Phi(x);
+SiLU x sigma(x); sigmoid; tanh; step; identity; and maxout max(w1.x + b1, w2.x + b2), with weights.
 
 Each derivative is what backward() returns for an upstream gradient of 1, beside the central
 difference (f(x + h) - f(x - h)) / 2h. At a kink the two sides have different slopes, and the
-lecture leaves open which one backward() takes: the last lines answer that.
+lecture leaves open which one backward() takes: the last lines answer that. ELU is without a kink
+only for alpha = 1; else its slope at 0 is alpha on the left and 1 on the right.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
+from lecture_support import draw, panel, run, table
 
 import fastmlp as fm
 
@@ -42,6 +41,11 @@ def maxout(w1, b1, w2, b2):
     return net
 
 
+def slopes_of_elu_at_0(alpha, h=1e-9):
+    """Just left and just right of 0: the kink, if they differ."""
+    return derivative(fm.ELU(alpha=alpha), np.array([-h, h]))
+
+
 def gradients_at_ties():
     """What backward returns at x = 0, and where two inputs of a maximum are equal."""
     found = {activation.__name__: derivative(activation(), np.zeros(1))[0]
@@ -53,35 +57,30 @@ def gradients_at_ties():
     return found
 
 
-def draw(path):
-    x = np.linspace(-4, 4, 401)
-    picture = fm.plot.figure(9, 7.5)
-    for ax, activation in zip(picture.subplots(3, 3).flat, ACTIVATIONS, strict=True):
-        ax.plot(x, activation().forward(x), label="f(x)")
-        ax.plot(x, derivative(activation(), x), "--", label="f'(x)")
-        ax.set(title=activation.__name__, ylim=(-1.4, 3.2), xlabel="x")
-        ax.grid(alpha=0.3)
-    picture.axes[0].legend(frameon=False, loc="upper left")
-    picture.savefig(path)
-
-
 def main(folder="."):
     x = np.array([-2.0, -0.5, 0.5, 2.0])
-    print(f"{'x':22}" + "".join(f"{value:8.1f}" for value in x))
+    rows = []
     for activation in ACTIVATIONS:
-        name, layer = activation.__name__, activation()
-        print(f"{name:10} f(x)       " + "".join(f"{value:8.4f}" for value in layer.forward(x)))
-        print(f"{'':10} f'(x)      " + "".join(f"{v:8.4f}" for v in derivative(layer, x))
-              + f"   off central differences by {derivative_error(activation):.0e}")  # fmt: skip
-    net = maxout(w1=[1.0, -2.0], b1=0.5, w2=[-1.0, 1.0], b2=0.0)
-    y = net.forward([2.0, 1.0])
-    dx = net.backward([1.0])
-    print(f"maxout max(x1 - 2 x2 + 0.5, -x1 + x2) at (2, 1): {y.item()}, gradient {dx.tolist()}")
+        layer = activation()
+        rows.append((activation.__name__, "f(x)", *layer.forward(x), ""))
+        rows.append(("", "f'(x)", *derivative(layer, x), f"{derivative_error(activation):.0e}"))
+    table(["x", "", *map(str, x), "off central differences"], rows)
+    y, net = np.array([2.0, 1.0]), maxout(w1=[1.0, -2.0], b1=0.5, w2=[-1.0, 1.0], b2=0.0)
+    print(f"maxout max(x1 - 2 x2 + 0.5, -x1 + x2) at (2, 1): {net.forward(y).item()}, "
+          f"gradient {net.backward([1.0]).tolist()}")  # fmt: skip
+    for alpha in (1.0, 0.5, 2.0):
+        left, right = slopes_of_elu_at_0(alpha)
+        print(f"ELU with alpha = {alpha}: slopes at 0 {left:.4f} on the left, {right:.4f} right")
     for name, gradient in gradients_at_ties().items():
         print(f"At the tie, {name} passes on {gradient}")
     print("The rule: at 0 the slope from the left; of equal inputs the first gets all.")
-    draw(Path(folder) / "03_activations.png")
+
+    x = np.linspace(-4, 4, 401)
+    panels = [panel(one.__name__, {"f(x)": (x, one().forward(x)),
+                                   "f'(x)": (x, derivative(one(), x), "--")},
+                    ylim=(-1.4, 3.2)) for one in ACTIVATIONS]  # fmt: skip
+    draw(folder, "03_activations", *panels, rows=3, size=(3, 2.5))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

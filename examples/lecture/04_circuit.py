@@ -7,8 +7,7 @@ With q = x + y and f = q z, the chain rule gives, from the output back to the in
 Each gate multiplies the gradient that comes from above, upstream, by its local gradient.
 """
 
-import sys
-from pathlib import Path
+from lecture_support import check, run
 
 import fastmlp as fm
 
@@ -34,12 +33,10 @@ def values_and_gradients(net):
 def main(folder="."):
     net = circuit()
     values, gradients = values_and_gradients(net)
-    for name, value in values.items():
-        print(f"{name} = {value:g}")
-    for name, gradient in gradients.items():
-        print(f"df/d{name} = {gradient:g}")
-    net.draw(Path(folder) / "04_circuit.png")
+    check("q, f", list(values.values()), [3, -12])
+    check("df/dq, df/dx, df/dy, df/dz", list(gradients.values()), [-4, -4, -4, 3])
+    net.draw(f"{folder}/04_circuit.svg")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

@@ -9,16 +9,18 @@ The lecture's numbers: w0 = 2, x0 = -1, w1 = -3, x1 = -2, w2 = -3. The gates beh
 
 and all four together are the sigmoid, whose local gradient is (1 - f) f. Gates of our own are
 objects with forward() and backward(): what the lecture calls the API of a node.
+
+The slides show 0.40, -0.40 and -0.60 where 0.39, -0.39 and -0.59 are right: they round after every
+gate, 0.20 * 2 = 0.40, while the gradient is 0.1966 * 2 = 0.3932.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
+from lecture_support import check, run, same, table
 
 import fastmlp as fm
 
 POINT = {"w0": [2.0], "x0": [-1.0], "w1": [-3.0], "x1": [-2.0], "w2": [-3.0]}
+STATED = {"w0": -0.20, "x0": 0.39, "w1": -0.39, "x1": -0.59, "w2": 0.20}
 
 
 class Gate:
@@ -61,19 +63,44 @@ def value_and_gradients(net):
     return f.item(), {name: dx.item() for name, dx in net.backward([1.0]).items()}
 
 
+def flat(w0, x0, w1, x1, w2):
+    """The lecture's flat code: every line of forward has its line of backward, in reverse."""
+    s0 = w0 * x0
+    s1 = w1 * x1
+    s2 = s0 + s1
+    s3 = s2 + w2
+    f = 1 / (1 + np.exp(-s3))
+
+    grad_f = 1.0
+    grad_s3 = grad_f * (1 - f) * f
+    grad_w2 = grad_s3
+    grad_s2 = grad_s3
+    grad_s0 = grad_s2
+    grad_s1 = grad_s2
+    grad_w1, grad_x1 = grad_s1 * x1, grad_s1 * w1
+    grad_w0, grad_x0 = grad_s0 * x0, grad_s0 * w0
+    return f, {"w0": grad_w0, "x0": grad_x0, "w1": grad_w1, "x1": grad_x1, "w2": grad_w2}
+
+
 def main(folder="."):
     elementary, sigmoid = circuit(elementary_gates()), circuit({"sigmoid": fm.Sigmoid()})
-    for title, net in {"elementary gates": elementary, "one sigmoid gate": sigmoid}.items():
-        f, gradients = value_and_gradients(net)
-        print(f"{title}: f = {f:.2f}")
-        for name, node in net.nodes.items():
-            value, gradient = node.output.item(), node.grad.item()
-            print(f"    {name:8} value {value:5.2f}, gradient {gradient:5.2f}")
-        print("    " + ", ".join(f"df/d{name} = {dx:.2f}" for name, dx in gradients.items()))
+    f, gradients = value_and_gradients(elementary)
+    table(["gate", "value", "gradient"],
+          [(name, f"{node.output.item():.2f}", f"{node.grad.item():.2f}")
+           for name, node in elementary.nodes.items()])  # fmt: skip
+    check("f", f, 0.73, 0.005)
+    for name, stated in STATED.items():
+        check(f"df/d{name}", gradients[name], stated, 0.005)
+    ours = [f, *gradients.values()]
+    for name, (value, found) in {
+        "one sigmoid gate": value_and_gradients(sigmoid),
+        "flat code": flat(*(v[0] for v in POINT.values())),
+    }.items():
+        same(f"elementary gates and {name}", ours, [value, *found.values()])  # fmt: skip
     print("The same: a function may be cut into any gates, if each knows its local gradient.")
-    elementary.draw(Path(folder) / "05_sigmoid_circuit.png")
-    sigmoid.draw(Path(folder) / "05_sigmoid_circuit_one_gate.png")
+    elementary.draw(f"{folder}/05_sigmoid_circuit.svg")
+    sigmoid.draw(f"{folder}/05_sigmoid_circuit_one_gate.svg")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

@@ -10,8 +10,7 @@ The lecture's patterns, for an upstream gradient g:
 If a = b, max has no derivative, and the lecture says nothing: fastmlp gives g to the first.
 """
 
-import sys
-from pathlib import Path
+from lecture_support import run, table
 
 import fastmlp as fm
 
@@ -41,37 +40,30 @@ def gates():
     return fm.Graph(inputs, outputs, dtype="float64")
 
 
-def rows(numbers):
-    """Numbers by name as the rows of one number each that a graph takes."""
-    return {name: [number] for name, number in numbers.items()}
-
-
 def forward_and_backward(net, inputs):
     """The outputs by name, and the gradient that each input gets."""
-    outputs = net.forward(rows(inputs), keep=True)
-    gradients = net.backward(rows(UPSTREAM))
+    outputs = net.forward({name: [number] for name, number in inputs.items()}, keep=True)
+    gradients = net.backward({name: [number] for name, number in UPSTREAM.items()})
     return tuple({name: x.item() for name, x in found.items()} for found in (outputs, gradients))
 
 
-def table(inputs, outputs, gradients):
-    """For each circuit a line: inputs, outputs, upstream gradients, downstream gradients."""
-    lines = []
-    for name, (sources, ends) in CIRCUITS.items():
-        columns = (inputs, sources), (outputs, ends), (UPSTREAM, ends), (gradients, sources)
-        cells = [", ".join(f"{numbers[key]:g}" for key in keys) for numbers, keys in columns]
-        lines.append(f"{name:10}" + "".join(f"{cell:>12}" for cell in cells))
-    return lines
+def lines(name, inputs, outputs, gradients):
+    """Inputs, outputs, upstream gradients and downstream gradients of a circuit, for a table."""
+    sources, ends = CIRCUITS[name]
+    columns = (inputs, sources), (outputs, ends), (UPSTREAM, ends), (gradients, sources)
+    return name, *(", ".join(f"{numbers[key]:g}" for key in keys) for numbers, keys in columns)
 
 
 def main(folder="."):
     net = gates()
     ties = INPUTS | {"a3": INPUTS["b3"]}
-    tie = table(ties, *forward_and_backward(net, ties))[-1]
-    print(f"{'gate':10}{'inputs':>12}{'outputs':>12}{'upstream':>12}{'downstream':>12}")
-    print(*table(INPUTS, *forward_and_backward(net, INPUTS)), sep="\n")
-    print(f"{tie}   a tie: the first gets all")
-    net.draw(Path(folder) / "06_gates.png")
+    tie = lines("max", ties, *forward_and_backward(net, ties))
+    found = forward_and_backward(net, INPUTS)
+    rows = [lines(name, INPUTS, *found) for name in CIRCUITS]
+    table(["gate", "inputs", "outputs", "upstream", "downstream"], [*rows, tie])
+    print("The last row is a tie: the first input gets all.")
+    net.draw(f"{folder}/06_gates.svg")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

@@ -10,10 +10,8 @@ The lecture, with q = W x and W = [[0.1, 0.5], [-0.3, 0.8]], x = [0.2, 0.4]:
 backward() computes them node by node: the formulas are beside it.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
+from lecture_support import check, run
 
 import fastmlp as fm
 
@@ -50,10 +48,9 @@ def main(folder="."):
     net = circuit()
     formula = by_formula()
     for name, value in by_backward(net).items():
-        difference = np.max(np.abs(value - formula[name]))
-        print(f"{name:5} = {np.round(value, 6).tolist()}   off the formula by {difference:.0e}")
-    net.draw(Path(folder) / "07_matrix_circuit.png")
+        check(name, value, formula[name], 1e-15)
+    net.draw(f"{folder}/07_matrix_circuit.svg")
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

@@ -1,7 +1,8 @@
 """Backward of a matrix multiply: dx = dy W^T and dW = x^T dy, never a Jacobian.
 
 The lecture: y = x W with x (N, D) and W (D, M). The Jacobian dy/dx has (N M) (N D) entries: for
-N = 64 and D = M = 4096 in float32 that is 256 GB, nearly all zeros. Its questions, answered:
+N = 64 and D = M = 4096 in float32 that is 256 GiB, nearly all zeros. ("256 GB each", say the notes;
+it is right of dy/dx, in units of 2^30 bytes. dy/dW has 16,384 GiB.) Its questions, answered:
 
 - What parts of y does x[n, d] affect? Row n, all of it; so the other rows of dy/dx[n, d] are 0.
 - How much does x[n, d] affect y[n, m]? By W[d, m].
@@ -11,24 +12,27 @@ So dL/dx[n, d] = sum_m dL/dy[n, m] W[d, m], that is, dx = dy W^T; likewise dW = 
 
 import resource
 import sys
-from pathlib import Path
 
 import numpy as np
+from lecture_support import bars, check, draw, run, same
 
 import fastmlp as fm
 
 MIB, GIB = 2**20, 2**30
 
+# The lecture's small example, and its gradient with respect to x.
+X = np.array([[2.0, 1, -3], [-3, 4, 2]])
+W = np.array([[3.0, 2, 1, -1], [2, 1, 3, 2], [3, 2, 1, -2]])
+DY = np.array([[2.0, 3, -3, 9], [-8, 1, 4, 6]])
+STATED = {"y": [[-1, -1, 2, 6], [5, 2, 11, 7]], "dx": [[0, 16, -9], [-24, 9, -30]]}
 
-def peak_memory():
-    """The most memory that this process has had so far, in bytes (Linux, macOS)."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
-
-def jacobian_bytes(n, d, m):
-    """Sizes of dy/dx and dy/dW in float32."""
-    return 4 * (n * m) * (n * d), 4 * (n * m) * (d * m)
+def small_example():
+    """y, dx and dW of the example, by a layer."""
+    layer = fm.Linear(3, 4, bias=False, dtype="float64")
+    layer.W = W
+    y = layer.forward(X)
+    return y, layer.backward(DY), layer.dW
 
 
 def forward_and_backward(n, d, m, dtype="float32"):
@@ -40,6 +44,11 @@ def forward_and_backward(n, d, m, dtype="float32"):
     return x, dy, layer, layer.backward(dy)
 
 
+def jacobian_bytes(n, d, m):
+    """Sizes of dy/dx and dy/dW in float32."""
+    return 4 * (n * m) * (n * d), 4 * (n * m) * (d * m)
+
+
 def difference_from_jacobians(n=2, d=3, m=4):
     """For a small layer: how far dx and dW are from products with the whole Jacobians."""
     x, dy, layer, dx = forward_and_backward(n, d, m, "float64")
@@ -49,22 +58,22 @@ def difference_from_jacobians(n=2, d=3, m=4):
     return np.abs(by_jacobian[0] - dx).max(), np.abs(by_jacobian[1] - layer.dW).max()
 
 
+def peak_memory():
+    """The most memory that this process has had so far, in bytes (Linux, macOS)."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
 def readable(size):
     return f"{size / GIB:,.0f} GiB" if size >= GIB else f"{size / MIB:,.0f} MiB"
 
 
-def draw(path, sizes):
-    ax = fm.plot.figure(7, 3).subplots()
-    bars = ax.barh(list(sizes), [size / GIB for size in sizes.values()])
-    ax.bar_label(bars, map(readable, sizes.values()), padding=4)
-    ax.set(
-        xscale="log", xlim=(1e-4, 1e6), xlabel="memory (GiB)", title="64 x 4096 -> 4096, float32"
-    )
-    ax.invert_yaxis()
-    ax.figure.savefig(path)
-
-
 def main(folder="."):
+    y, dx, dW = small_example()
+    check("small example, y", y, STATED["y"])
+    check("small example, dx = dy W^T", dx, STATED["dx"])
+    same("small example, dW and x^T dy", dW, X.T @ DY)
+
     before = peak_memory()
     x, dy, layer, dx = forward_and_backward(64, 4096, 4096)
     peak = peak_memory()
@@ -72,15 +81,16 @@ def main(folder="."):
     print(f"peak memory of this process: {readable(peak)}; before the layer: {readable(before)}")
     dy_dx, dy_dW = jacobian_bytes(64, 4096, 4096)
     print(f"Jacobian dy/dx: {readable(dy_dx)}; dy/dW even {readable(dy_dW)}")
-    print(f"dx differs from NumPy's dy W^T by {np.abs(dx - dy @ layer.W.T).max():.1e} (float32)")
-    print(f"dW differs from NumPy's x^T dy by {np.abs(layer.dW - x.T @ dy).max():.1e}")
-    dx_error, dW_error = difference_from_jacobians()
-    print(
-        f"A layer 3 -> 4 with whole Jacobians: dx differs by {dx_error:.0e}, dW by {dW_error:.0e}"
-    )
-    sizes = {"x": x.nbytes, "W": layer.W.nbytes, "this process": peak}
-    draw(Path(folder) / "08_matrix_multiply.png", sizes | {"dy/dx": dy_dx, "dy/dW": dy_dW})
+    same("dx and NumPy's dy W^T (float32)", dx, dy @ layer.W.T, 1e-3)
+    same("dW and NumPy's x^T dy", layer.dW, x.T @ dy, 1e-3)
+    same("a layer 3 -> 4 with whole Jacobians", difference_from_jacobians(), 0)
+    sizes = {"x": x.nbytes, "W": layer.W.nbytes, "this process": peak, "dy/dx": dy_dx,
+             "dy/dW": dy_dW}  # fmt: skip
+    draw(folder, "08_matrix_multiply",
+         bars({name: size / GIB for name, size in sizes.items()}, "64 x 4096 -> 4096, float32",
+              [readable(size) for size in sizes.values()], xscale="log", xlim=(1e-4, 1e6),
+              xlabel="memory (GiB)"), size=(7, 3))  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

@@ -8,14 +8,13 @@ The lecture, for scores s and the right class y:
     total    mean over the rows + lambda * sum(W^2)
 
 Their gradients are compared with central differences, and the same network is trained with each
-of them and the penalty: only the line that makes the loss changes. The lecture's question what the
-loss of a fresh network with tiny weights should be is answered by scores that are all equal.
+of them and the penalty: only the line that makes the loss changes (11_bare.py is that line alone).
+The lecture's question what the loss of a fresh network with tiny weights should be is answered by
+scores that are all equal.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
+from lecture_support import draw, panel, run, same, table
 
 import fastmlp as fm
 
@@ -82,24 +81,20 @@ def train(loss):
 
 
 def main(folder="."):
-    ax = fm.plot.figure().subplots()
-    for name, loss in LOSSES.items():
-        cat, car, frog = losses_of_the_animals(name)
-        mean = (cat + car + frog) / 3
-        print(f"{name}: cat {cat:.2f}, car {car:.2f}, frog {frog:.2f}, mean {mean:.2f}")
-        print(f"    10 classes of equal scores: {loss_of_equal_scores(name, 10):.3f}")
-        print(f"    gradient check: relative error {gradient_error(loss()):.1e}")
-        totals, share = train(loss())
-        print(f"    after training: total {totals[-1]:.3f}, {share:.1%} right")
-        ax.plot(totals, label=name)
+    trained = {name: train(loss()) for name, loss in LOSSES.items()}
+    table(["loss", "cat", "car", "frog", "10 equal scores", "gradient error", "total", "right"],
+          [(name, *(f"{v:.2f}" for v in losses_of_the_animals(name)),
+            f"{loss_of_equal_scores(name, 10):.3f}", f"{gradient_error(loss()):.0e}",
+            f"{trained[name][0][-1]:.3f}", f"{trained[name][1]:.1%}")
+           for name, loss in LOSSES.items()])  # fmt: skip
     print("With C classes a fresh net should start at C - 1 (SVM) or log C (softmax).")
-    ours, formula = penalty_gradients()
-    print(f"penalty: its gradient differs from 2 lambda W by {np.abs(ours - formula).max():.1e}")
-    ax.set(xlabel="epoch", ylabel="mean loss + penalty", title="The same network, three losses")
-    ax.set_ylim(bottom=0)
-    ax.legend(frameon=False)
-    ax.figure.savefig(Path(folder) / "11_losses.png")
+    same("the penalty's gradient and 2 lambda W", *penalty_gradients())
+    epochs = np.arange(1, 61)
+    draw(folder, "11_losses",
+         panel("The same network, three losses",
+               {name: (epochs, totals) for name, (totals, _) in trained.items()},
+               xlabel="epoch", ylabel="mean loss + penalty", ylim=(0, None)))  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

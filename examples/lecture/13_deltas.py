@@ -13,6 +13,7 @@ backward() left in the network, read after forward(..., keep=True).
 """
 
 import numpy as np
+from lecture_support import run, same
 
 import fastmlp as fm
 
@@ -27,21 +28,17 @@ def network():
     return fm.Sequential(layers, dtype="float64", seed=3)
 
 
-def linears(net):
-    return [layer for layer in net if isinstance(layer, fm.Linear)]
-
-
 def by_backward(net, x, target):
     """For each layer delta_l and dL/dW_l, as backward() left them."""
     loss = fm.MSELoss(reduction="sum")
     loss.forward(net.forward([x], keep=True), [target])
     net.backward(loss.backward())
-    return [(layer.grad[0], layer.dW.copy()) for layer in linears(net)]
+    return [(layer.grad[0], layer.dW.copy()) for layer in net.layers[::2]]
 
 
 def by_recursion(net, x, target):
     """The same by the formulas above."""
-    layers, activations, slopes = linears(net), [x], []
+    layers, activations, slopes = net.layers[::2], [x], []
     for layer in layers:
         f = layer.W.T @ activations[-1] + layer.b
         a = 1 / (1 + np.exp(-f))
@@ -56,20 +53,16 @@ def by_recursion(net, x, target):
     return found[::-1]
 
 
-def main():
+def main(folder="."):
     net = network()
     ours, formula = by_backward(net, X, TARGET), by_recursion(net, X, TARGET)
     for k, ((delta, dW), (delta_ref, dW_ref)) in enumerate(zip(ours, formula, strict=True), 1):
-        difference = max(abs(delta - delta_ref).max(), abs(dW - dW_ref).max())
-        print(f"layer {k}")
-        print(f"  delta by backward   {np.array2string(delta, precision=6)}")
-        print(f"  delta by recursion  {np.array2string(delta_ref, precision=6)}")
-        print(f"  dW by backward      {np.array2string(dW, precision=6, prefix=' ' * 22)}")
-        print(f"  dW by recursion     {np.array2string(dW_ref, precision=6, prefix=' ' * 22)}")
-        print(f"  largest difference  {difference:.1e}")
+        print(f"layer {k}\n  delta {delta.round(6)}\n  dW    {dW.round(6).tolist()}")
+        same("  delta by backward and by recursion", delta, delta_ref)
+        same("  dW by backward and by recursion", dW, dW_ref)
     print("\nThe delta of a Linear is its .grad. It gets smaller from layer 3 to layer 1: every")
     print("sigmoid on the way down multiplies it by at most 0.25.")
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -6,10 +6,8 @@ geometrically with depth. The slope of ReLU is 1 wherever it is not 0, and with 
 up for the half that is 0 (He) the gradient keeps its size.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
+from lecture_support import GREY, check, draw, panel, run, table
 
 import fastmlp as fm
 
@@ -34,9 +32,8 @@ def gradients(activation, seed=0):
     rng = np.random.default_rng(seed)
     net.forward(rng.standard_normal((ROWS, WIDTH)), keep=True)
     net.backward(rng.standard_normal((ROWS, WIDTH)))
-    linears = [layer for layer in net if isinstance(layer, fm.Linear)]
-    deltas = np.array([np.sqrt(np.mean(layer.grad**2)) for layer in linears])
-    weights = np.array([np.sqrt(np.mean(layer.dW**2)) for layer in linears])
+    deltas = np.array([np.sqrt(np.mean(layer.grad**2)) for layer in net.layers[::2]])
+    weights = np.array([np.sqrt(np.mean(layer.dW**2)) for layer in net.layers[::2]])
     return deltas, weights
 
 
@@ -45,34 +42,25 @@ def factor_per_layer(sizes):
     return float((sizes[0] / sizes[-1]) ** (1 / (len(sizes) - 1)))
 
 
-def draw(sizes, path):
-    ax = fm.plot.figure(6.4, 4.2).subplots()
-    layers = np.arange(1, DEPTH + 1)
-    ax.semilogy(layers, sizes["ReLU"], "o-", color=fm.plot.BLUE, label="ReLU, He weights")
-    ax.semilogy(layers, sizes["Sigmoid"], "s-", color=fm.plot.ORANGE, label="sigmoid, Xavier")
-    quarter = sizes["Sigmoid"][-1] * 0.25 ** (DEPTH - layers)
-    ax.semilogy(layers, quarter, "--", color=fm.plot.GREY, label="a quarter per layer")
-    ax.set(xlabel="layer (1 reads the input)", ylabel="root mean square of $\\delta_l$")
-    ax.set(title="The gradient on its way down", xticks=layers)
-    ax.grid(alpha=0.25)
-    ax.legend()
-    ax.figure.savefig(path, dpi=110)
-
-
 def main(folder="."):
-    slope, place = largest_slope()
-    print(f"largest slope of the sigmoid: {slope:.4f}, at z = {place:.2f}\n")
-    found = {kind.__name__: gradients(kind) for kind in (fm.Sigmoid, fm.ReLU)}
-    print("         sigmoid                ReLU")
-    print("layer    delta      dW          delta      dW")
-    for k in range(DEPTH):
-        cells = [f"{size[k]:.1e}" for kind in ("Sigmoid", "ReLU") for size in found[kind]]
-        print(f"{k + 1:5d}    {cells[0]}    {cells[1]}     {cells[2]}    {cells[3]}")
-    for kind, (deltas, _) in found.items():
-        print(f"{kind}: one layer multiplies delta by {factor_per_layer(deltas):.3f}")
-    sizes = {kind: deltas for kind, (deltas, _) in found.items()}
-    draw(sizes, Path(folder) / "14_vanishing_gradient.png")
+    check("largest slope of the sigmoid, and where", largest_slope(), (0.25, 0.0), 1e-12)
+    (sigmoid, sigmoid_W), (relu, relu_W) = gradients(fm.Sigmoid), gradients(fm.ReLU)
+    layers = np.arange(1, DEPTH + 1)
+    table(["layer", "sigmoid: delta", "dW", "ReLU: delta", "dW"],
+          [(int(layer), *sizes) for layer, *sizes in
+           zip(layers, sigmoid, sigmoid_W, relu, relu_W, strict=True)])  # fmt: skip
+    for name, sizes in (("Sigmoid", sigmoid), ("ReLU", relu)):
+        print(f"{name}: one layer multiplies delta by {factor_per_layer(sizes):.3f}")
+    quarter = sigmoid[-1] * 0.25 ** (DEPTH - layers)
+    dots = {"style": "o", "linestyle": "-"}
+    draw(folder, "14_vanishing_gradient",
+         panel("The gradient on its way down",
+               {"ReLU, He weights": (layers, relu, dots),
+                "sigmoid, Xavier": (layers, sigmoid, dots),
+                "a quarter per layer": (layers, quarter, {"style": "--", "color": GREY})},
+               yscale="log", xticks=layers, xlabel="layer (1 reads the input)",
+               ylabel="root mean square of $\\delta_l$"), size=(6, 4))  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

@@ -5,10 +5,8 @@ in one call. The true curve itself has a mean squared error of about 1, the nois
 network below that has begun to fit the noise, which 97 parameters can do.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
+from lecture_support import GREY, draw, panel, run, table
 
 import fastmlp as fm
 
@@ -45,41 +43,38 @@ def units_that_fire(net, x):
     return [int((net[place].output > 0).any(axis=0).sum()) for place in (1, 3)]
 
 
-def draw(x, y, net, history, path):
-    left, right = fm.plot.figure(9.6, 4.2).subplots(1, 2)
-    grid = np.linspace(-6, 6, 400).reshape(-1, 1)
-    left.scatter(x, y, s=14, color=fm.plot.GREY, alpha=0.6, label="100 points")
-    left.plot(grid, grid**2, "--", color=fm.plot.BLUE, label="$x^2$")
-    left.plot(grid, net.predict(grid), color=fm.plot.ORANGE, label="network")
-    left.set(xlabel="x", ylabel="y", title="Straight pieces along a parabola")
-    left.legend(loc="upper center")
-    right.loglog(np.arange(1, len(history.loss) + 1), history.loss, color=fm.plot.BLUE)
-    right.axhline(1.0, color=fm.plot.GREY, linestyle="--", label="variance of the noise")
-    right.set(xlabel="epoch", ylabel="mean squared error", title="Loss")
-    right.legend()
-    left.figure.savefig(path, dpi=100)
-
-
 def main(folder="."):
     x, y = data()
     net, history = train(x, y)
     print(f"loss after {len(history):,} epochs       {history.loss[-1]:.3f}")
     print(f"loss of the true curve          {error_of_the_curve(x, y):.3f}")
     print(f"network minus x**2, rms         {distance_from_the_curve(net):.3f}\n")
-    print("   x     x**2   network")
-    for value in (-4.0, -2.0, 0.0, 1.0, 3.0):
-        print(f"{value:5.1f}  {value**2:6.2f}   {net.predict([value])[0]:6.2f}")
+    table(
+        ["x", "x**2", "network"],
+        [(str(v), v**2, float(net.predict([v])[0])) for v in (-4.0, -2.0, 0.0, 1.0, 3.0)],
+    )
 
     runs = [train(x, y, seed) for seed in range(10)]
     reached = sum(history.loss[-1] < 1.0 for _, history in runs)
     print(f"\nDoes it always work? Of {len(runs)} first weights {reached} end below 1.0:")
-    print("    loss   units that fire, of 8 and 8")
-    for other, its_history in sorted(runs, key=lambda run: run[1].loss[-1]):
-        print(f"  {its_history.loss[-1]:6.2f}   {units_that_fire(other, x)}")
+    table(
+        ["loss", "units that fire, of 8 and 8"],
+        sorted((history.loss[-1], str(units_that_fire(other, x))) for other, history in runs),
+    )
     print("At this learning rate ReLUs die in the first steps: a unit that is 0 for every point")
     print("has gradient 0 and cannot come back. With too few left, the network cannot bend.")
-    draw(x, y, net, history, Path(folder) / "15_parabola.png")
+
+    grid, epochs = np.linspace(-6, 6, 401).reshape(-1, 1), np.arange(1, len(history) + 1)
+    draw(folder, "15_parabola",
+         panel("Straight pieces along a parabola",
+               {"100 points": (x, y, {"style": "o", "color": GREY, "alpha": 0.6}),
+                "$x^2$": (grid, grid**2, "--"), "network": (grid, net.predict(grid))},
+               xlabel="x", ylabel="y"),
+         panel("Loss", {"network": (epochs, history.loss),
+                        "variance of the noise": (epochs[[0, -1]], [1, 1], {"color": GREY})},
+               xscale="log", yscale="log", xlabel="epoch",
+               ylabel="mean squared error"))  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

@@ -6,10 +6,8 @@ is a network of two hidden units: W1 = [1, -1], b1 = [-1, 1], W2 = [1, 1]^T, b2 
 nearly: of the two units one is 0, and the other is the answer.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
+from lecture_support import BLUE, GREY, ORANGE, check, draw, panel, run, table
 
 import fastmlp as fm
 
@@ -39,42 +37,33 @@ def largest_error(net):
     return float(abs(net.predict(X) - Y).max())
 
 
-def draw(nets, path):
-    axes = fm.plot.figure(11, 3.8).subplots(1, len(nets), sharey=True)
-    for ax, (title, net) in zip(axes, nets.items(), strict=True):
-        ax.plot(X, Y, color=fm.plot.GREY, linewidth=7, alpha=0.3, label="$|x-1|$")
-        ax.plot(X, net.predict(X), color=fm.plot.ORANGE, linewidth=3, label="network")
-        net.forward(X, keep=True)
-        lines = ax.plot(X, net[1].output * net[2].W[:, 0], ":", color=fm.plot.BLUE)
-        lines[0].set_label("each hidden unit, weighted")
-        ax.set(title=title, xlabel="x", ylim=(-1.2, 4.0))
-        ax.grid(alpha=0.25)
-    axes[0].set_ylabel("y")
-    handles, labels = axes[0].get_legend_handles_labels()
-    axes[0].figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    axes[0].figure.savefig(path, dpi=90)
+def view(net, title):
+    """A panel of the target, the network and its weighted hidden units."""
+    net.forward(X, keep=True)
+    units = net[1].output * net[2].W[:, 0]
+    return panel(title, {"$|x-1|$": (X, Y, {"color": GREY, "linewidth": 7, "alpha": 0.3}),
+                         "network": (X, net.predict(X), {"color": ORANGE, "linewidth": 3}),
+                         "hidden units": (X, units[:, 0], {"style": ":", "color": BLUE}),
+                         "_rest": (X, units[:, 1:], {"style": ":", "color": BLUE})},
+                 xlabel="x", ylim=(-1.2, 4.0))  # fmt: skip
 
 
 def main(folder="."):
-    by_hand = exact()
-    print(f"set by hand: largest error {largest_error(by_hand)}")
-
-    seeds = range(20)
-    nets = {"set by hand": by_hand}
+    check("set by hand: largest error", largest_error(exact()), 0.0)
+    seeds, rows, panels = range(20), [], [view(exact(), "set by hand")]
     for hidden in (2, 4, 8):
-        runs = [trained(hidden, seed) for seed in seeds]
+        runs = sorted([trained(hidden, seed) for seed in seeds], key=largest_error)
         errors = [largest_error(net) for net in runs]
-        near = sum(error < 0.05 for error in errors)
-        print(f"trained, {hidden} hidden units: {near:2d} of {len(seeds)} first weights end within "
-              f"0.05; best error {min(errors):.1e}, worst {max(errors):.2f}")  # fmt: skip
+        rows.append((hidden, sum(error < 0.05 for error in errors), errors[0], errors[-1]))
         if hidden == 2:
-            nets[f"2 units, best of {len(seeds)}"] = runs[int(np.argmin(errors))]
+            panels.append(view(runs[0], "2 units, best of 20"))
         if hidden != 4:
-            nets[f"{hidden} units, worst of {len(seeds)}"] = runs[int(np.argmax(errors))]
+            panels.append(view(runs[-1], f"{hidden} units, worst of 20"))
+    table(["hidden units", "of 20 within 0.05", "best error", "worst error"], rows)
     print("Two units can represent it, but training from two does not always find it: both may")
     print("start facing the same way, or away from the points. Of eight, some face each way.")
-    draw(nets, Path(folder) / "16_absolute_value.png")
+    draw(folder, "16_absolute_value", *panels, rows=2, size=(4.2, 3.3))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

@@ -9,10 +9,8 @@ with the score s = x w + b. Each is trained by fastmlp and stands beside the rul
 that it must agree with.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
+from lecture_support import BLACK, BLUE, ORANGE, check, draw, panel, run
 
 import fastmlp as fm
 
@@ -77,48 +75,35 @@ def regression_data(seed=0):
     return A, A @ [[1.0], [-2.0], [0.5], [0.0]] + 0.3 * rng.standard_normal((60, 1))
 
 
-def show(name, ours, reference):
-    print(name)
-    print(f"  fastmlp    {np.array2string(ours, precision=5, suppress_small=True)}")
-    print(f"  reference  {np.array2string(reference, precision=5, suppress_small=True)}")
-    print(f"  largest difference {abs(ours - reference).max():.1e}")
-
-
-def draw(groups, path):
-    axes = fm.plot.figure(9, 4.6).subplots(1, len(groups))
-    for ax, (title, (x, y, w)) in zip(axes, groups.items(), strict=True):
-        for sign, colour, marker in ((-1, fm.plot.BLUE, "o"), (1, fm.plot.ORANGE, "s")):
-            rows = x[y[:, 0] == sign]
-            ax.scatter(*rows.T, s=16, color=colour, marker=marker, label=f"y = {sign}")
-        ends = np.array([x[:, 0].min() - 1, x[:, 0].max() + 1])
-        ax.plot(ends, -(w[0] * ends + w[2]) / w[1], color="black", label="s = 0")
-        ax.set(title=title, xlabel="$x_1$", ylabel="$x_2$")
-        ax.set(xlim=ends, ylim=(x[:, 1].min() - 1, x[:, 1].max() + 1))
-    handles, labels = axes[0].get_legend_handles_labels()
-    axes[0].figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    axes[0].figure.savefig(path, dpi=100)
+def view(title, x, y, w):
+    """A panel of two groups and the line s = 0."""
+    groups = {f"y = {sign}": (*x[y[:, 0] == sign].T, {"style": mark, "color": colour})
+              for sign, mark, colour in ((-1, "o", BLUE), (1, "s", ORANGE))}  # fmt: skip
+    ends = np.array([x[:, 0].min() - 1, x[:, 0].max() + 1])
+    line = {"s = 0": (ends, -(w[0] * ends + w[2]) / w[1], {"color": BLACK})}
+    return panel(title, groups | line, xlabel="$x_1$", ylabel="$x_2$", xlim=ends,
+                 ylim=(x[:, 1].min() - 1, x[:, 1].max() + 1))  # fmt: skip
 
 
 def main(folder="."):
     apart, mixed = two_groups(apart=1.8), two_groups(apart=0.8)
     line, rule = perceptron(*apart)
-    show("perceptron rule, 10 epochs (w1, w2, b)", line, rule)
+    check("perceptron, 10 epochs, and its rule (w1, w2, b)", line, rule, 1e-12)
     x, y = apart
-    wrong = np.count_nonzero(y[:, 0] * (x @ line[:2] + line[2]) <= 0)
-    print(f"  {wrong} of {len(x)} rows wrong")
+    check("  rows wrong of 100", np.sum(y[:, 0] * (x @ line[:2] + line[2]) <= 0), 0)
 
     net, curve, newton = logistic(*mixed)
-    show("logistic regression (w1, w2, b)", curve, newton)
-    p = fm.Sigmoid().forward(net.predict([[1.0, 1.0]]))[0, 0]
-    print(f"  at x = (1, 1): p = {p:.5f}, log(p / (1 - p)) = {np.log(p / (1 - p)):.5f}, "
-          f"score = {net.predict([1.0, 1.0])[0]:.5f}")  # fmt: skip
+    check("logistic regression and Newton's method (w1, w2, b)", curve, newton, 1e-9)
+    score = net.predict([[1.0, 1.0]])
+    p = fm.Sigmoid().forward(score)
+    check("  log-odds at (1, 1) and score", np.log(p / (1 - p)), score, 1e-12)
 
     A, y = regression_data()
-    show("linear regression, least squares", *least_squares(A, y, lam=0.0))
-    show("ridge, lam = 20: a shorter vector of weights", *least_squares(A, y, lam=20.0))
-    groups = {"Perceptron": (*apart, line), "Logistic regression": (*mixed, curve)}
-    draw(groups, Path(folder) / "17_one_layer.png")
+    check("linear regression and least squares", *least_squares(A, y, lam=0.0), 1e-9)
+    check("ridge, lam = 20: a shorter vector", *least_squares(A, y, lam=20.0), 1e-9)
+    draw(folder, "17_one_layer", view("Perceptron", *apart, line),
+         view("Logistic regression", *mixed, curve))  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

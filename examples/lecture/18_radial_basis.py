@@ -7,10 +7,8 @@ As a network: a layer of bumps, which is a node of our own with forward() and ba
 Linear. The perceptron has no bumps: its units are steps (tanh), spread over the whole axis.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
+from lecture_support import BLACK, BLUE, ORANGE, draw, panel, run, table
 
 import fastmlp as fm
 
@@ -56,39 +54,32 @@ def largest_miss(net, x, y):
     return float(abs(net.predict(x) - y).max())
 
 
-def draw(x, y, bumps, mlp, path):
-    left, right = fm.plot.figure(9.6, 4.2).subplots(1, 2, sharey=True)
-    grid = np.linspace(-8, 8, 401).reshape(-1, 1)
-    bumps.forward(grid, keep=True)
-    parts = bumps[0].output * bumps[1].W[:, 0]
-    left.plot(grid, parts, color=fm.plot.BLUE, linewidth=0.8, alpha=0.5)
-    left.plot([], [], color=fm.plot.BLUE, linewidth=0.8, label="bumps, weighted")
-    left.plot(grid, bumps.predict(grid), color=fm.plot.ORANGE, label="their sum")
-    right.plot(grid, mlp.predict(grid), color=fm.plot.ORANGE, label="1-32-32-1, tanh")
-    for ax, title in ((left, "Sum of radial bumps"), (right, "Multi-layer perceptron")):
-        ax.scatter(x, y, s=26, color="black", zorder=3, label="points")
-        ax.set(xlabel="x", title=title)
-        ax.grid(alpha=0.25)
-        ax.legend(loc="upper left")
-    left.set_ylabel("y")
-    left.figure.savefig(path, dpi=100)
-
-
 def main(folder="."):
     x, y = points()
     bumps, mlp = sum_of_bumps(x, y), perceptron(x, y)
     check = fm.gradcheck(bumps, fm.MSELoss(), x + 0.1, y)
     print(f"gradient of the bump network against central differences: {check:.1e}\n")
-    print("                              bumps   perceptron")
-    misses = [largest_miss(net, x, y) for net in (bumps, mlp)]
-    print(f"largest miss at the points  {misses[0]:7.1e}      {misses[1]:7.1e}")
+    rows = [("largest miss at the points", *(f"{largest_miss(n, x, y):.1e}" for n in (bumps, mlp)))]
     for place in (0.2, 5.0, 8.0, 50.0):
-        values = [float(net.predict([place])[0]) for net in (bumps, mlp)]
-        print(f"prediction at x = {place:4.1f}      {values[0]:7.3f}      {values[1]:7.3f}")
+        values = [f"{float(net.predict([place])[0]):.3f}" for net in (bumps, mlp)]
+        rows.append((f"prediction at x = {place}", *values))
+    table(["", "bumps", "perceptron"], rows)
     print("\nBoth go through the points. Away from them every bump is 0, and so is their sum; the")
     print("perceptron's units end at -1 or 1, so it levels out too, but anywhere.")
-    draw(x, y, bumps, mlp, Path(folder) / "18_radial_basis.png")
+
+    grid = np.linspace(-8, 8, 401).reshape(-1, 1)
+    bumps.forward(grid, keep=True)
+    parts = bumps[0].output * bumps[1].W[:, 0]
+    thin, dots = {"color": BLUE, "linewidth": 0.8, "alpha": 0.5}, {"style": "o", "color": BLACK}
+    draw(folder, "18_radial_basis",
+         panel("Sum of radial bumps",
+               {"bumps, weighted": (grid, parts[:, 0], thin), "_rest": (grid, parts[:, 1:], thin),
+                "their sum": (grid, bumps.predict(grid), {"color": ORANGE}),
+                "points": (x, y, dots)}, xlabel="x", ylabel="y", ylim=(-4.5, 4.5)),
+         panel("Multi-layer perceptron",
+               {"1-32-32-1, tanh": (grid, mlp.predict(grid), {"color": ORANGE}),
+                "points": (x, y, dots)}, xlabel="x", ylim=(-4.5, 4.5)))  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

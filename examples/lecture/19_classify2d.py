@@ -1,21 +1,44 @@
 """Classifying points of the plane: the boundary as it trains, more units, stronger lambda.
 
 The network has one score; the boundary is where it is 0. A callback looks at the network between
-epochs and draws what it sees, as a live display would. Then, at the end of training: more hidden
-units can bend the boundary more (capacity), and lambda * sum(W**2) keeps the same units from
-bending it for single points. So regularise with lambda, not by taking units away.
+epochs and draws what it sees, as a live display would: into a strip of pictures and into an
+animation. Then, at the end of training: more hidden units can bend the boundary more (capacity),
+and lambda * sum(W**2) keeps the same units from bending it for single points. So regularise with
+lambda, not by taking units away. Larger networks have more parameters and take longer.
 """
 
-import sys
-from pathlib import Path
+import time
 
 import numpy as np
+from lecture_support import animation, boundary, draw, run, table
 
 import fastmlp as fm
 
-GRID = np.linspace(-6, 6, 121)
-PLANE = np.stack(np.meshgrid(GRID, GRID), axis=-1).reshape(-1, 2)
 EPOCHS = 2000
+MOMENTS = (5, 50, 250, EPOCHS)  # of the strip
+FRAMES = (
+    1,
+    2,
+    3,
+    5,
+    8,
+    12,
+    18,
+    25,
+    35,
+    50,
+    70,
+    100,
+    140,
+    200,
+    280,
+    400,
+    560,
+    800,
+    1100,
+    1500,
+    2000,
+)
 
 
 def circle(rng, angle):
@@ -55,6 +78,7 @@ class Watch:
 
 
 def train(x, y, hidden=20, lam=0.0, callbacks=(), epochs=EPOCHS):
+    """The lines that matter: one hidden layer, one score, one call."""
     net = fm.Sequential(fm.Linear(2, hidden), fm.Tanh(), fm.Linear(hidden, 1), seed=0)
     history = fm.fit(net, x, y, loss=fm.BCEWithLogitsLoss(), optimizer=fm.Adam(lr=0.02),
                      penalty=fm.L2(lam), epochs=epochs, batch_size=50, callbacks=callbacks,
@@ -65,72 +89,68 @@ def train(x, y, hidden=20, lam=0.0, callbacks=(), epochs=EPOCHS):
 def measure(net, shape):
     """Share right on the training points and on new ones, sum(W**2), length of the boundary."""
     right = [np.mean((net.predict(x) > 0) == y) for x, y in (data(shape), data(shape, seed=1))]
-    inside = (net.predict(PLANE) > 0).reshape(len(GRID), -1)
+    grid = np.linspace(-6, 6, 121)
+    plane = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
+    inside = (net.predict(plane) > 0).reshape(len(grid), -1)
     crossings = sum(np.count_nonzero(np.diff(inside, axis=axis)) for axis in (0, 1))
-    length = crossings * (GRID[1] - GRID[0])
+    length = crossings * (grid[1] - grid[0])
     return float(right[0]), float(right[1]), fm.L2(1.0).forward(net), float(length)
 
 
-def draw(ax, net, x, y, title):
-    scores = net.predict(PLANE).reshape(len(GRID), -1)
-    ax.contourf(GRID, GRID, scores > 0, levels=1, colors=["#cfe3f1", "#f6d9c6"])
-    ax.contour(GRID, GRID, scores, levels=[0.0], colors="black", linewidths=1)
-    colours = np.where(y[:, 0] == 1, fm.plot.ORANGE, fm.plot.BLUE)
-    ax.scatter(*x.T, s=6, color=colours, linewidths=0)
-    ax.set(title=title, xticks=[], yticks=[], aspect="equal", xlim=(-6, 6), ylim=(-6, 6))
+def animated(folder, shape):
+    """Train and draw at the same time; the finished network and its panels at ``MOMENTS``."""
+    x, y = data(shape)
+    panels = []
+    with animation(folder, f"19_classify2d_{shape.__name__}") as frame:
+
+        def look(net, epoch):
+            frame(lambda ax: boundary(net, x, y, f"epoch {epoch}", ax))
+            if epoch in MOMENTS:
+                panels.append(boundary(net.copy(), x, y, f"{shape.__name__}, epoch {epoch}"))
+
+        net, _ = train(x, y, callbacks=[Watch((*FRAMES, *MOMENTS), look)])
+    return net, panels
 
 
-def strip_over_training(path):
-    """A row of pictures for each data set, drawn while it trains; the final accuracies."""
-    moments = (5, 50, 250, EPOCHS)
-    axes = fm.plot.figure(9.6, 7.4).subplots(3, len(moments))
-    found = {}
-    for row, shape in zip(axes, (circle, moons, spiral), strict=True):
-        x, y = data(shape)
-        panels = dict(zip(moments, row, strict=True))
-
-        def look(net, epoch, panels=panels, x=x, y=y):
-            draw(panels[epoch], net, x, y, f"epoch {epoch}")
-
-        net, _ = train(x, y, callbacks=[Watch(moments, look)])
-        row[0].set_ylabel(shape.__name__, fontsize=12)
-        found[shape.__name__] = measure(net, shape)
-    axes[0, 0].figure.savefig(path, dpi=70)
-    return found
+def compared(shape, settings):
+    """For each setting a line of numbers and a panel."""
+    x, y = data(shape)
+    lines, panels = [], []
+    for setting in settings:
+        start = time.perf_counter()
+        net, _ = train(x, y, **setting)
+        name = ", ".join(f"{key} = {value}" for key, value in setting.items())
+        spent = time.perf_counter() - start
+        lines.append(line(f"{shape.__name__}, {name}", net, shape, f"{spent:.2f}"))
+        panels.append(boundary(net, x, y, f"{shape.__name__}, {name}"))
+    return lines, panels
 
 
-def strip_of(shapes, settings, path):
-    """A row of pictures for each data set, one for each setting; the numbers of each."""
-    axes = fm.plot.figure(3.1 * len(settings), 3.3 * len(shapes)).subplots(
-        len(shapes), len(settings), squeeze=False
-    )
-    found = {}
-    for row, shape in zip(axes, shapes, strict=True):
-        x, y = data(shape)
-        for ax, setting in zip(row, settings, strict=True):
-            net, _ = train(x, y, **setting)
-            found[shape.__name__, *setting.values()] = measure(net, shape)
-            draw(ax, net, x, y, ", ".join(f"{name} = {v}" for name, v in setting.items()))
-        row[0].set_ylabel(shape.__name__, fontsize=12)
-    axes[0, 0].figure.savefig(path, dpi=80)
-    return found
-
-
-def show(title, found):
-    print(f"{title:<24}right   new points   sum(W**2)   length of boundary")
-    for name, (right, new, weights, length) in found.items():
-        label = name if isinstance(name, str) else "  ".join(map(str, name))
-        print(f"  {label:<20}{right:7.1%}   {new:10.1%}   {weights:9.1f}   {length:18.1f}")
+def line(name, net, shape, seconds="-"):
+    right, new, weights, length = measure(net, shape)
+    return (name, net.n_parameters, seconds, f"{right:.1%}", f"{new:.1%}", f"{weights:.1f}",
+            f"{length:.1f}")  # fmt: skip
 
 
 def main(folder="."):
-    folder = Path(folder)
-    show("20 hidden units", strip_over_training(folder / "19_classify2d.png"))
-    sizes = [{"hidden": hidden} for hidden in (3, 6, 20)]
-    show("hidden units", strip_of((moons, spiral), sizes, folder / "19_classify2d_sizes.png"))
-    lambdas = [{"hidden": 20, "lam": lam} for lam in (0.001, 0.01, 0.1)]
-    show("20 units, lambda", strip_of((moons,), lambdas, folder / "19_classify2d_lambda.png"))
+    head = ["", "parameters", "seconds", "right", "new points", "sum(W**2)", "length of boundary"]
+    lines, strip = [], []
+    for shape in (circle, moons, spiral):
+        net, panels = animated(folder, shape)
+        lines.append(line(f"{shape.__name__}, hidden = 20", net, shape))
+        strip += panels
+    draw(folder, "19_classify2d", *strip, rows=3, size=(2.5, 2.7))
+
+    sizes, panels = [{"hidden": hidden} for hidden in (3, 6, 20, 300)], []
+    for shape in (moons, spiral):
+        more, some = compared(shape, sizes)
+        lines, panels = lines + more, panels + some
+    draw(folder, "19_classify2d_sizes", *panels, rows=2, size=(2.5, 2.7))
+
+    more, panels = compared(moons, [{"lam": lam} for lam in (0.0, 0.001, 0.01, 0.1)])
+    table(head, lines + more)
+    draw(folder, "19_classify2d_lambda", *panels, size=(2.5, 2.7))
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

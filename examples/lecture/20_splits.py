@@ -8,10 +8,8 @@
 A splitter gives indices of rows, so it needs no adapter: fit on x[train], score on x[test].
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
+from lecture_support import draw, image, run, table
 from sklearn.datasets import load_iris
 from sklearn.model_selection import KFold, LeaveOneOut, ShuffleSplit, train_test_split
 
@@ -53,35 +51,30 @@ def splitters():
     }
 
 
-def draw(path):
-    """Which of 20 rows each split tests."""
-    axes = fm.plot.figure(10, 3.8).subplots(1, 3)
-    for ax, (name, splitter) in zip(axes, splitters().items(), strict=True):
-        tested = np.zeros((splitter.get_n_splits(np.zeros(20)), 20))
-        for k, (_, test) in enumerate(splitter.split(np.zeros(20))):
-            tested[k, test] = 1
-        ax.pcolormesh(tested, cmap="Blues", vmin=0, vmax=1.3, edgecolors="white", linewidth=1)
-        ax.set(title=name, xlabel="row", ylabel="split")
-        ax.set(xticks=[0, 5, 10, 15, 20], yticks=[0, len(tested)])
-        ax.invert_yaxis()
-    axes[0].figure.suptitle("Test rows (dark) of each split of 20 rows")
-    axes[0].figure.savefig(path, dpi=90)
+def tested_rows(splitter, rows):
+    """For each split a row of marks, 1 at the rows that it tests."""
+    marks = np.zeros((splitter.get_n_splits(np.zeros(rows)), rows))
+    for k, (_, test) in enumerate(splitter.split(np.zeros(rows))):
+        marks[k, test] = 1
+    return marks
 
 
 def main(folder="."):
     x, y = load_iris(return_X_y=True)
     tried, best, tested = three_way(x, y)
     print("train / validation / test, 60 / 20 / 20 %")
-    for lam, value in tried.items():
-        print(f"  lambda {lam:<6g} validation {value:6.1%}")
-    print(f"  chosen: lambda {best:g}; fitted again on 80 %, test {tested:.1%}\n")
-    print("                     fits     mean   std of the fits")
-    for name, splitter in splitters().items():
-        found = scores(x, y, splitter)
-        print(f"{name:<18}{len(found):7d}  {found.mean():7.1%}   {found.std():10.1%}")
-    print("\nLeave-one-out scores are 0 or 1, so their spread says nothing about the network.")
-    draw(Path(folder) / "20_splits.png")
+    table(["lambda", "validation"], [(f"{lam:g}", f"{value:.1%}") for lam, value in tried.items()])
+    print(f"chosen: lambda {best:g}; fitted again on 80 %, test {tested:.1%}\n")
+    found = {name: scores(x, y, splitter) for name, splitter in splitters().items()}
+    table(["splitter", "fits", "mean", "std of the fits"],
+          [(name, len(one), f"{one.mean():.1%}", f"{one.std():.1%}")
+           for name, one in found.items()])  # fmt: skip
+    print("Leave-one-out scores are 0 or 1, so their spread says nothing about the network.")
+    panels = [image(tested_rows(splitter, 20), name, cmap="Blues", vmin=0, vmax=1.3, aspect="auto")
+              for name, splitter in splitters().items()]  # fmt: skip
+    draw(folder, "20_splits", *panels, size=(3.3, 3.3),
+         title="Test rows (dark) of each split (line) of 20 rows")  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

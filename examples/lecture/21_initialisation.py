@@ -8,10 +8,8 @@ fan_in * Var(W) times theirs:
     He       Var(W) = 2 / fan_in               makes up for the half that ReLU sets to 0
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
+from lecture_support import draw, panel, run, table
 
 import fastmlp as fm
 
@@ -22,6 +20,8 @@ CASES = {
     "Xavier, ReLU": ("xavier_normal", fm.ReLU),
     "He, ReLU": ("he_normal", fm.ReLU),
 }
+STARTS = {"zeros": "zeros", "all weights 0.5": fm.initializers.Constant(0.5),
+          "Xavier": "xavier_normal"}  # fmt: skip
 
 
 def different_units(init):
@@ -42,7 +42,7 @@ def spread(init, activation, seed=0):
         layers += [fm.Linear(WIDTH, WIDTH, init=init), activation()]
     net = fm.Sequential(*layers, dtype="float64", seed=seed)
     rng = np.random.default_rng(seed)
-    linears = [layer for layer in net if isinstance(layer, fm.Linear)]
+    linears = net.layers[::2]
     if init is None:
         for layer in linears:
             layer.W = 0.01 * rng.standard_normal((WIDTH, WIDTH))
@@ -51,37 +51,27 @@ def spread(init, activation, seed=0):
     return [layer.output.std() for layer in linears], [layer.grad.std() for layer in linears]
 
 
-def draw(found, path):
-    axes = fm.plot.figure(9.6, 4.0).subplots(1, 2)
-    titles = ("Forward: standard deviation of $f_l$", "Backward: of $\\delta_l$")
-    colours = (fm.plot.GREY, "#009E73", fm.plot.ORANGE, fm.plot.BLUE)
-    layers = np.arange(1, DEPTH + 1)
-    for ax, title, way in zip(axes, titles, (0, 1), strict=True):
-        for (name, sizes), colour in zip(found.items(), colours, strict=True):
-            ax.semilogy(layers, sizes[way], "o-", color=colour, label=name)
-        ax.set(title=title, xlabel="layer", xticks=layers)
-        ax.grid(alpha=0.25)
-    axes[0].legend()
-    axes[0].figure.savefig(path, dpi=100)
-
-
 def main(folder="."):
-    print("2-8-8-1 trained on XOR   different units in layers 1, 2   loss")
-    for name, init in (
-        ("zeros", "zeros"),
-        ("all weights 0.5", fm.initializers.Constant(0.5)),
-        ("Xavier", "xavier_normal"),
-    ):
+    rows = []
+    for name, init in STARTS.items():
         units, loss = different_units(init)
-        print(f"  {name:<22}{units[0]:>20}, {units[1]}           {loss:.4f}")
+        rows.append((name, *units, f"{loss:.4f}"))
+    table(["2-8-8-1 on XOR", "different units in layer 1", "in layer 2", "loss"], rows)
 
-    found = {name: spread(*case) for name, case in CASES.items()}
-    for title, way in (("std of f_l, layer by layer", 0), ("std of delta_l", 1)):
-        print(f"\n{title:<26}" + "".join(f"{k:8d}" for k in range(1, DEPTH + 1)))
-        for name, sizes in found.items():
-            print(f"  {name:<24}" + "".join(f"{size:8.1e}" for size in sizes[way]))
-    draw(found, Path(folder) / "21_initialisation.png")
+    found, layers = {name: spread(*case) for name, case in CASES.items()}, np.arange(1, DEPTH + 1)
+    for way, title in enumerate(("std of f_l in layer", "std of delta_l in layer")):
+        print()
+        table(
+            [title, *map(str, layers)],
+            [(name, *(f"{size:.1e}" for size in sizes[way])) for name, sizes in found.items()],
+        )
+    dots = {"style": "o", "linestyle": "-"}
+    panels = [panel(title, {name: (layers, sizes[way], dots) for name, sizes in found.items()},
+                    yscale="log", xlabel="layer", xticks=layers)
+              for way, title in enumerate(("Forward: standard deviation of $f_l$",
+                                           "Backward: of $\\delta_l$"))]  # fmt: skip
+    draw(folder, "21_initialisation", *panels)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

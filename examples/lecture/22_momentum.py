@@ -8,10 +8,8 @@ The steep direction (curvature 50) allows no learning rate above 2 / 50; at such
 the same way and add up, to 1 / (1 - mu) times as far; those across it alternate and largely cancel.
 """
 
-import sys
-from pathlib import Path
-
 import numpy as np
+from lecture_support import BLACK, GREY, draw, panel, run, same, table
 
 import fastmlp as fm
 
@@ -56,34 +54,32 @@ def steps_until(values, goal=1e-6):
     return int(np.argmax(values < goal))
 
 
-def draw(ways, path):
-    left, right = fm.plot.figure(10, 4.2).subplots(1, 2, width_ratios=[1.4, 1])
+def contours(ax):
     a, b = np.meshgrid(np.linspace(-11, 4, 200), np.linspace(-2, 2, 200))
-    left.contour(a, b, (a**2 + 50 * b**2) / 2, levels=12, colors=fm.plot.GREY, linewidths=0.5)
-    for (momentum, (points, values)), colour in zip(
-        ways.items(), (fm.plot.BLUE, fm.plot.ORANGE), strict=True
-    ):
-        label = f"momentum {momentum}" if momentum else "SGD"
-        left.plot(*points[:40].T, "o-", markersize=3, linewidth=1, color=colour, label=label)
-        right.semilogy(values, color=colour, label=label)
-    left.plot(0, 0, "*", markersize=12, color="black")
-    left.set(xlabel="$w_1$ (curvature 1)", ylabel="$w_2$ (curvature 50)", title="First 40 steps")
-    right.set(xlabel="step", ylabel="f(w)", title="Height above the bottom", ylim=(1e-12, None))
-    right.grid(alpha=0.25)
-    left.legend()
-    left.figure.savefig(path, dpi=100)
+    ax.contour(a, b, (a**2 + 50 * b**2) / 2, levels=12, colors=GREY, linewidths=0.5)
+    ax.plot(0, 0, "*", markersize=12, color=BLACK)
 
 
 def main(folder="."):
     ways = {momentum: descend(momentum, 400) for momentum in (0.0, 0.8)}
-    print(f"learning rate {LR}, from w = {START.tolist()}, f = {ways[0.0][1][0]:.2f}\n")
-    print("momentum   f after 20 steps   after 100   steps until f < 1e-6   from the formula")
+    print(f"learning rate {LR}, from w = {START.tolist()}, f = {ways[0.0][1][0]:.2f}")
+    table(["momentum", "f after 20 steps", "after 100", "steps until f < 1e-6"],
+          [(str(momentum), values[20], values[100], steps_until(values))
+           for momentum, (_, values) in ways.items()])  # fmt: skip
+    for momentum, (points, _) in ways.items():
+        same(f"momentum {momentum} and the formula", points, by_formula(momentum, 400), 1e-13)
+
+    path, height = {}, {}
     for momentum, (points, values) in ways.items():
-        difference = abs(points - by_formula(momentum, 400)).max()
-        print(f"{momentum:8.1f}   {values[20]:16.2e}   {values[100]:9.1e}   "
-              f"{steps_until(values):20d}   {difference:16.0e}")  # fmt: skip
-    draw(ways, Path(folder) / "22_momentum.png")
+        label = f"momentum {momentum}" if momentum else "SGD"
+        path[label] = *points[:40].T, {"style": "o", "linestyle": "-", "linewidth": 1}
+        height[label] = np.arange(401), values
+    draw(folder, "22_momentum",
+         panel("First 40 steps", path, contours, xlabel="$w_1$ (curvature 1)",
+               ylabel="$w_2$ (curvature 50)"),
+         panel("Height above the bottom", height, yscale="log", ylim=(1e-12, None),
+               xlabel="step", ylabel="f(w)"))  # fmt: skip
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    run(main)

@@ -6,7 +6,7 @@ a tanh. Nodes that nothing reads are added up for the score. backward() finds it
 """
 
 import numpy as np
-from lecture_support import check, draw, regions, run
+from lecture_support import boundary, check, draw, run
 
 import fastmlp as fm
 
@@ -53,12 +53,12 @@ def main(folder="."):
         print(f"node {node:2} reads {', '.join(f'node {one}' if one else 'x' for one in read)}")
     print(f"{net.n_parameters:,} parameters")
     check("share of the spiral that is right", train(net, x, y), 1.0)
-    panels = [regions(net, x, y, f"seed {SEED}: {net.n_parameters:,} parameters")]
+    panels = [boundary(net, x, y, f"seed {SEED}: {net.n_parameters:,} parameters")]
     for seed in (1, 2):
         other, _ = random_net(seed)
         right, title = train(other, x, y), f"seed {seed}: {other.n_parameters:,} parameters"
         print(f"other connections, {title}, {right:.1%} right")
-        panels.append(regions(other, x, y, title))
+        panels.append(boundary(other, x, y, title))
     draw(folder, "37_random_connections", *panels, size=(3.6, 3.8))
 
 

@@ -1,11 +1,12 @@
 """What the scripts of the lecture share: pictures, and numbers beside those they must equal.
 
 A picture is one call: ``draw(folder, name, panel(...), panel(...))``. A check is one call too:
-``check(name, found, stated, within)`` prints both numbers and raises if they are too far apart.
+``check(name, found, expected, within)`` prints both numbers and raises if they are too far apart.
 """
 
 import io
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,6 @@ BLUE, ORANGE, GREEN, PINK, AMBER, SKY = (
 )  # fmt: skip
 GREY, BLACK = "#6B6B6B", "#000000"
 PALETTE = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY, GREY, BLACK)
-PALE = ("#cfe3f1", "#f6d9c6", "#c9e9de")  # regions behind points of the first three colours
 
 DPI = 150  # sharp on a projector
 COLOURS = 128  # in a PNG file; more are not needed, and fewer make smaller files
@@ -35,12 +35,12 @@ def run(main):
 # ---- numbers ----
 
 
-def check(name, found, stated, within=0.0):
+def check(name, found, expected, within=0.0):
     """Print a number, or an array, beside what it must be; raise if it is farther than `within`."""
-    off = float(np.max(np.abs(np.asarray(found, float) - np.asarray(stated, float)), initial=0.0))
-    print(f"{name}: {_text(found, within)}, stated {_text(stated, within)}")
+    off = float(np.max(np.abs(np.asarray(found, float) - np.asarray(expected, float)), initial=0.0))
+    print(f"{name}: {_text(found, within)}, expected {_text(expected, within)}")
     if not off <= within:
-        raise AssertionError(f"{name}: got {found}; want {stated} within {within}")
+        raise AssertionError(f"{name}: got {found}; want {expected} within {within}")
     return found
 
 
@@ -68,9 +68,10 @@ def _text(value, within=0.0):
         return str(value)
     if isinstance(value, (float, np.floating)) and not within:
         return f"{value:.4g}"
-    places = min(8, max(0, int(np.ceil(-np.log10(within))))) if 0 < within < 1 else 4
-    return np.array2string(np.asarray(value, float), precision=places, suppress_small=True,
-                           floatmode="fixed" if within else "maxprec", separator=", ")  # fmt: skip
+    places = min(6, max(0, int(np.ceil(-np.log10(within))))) if 0 < within < 1 else 4
+    text = np.array2string(np.asarray(value, float), precision=places, suppress_small=True,
+                           floatmode="maxprec", separator=", ")  # fmt: skip
+    return " ".join(text.split())
 
 
 # ---- pictures ----
@@ -112,21 +113,37 @@ def save(figure, path):
     return path
 
 
-def regions(net, x, y, title, limit=6.0, steps=241):
-    """A panel of the side of 0 that a network's score has, and two classes of points, 0 and 1."""
+def boundary(net, x, y, title, ax=None):
+    """A panel of the regions of a network's two classes; drawn at once if `ax` is given."""
 
     def paint(ax):
-        grid = np.linspace(-limit, limit, steps)
-        plane = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
-        scores = net.predict(plane).reshape(steps, steps)
-        ax.contourf(grid, grid, scores > 0, levels=1, colors=PALE[:2])
-        if scores.min() < 0 < scores.max():
-            ax.contour(grid, grid, scores, levels=[0.0], colors=BLACK, linewidths=1)
-        sides = np.where(np.asarray(y).ravel() == 1, ORANGE, BLUE)
-        ax.scatter(*np.asarray(x).T, s=8, color=sides, linewidths=0)
-        ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xticks=[], yticks=[])
+        fm.plot.decision_boundary(net, x, np.ravel(y), ax, resolution=150)
+        ax.get_legend().remove()
+        for points in ax.collections:  # ``draw`` would make a legend of their labels
+            points.set_label("_")
+        ax.set(title=title, xlabel="", ylabel="", xticks=[], yticks=[])
 
-    return panel(title, paint=paint)
+    return panel(title, paint=paint) if ax is None else paint(ax)
+
+
+@contextmanager
+def animation(folder, name, size=(3.6, 3.6), fps=4):
+    """Write a GIF; ``with animation(...) as frame:`` gives ``frame(paint)``, which adds a picture.
+
+    ``paint`` is called with empty axes.
+    """
+    from matplotlib.animation import PillowWriter
+
+    figure, writer = fm.plot.figure(*size), PillowWriter(fps=fps)
+    ax = figure.subplots()
+
+    def frame(paint):
+        ax.clear()
+        paint(ax)
+        writer.grab_frame()
+
+    with writer.saving(figure, str(Path(folder) / f"{name}.gif"), dpi=80):
+        yield frame
 
 
 def image(values, title="", digits=None, **options):
@@ -162,7 +179,9 @@ def _fill(ax, title, curves, paint, settings):
         options = dict(style[0]) if style and isinstance(style[0], dict) else {}
         mark = style[0] if style and isinstance(style[0], str) else options.pop("style", "-")
         options = {"color": options.pop("color", None) or next(colours)} | options
-        ax.plot(np.ravel(x), y, mark, label=label, **_STYLES.get(mark, {}) | options)
+        x, y = np.ravel(x), np.asarray(y)
+        y = y.reshape(len(x), -1)[:, 0] if y.size == len(x) else y.reshape(len(x), -1)
+        ax.plot(x, y, mark, label=label, **_STYLES.get(mark, {}) | options)
     if curves:
         ax.grid(alpha=0.25)
     if paint is not None:

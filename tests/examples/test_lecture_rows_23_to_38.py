@@ -7,34 +7,6 @@ import pytest
 
 import fastmlp as fm
 
-# Those of a few seconds or less; the trainings of 23, 24, 34 and 37 are tested part by part below.
-SCRIPTS = {
-    "25_singular_values": ["25_singular_values.png", "25_singular_values_line.png"],
-    "26_norms_and_outliers": ["26_norms_and_outliers.png"],
-    "28_flat_backprop": ["28_flat_backprop.png"],
-    "29_scalar_net": ["29_scalar_net.png"],
-    "30_table_of_gradients": ["30_table_of_gradients.png"],
-    "31_differentiable": ["31_differentiable.png"],
-    "32_perceptron_and_sigmoid": ["32_perceptron_and_sigmoid.png"],
-    "33_dog_or_cat": ["33_dog_or_cat.png"],
-    "34_learning_rates": ["34_learning_rates.png"],
-    "34_staged_circuit": ["34_staged_circuit.svg"],
-    "35_why_backprop": ["35_why_backprop.png"],
-    "36_any_function": ["36_any_function.png"],
-}
-
-
-@pytest.mark.scripts
-@pytest.mark.parametrize(("name", "pictures"), SCRIPTS.items())
-def test_scripts_print_and_draw(lecture, name, pictures, tmp_path, capsys):
-    """A script's own checks raise where a number is not the stated one."""
-    lecture(name).main(tmp_path)
-    assert capsys.readouterr().out
-    assert sorted(path.name for path in tmp_path.iterdir()) == pictures
-    for path in tmp_path.iterdir():
-        assert path.read_bytes().startswith(b"\x89PNG" if path.suffix == ".png" else b"<svg")
-        assert path.stat().st_size < 150_000
-
 
 def test_23_the_parabola_of_the_notes(lecture, isa):
     row = lecture("23")
@@ -52,16 +24,11 @@ def test_23_the_parabola_of_the_notes(lecture, isa):
 @pytest.mark.scripts
 @pytest.mark.parametrize(
     ("name", "stated"),
-    [("4-4", 0), ("16-16", 10), ("8, one layer", 8), ("8-8, sigmoid", 2), ("8-8, tanh", 0)],
+    [("4-4", 0), ("8-8", 7), ("16-16", 10), ("8, one layer", 8), ("8-8, tanh", 0)],
 )
 def test_24_sizes_for_the_parabola(lecture, name, stated):
     below = lecture("24").parabola_rows([name])[0][1]
     assert abs(below - stated) <= 1
-
-
-@pytest.mark.scripts
-def test_24_eight_by_eight(lecture, isa):
-    assert abs(lecture("24").parabola_rows(["8-8"])[0][1] - 7) <= 1
 
 
 @pytest.mark.scripts
