@@ -7,8 +7,8 @@
 /* What waking the team, one thread's part in a barrier and one thread's arithmetic cost, measured on two x86-64 server
    processors (see docs/performance-notes.md). They choose a thread count and never a result. */
 static const struct {
-    double region_us, barrier_us, flops_per_us;
-} cost = {10.0, 0.5, 90e3};
+    double region_us, barrier_us, flops_per_us, updates_per_us;
+} cost = {10.0, 0.5, 90e3, 3e3};
 
 /* Forward-sized products, and barriers, of each kind of work. */
 static const struct {
@@ -30,17 +30,25 @@ static double microseconds_alone(const fm_net *net, int64_t rows, fm_work work) 
     return work_of[work].passes * (double)rows * net->flops / cost.flops_per_us;
 }
 
-int fm_schedule_threads(const fm_net *net, int64_t rows, fm_work work, int64_t times) {
+/* For work that takes one thread `alone` microseconds, with so many barriers and this share of waking the team. */
+static int threads_for(double alone, double waits, double region_us) {
     if (ignores_cost()) return fm_threads();
-    const double alone = microseconds_alone(net, rows, work);
     const int most = worthwhile_threads();
     double best = alone;
     int threads = 1;
     for (int t = 2; t <= most; t++) {
-        const double us = alone / t + cost.region_us / (double)times + work_of[work].waits * cost.barrier_us * t;
+        const double us = alone / t + region_us + waits * cost.barrier_us * t;
         if (us < best) best = us, threads = t;
     }
     return threads;
+}
+
+int fm_schedule_threads(const fm_net *net, int64_t rows, fm_work work, int64_t times) {
+    return threads_for(microseconds_alone(net, rows, work), work_of[work].waits, cost.region_us / (double)times);
+}
+
+int fm_schedule_update(const fm_net *net) {
+    return threads_for((double)net->n_params / cost.updates_per_us, 1.0, cost.region_us);
 }
 
 /* Threads that a step may try to take. Very short steps are for one; long ones for several, wherever the processors

@@ -13,6 +13,7 @@ typedef enum { FM_WORK_FORWARD, FM_WORK_BACKWARD, FM_WORK_STEP } fm_work;
 
 /* Threads that pay for `rows` rows, `times` times in one parallel region. */
 int fm_schedule_threads(const fm_net *net, int64_t rows, fm_work work, int64_t times);
+int fm_schedule_update(const fm_net *net); /* for an update by hand */
 
 /* The threads of a part of an epoch: how many, and until when before others are tried. */
 typedef struct {

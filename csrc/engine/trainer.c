@@ -7,6 +7,7 @@
 #include "base/aligned_alloc.h"
 #include "base/arithmetic.h"
 #include "engine/first_touch.h"
+#include "engine/schedule.h"
 #include "engine/update.h"
 
 static void *copy_of(const void *from, int64_t count, size_t size) {
@@ -99,25 +100,42 @@ int64_t *fm_trainer_updates(fm_trainer *trainer) { return &trainer->t; }
 
 static const fm_worker alone = {.index = 0, .count = 1};
 
-static fm_status clip(const fm_trainer *trainer, const fm_kernels *kernels, fm_step_state *state) {
-    double *chunk_sum = fm_alloc(fm_workspace_chunks(trainer->net), sizeof *chunk_sum);
-    if (chunk_sum == NULL) return FM_NO_MEMORY;
-    const int64_t chunks = fm_square_chunks(trainer, kernels, &alone, chunk_sum);
-    state->g_scale = fm_clip_scale(sqrt(fm_chunks_total(chunk_sum, chunks)), trainer->optimizer.clip_norm);
-    fm_free(chunk_sum);
-    return FM_OK;
+typedef struct {
+    const fm_trainer *trainer;
+    const fm_kernels *kernels;
+    fm_step_state state;
+    double *chunk_sum; /* where gradients are clipped, else NULL */
+} update_call;
+
+static void update_task(void *context, fm_worker *self) {
+    const update_call *call = context;
+    fm_step_state state = call->state;
+    int64_t begin, end;
+    if (call->chunk_sum != NULL) {
+        const int64_t chunks = fm_square_chunks(call->trainer, call->kernels, self, call->chunk_sum);
+        fm_barrier(self);
+        const double norm = sqrt(fm_chunks_total(call->chunk_sum, chunks));
+        state.g_scale = fm_clip_scale(norm, call->trainer->optimizer.clip_norm);
+    }
+    fm_partition(self, call->trainer->net->n_params, FM_SUM_CHUNK, &begin, &end);
+    if (begin < end) fm_update_range(call->trainer, call->kernels, &state, begin, end);
 }
 
 static fm_status update(fm_trainer *trainer, double lr) {
-    const fm_kernels *kernels = fm_tables_in_use()[trainer->net->dtype];
-    fm_step_state state = {.t = trainer->t, .power = {trainer->power[0], trainer->power[1]}};
-    state = fm_step_state_next(trainer, state, lr);
-    if (trainer->optimizer.clip_norm != 0.0 && clip(trainer, kernels, &state) != FM_OK) return FM_NO_MEMORY;
+    const fm_step_state before = {.t = trainer->t, .power = {trainer->power[0], trainer->power[1]}};
+    update_call call = {.trainer = trainer,
+                        .kernels = fm_tables_in_use()[trainer->net->dtype],
+                        .state = fm_step_state_next(trainer, before, lr)};
+    if (trainer->optimizer.clip_norm != 0.0) {
+        call.chunk_sum = fm_alloc(fm_workspace_chunks(trainer->net), sizeof *call.chunk_sum);
+        if (call.chunk_sum == NULL) return FM_NO_MEMORY;
+    }
     fm_net_begin_update(trainer->net);
-    fm_update_range(trainer, kernels, &state, 0, trainer->net->n_params);
+    fm_parallel(fm_schedule_update(trainer->net), update_task, &call);
     fm_net_end_update(trainer->net);
-    trainer->t = state.t;
-    memcpy(trainer->power, state.power, sizeof trainer->power);
+    fm_free(call.chunk_sum);
+    trainer->t = call.state.t;
+    memcpy(trainer->power, call.state.power, sizeof trainer->power);
     return FM_OK;
 }
 

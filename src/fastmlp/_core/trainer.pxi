@@ -9,6 +9,10 @@ cdef class _TrainerHandle:
         fm_trainer_free(self.trainer)
 
 
+# Parameters that an update takes some microseconds for, like SHORT_WORK.
+cdef int64_t SHORT_UPDATE = 1 << 13
+
+
 cdef class Trainer:
     """A network, a loss and an optimizer with its state: whole steps and epochs in C."""
     cdef _TrainerHandle handle
@@ -201,8 +205,14 @@ cdef class Trainer:
 
     def update(self):
         """One optimizer update from the network's gradients."""
+        cdef fm_status status
+        cdef double lr = self.lr
         self.enter()
-        cdef fm_status status = fm_trainer_update(self.trainer, self.lr)
+        if self.net.n_params <= SHORT_UPDATE:
+            status = fm_trainer_update(self.trainer, lr)
+        else:
+            with nogil:
+                status = fm_trainer_update(self.trainer, lr)
         self.net.leave()
         check(status)
 
@@ -215,5 +225,6 @@ cdef class Trainer:
     def add_penalty_gradient(self, double factor=1.0):
         """Add the penalties' gradient, times `factor`, to the network's."""
         self.net.enter()
-        fm_trainer_add_penalty_gradient(self.trainer, factor)
+        with nogil:
+            fm_trainer_add_penalty_gradient(self.trainer, factor)
         self.net.leave()
