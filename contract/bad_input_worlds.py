@@ -46,7 +46,7 @@ class Training:
 
     def state(self) -> list[bytes]:
         own = self.trainer.state_dict()
-        return bits(self.net.params, self.net.grads, *own.pop("slots"), *own.values())
+        return bits(self.net.params, self.net.grads, *own.pop("slots"), own.pop("powers"), repr(own))
 
     def twin(self) -> ref.Trainer:
         """The reference's trainer, after the same step."""
@@ -75,7 +75,7 @@ class Normed:
     def state(self) -> list[bytes]:
         own = self.optimizer.state_dict()
         return bits(self.net.params, self.net.grads, self.net.state, *own.pop("slots"),
-                    *own.values(), self.net.step_count)  # fmt: skip
+                    own.pop("powers"), repr(own), self.net.step_count)  # fmt: skip
 
 
 class Joined:

@@ -89,6 +89,11 @@ KINDS = {
     "shape": listed((), (1, 2, 3), (0,), (2, -1), (1.5,), None, "a", 2**40, {}),
     "shape or None": listed((), (1, 2, 3), (0,), (2, -1), (1.5,), "a", 2**40, {}),
     "stream": listed(3, "a", object()),
+    "groups": listed(
+        3, "bias", object(), ["bias"], np.zeros(2), {1: {"lr": 1.0}}, {"bias": 0.1}, {"bias": None},
+        {"bias": {"rate": 1.0}}, {"bias": {0: 1.0}}, {"bias": {"lr": -1e-9}}, {"bias": {"lr": NAN}},
+        {"bias": {"weight_decay": INF}}, {"bias": {"lr": True}}, {"bias": {"lr": "a"}},
+    ),
 }
 
 

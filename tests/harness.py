@@ -174,13 +174,13 @@ def parameter_choices(row):
 
 def twin_layer(layer, index, width, seed):
     """The reference's copy of a public layer."""
-    op, _, _, _, kind, p0, p1, bias = layer.node((-1,), (width,))
-    if op == "linear":
-        return ref.Linear(layer.W, layer.b if bias else None)
-    if op == "activation":
-        row = _core.activations()[kind]
-        return ref.Activation(row["name"], *(p0, p1)[: len(row["params"])])
-    return ref.Softmax() if op == "softmax" else ref.Dropout(p0, seed, index)
+    node = layer.node((-1,), (width,))
+    if node.op == "linear":
+        return ref.Linear(layer.W, layer.b if node.bias else None)
+    if node.op == "activation":
+        row = _core.activations()[node.kind]
+        return ref.Activation(row["name"], *node.params[: len(row["params"])])
+    return ref.Softmax() if node.op == "softmax" else ref.Dropout(node.params[0], seed, index)
 
 
 def twin_net(net):
@@ -196,10 +196,18 @@ def twin_loss(loss):
     return ref.LOSSES[type(loss).__name__](**loss.arguments())
 
 
-def twin_optimizer(optimizer):
+def twin_optimizer(optimizer, net=None):
+    """The reference's optimizer; with the groups that it has in a network."""
     kind, values = optimizer.core_spec()
     row = _core.optimizers()[kind]
-    return reference_optimizer(row, values, optimizer.lr)
+    twin = reference_optimizer(row, values, optimizer.lr)
+    if net is not None:
+        twin.lr_factor, twin.decay_factor = np.ones((2, net.params.size))
+        start = 0
+        for end, lr, weight_decay in optimizer.ranges(net):
+            twin.lr_factor[start:end], twin.decay_factor[start:end] = lr, weight_decay
+            start = end
+    return twin
 
 
 def reference_optimizer(row, values, lr):

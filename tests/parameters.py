@@ -40,6 +40,7 @@ PARAMETERS = {
     "shape": "shape",
     **dict.fromkeys(["shape_a", "shape_b"], "shape or None"),
     "file": "stream",
+    "groups": "groups",
 }
 EXCEPTIONS = {
     ("Lp", "p"): "positive",

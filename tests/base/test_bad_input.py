@@ -114,6 +114,11 @@ CALLBACKS_BAD = listed(
 LOSSES_BAD = listed(None, "mse", fm.MSELoss, 3, object(), fm.ReLU())
 OPTIMIZERS_BAD = listed("adam", fm.Adam, 3, object(), fm.MSELoss())
 SCHEDULES_BAD = listed("cosine", fm.CosineLR, 3, object(), [0.1])
+SETTINGS_BAD = listed(
+    3, "dropout", [fm.CosineLR()], {"dropout": 3}, {"dropout": fm.CosineLR}, {"lr": fm.CosineLR()},
+    {"momentum": fm.CosineLR()}, {1: fm.CosineLR()}, {"dropout": fm.OneCycleLR(1e3)},
+    {"label_smoothing": fm.OneCycleLR(1e3)},
+)  # fmt: skip
 PENALTIES_BAD = listed("l2", fm.L2, 3, [3], [fm.L2], object())
 NO_NETS = listed(None, "a", 3, fm.ReLU(), fm.Linear(2, 2), fm.Sequential)
 
@@ -128,6 +133,7 @@ FIT_BAD = {
     "seed": SEEDS,
     "progress": {label: flag for label, flag in FLAGS.items() if flag is not None},
     "schedule": SCHEDULES_BAD,
+    "schedules": SETTINGS_BAD,
     "check_finite": FLAGS,
 }
 FIT_DATA_BAD = {
@@ -275,7 +281,10 @@ def test_out_may_not_overlap(world):
     world.net.predict(x, memory[ROWS * WIDTH :].reshape(OUT))
 
 
-@pytest.mark.parametrize("key", ["lr", "t", "slots", "powers", "step_count", "epochs_done"])
+STATE_KEYS = ["lr", "t", "slots", "powers", "step_count", "epochs_done", "groups", "trainable"]
+
+
+@pytest.mark.parametrize("key", STATE_KEYS)
 @pytest.mark.parametrize("value", [None, "a", -1, [], object(), [np.zeros(3)]])
 def test_states_that_do_not_fit(world, key, value):
     before = world.bits()

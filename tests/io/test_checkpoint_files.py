@@ -203,7 +203,7 @@ def places(value, path=()):
 REMOVED = object()
 MAY_BE_OTHERS = {
     *("callbacks.0._best", "callbacks.1.best.tuple.0", "callbacks.1.epochs", "epochs", "stopped"),
-    *("schedule._bad", "schedule._best", "schedule._falls", "schedule._resting"),
+    *(f"schedules.lr.{name}" for name in ("_bad", "_best", "_falls", "_resting")),
     *("trainer.epochs_done", "trainer.step_count", "trainer.t"),
 }
 WRONG = [REMOVED, None, True, -1, 7, 2**31, 2**63, 10**400, 1.5, "text", "", [], [1], {}, {"a": 1},

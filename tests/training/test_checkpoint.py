@@ -24,6 +24,12 @@ def network(seed=0):
                          fm.Linear(8, 3), seed=seed)  # fmt: skip
 
 
+def frozen_network():
+    net = network()
+    net[4].trainable = False
+    return net
+
+
 class Ends(Exception):
     pass
 
@@ -70,6 +76,33 @@ def test_a_fit_that_goes_on_is_the_same_fit(optimizer, schedule, tmp_path):
         path = tmp_path / f"broken {end}"
         assert run(path, optimizer, schedule, end) is None
         assert result(run(path, optimizer, schedule)) == expected
+
+
+SETTINGS = {"weight_decay": fm.CosineLR(), "dropout": fm.ReduceLROnPlateau(patience=0),
+            "label_smoothing": fm.OneCycleLR(0.2)}  # fmt: skip
+GROUPS = {"bias": {"lr": 0.5, "weight_decay": 0}, "1": {"lr": 0}}
+
+
+class Freeze:
+    """Freezes the last layer in the middle of the fit."""
+
+    def on_epoch_end(self, state):
+        state.net[4].trainable = state.epoch < 3
+
+
+def test_groups_frozen_layers_and_settings_go_on(tmp_path):
+    def one(path, end=None):
+        net = network()
+        net[0].trainable = False
+        return run(path, fm.AdamW(0.01, clip_norm=0.5, groups=GROUPS), fm.CosineLR(), end, Freeze(),
+                   net=net, schedules=SETTINGS)  # fmt: skip
+
+    expected = one(tmp_path / "whole")
+    for end in (1, 3, 5):
+        assert one(tmp_path / f"broken {end}", end) is None
+        found = one(tmp_path / f"broken {end}")
+        assert result(found) == result(expected)
+        assert [layer.trainable for layer in found.net] == [False, True, True, True, False]
 
 
 def test_early_stopping_goes_on(tmp_path):
@@ -151,6 +184,9 @@ REFUSED = [
     ({"penalty": fm.L2(0.1)}, "penalty.lam: the file has 0.0001, this fit has 0.1"),
     ({"penalty": None}, r"penalty: the file has \[L2\], this fit has \[\]"),
     ({"schedule": fm.CosineLR()}, "schedule: the file has None, this fit has CosineLR"),
+    ({"optimizer": fm.Adam(0.01, groups=GROUPS)}, "optimizer.groups: the file has None, this fit"),
+    ({"schedules": SETTINGS}, "schedules.weight_decay: the file has nothing, this fit has Cos"),
+    ({"net": frozen_network()}, r"frozen: the file has \[\], this fit has \[4\]"),
     ({"stopping": fm.EarlyStopping(4)}, "callbacks.patience: the file has 50, this fit has 4"),
     ({"stopping": None}, r"callbacks: the file has \[EarlyStopping\], this fit has \[\]"),
     ({"epochs": 3}, "epochs: the file has 4 done, this fit has 3"),

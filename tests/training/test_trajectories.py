@@ -13,6 +13,7 @@ from tests.harness import (
     OPTIMIZERS,
     check,
     generator,
+    same_bits,
     twin_loss,
     twin_net,
     twin_optimizer,
@@ -39,6 +40,17 @@ OPTIMIZER_CASES = [
     fm.RMSprop(lr=0.01, alpha=0.9, momentum=0.5, eps=1e-4, weight_decay=0.01),
     fm.Adagrad(lr=0.1),
     fm.Adagrad(lr=0.1, lr_decay=0.1, eps=1e-4, weight_decay=0.01),
+]
+# Overlapping selectors, a frozen array, and all three ways to select.
+GROUPS = {
+    "bias": {"lr": 0.1, "weight_decay": 0},
+    "0": {"lr": 2.0},
+    "0.b": {"lr": 0.5},
+    "weight": {"weight_decay": 3.0},
+    "3.W": {"lr": 0},
+}
+GROUP_CASES = [
+    type(optimizer)(**{**optimizer.arguments(), "groups": GROUPS}) for optimizer in OPTIMIZER_CASES
 ]
 LOSS_CASES = [
     fm.CrossEntropyLoss(label_smoothing=0.1),
@@ -79,7 +91,7 @@ def batch(step, x, y, weight):
 
 def follow(net, loss, optimizer, penalties=(), weighted=False):
     """Compare every step with the reference's."""
-    twins = twin_net(net), twin_loss(loss), twin_optimizer(optimizer)
+    twins = twin_net(net), twin_loss(loss), twin_optimizer(optimizer, net)
     theirs = ref.Trainer(*twins, [twin_penalty(p) for p in penalties], optimizer.clip_norm or 0.0)
     ours = fm.Trainer(net, loss, optimizer, penalty=list(penalties))
     x, y = data(loss)
@@ -103,6 +115,14 @@ def test_every_row_of_the_registries_is_followed():
 def test_optimizers(optimizer, isa):
     follow(network(), fm.CrossEntropyLoss(), optimizer)
     follow(network(fm.Dropout(0.2)), fm.MSELoss(), optimizer, PENALTY_CASES[-1], weighted=True)
+
+
+@pytest.mark.parametrize("optimizer", GROUP_CASES, ids=repr)
+def test_parameter_groups(optimizer, isa):
+    net = network(fm.ReLU())
+    before = net[3].W.copy()
+    follow(net, fm.CrossEntropyLoss(), optimizer, PENALTY_CASES[-1])
+    assert same_bits(net[3].W, before)
 
 
 @pytest.mark.parametrize("loss", LOSS_CASES, ids=repr)
@@ -142,6 +162,25 @@ def test_fit(shuffle, threads):
     check(net.params, params, TOLERANCE, np.abs(params).max(), "parameters")
 
 
+@pytest.mark.parametrize("optimizer", [fm.Adam(lr=0.01, weight_decay=0.1), fm.AdamW(lr=0.01)])
+def test_settings_of_each_step(optimizer, threads):
+    """One epoch with its own rate, decay, dropout and label smoothing in each step."""
+    loss = fm.CrossEntropyLoss(label_smoothing=0.3)
+    net, (x, y) = network(fm.Dropout(0.4)), data(loss)
+    steps = {name: np.linspace(*ends, 5) for name, ends in {
+        "lrs": (0.02, 0.01), "weight_decays": (0.5, 0.0), "dropouts": (0.0, 2.5),
+        "label_smoothings": (0.4, 0.0)}.items()}  # fmt: skip
+    theirs = ref.Trainer(twin_net(net), twin_loss(loss), twin_optimizer(optimizer))
+    order = generator("order").permutation(ROWS)
+    expected = [value for _, value in theirs.epoch(x, y, order, 5, **steps)]
+    ours, losses = fm.Trainer(net, loss, optimizer), np.empty((5, 2))
+    rates = steps.pop("lrs")
+    ours.epoch(ours.checked_data(x, y, None), order, 5, rates, losses=losses, **steps)
+    check(losses[:, 0], expected, TOLERANCE, None, "losses")
+    params = ref.flatten(theirs.net.params)
+    check(net.params, params, TOLERANCE, np.abs(params).max(), "parameters")
+
+
 # ---- PyTorch, as a second opinion ----
 
 
@@ -174,9 +213,22 @@ def torch_parameters(net):
 
 def torch_optimizer(torch, optimizer, net):
     settings = {**optimizer.arguments(), "lr": optimizer.lr}
+    groups = settings.pop("groups")
     del settings["clip_norm"]
     settings.pop("eps_hat", None)  # a form that PyTorch has not
-    return getattr(torch.optim, type(optimizer).__name__)(net.parameters(), **settings)
+    parameters = net.parameters() if groups is None else torch_groups(optimizer, net)
+    return getattr(torch.optim, type(optimizer).__name__)(parameters, **settings)
+
+
+def torch_groups(optimizer, net):
+    """One of PyTorch's param_groups for each array; one that is frozen gets no gradient."""
+    twin, found, start = twin_optimizer(optimizer, network(fm.ReLU())), [], 0
+    for parameter in net.parameters():
+        lr, decay = (float(np.ravel(part)[start]) for part in (twin.rate, twin.decay))
+        parameter.requires_grad_(lr > 0.0)
+        found.append({"params": [parameter], "lr": lr, "weight_decay": decay})
+        start += parameter.numel()
+    return found
 
 
 def torch_loss(torch, loss):
@@ -206,6 +258,11 @@ def follow_torch(torch, loss, optimizer):
 
 @pytest.mark.parametrize("optimizer", OPTIMIZER_CASES, ids=repr)
 def test_optimizers_of_pytorch(optimizer, torch):
+    follow_torch(torch, fm.CrossEntropyLoss(), optimizer)
+
+
+@pytest.mark.parametrize("optimizer", GROUP_CASES, ids=repr)
+def test_parameter_groups_of_pytorch(optimizer, torch):
     follow_torch(torch, fm.CrossEntropyLoss(), optimizer)
 
 

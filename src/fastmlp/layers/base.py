@@ -12,6 +12,7 @@ from fastmlp.base import validation
 from fastmlp.base.config import Configurable
 from fastmlp.base.engine import Engine
 from fastmlp.base.node import Node
+from fastmlp.base.parameters import ROLES, ParameterArray
 from fastmlp.base.validation import Array
 from fastmlp.layers.symbol import Symbol
 
@@ -40,6 +41,7 @@ class Layer(Configurable):
         self._engine: Engine | None = None
         self._network: weakref.ref[Any] | None = None
         self._last_node = 0
+        self._trainable = True
 
     def forward(self, x: Any, training: bool = False) -> Array:
         """Compute the output of this layer alone and save what ``backward`` needs.
@@ -122,6 +124,58 @@ class Layer(Configurable):
         """Return views of the trainable parameters, by name."""
         return {}
 
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the parameters of this layer; may be set between steps.
+
+        Optimizers leave the parameters of a layer as they are, to the bit, while this is False:
+        steps make no gradients for them, and ``clip_norm`` does not count them. Batch norms still
+        follow the running mean and variance. What is set during a ``fit`` counts from its next
+        epoch on. Saved, copied and pickled with the layer.
+
+        Examples
+        --------
+        >>> import fastmlp as fm
+        >>> net = fm.Sequential(fm.Linear(2, 2), fm.Tanh(), fm.Linear(2, 1), seed=0)
+        >>> net[0].trainable = False
+        >>> before = net[0].W.copy()
+        >>> history = fm.fit(net, [[0.0, 1.0]], [1.0], loss=fm.MSELoss(), progress=False)
+        >>> bool((net[0].W == before).all())
+        True
+        """
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = validation.flag(value, "trainable")
+        for core in self._cores():
+            core.groups_version += 1
+
+    def _cores(self) -> list[Any]:
+        """The compiled networks whose optimizers have this layer."""
+        net = None if self._network is None else self._network()
+        if net is not None:
+            return [net.core_net()]
+        return [] if self._engine is None else [self._engine.core]
+
+    def role(self, name: str) -> str:
+        """Return what an array of parameters is for; see ``fastmlp.optim.groups``."""
+        return ROLES.get(name, "free")
+
+    def arrays_in(self, params: Array, layer: str) -> list[ParameterArray]:
+        """Return what is known of each parameter array of this layer, parts of ``params``."""
+        found = []
+        for name, array in self.parameters().items():
+            at = (array.ctypes.data - params.ctypes.data) // params.itemsize
+            found.append(
+                ParameterArray(layer, name, self.role(name), at, at + array.size, self._trainable)
+            )
+        return found
+
+    def describe(self) -> dict[str, Any]:
+        frozen = {} if self._trainable else {"trainable": False}
+        return {**super().describe(), **frozen}
+
     def object_id(self) -> int:
         """Return the id of the object that may appear in a network only once."""
         return id(self)
@@ -146,14 +200,16 @@ class Layer(Configurable):
 
     def __reduce__(self) -> Any:
         options = {"dtype": None if self._dtype is None else self._dtype.name, "seed": self._seed}
-        return _rebuild, (type(self), {**self.arguments(), **options}, self._values())
+        frozen = {} if self._trainable else {"trainable": False}
+        values = {**frozen, **self._values()}
+        return _rebuild, (type(self), {**self.arguments(), **options}, values)
 
     def _values(self) -> dict[str, Array]:
         """Copies of the parameters, by attribute name; empty while there are none."""
         return {}
 
 
-def _rebuild(cls: type[Layer], arguments: dict[str, Any], values: dict[str, Array]) -> Layer:
+def _rebuild(cls: type[Layer], arguments: dict[str, Any], values: dict[str, Any]) -> Layer:
     layer = cls(**arguments)
     for name, value in values.items():
         setattr(layer, name, value)

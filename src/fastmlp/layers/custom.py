@@ -174,7 +174,9 @@ class Custom(Join):
         return super().belongs() or Layer.belongs(owner)
 
     def parameters(self) -> dict[str, Array]:
-        return {key: self.custom.parameters[key] for key in self._shapes}
+        # In a network its own places: an array that was put in their stead is not trained.
+        arrays = self._places if self._places else self._arrays("parameters")
+        return {key: arrays[key] for key in self._shapes}
 
     def check_parameters(self) -> None:
         """Raise if the user has replaced an array that the network trains."""
@@ -212,13 +214,15 @@ class Custom(Join):
 
     def __reduce__(self) -> Any:
         dtype = None if self._dtype is None else self._dtype.name
-        return _rebuild, (self.custom, self.out_features, self.name, dtype, self._seed)
+        arguments = self.custom, self.out_features, self.name, dtype, self._seed
+        return _rebuild, (arguments, self._trainable)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Custom:
         import copy  # late, because importing it takes time
 
         node = copy.deepcopy(self.custom, memo)
-        return Custom(node, self.out_features, self.name, self._dtype, self._seed)
+        arguments = node, self.out_features, self.name, self._dtype, self._seed
+        return _rebuild(arguments, self._trainable)
 
     def _arrays(self, attribute: str) -> dict[str, Array]:
         found = getattr(self.custom, attribute, None)
@@ -289,8 +293,10 @@ def layered(node: Any) -> Any:
     return Custom(node) if is_custom(node) else node
 
 
-def _rebuild(node: Any, out_features: int | None, name: str, dtype: Any, seed: Any) -> Custom:
-    return Custom(node, out_features, name, dtype, seed)
+def _rebuild(arguments: tuple[Any, ...], trainable: bool) -> Custom:
+    layer = Custom(*arguments)
+    layer.trainable = trainable
+    return layer
 
 
 def _matrix(value: Any, name: str, shape: tuple[int, int]) -> Array:

@@ -10,6 +10,7 @@ from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.base.engine import Engine
 from fastmlp.base.errors import ArgumentError
+from fastmlp.base.parameters import ParameterArray
 from fastmlp.base.validation import Array
 from fastmlp.layers.base import Layer
 
@@ -73,6 +74,10 @@ class ParametricLayer(Layer):
         if self._in_network():
             raise ArgumentError("net: got a layer that belongs to a network; give the network")
         return self._planned().core
+
+    def parameter_arrays(self) -> list[ParameterArray]:
+        """Return what is known of each array of parameters of this layer alone."""
+        return self.arrays_in(self.core_net().params, "0")
 
     def attach(
         self, network: Any, engine: Engine, index: int, seed: int, init: str, n_nodes: int = 1

@@ -10,6 +10,7 @@ from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.base.engine import Ends, Engine
 from fastmlp.base.errors import ArgumentError
+from fastmlp.base.parameters import ParameterArray
 from fastmlp.base.validation import Array
 from fastmlp.layers import LAYERS, Custom, Layer
 from fastmlp.layers.parametric import ParametricLayer
@@ -49,6 +50,10 @@ class Network(_core.Predictor):
             If it holds a node written by the user.
         """
         return self._described(lambda layer: layer.describe())
+
+    def architecture(self) -> dict[str, Any]:
+        """Return what ``describe`` does, but for which layers are trained."""
+        return self._described(_architecture)
 
     def _described(self, describe: Callable[[Layer], Any]) -> dict[str, Any]:
         raise NotImplementedError
@@ -160,14 +165,19 @@ class Network(_core.Predictor):
         """Return the names of the layers, in their order; by default their positions."""
         return [str(position) for position in range(len(self._layers))]
 
+    def parameter_arrays(self) -> list[ParameterArray]:
+        """Return what is known of each array of parameters, layer after layer."""
+        params = self.params
+        return [
+            array
+            for name, layer in zip(self.layer_names(), self._layers, strict=True)
+            for array in layer.arrays_in(params, name)
+        ]
+
     def parameter_slices(self) -> dict[str, slice]:
         """Return the slice of ``params`` of each parameter array, by name: ``"0.W"``, ..."""
-        found = {}
-        for name, layer in zip(self.layer_names(), self._layers, strict=True):
-            for key, array in layer.parameters().items():
-                at = (array.ctypes.data - self.params.ctypes.data) // self.params.itemsize
-                found[f"{name}.{key}"] = slice(at, at + array.size)
-        return found
+        arrays = self.parameter_arrays()
+        return {f"{one.layer}.{one.name}": slice(one.start, one.stop) for one in arrays}
 
     def core_net(self) -> _core.Net:
         """Return the core's network, for optimizers and trainers."""
@@ -305,6 +315,10 @@ def _restore(
     return net
 
 
+def _architecture(layer: Layer) -> dict[str, Any]:
+    return {name: value for name, value in layer.describe().items() if name != "trainable"}
+
+
 def _copied(layer: Layer) -> Any:
     if not isinstance(layer, Custom):
         return layer.describe()
@@ -340,7 +354,10 @@ def layer_from(description: Any) -> Layer:
         raise ArgumentError(f"layer: got type {name!r}; want one of {', '.join(LAYERS)}")
     if {"dtype", "seed"} & arguments.keys():
         raise ArgumentError(f"layer: got a dtype or seed for {name}; want those of its network")
+    trainable = arguments.pop("trainable", True)
     try:
-        return LAYERS[name](**arguments)
+        layer: Layer = LAYERS[name](**arguments)
     except TypeError as error:
         raise ArgumentError(f"layer: got {arguments} for {name}: {error}") from error
+    layer.trainable = trainable
+    return layer

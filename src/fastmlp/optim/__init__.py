@@ -1,6 +1,7 @@
 """Optimizers and learning-rate schedules."""
 
-from fastmlp.optim.first_order import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from fastmlp.optim.base import Optimizer
+from fastmlp.optim.first_order import SGD, Adagrad, Adam, AdamW, RMSprop
 from fastmlp.optim.lbfgs import LBFGS
 from fastmlp.optim.schedules import (
     ConstantLR,

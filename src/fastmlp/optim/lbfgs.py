@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from fastmlp import _core
 from fastmlp.base import validation
-from fastmlp.base.errors import MissingPackageError
+from fastmlp.base.errors import ArgumentError, MissingPackageError
 from fastmlp.base.validation import Array
-from fastmlp.optim.first_order import Optimizer
+from fastmlp.optim.base import Optimizer
 
 
 class Ended(NamedTuple):
@@ -39,6 +39,8 @@ class LBFGS(Optimizer):
         Stop when no element of the gradient is larger than this.
     tolerance_change : float, default 1e-9
         Stop when the relative change of the loss is smaller than this.
+    groups : None
+        There is no learning rate that a group could have a factor of.
 
     Raises
     ------
@@ -60,7 +62,13 @@ class LBFGS(Optimizer):
         tolerance_grad: float = 1e-7,
         tolerance_change: float = 1e-9,
         max_eval: int | None = None,
+        groups: None = None,
     ) -> None:
+        if groups is not None:
+            raise ArgumentError(
+                f"groups: got {validation.shown(groups)}; want None: LBFGS has no learning rate "
+                "and no weight decay (layer.trainable = False works with it)"
+            )
         self.max_iter = validation.size(max_iter, "max_iter")
         self.history_size = validation.size(history_size, "history_size")
         self.tolerance_grad = validation.real(tolerance_grad, "tolerance_grad", 0.0)

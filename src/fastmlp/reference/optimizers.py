@@ -13,16 +13,40 @@ from .arrays import Array
 
 
 class Optimizer:
-    """``step(params, grads)``: one update in place. ``lr`` may be changed between steps."""
+    """``step(params, grads)``: one update in place. ``lr`` may be changed between steps.
+
+    ``lr_factor`` and ``decay_factor`` are numbers, or arrays like the parameters: the factors of
+    parameter groups.
+
+    Examples
+    --------
+    >>> params, optimizer = np.array([1.0, 1.0]), SGD(lr=0.1)
+    >>> optimizer.lr_factor = np.array([1.0, 0.5])
+    >>> optimizer.step(params, np.array([2.0, 2.0]))
+    >>> params
+    array([0.8, 0.9])
+    """
 
     def __init__(self, lr: float, weight_decay: float = 0.0) -> None:
         self.lr, self.weight_decay = lr, weight_decay
+        self.lr_factor: Array | float = 1.0
+        self.decay_factor: Array | float = 1.0
+
+    @property
+    def rate(self) -> Array | float:
+        """The learning rate of each parameter."""
+        return self.lr * self.lr_factor
+
+    @property
+    def decay(self) -> Array | float:
+        """The weight decay of each parameter."""
+        return self.weight_decay * self.decay_factor
 
     def step(self, params: Array, grads: Array) -> None:
         raise NotImplementedError
 
     def _decayed(self, params: Array, grads: Array) -> Array:
-        return grads + self.weight_decay * params
+        return grads + self.decay * params
 
 
 class SGD(Optimizer):
@@ -53,7 +77,9 @@ class SGD(Optimizer):
     def step(self, params: Array, grads: Array) -> None:
         g = self._decayed(params, grads)
         self.velocity = self.momentum * self.velocity + g
-        params -= self.lr * (g + self.momentum * self.velocity if self.nesterov else self.velocity)
+        params -= self.rate * (
+            g + self.momentum * self.velocity if self.nesterov else self.velocity
+        )
 
 
 class Adam(Optimizer):
@@ -98,7 +124,7 @@ class Adam(Optimizer):
         m_hat = self.m / (1.0 - self.beta1**self.t)
         correction = 1.0 - self.beta2**self.t
         eps = self.eps / np.sqrt(correction) if self.eps_hat else self.eps
-        params -= self.lr * m_hat / (np.sqrt(self.v / correction) + eps)
+        params -= self.rate * m_hat / (np.sqrt(self.v / correction) + eps)
 
 
 class AdamW(Adam):
@@ -126,7 +152,7 @@ class AdamW(Adam):
         super().__init__(lr, beta1, beta2, eps, weight_decay, eps_hat)
 
     def step(self, params: Array, grads: Array) -> None:
-        params *= 1.0 - self.lr * self.weight_decay
+        params *= 1.0 - self.rate * self.decay
         self._update(params, grads)
 
 
@@ -161,7 +187,7 @@ class RMSprop(Optimizer):
         g = self._decayed(params, grads)
         self.v = self.alpha * self.v + (1.0 - self.alpha) * g * g
         self.buf = self.momentum * self.buf + g / (np.sqrt(self.v) + self.eps)
-        params -= self.lr * self.buf
+        params -= self.rate * self.buf
 
 
 class Adagrad(Optimizer):
@@ -192,7 +218,7 @@ class Adagrad(Optimizer):
 
     def step(self, params: Array, grads: Array) -> None:
         g = self._decayed(params, grads)
-        lr = self.lr / (1.0 + self.t * self.lr_decay)
+        lr = self.rate / (1.0 + self.t * self.lr_decay)
         self.t += 1
         self.sum = self.sum + g * g
         params -= lr * g / (np.sqrt(self.sum) + self.eps)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays import Array, as_float
-from .layers import Sequential, assign, flatten
-from .losses import Loss
+from .layers import Dropout, Sequential, assign, flatten
+from .losses import CrossEntropyLoss, Loss
 from .optimizers import Optimizer, clip_by_norm
 from .penalties import Penalty
 from .rng import permutation
@@ -44,6 +44,7 @@ class Trainer:
         self.net, self.loss, self.optimizer = net, loss, optimizer
         self.penalties, self.clip_norm = penalties, clip_norm
         self.penalty = 0.0  # of the last step, before its update
+        self.chances = [(layer, layer.p) for layer in net.layers if isinstance(layer, Dropout)]
 
     def step(
         self, x: ArrayLike, target: ArrayLike, sample_weight: ArrayLike | None = None
@@ -54,6 +55,8 @@ class Trainer:
         self.net.backward(self.loss.backward())
         self.penalty = self._penalise()
         params, grads = flatten(self.net.params), flatten(self.net.grads)
+        # Frozen parameters have no part in the norm.
+        grads = np.where(np.equal(self.optimizer.lr_factor, 0.0), 0.0, grads)
         if self.clip_norm > 0.0:
             grads = clip_by_norm(grads, self.clip_norm)
         self.optimizer.step(params, grads)
@@ -68,16 +71,28 @@ class Trainer:
         batch_size: int,
         sample_weight: ArrayLike | None = None,
         lrs: Sequence[float] | None = None,
+        weight_decays: Sequence[float] | None = None,
+        dropouts: Sequence[float] | None = None,
+        label_smoothings: Sequence[float] | None = None,
     ) -> Iterator[tuple[int, float]]:
         """Run the steps of an epoch in the given order; yield (rows, loss) after each update.
 
-        The last batch has the remaining rows. ``lrs`` gives every step its own learning rate.
+        The last batch has the remaining rows. ``lrs`` gives every step its own learning rate,
+        ``weight_decays`` its weight decay, ``label_smoothings`` its label smoothing, and
+        ``dropouts`` a factor of the probabilities of dropout.
         """
         x, target = as_float(x), np.asarray(target)
         weight = None if sample_weight is None else as_float(sample_weight)
         for number, start in enumerate(range(0, len(order), batch_size)):
             if lrs is not None:
                 self.optimizer.lr = lrs[number]
+            if weight_decays is not None:
+                self.optimizer.weight_decay = weight_decays[number]
+            if label_smoothings is not None and isinstance(self.loss, CrossEntropyLoss):
+                self.loss.label_smoothing = label_smoothings[number]
+            if dropouts is not None:
+                for layer, p in self.chances:
+                    layer.p = dropouts[number] * p
             rows = order[start : start + batch_size]
             batch_weight = None if weight is None else weight[rows]
             yield len(rows), self.step(x[rows], target[rows], batch_weight)

@@ -15,7 +15,8 @@ from fastmlp.base.validation import Array
 from fastmlp.layers import ACTIVATIONS, Dropout, Layer, Linear
 from fastmlp.layers.activations import Activation
 from fastmlp.networks.sequential import Sequential
-from fastmlp.optim.first_order import SGD, Adam, Optimizer
+from fastmlp.optim.base import Optimizer
+from fastmlp.optim.first_order import SGD, Adam
 from fastmlp.optim.lbfgs import LBFGS
 
 # scikit-learn's names, then ours in its manner.

@@ -1,9 +1,10 @@
 """Training: trainers, the loop over the epochs, callbacks, checkpoints, gradient checks."""
 
 from fastmlp.training.callbacks import Checkpoint, EarlyStopping, ProgressBar
+from fastmlp.training.fit import fit
 from fastmlp.training.gradcheck import gradcheck
 from fastmlp.training.history import FitState, History
-from fastmlp.training.trainer import Trainer, fit
+from fastmlp.training.trainer import Trainer
 
 __all__ = [
     "Checkpoint",

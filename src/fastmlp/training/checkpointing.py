@@ -15,7 +15,7 @@ from fastmlp.training.fingerprint import describe_part, differences
 if TYPE_CHECKING:
     from fastmlp.training.history import FitState
 
-_KEYS = {"fit", "trainer", "epoch", "epochs", "stopped", "history", "schedule", "callbacks"}
+_KEYS = {"fit", "trainer", "epoch", "epochs", "stopped", "history", "schedules", "callbacks"}
 # The core counts epochs in 32 bits; a larger count in a file is a fault.
 _MOST_COUNTED = 2**31
 
@@ -29,14 +29,14 @@ def fingerprint_of(state: FitState) -> dict[str, Any]:
     """Return a description that differs between different fits; hashes all data."""
     return {
         **state.fingerprint(),
-        "schedule": describe_part(state.schedule),
+        "schedule": describe_part(state.schedules.parts.get("lr")),
+        "schedules": {name: describe_part(one) for name, one in state.schedules.others.items()},
         "callbacks": [describe_part(hook) for hook in stateful(state)],
     }
 
 
 def capture(state: FitState, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
     """Return the complete state of a fit, without the network's parameters."""
-    schedule = state.schedule
     return {
         "fit": dict(fingerprint),
         "trainer": state.trainer.state_dict(),
@@ -44,7 +44,7 @@ def capture(state: FitState, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
         "epochs": state.epochs,
         "stopped": state.stopped,
         "history": _columns(state),
-        "schedule": None if schedule is None else schedule.state_dict(),
+        "schedules": {name: one.state_dict() for name, one in state.schedules.parts.items()},
         "callbacks": [hook.state_dict() for hook in stateful(state)],
     }
 
@@ -84,8 +84,7 @@ class _Snapshot:
         self._state = state
         self._numbers = state.net.params.copy(), state.net.state.copy()
         self._progress = state.epoch, state.stopped
-        schedule = [] if state.schedule is None else [state.schedule]
-        parts = [state.trainer, *schedule, *stateful(state)]
+        parts = [state.trainer, *state.schedules.parts.values(), *stateful(state)]
         # state_dict() of a callback may return its own lists and arrays, which loading changes.
         self._parts = [(part, copy.deepcopy(part.state_dict())) for part in parts]
         self._history = copy.deepcopy(_columns(state))
@@ -107,9 +106,9 @@ def _take_over(state: FitState, net: Network, saved: Mapping[str, Any]) -> None:
     state.epoch, state.stopped = saved["epoch"], saved["stopped"]
     state.net.params[...], state.net.state[...] = net.params, net.state
     state.trainer.load_state_dict(saved["trainer"])
-    if state.schedule is not None:
-        state.schedule.load_state_dict(saved["schedule"])
-        _check_rates(state, saved["epochs"])
+    for name, schedule in state.schedules.parts.items():
+        schedule.load_state_dict(saved["schedules"][name])
+        _check_values(state, name, saved["epochs"])
     for hook, known in zip(stateful(state), saved["callbacks"], strict=True):
         hook.load_state_dict(known)
 
@@ -119,7 +118,8 @@ def _columns(state: FitState) -> dict[str, list[float]]:
 
 
 def _check_network(saved: Network, net: Network) -> None:
-    ours, theirs = net.describe(), saved.describe()
+    # Which layers are trained may change during a fit: it is part of the trainer's state.
+    ours, theirs = net.architecture(), saved.architecture()
     if saved.seed != net.seed and {**theirs, "seed": 0} == {**ours, "seed": 0}:
         raise ArgumentError(
             f"its network has seed={saved.seed}, and this one has seed={net.seed}; use the same "
@@ -152,8 +152,9 @@ def _check_progress(state: FitState, saved: Mapping[str, Any]) -> None:
         )
     if not isinstance(saved["callbacks"], list) or len(saved["callbacks"]) != len(stateful(state)):
         raise ArgumentError(f"callbacks: want the states of {len(stateful(state))} callbacks")
-    if (saved["schedule"] is None) != (state.schedule is None):
-        raise ArgumentError("schedule: want its state if this fit has a schedule, else none")
+    known = state.schedules.parts.keys()
+    if not isinstance(saved["schedules"], dict) or saved["schedules"].keys() != known:
+        raise ArgumentError(f"schedules: want the states of {', '.join(known) or 'none'}")
 
 
 def _check_trainer(state: FitState, saved: Any) -> None:
@@ -192,18 +193,18 @@ def _unlike(saved: Any, known: Any, name: str) -> str | None:
     return None
 
 
-def _check_rates(state: FitState, epochs: int) -> None:
-    """Refuse a new number of epochs if it would have changed the rates of finished epochs."""
+def _check_values(state: FitState, name: str, epochs: int) -> None:
+    """Refuse a new number of epochs if it would have changed the values of finished epochs."""
+    schedules = state.schedules
     for epoch in range(state.epoch + 1 if epochs != state.epochs else 0):
         ways = [
-            state.schedule.rates(state.trainer.lr, epoch, count, state.steps)
-            for count in (epochs, state.epochs)
+            schedules.values(name, epoch, count, state.steps) for count in (epochs, state.epochs)
         ]
         if not np.array_equal(*ways):
-            name = type(state.schedule).__name__
+            kind = type(schedules.parts[name]).__name__
             raise ArgumentError(
                 f"it belongs to another fit: epochs: the file has {epochs}, this fit has "
-                f"{state.epochs}, which {name} depends on"
+                f"{state.epochs}, which {kind} depends on"
             )
-    # A schedule state that yields no rates must fail here, before the fit goes on.
-    state.schedule.rates(state.trainer.lr, state.epoch + 1, state.epochs, state.steps)
+    # A schedule state that yields no values must fail here, before the fit goes on.
+    schedules.values(name, state.epoch + 1, state.epochs, state.steps)

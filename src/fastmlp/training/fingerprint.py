@@ -101,4 +101,6 @@ def _plain(value: Any) -> Any:
         return float(value)
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in value.items()}
     return describe_part(value)

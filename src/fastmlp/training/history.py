@@ -112,7 +112,8 @@ class FitState:
     has_validation : bool
     callbacks : list
         All callbacks of this fit.
-    schedule : Schedule or None
+    schedules : Schedules
+        ``schedules.parts`` has the schedules by setting, that of the learning rate as ``"lr"``.
     steps : int
         Number of steps of an epoch.
     fingerprint : callable
@@ -134,7 +135,7 @@ class FitState:
         self.val_loss: float | None = None
         self.val_score: float | None = None
         self.callbacks: list[Any] = []
-        self.schedule: Any = None
+        self.schedules: Any = None
         self.steps = 1
         self.fingerprint: Callable[[], dict[str, Any]] = dict
         self.error: BaseException | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from fastmlp.training.data import Data
 from fastmlp.training.fingerprint import fingerprint
 from fastmlp.training.history import FitState, History
 from fastmlp.training.hooks import Hooks, checked_callbacks
+from fastmlp.training.schedules import Schedules
 
 if TYPE_CHECKING:
     from fastmlp.training.protocol import TrainerLike
@@ -45,13 +46,14 @@ class Run:
         seed: int | None,
         progress: bool | None,
         schedule: Schedule | None,
+        schedules: Mapping[str, Schedule] | None,
         check_finite: bool,
     ) -> None:
         self.trainer = trainer
         self.epochs = check.integer(epochs, "epochs", 0)
         self.shuffle = check.flag(shuffle, "shuffle")
         self.seed = trainer.net.seed if seed is None else check.seed(seed)
-        self.schedule = _checked_schedule(schedule, trainer)
+        self.schedules = Schedules(trainer, schedule, schedules)
         hooks = checked_callbacks(callbacks, progress)
         self.data, self.held_out = self._split(data, validation, check_finite)
         self.batch_size = self._rows_of_a_step(batch_size)
@@ -60,7 +62,7 @@ class Run:
             trainer.net.core_net().reserve(self.held_out.rows)
         history = History(trainer.score_name)
         self.state = FitState(trainer, history, self.epochs, self.held_out is not None)
-        self.state.schedule = self.schedule
+        self.state.schedules = self.schedules
         self.hooks = Hooks(hooks, self.state)
         self.state.steps = -(-self.data.rows // self.batch_size)
         self.state.fingerprint = self._fingerprint
@@ -68,8 +70,7 @@ class Run:
     def run(self) -> None:
         """Run the epochs; call ``on_fit_end`` in any case."""
         with self.hooks.lifecycle():
-            if self.schedule is not None:
-                self.schedule.start()
+            self.schedules.start()
             self.hooks.dispatch("on_fit_ready")
             if isinstance(self.trainer.optimizer, LBFGS):
                 self._run_lbfgs()
@@ -82,11 +83,12 @@ class Run:
             if self.state.stopped:
                 break
             start = time.perf_counter()
-            rates = self._rates(epoch, steps)
+            rates = self.schedules.values("lr", epoch, self.epochs, steps)
+            settings = self._settings(epoch, steps)
             order = None
             if self.shuffle:
                 order = _core.permutation(rows, self.seed, self.trainer.epochs_done)
-            loss = self.trainer.epoch(self.data, order, self.batch_size, rates)
+            loss = self.trainer.epoch(self.data, order, self.batch_size, rates, **settings)
             self._end_epoch(loss, float(rates[-1]), start)
 
     def _run_lbfgs(self) -> None:
@@ -115,22 +117,16 @@ class Run:
         # Recorded after the validation: an interrupt cannot leave lists of different lengths.
         held_out = None if self.held_out is None else self.trainer.evaluate(self.held_out)
         state.record(loss, lr, held_out, time.perf_counter() - start)
-        if self.schedule is not None:
-            self.schedule.observe(loss if state.val_loss is None else state.val_loss)
+        self.schedules.observe(loss if state.val_loss is None else state.val_loss)
         self.hooks.dispatch("on_epoch_end")
         self.hooks.dispatch("after_epoch_end")
 
-    def _rates(self, epoch: int, steps: int) -> Array:
-        lr = self.trainer.lr
-        if self.schedule is None:
-            return np.full(steps, lr)
-        found = self.schedule.rates(lr, epoch, self.epochs, steps)
-        rates = check.real_array(found, "schedule.rates", check.FLOAT64)
-        if rates.shape != (steps,) or not (rates >= 0.0).all() or not np.isfinite(rates).all():
-            raise ArgumentError(
-                f"schedule: {self.schedule!r} gave {rates!r}; want {steps} finite rates >= 0"
-            )
-        return rates
+    def _settings(self, epoch: int, steps: int) -> dict[str, Array]:
+        """Return what ``Trainer.epoch`` takes of the settings that have a schedule."""
+        return {
+            f"{name}s": self.schedules.values(name, epoch, self.epochs, steps)
+            for name in self.schedules.others
+        }
 
     def _fingerprint(self) -> dict[str, Any]:
         """Describe data and options, on which the result depends beside network and callbacks."""
@@ -187,15 +183,3 @@ class Run:
             )
         order = np.argsort(_core.random_uniform(rows, self.seed, _SPLIT_STREAM), kind="stable")
         return data.take(np.sort(order[held:])), data.take(np.sort(order[:held]))
-
-
-def _checked_schedule(schedule: Any, trainer: TrainerLike) -> Schedule | None:
-    if schedule is None:
-        return None
-    if not isinstance(schedule, Schedule):
-        raise ArgumentTypeError(
-            f"schedule: got {check.shown(schedule)}; want a schedule, such as CosineLR()"
-        )
-    if isinstance(trainer.optimizer, LBFGS):
-        raise ArgumentError("schedule: LBFGS has no learning rate; leave schedule out")
-    return schedule

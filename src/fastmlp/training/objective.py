@@ -11,11 +11,12 @@ from fastmlp.base import validation as check
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 from fastmlp.base.validation import Array
 from fastmlp.layers import Layer
-from fastmlp.losses.builtin import Loss
+from fastmlp.losses.builtin import CrossEntropyLoss, Loss
 from fastmlp.losses.custom import CustomLoss, LossRunner, is_custom_loss
 from fastmlp.losses.penalties import Penalty
 from fastmlp.networks.base import Network
 from fastmlp.training.fingerprint import describe_part
+from fastmlp.training.schedules import Setting
 
 
 class Objective:
@@ -63,6 +64,15 @@ class Objective:
             {**describe_part(loss), "weight": weight}
             for loss, weight in zip(self.losses, self.weights, strict=True)
         ]
+
+    def smoothing(self) -> Setting:
+        """Return where a schedule of label smoothing starts: at that of the first loss with one."""
+        for loss in self.losses:
+            if isinstance(loss, CrossEntropyLoss):
+                return Setting(loss.label_smoothing, 1.0)
+        raise ArgumentError(
+            "schedules: got 'label_smoothing', which needs a CrossEntropyLoss; leave it out"
+        )
 
     def unchecked_target(self) -> str:
         """Return `Loss.unchecked_target`; "" if there are several outputs."""

@@ -9,6 +9,7 @@ from fastmlp.base.validation import Array
 from fastmlp.networks.base import Network
 from fastmlp.training.data import Data, Parts
 from fastmlp.training.history import History
+from fastmlp.training.schedules import Setting
 
 
 class TrainerLike(Protocol):
@@ -34,7 +35,20 @@ class TrainerLike(Protocol):
     def checked_data(self, x: Any, y: Any, sample_weight: Any, check_finite: bool = False) -> Data:
         """Check and convert rows, targets and weights."""
 
-    def epoch(self, data: Data, order: Array | None, batch_size: int, rates: Array) -> float:
+    def setting(self, name: str) -> Setting:
+        """Return where a schedule of a setting starts, and what it may give."""
+
+    def epoch(
+        self,
+        data: Data,
+        order: Array | None,
+        batch_size: int,
+        rates: Array,
+        *,
+        weight_decays: Array | None = None,
+        dropouts: Array | None = None,
+        label_smoothings: Array | None = None,
+    ) -> float:
         """Run the steps of one epoch and return the mean loss."""
 
     def evaluate(self, data: Data) -> tuple[float, float]:

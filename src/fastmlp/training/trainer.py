@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,9 +12,18 @@ from fastmlp import _core
 from fastmlp.base import validation as check
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError, StateError
 from fastmlp.base.validation import Array
+from fastmlp.layers import Dropout, Layer
 from fastmlp.losses.penalties import as_list
 from fastmlp.networks.base import Network
-from fastmlp.optim.first_order import Adam, FirstOrder, Optimizer, core_state, load_core_state
+from fastmlp.optim import groups
+from fastmlp.optim.base import (
+    FirstOrder,
+    Optimizer,
+    check_groups,
+    core_state,
+    load_core_state,
+)
+from fastmlp.optim.first_order import Adam
 from fastmlp.optim.lbfgs import LBFGS, Ended
 from fastmlp.optim.schedules import Schedule
 from fastmlp.training.data import Data, Parts, checked_steps
@@ -21,6 +31,7 @@ from fastmlp.training.fingerprint import describe_part
 from fastmlp.training.history import History
 from fastmlp.training.loop import Run
 from fastmlp.training.objective import Objective
+from fastmlp.training.schedules import SETTINGS, Setting
 
 _T = TypeVar("_T")
 
@@ -73,6 +84,7 @@ class Trainer(_core.Stepper):
             self.optimizer.core_spec(),
             [one.core_spec() for one in self.penalties],
             getattr(self.optimizer, "clip_norm", None) or 0.0,
+            partial(self.optimizer.ranges, net),
         )
         self._core.lr = self.optimizer.lr
         one_call = not isinstance(self.optimizer, LBFGS)
@@ -115,6 +127,7 @@ class Trainer(_core.Stepper):
         seed: int | None = None,
         progress: bool | None = None,
         schedule: Schedule | None = None,
+        schedules: Mapping[str, Schedule] | None = None,
         check_finite: bool = True,
     ) -> History:
         """Train for some epochs; arguments and errors are those of ``fastmlp.fit``.
@@ -125,7 +138,7 @@ class Trainer(_core.Stepper):
         data = self.checked_data(x, y, sample_weight, check_finite=check_finite)
         run = Run(self, data, epochs=epochs, batch_size=batch_size, validation=validation,
                   callbacks=callbacks, shuffle=shuffle, seed=seed, progress=progress,
-                  schedule=schedule, check_finite=check_finite)  # fmt: skip
+                  schedule=schedule, schedules=schedules, check_finite=check_finite)  # fmt: skip
         self.history = run.state.history
         run.run()
         return self.history
@@ -139,18 +152,55 @@ class Trainer(_core.Stepper):
 
     def epoch(
         self, data: Data, order: Array | None, batch_size: int, rates: Array,
-        penalties: Array | None = None, losses: Array | None = None,
+        penalties: Array | None = None, losses: Array | None = None, *,
+        weight_decays: Array | None = None, dropouts: Array | None = None,
+        label_smoothings: Array | None = None,
     ) -> float:  # fmt: skip
         """Run the steps of one epoch in one call of the core; return the mean loss.
 
         ``rates`` are the learning rates and ``penalties`` the factors of the penalties, float64,
         one for each step. ``losses`` (steps, 2) receives the loss and the penalties of each step.
+        The other arrays have one number for each step, which ``fit`` takes from its ``schedules``.
         """
         _checked(data, "data", Data, "what checked_data() returns")
         target = self._objective.core_targets(data.target, data.weights)
         self._core.check_data(data.x, target, data.weights)
         steps = checked_steps(data.rows, order, batch_size, rates, penalties, losses)
-        return self._core.epoch(data.x, target, data.weights, *steps)
+        settings = [
+            self._checked_setting(name, values, len(steps[2]))
+            for name, values in zip(
+                SETTINGS, (weight_decays, dropouts, label_smoothings), strict=True
+            )
+        ]
+        return self._core.epoch(data.x, target, data.weights, *steps, *settings)
+
+    def _checked_setting(self, name: str, values: Any, steps: int) -> Array | None:
+        """Check a setting of each step, and copy it: the core trusts its values."""
+        if values is None:
+            return None
+        found = check.shaped(values, f"{name}s", (steps,), check.FLOAT64).copy()
+        setting = self.setting(name)
+        if not setting.holds(found):
+            raise ArgumentError(f"{name}s: got {found!r}; want numbers {setting.wanted()}")
+        return found
+
+    def setting(self, name: str) -> Setting:
+        """Return where a schedule of a setting starts, and what it may give.
+
+        Raises
+        ------
+        ArgumentError
+            If there is nothing that it could set.
+        """
+        if name == "weight_decay" and isinstance(self.optimizer, FirstOrder):
+            return Setting(self.optimizer.weight_decay)
+        if name == "label_smoothing":
+            return self._objective.smoothing()
+        chances = [layer.p for layer in self.net.layers if isinstance(layer, Dropout)]
+        if name == "dropout" and chances:
+            return Setting(1.0, 1.0, max(chances))
+        needed = "a Dropout layer" if name == "dropout" else "another optimizer"
+        raise ArgumentError(f"schedules: got {name!r}, which needs {needed}; leave it out")
 
     def step_in_parts(self, data: Parts, lr: float, penalty: float) -> tuple[float, float]:
         """Make one step on data in parts; return the loss and the penalties before the step."""
@@ -196,26 +246,39 @@ class Trainer(_core.Stepper):
         count = net.step_count
         values = [] if losses is None else losses
         accepted, moments = net.params.astype(np.float64), net.state.copy()
+        trial, trained = accepted.copy(), self._trained()
 
         def objective(flat: Array) -> tuple[float, Array]:
-            net.assign(flat, moments)
+            trial[trained] = flat
+            net.assign(trial, moments)
             net.step_count = count
             values.append(self._gradient(data) + self._core.penalty())
-            return values[-1], net.grads.astype(np.float64)
+            return values[-1], net.grads[trained].astype(np.float64)
 
         def after_iteration(flat: Array, value: float) -> None:
             # The line search ended at these parameters, so the running moments are theirs.
-            accepted[...], moments[...] = flat, net.state
-            net.assign(flat, moments)
+            accepted[trained], moments[...] = flat, net.state
+            net.assign(accepted, moments)
             on_iteration(value)
 
         try:
-            return self.optimizer.minimize(objective, accepted.copy(), iterations, after_iteration)
+            start = accepted[trained].copy()
+            return self.optimizer.minimize(objective, start, iterations, after_iteration)
         finally:
             try:
                 net.assign(accepted, moments)
             except StateError:  # another thread computes with the network, and may see both
                 net.params[...], net.state[...] = accepted, moments
+
+    def _trained(self) -> Any:
+        """Index of the parameters that are trained."""
+        frozen = [one for one in self.net.parameter_arrays() if not one.trainable]
+        if not frozen:
+            return slice(None)
+        mask = np.ones(self.net.params.size, bool)
+        for one in frozen:
+            mask[one.start : one.stop] = False
+        return mask
 
     def state_dict(self) -> dict[str, Any]:
         """Return copies of the state of training, without the network's parameters.
@@ -224,10 +287,14 @@ class Trainer(_core.Stepper):
         -------
         dict
             ``lr``, ``t`` (updates made), ``slots`` and ``powers`` (the optimizer's arrays),
-            ``step_count`` (of the network) and ``epochs_done``.
+            ``step_count`` (of the network), ``epochs_done``, ``groups`` (the optimizer's) and
+            ``trainable`` (by layer).
         """
+        arrays = self.net.parameter_arrays()
         return {
             "lr": self.lr,
+            "groups": self.optimizer.groups or {},
+            "trainable": {one.layer: one.trainable for one in arrays},
             **core_state(self._core),
             "step_count": self.net.step_count,
             "epochs_done": self.epochs_done,
@@ -247,15 +314,28 @@ class Trainer(_core.Stepper):
             lr = check.real(state["lr"], "lr", 0.0)
             step_count = check.integer(state["step_count"], "step_count", 0, 2**32 - 1)
             epochs_done = check.integer(state["epochs_done"], "epochs_done", 0)
+            check_groups(self.optimizer, state["groups"])
+            trainable = self._checked_trainable(state["trainable"])
         except (KeyError, TypeError) as error:
             raise ArgumentError(f"state: want {wanted} ({error})") from error
         load_core_state(self._core, state)
+        for layer, value in trainable:
+            layer.trainable = value
         self.lr, self.epochs_done = lr, epochs_done
         self.net.step_count = step_count
 
+    def _checked_trainable(self, saved: Any) -> list[tuple[Layer, bool]]:
+        layers = dict(zip(self.net.layer_names(), self.net.layers, strict=True))
+        known = dict.fromkeys(one.layer for one in self.net.parameter_arrays())
+        wanted = f"True or False for {', '.join(known)}"
+        if check.mapping(saved, "trainable", wanted).keys() != known.keys():
+            raise ArgumentError(f"trainable: got {check.shown(saved)}; want {wanted}")
+        return [(layers[name], check.flag(value, "trainable")) for name, value in saved.items()]
+
     def describe(self) -> dict[str, Any]:
-        """Return the class and the arguments of the optimizer, the losses and the penalties."""
+        """Return class and arguments of optimizer, losses and penalties, and what is frozen."""
         return {
+            "frozen": groups.frozen(self.net),
             "optimizer": describe_part(self.optimizer),
             "loss": self._objective.describe(),
             "penalty": [describe_part(one) for one in self.penalties],
@@ -276,100 +356,6 @@ class Trainer(_core.Stepper):
             for array, name in (*named, (weights, "sample_weight")):
                 check.finite(array, name)
         return Data(inputs, targets, weights)
-
-
-def fit(
-    net: Network,
-    x: Any,
-    y: Any,
-    *,
-    loss: Any,
-    optimizer: Optimizer | None = None,
-    epochs: int = 10,
-    batch_size: int | None = None,
-    validation: Any = None,
-    sample_weight: Any = None,
-    callbacks: Iterable[Any] = (),
-    shuffle: bool = True,
-    seed: int | None = None,
-    progress: bool | None = None,
-    schedule: Schedule | None = None,
-    penalty: Any = None,
-    loss_weights: Any = None,
-    check_finite: bool = True,
-) -> History:
-    """Train a network for some epochs; each epoch is one call of the core.
-
-    Parameters
-    ----------
-    net : Sequential or Graph
-        Trained in place.
-    x : array_like, shape (N, in_features)
-        At least one row; a dict by name if there are several inputs.
-    y : array_like
-        Targets, as ``loss`` takes them; a dict by name if there are several outputs.
-    loss : Loss, or dict of str to Loss
-        A dict by name if there are several outputs; the first one's score is then reported.
-    optimizer : Optimizer, optional
-        ``Adam()`` by default.
-    epochs : int, default 10
-        May be 0.
-    batch_size : int, optional
-        Rows of a step, 128 by default; the last step of an epoch takes the remaining rows. A
-        number above N is N. ``LBFGS`` takes all rows.
-    validation : (x, y), (x, y, sample_weight) or float, optional
-        Data on which loss and score are computed after each epoch, or the fraction of the rows to
-        set aside for this, chosen at random with ``seed``.
-    sample_weight : array_like, shape (N,), optional
-    callbacks : iterable of objects with ``on_epoch_end(state)``
-        Called in order, after each epoch.
-    shuffle : bool, default True
-        Whether each epoch takes the rows in a new order, determined by ``seed``.
-    seed : int, optional
-        ``net.seed`` by default.
-    progress : bool, optional
-        Whether to show a ``ProgressBar``; by default only if standard error is a terminal.
-    schedule : Schedule, optional
-        Computes the learning rates from the optimizer's ``lr``, which does not change.
-    penalty : Penalty or list of Penalty, optional
-    loss_weights : dict of str to float, optional
-        Weights of the losses of several outputs in the sum; 1 by default.
-    check_finite : bool, default True
-        Whether NaN and infinity in the data are an error.
-
-    Returns
-    -------
-    History
-
-    Raises
-    ------
-    ArgumentError, ArgumentTypeError
-        If shapes, types or values do not fit; the parameters are unchanged.
-    KeyboardInterrupt
-        On Ctrl-C. The network then has the parameters of the last finished step. Every exception
-        that ends the training has an attribute ``history``, the ``History`` so far.
-
-    Warns
-    -----
-    RuntimeWarning
-        Once, if the loss is no longer finite.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import fastmlp as fm
-    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
-    >>> net = fm.Sequential(fm.Linear(1, 1), seed=0)
-    >>> history = fm.fit(net, x, 2 * x, loss=fm.MSELoss(), optimizer=fm.Adam(lr=0.1),
-    ...                  epochs=100, batch_size=16, progress=False)
-    >>> history.loss[-1] < 1e-3
-    True
-    """
-    trainer = Trainer(net, loss, optimizer, penalty, loss_weights)
-    return trainer.fit(x, y, epochs=epochs, batch_size=batch_size, validation=validation,
-                       sample_weight=sample_weight, callbacks=callbacks, shuffle=shuffle,
-                       seed=seed, progress=progress, schedule=schedule,
-                       check_finite=check_finite)  # fmt: skip
 
 
 def _checked(value: Any, name: str, kind: type[_T], wanted: str) -> _T:

@@ -1,0 +1,111 @@
+"""``fit``: a trainer made and used in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from fastmlp.networks.base import Network
+from fastmlp.optim.base import Optimizer
+from fastmlp.optim.schedules import Schedule
+from fastmlp.training.history import History
+from fastmlp.training.trainer import Trainer
+
+
+def fit(
+    net: Network,
+    x: Any,
+    y: Any,
+    *,
+    loss: Any,
+    optimizer: Optimizer | None = None,
+    epochs: int = 10,
+    batch_size: int | None = None,
+    validation: Any = None,
+    sample_weight: Any = None,
+    callbacks: Iterable[Any] = (),
+    shuffle: bool = True,
+    seed: int | None = None,
+    progress: bool | None = None,
+    schedule: Schedule | None = None,
+    schedules: Mapping[str, Schedule] | None = None,
+    penalty: Any = None,
+    loss_weights: Any = None,
+    check_finite: bool = True,
+) -> History:
+    """Train a network for some epochs; each epoch is one call of the core.
+
+    Parameters
+    ----------
+    net : Sequential or Graph
+        Trained in place.
+    x : array_like, shape (N, in_features)
+        At least one row; a dict by name if there are several inputs.
+    y : array_like
+        Targets, as ``loss`` takes them; a dict by name if there are several outputs.
+    loss : Loss, or dict of str to Loss
+        A dict by name if there are several outputs; the first one's score is then reported.
+    optimizer : Optimizer, optional
+        ``Adam()`` by default.
+    epochs : int, default 10
+        May be 0.
+    batch_size : int, optional
+        Rows of a step, 128 by default; the last step of an epoch takes the remaining rows. A
+        number above N is N. ``LBFGS`` takes all rows.
+    validation : (x, y), (x, y, sample_weight) or float, optional
+        Data on which loss and score are computed after each epoch, or the fraction of the rows to
+        set aside for this, chosen at random with ``seed``.
+    sample_weight : array_like, shape (N,), optional
+    callbacks : iterable of objects with ``on_epoch_end(state)``
+        Called in order, after each epoch.
+    shuffle : bool, default True
+        Whether each epoch takes the rows in a new order, determined by ``seed``.
+    seed : int, optional
+        ``net.seed`` by default.
+    progress : bool, optional
+        Whether to show a ``ProgressBar``; by default only if standard error is a terminal.
+    schedule : Schedule, optional
+        Computes the learning rates from the optimizer's ``lr``, which does not change.
+    schedules : dict of str to Schedule, optional
+        Schedules of other settings. ``"weight_decay"`` and ``"label_smoothing"`` are values and
+        start from those of the optimizer and the loss. ``"dropout"`` is a factor of each
+        ``Dropout`` layer's ``p`` and starts from 1.
+    penalty : Penalty or list of Penalty, optional
+    loss_weights : dict of str to float, optional
+        Weights of the losses of several outputs in the sum; 1 by default.
+    check_finite : bool, default True
+        Whether NaN and infinity in the data are an error.
+
+    Returns
+    -------
+    History
+
+    Raises
+    ------
+    ArgumentError, ArgumentTypeError
+        If shapes, types or values do not fit; the parameters are unchanged.
+    KeyboardInterrupt
+        On Ctrl-C. The network then has the parameters of the last finished step. Every exception
+        that ends the training has an attribute ``history``, the ``History`` so far.
+
+    Warns
+    -----
+    RuntimeWarning
+        Once, if the loss is no longer finite.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastmlp as fm
+    >>> x = np.linspace(-1, 1, 64).reshape(-1, 1)
+    >>> net = fm.Sequential(fm.Linear(1, 1), seed=0)
+    >>> history = fm.fit(net, x, 2 * x, loss=fm.MSELoss(), optimizer=fm.Adam(lr=0.1),
+    ...                  epochs=100, batch_size=16, progress=False)
+    >>> history.loss[-1] < 1e-3
+    True
+    """
+    trainer = Trainer(net, loss, optimizer, penalty, loss_weights)
+    return trainer.fit(x, y, epochs=epochs, batch_size=batch_size, validation=validation,
+                       sample_weight=sample_weight, callbacks=callbacks, shuffle=shuffle,
+                       seed=seed, progress=progress, schedule=schedule,
+                       schedules=schedules, check_finite=check_finite)  # fmt: skip
