@@ -49,7 +49,7 @@ def broken(weights, x, y) -> Sides:
 
 
 @pytest.mark.usefixtures("quick")
-def test_who_is_missing_is_named(
+def test_missing_libraries_are_listed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A line of the usual terminal.
@@ -64,7 +64,7 @@ def test_who_is_missing_is_named(
 
 
 @pytest.mark.usefixtures("quick")
-def test_the_table_is_of_the_threads_that_were_asked_for(
+def test_the_threads_option_is_used(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bench, "PEERS", PEERS[:1])
@@ -125,7 +125,7 @@ def test_figures_have_no_exponent(micros: float, shown: str) -> None:
         (broken, "libwhatever.so"),
     ],
 )
-def test_who_is_wrong_is_named_and_not_timed(
+def test_wrong_libraries_are_listed_and_not_timed(
     make, why: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bench, "PEERS", (PEERS[0], Peer("peer", make)))
@@ -138,7 +138,7 @@ def test_who_is_wrong_is_named_and_not_timed(
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_failure_of_ours_is_an_error(
+def test_a_wrong_result_of_fastmlp_is_an_error(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bench, "PEERS", (Peer(OURS, wrong_labels),))

@@ -48,7 +48,7 @@ def run_without(names: list[str], arguments: list[str]) -> subprocess.CompletedP
 
 
 @pytest.mark.parametrize("data", ["wine", "breast_cancer", "iris", "diabetes"])
-def test_other_data_sets(data: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_built_in_data_sets(data: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", data, *QUICK, "--output", "net.safetensors"]) == 0
     out = capsys.readouterr().out
     assert ("test R2" in out) == (data == "diabetes")
@@ -115,7 +115,7 @@ def test_failures(arguments: list[str], words: str, capsys: pytest.CaptureFixtur
     assert list(Path().iterdir()) == []
 
 
-def test_a_directory_without_leave_to_write(
+def test_a_read_only_directory_is_refused(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Not by its mode, which does not hold back a superuser.
@@ -124,7 +124,7 @@ def test_a_directory_without_leave_to_write(
     assert f"{Path.cwd()}: directory is not writable" in one_error_line(capsys)
 
 
-def test_an_error_of_no_kind_of_ours_is_one_line_too(
+def test_an_unexpected_error_is_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(commands, "describe_build", lambda: {}["no such key"])
@@ -132,7 +132,7 @@ def test_an_error_of_no_kind_of_ours_is_one_line_too(
     assert one_error_line(capsys) == "Error: KeyError: 'no such key' (--debug shows where)\n"
 
 
-def test_a_broken_installation_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_installation_is_not_a_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "fastmlp.cli.commands", None)
     with pytest.raises(ModuleNotFoundError, match=r"fastmlp\.cli\.commands"):
         main(["info"])
@@ -150,7 +150,7 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert "Usage: fastmlp" in capsys.readouterr().out
 
 
-def test_info_tells_what_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_shows_the_configuration(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info"]) == 0
     out = capsys.readouterr().out
     config = fm.show_config()
@@ -171,7 +171,7 @@ def test_info_of_a_model(capsys: pytest.CaptureFixture[str]) -> None:
     assert "..." in out
 
 
-def test_info_of_a_model_whose_layers_are_no_objects(capsys: pytest.CaptureFixture[str]) -> None:
+def test_info_of_a_model_whose_layers_are_not_objects(capsys: pytest.CaptureFixture[str]) -> None:
     network = {"type": "Sequential", "layers": ["Linear", None]}
     fields = {RESERVED_KEY: json.dumps({"format": FORMAT_VERSION, "network": network})}
     safetensors.write("m.safetensors", {}, fields)
@@ -201,7 +201,7 @@ def test_info_needs_numpy_alone(arguments: list[str]) -> None:
     assert ("isa" if len(arguments) == 1 else "in_features=4") in result.stdout
 
 
-def test_bare_errors() -> None:
+def test_errors_without_click_are_one_line() -> None:
     result = run_without(["click", "rich"], ["info", "missing.safetensors"])
     assert result.returncode == 1
     assert result.stderr == "Error: missing.safetensors: No such file or directory\n"
@@ -235,7 +235,7 @@ def test_interrupt_writes_nothing() -> None:
     assert list(Path().iterdir()) == []
 
 
-def test_an_interrupt_has_an_exit_code_of_its_own(
+def test_an_interrupt_exits_with_130(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def interrupted() -> None:

@@ -109,7 +109,7 @@ def test_a_run_killed_at_any_moment_gives_the_same_model() -> None:
 
 @needs_signals
 @pytest.mark.parametrize(("killed_in", "count"), [("c.fold2", 4), ("c", 5)])
-def test_a_cross_validation_that_was_killed_goes_on(
+def test_a_killed_cross_validation_resumes(
     killed_in: str, count: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write("houses.csv", houses().drop(columns="price"))
@@ -130,7 +130,7 @@ def test_a_cross_validation_that_was_killed_goes_on(
     assert Path("houses.safetensors").read_bytes() == Path("whole").read_bytes()
 
 
-def test_a_run_that_has_ended_does_not_go_on(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_finished_run_is_not_trained_again(capsys: pytest.CaptureFixture[str]) -> None:
     write("houses.csv", houses().drop(columns="price"))
     assert main(checkpointed("c")) == 0
     first = Path("houses.safetensors").read_bytes()
@@ -164,12 +164,12 @@ def test_many_rows_are_trained_in_a_cycle(capsys: pytest.CaptureFixture[str]) ->
     assert "epochs: the file has 12, this fit has 13, which OneCycleLR" in one_error_line(capsys)
 
 
-def test_a_checkpoint_is_no_model_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_predict_refuses_a_checkpoint(capsys: pytest.CaptureFixture[str]) -> None:
     write("houses.csv", houses().drop(columns="price"))
     assert main(checkpointed("c")) == 0
     capsys.readouterr()
     assert main(["predict", "c", "houses.csv"]) == 1
-    assert "c is a checkpoint of a training" in one_error_line(capsys)
+    assert "c is a checkpoint: it can resume a training" in one_error_line(capsys)
     assert main(["info", "c"]) == 0
     said = {" ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
     sizes = [np.prod(shape) for shape in inspect("houses.safetensors").shapes.values()]

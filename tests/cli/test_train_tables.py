@@ -41,7 +41,9 @@ def scores(out: str) -> dict[str, list[float]]:
     return found
 
 
-def test_a_regression(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_regression(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    # Training on a file must not wait for the import of scikit-learn.
+    monkeypatch.setitem(sys.modules, "sklearn", None)
     data = houses()
     data.loc[:2, "price"] = np.nan
     write("houses.csv", data.drop(columns="grade"))
@@ -150,7 +152,7 @@ def test_the_table_is_read_once_and_the_notes_are_the_models(
         (["empty.csv", "--target", "x"], "empty.csv is empty"),
         (["good.csv"], "which column is the target? Give --target one of 'x', 'one'"),
         (["good.csv", "--target", "text", "--cv", "21"], "40 rows are too few for 21 folds"),
-        (["useless.csv", "--target", "text"], "no column can help a prediction: one (constant)"),
+        (["useless.csv", "--target", "text"], "no usable column is left: one (constant)"),
         (["good.csv", "--target", "text", "--checkpoint", "no/c"], "no such directory"),
         (["good.csv", "--target", "text", "--checkpoint", "good.safetensors"], "model file too"),
         (["good.csv", "--target", "text", "--checkpoint", "./good.png"], "not be the picture too"),

@@ -84,7 +84,7 @@ def test_output_is_that_of_scikit_learn(min_frequency: float) -> None:
     assert encoder.width == len(expected.get_feature_names_out())
 
 
-def test_what_lies_far_out_is_clipped() -> None:
+def test_extreme_values_are_clipped() -> None:
     train, new = table(0), table(1)
     new.loc[0, "size"] = 1e300
     found = Encoder(clip=1.5).fit(train).transform(new)
@@ -105,7 +105,7 @@ def test_description_gives_the_same_encoder(clip: float | None) -> None:
     assert again.left_out == encoder.left_out
 
 
-def test_columns_that_cannot_help_are_left_out() -> None:
+def test_constant_empty_and_identifier_columns_are_dropped() -> None:
     rng = np.random.default_rng(0)
     frame = table().assign(
         nothing=None,
@@ -135,12 +135,12 @@ def test_a_level_that_may_be_missing_is_not_constant() -> None:
     assert Encoder().fit(frame).transform(frame[:2]).tolist() == [[0, 1], [1, 0]]
 
 
-def test_a_table_without_use_is_refused() -> None:
-    with pytest.raises(ArgumentError, match=r"no column can help.*same \(constant\)"):
+def test_a_table_without_usable_columns_is_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"no usable column is left: same \(constant\)"):
         Encoder().fit(pd.DataFrame({"same": [1] * 9}))
 
 
-def test_a_known_maximum_divides_and_keeps_all() -> None:
+def test_a_known_maximum_divides_and_keeps_all_columns() -> None:
     pixels = pd.DataFrame({"a": [0.0, 0.0, 0.0], "b": [0.0, 8.0, 16.0]})
     encoder = Encoder(maximum=16.0).fit(pixels)
     np.testing.assert_array_equal(encoder.transform(pixels), pixels.to_numpy() / 16)

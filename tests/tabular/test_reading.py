@@ -142,7 +142,7 @@ def test_files_that_are_no_tables(name: str, content: bytes, words: str) -> None
         read_table(Path(name))
 
 
-def test_a_parquet_file_that_is_none() -> None:
+def test_a_corrupt_parquet_file_is_refused() -> None:
     pytest.importorskip("pyarrow")
     Path("binary.parquet").write_bytes(b"PAR1\0\0\0\0PAR1")
     with pytest.raises(TableError, match=r"binary\.parquet cannot be read as parquet"):
@@ -156,7 +156,7 @@ def test_without_pyarrow_parquet_says_what_to_install(monkeypatch: pytest.Monkey
         read_table(Path("p.parquet"))
 
 
-def test_errors_of_the_system_stay() -> None:
+def test_system_errors_are_not_changed() -> None:
     Path("folder.csv").mkdir()
     with pytest.raises(FileNotFoundError):
         read_table(Path("missing.csv"))

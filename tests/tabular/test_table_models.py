@@ -76,6 +76,15 @@ def test_a_loaded_model_is_the_one_that_was_saved() -> None:
     assert Path("again.safetensors").read_bytes() == Path("m.safetensors").read_bytes()
 
 
+def test_a_model_of_pixels_with_a_known_maximum() -> None:
+    pytest.importorskip("sklearn")
+    digits = tabular.load_dataset("digits")
+    tabular.train(digits, model=MLP(epochs=20), seed=5).save("digits.safetensors")
+    model = tabular.load("digits.safetensors")
+    assert (model.predict_proba(digits.frame).argmax(axis=1) == digits.y).mean() > 0.95
+    assert model.classes == [str(i) for i in range(10)]
+
+
 def test_other_columns_gaps_and_new_levels_do_not_matter() -> None:
     model = trained("price")
     changed = NEW[["country", "city", "size"]].assign(more="?")
@@ -110,7 +119,7 @@ def test_files_that_are_no_models_of_tables() -> None:
     with pytest.raises(ModelFileError, match="holds a network, but no description of the table"):
         tabular.load("bare.safetensors")
     tabular.train(houses(60), "grade", model=QUICK, checkpoint="c")
-    with pytest.raises(ModelFileError, match="c is a checkpoint of a training"):
+    with pytest.raises(ModelFileError, match="c is a checkpoint: it can resume"):
         tabular.load("c")
     with pytest.raises(ModelFileError, match="is not a fastmlp model"):
         tabular.load(write("t.csv", NEW))

@@ -139,7 +139,7 @@ def test_the_notes_are_those_of_the_encoder_that_is_saved(
     assert encoder.left_out == ({} if cv else {"lift": "constant"})
 
 
-def test_a_reporter_hears_of_each_training() -> None:
+def test_a_reporter_is_called_for_each_training() -> None:
     heard = Heard()
     tabular.train(houses(60), "grade", model=QUICK, cv=2, reporter=heard)
     folds = ["fold 1 of 2", ("fold 1 of 2", True), "fold 2 of 2", ("fold 2 of 2", True)]
@@ -172,7 +172,7 @@ def test_a_training_without_a_finite_loss_has_no_scores() -> None:
 @pytest.mark.parametrize(
     ("columns", "options", "words"),
     [
-        ({"one": ["a"] * 40, "y": list("ab") * 20}, {}, "no column can help .*one .constant"),
+        ({"one": ["a"] * 40, "y": list("ab") * 20}, {}, "no usable column is left: one .constant"),
         ({"x": range(40), "y": list("ab") * 20}, {"cv": 21}, "40 rows are too few for 21 folds"),
         ({"x": range(40), "y": list("ab") * 20}, {"cv": 1}, "`cv`: got 1; want at least 2"),
         ({"x": range(40), "y": list("ab") * 20}, {"model": "tree"}, "model: got 'tree'; want"),

@@ -59,7 +59,7 @@ ROWS = {
         (40, "one", None, "one class only: 'a'"),
         (40, "same", None, "is constant: 3 throughout"),
         (40, "id", None, "40 different values in 40 rows"),
-        (40, "text", "regression", "suits no regression"),
+        (40, "text", "regression", "which a regression needs"),
         (10, "text", None, "10 rows with a target are too few: at least 20"),
         (40, "text", "clustering", "`task`: got 'clustering'; want one of classification, "),
     ],

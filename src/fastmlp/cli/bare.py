@@ -1,4 +1,4 @@
-"""What the command line can do with NumPy alone: tell what runs, and what to install."""
+"""The command line with NumPy alone: `info`, and a hint what to install for the rest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastmlp.cli.tables import error_line, print_table
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Run `info` or `info MODEL`; answer anything else with what to install (exit code 2)."""
+    """Run `info` or `info MODEL`; for any other command say what to install (exit code 2)."""
     if not 1 <= len(arguments) <= 2 or arguments[0] != "info" or arguments[-1].startswith("-"):
         print(f"Error: this command needs more packages: {INSTALL_HINT}", file=sys.stderr)
         return 2

@@ -27,20 +27,20 @@ CELLS = [
     ("predict", 128, (784, 256, 128, 10)),
 ]
 ROUNDS = 3
-# Thread pools spin behind a call, OpenBLAS's for a tenth of a second, ONNX Runtime's for 40 ms, and
-# are faster for it at the next one. Nobody is timed meanwhile.
+# Seconds between libraries. Threads spin after a call (OpenBLAS's for 0.1 s, ONNX Runtime's for
+# 40 ms); a library timed meanwhile would be slower.
 PAUSE = 0.12
 CHECK_STEPS = 3
-# Largest relative error. An update is a small difference of weights, of which float32 keeps two or
-# three digits.
+# Largest relative error. An update is a small difference of weights: float32 keeps two or three
+# digits of it.
 TOLERANCE = {"train": 1e-2, "predict": 1e-5}
-# Columns where there is no terminal: a line of the table fits, and so does that on what is missing.
+# Width where there is no terminal: every line fits.
 PIPED = 120
 INSTALL_HINT = 'pip install "fastmlp[bench]"'
 
 
 class Line(NamedTuple):
-    """A line of the table: median seconds by library, and why another one has none."""
+    """A line of the table: median seconds by library, and the errors of those that failed."""
 
     title: str
     times: dict[str, float]
@@ -56,7 +56,7 @@ def run(seconds: float, threads: int | None) -> None:
         fm.set_num_threads(threads)
     peers = [peer for peer in PEERS if not peer.missing()]
     console = Console(stderr=True)
-    # Without a refreshing thread, which would run beside what is timed.
+    # Without a refreshing thread, which would disturb the timing.
     cells = track(CELLS, "measuring", console=console, transient=True, auto_refresh=False)
     lines = [_line(peers, *cell, seconds) for cell in cells]
     width = shutil.get_terminal_size((PIPED, 24)).columns
@@ -71,7 +71,7 @@ def _print_table(lines: Sequence[Line], names: Sequence[str], width: int) -> Non
 
 
 def _figure(line: Line, name: str) -> str:
-    """Microseconds in three digits, or more where the point stands behind them."""
+    """Microseconds with three significant digits; from 100 on, as a whole number."""
     if name not in line.times:
         return "failed" if name in line.failures else "-"
     micros = 1e6 * line.times[name]
@@ -84,7 +84,7 @@ def _gain(line: Line) -> str:
 
 
 def _notes(lines: Sequence[Line]) -> list[str]:
-    """What the figures are, who failed and why, and who is missing."""
+    """Lines that explain the figures, and list failed and missing libraries."""
     legend = (
         f"Microseconds, medians of {ROUNDS} rounds, threads: {fm.get_num_threads()}; "
         "faster: the fastest of the others over fastmlp."
@@ -102,7 +102,7 @@ def _notes(lines: Sequence[Line]) -> list[str]:
 def _line(
     peers: Sequence[Peer], kind: str, batch: int, widths: tuple[int, ...], seconds: float
 ) -> Line:
-    """Set the libraries up, check them, and time those that are right."""
+    """Set up the libraries, check their results, and time those that are right."""
     weights, x, y = _problem(batch, widths)
     expected = _expected(kind, weights, x, y)
     calls: dict[str, Callable[[], Any]] = {}
@@ -114,7 +114,7 @@ def _line(
                 _check(kind, _result(kind, sides), expected, weights)
                 calls[peer.name] = sides.calls[kind]
         except Exception as error:
-            # What another library raises is its own affair; the rest can still be compared.
+            # An error of another library must not stop the comparison with the rest.
             if peer.name == OURS:
                 raise
             failures[peer.name] = error_line(error)
@@ -123,14 +123,14 @@ def _line(
 
 
 def _problem(batch: int, widths: tuple[int, ...]) -> tuple[Weights, Array, Array]:
-    """First weights, rows and labels."""
+    """Initial weights, rows and labels."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((batch, widths[0]), dtype=np.float32)
     y = rng.integers(widths[-1], size=batch)
     weights = []
     for fan_in, fan_out in pairwise(widths):
         W = rng.standard_normal((fan_in, fan_out)) * np.sqrt(2 / fan_in)
-        # Not zero, so that whoever forgets the biases is found out.
+        # Not zero, so that a library that ignores the biases is found to be wrong.
         b = 0.1 * rng.standard_normal(fan_out)
         weights.append((W.astype("f4"), b.astype("f4")))
     return weights, x, y
@@ -142,7 +142,7 @@ def _expected(kind: str, weights: Weights, x: Array, y: Array) -> list[Array]:
 
 
 def _result(kind: str, sides: Sides) -> list[Array]:
-    """Parameters after some steps, or the scores."""
+    """Return the parameters after some steps, or the scores."""
     if kind == "predict":
         return [np.asarray(sides.calls[kind]())]
     for _ in range(CHECK_STEPS):
@@ -151,7 +151,7 @@ def _result(kind: str, sides: Sides) -> list[Array]:
 
 
 def _check(kind: str, found: list[Array], expected: list[Array], weights: Weights) -> None:
-    """Raise if a library's update of the weights, or its scores, are not as expected."""
+    """Raise if a library's weights after the steps, or its scores, are wrong."""
     first = [array for pair in weights for array in pair]
     origins = first if kind == "train" else [np.zeros(1)]
     errors = [
@@ -165,10 +165,10 @@ def _check(kind: str, found: list[Array], expected: list[Array], weights: Weight
 
 
 def _times(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, float]:
-    """Median seconds of a call; the libraries take turns, and another one begins each round."""
+    """Median seconds of a call. Libraries take turns; each round starts with another one."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     names = list(calls)
-    # By name, as threadpoolctl comes without types. It sets the pools that NumPy's products use.
+    # threadpoolctl has no types, so it is imported by name. It limits NumPy's BLAS threads.
     with import_module("threadpoolctl").threadpool_limits(fm.get_num_threads()):
         for i in range(ROUNDS):
             for name in names[i:] + names[:i]:
@@ -179,7 +179,7 @@ def _times(calls: dict[str, Callable[[], Any]], seconds: float) -> dict[str, flo
 
 
 def _count(call: Callable[[], Any], seconds: float) -> int:
-    """How many calls take about that long; as a side effect, pools and caches are awake."""
+    """Return how many calls take about `seconds`; this also warms up threads and caches."""
     spent, count = _elapsed(call, 1), 1
     while spent < seconds / 10:
         spent += _elapsed(call, count)

@@ -31,7 +31,7 @@ class MissingPackage(click.ClickException):
 
 
 class OneLineErrors(click.Group):
-    """A group whose commands' exceptions become one line, unless --debug asks for a traceback."""
+    """A group of commands that shows an exception as one line; with --debug, as a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -70,15 +70,15 @@ def _with_options(message: str) -> str:
 
 
 def _check_table(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    """Refuse what by its name is no table."""
+    """Refuse a file whose name is not that of a table."""
     if not is_table(value):
-        message = f"{value!r} is no table, whose name would end in {FORMATS}."
+        message = f"{value!r} is not a table: its name must end in {FORMATS}."
         raise click.BadParameter(message, ctx, param)
     return value
 
 
 def _check_data(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    """Refuse what is neither a table nor a data set that ships with scikit-learn."""
+    """Refuse a name that is neither a table's nor that of a data set of scikit-learn."""
     if value not in DATA_SETS and not is_table(value):
         known = ", ".join(DATA_SETS)
         message = f"{value!r} is neither a data set ({known}) nor a file {FORMATS}."
@@ -122,7 +122,7 @@ def cli(ctx: click.Context) -> None:
 @click.argument("model", required=False, type=click.Path(path_type=Path))
 @debug_option
 def info(model: Path | None) -> None:
-    """Tell what runs here (version, instruction set, threads), or what the file MODEL holds."""
+    """Show what runs here (version, instruction set, threads), or what the file MODEL holds."""
     print_table(*(describe_build() if model is None else describe_model(str(model))))
 
 
@@ -161,7 +161,7 @@ def info(model: Path | None) -> None:
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
-    help=f"Most epochs; training stops earlier where validation no longer gets better.  "
+    help=f"Largest number of epochs; training stops when validation no longer improves.  "
     f"[default: {SMALL.epochs}; {LARGE.epochs} for {ROWS_OF_A_CYCLE:,} rows or more]",
 )
 @click.option(
@@ -188,9 +188,7 @@ def info(model: Path | None) -> None:
     default=DEFAULTS.dtype,
     help="Precision.",
 )
-@click.option(
-    "--threads", type=click.IntRange(min=1), help="Threads to use.  [default: all there are]"
-)
+@click.option("--threads", type=click.IntRange(min=1), help="Number of threads.  [default: all]")
 @click.option(
     "--progress/--no-progress", default=True, help="Show a progress bar and a line per epoch."
 )
@@ -203,9 +201,9 @@ def info(model: Path | None) -> None:
     "--checkpoint",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Save the training after each epoch, and go on from FILE where it exists; with the same "
-    "data and options the model is then what it would have been. With --cv, FILE is of the last "
-    "training, on all rows, and FILE.fold1, FILE.fold2, ... are of the folds.",
+    help="Save the training to FILE after each epoch, and resume from FILE if it exists. With the "
+    "same data and options, the resumed training gives the same model. With --cv, FILE holds the "
+    "training on all rows, and FILE.fold1, FILE.fold2, ... hold the folds.",
 )
 @debug_option
 def train(**options: Any) -> None:
@@ -214,13 +212,13 @@ def train(**options: Any) -> None:
     DATA is a CSV, TSV (also .gz) or Parquet file, or one of the data sets that ship with
     scikit-learn: digits, wine, breast_cancer, iris, diabetes.
 
-    Numbers are standardised, missing ones replaced by the median. Text becomes one input for each
-    frequent level, one for missing text and one for all levels that are rare or new. Columns that
-    cannot help (constant, empty, identifiers) are left out.
+    Numbers are standardised; missing numbers become the median. Text becomes one input for each
+    frequent level, one for missing text, and one for all rare or new levels. Constant, empty and
+    identifier columns are dropped and listed.
 
-    The rows are split 70/15/15 into training, validation and test, or by --cv. Writes the model
-    and a picture: the loss curves beside the confusion matrix (of a regression, beside the
-    predictions against the true values).
+    The rows are split 70/15/15 into training, validation and test rows, or by --cv. The command
+    writes the model and a picture of the loss curves and the confusion matrix (for a regression,
+    the predictions against the true values).
 
     \b
     Examples:
@@ -253,11 +251,11 @@ def _check_train_options(options: dict[str, Any]) -> None:
 def predict(model: Path, data: str, out: Path) -> None:
     """Predict the rows of the table DATA with the file MODEL that `fastmlp train` wrote.
 
-    DATA is a CSV, TSV (also .gz) or Parquet file. Its columns are found by name: those of the
-    training must be there, others are ignored.
+    DATA is a CSV, TSV (also .gz) or Parquet file. It must have the columns of the training, in any
+    order; other columns are ignored.
 
-    Writes CSV, a line for each row: the column prediction, and for classes one column
-    probability_NAME for each.
+    The command writes CSV, one line for each row: the column prediction and, for classes, a column
+    probability_NAME for each class.
     """
     # Imported here, as the other commands do not need it.
     from fastmlp.cli.predict import predict as run_prediction
@@ -275,13 +273,13 @@ def predict(model: Path, data: str, out: Path) -> None:
 @click.option(
     "--threads",
     type=click.IntRange(min=1),
-    help="Threads of every library.  [default: all there are]",
+    help="Number of threads of each library.  [default: all]",
 )
 @debug_option
 def bench(seconds: float, threads: int | None) -> None:
-    """Time training steps and predictions beside the libraries that are installed here.
+    """Compare the speed of training steps and predictions with other installed libraries.
 
-    Results are compared before anything is timed; libraries that are wrong or missing are named.
+    A library is timed only if its results are right. Wrong and missing libraries are listed.
     """
     # Imported here because the libraries take seconds, which --help should not.
     from fastmlp.cli.bench import run as run_benchmark
@@ -303,7 +301,7 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted", err=True)
         return 130
-    # Without standalone mode, click returns what --help and --version exit with.
+    # Without standalone mode, click returns the exit code of --help and --version.
     return code if isinstance(code, int) else 0
 
 

@@ -14,7 +14,7 @@ from fastmlp.io.safetensors import naming
 from fastmlp.tabular.description import KEY, TableDescription
 from fastmlp.tabular.text import four_digits
 
-MAX_VALUE_LENGTH = 56  # with the names, what fits a terminal of 80 columns
+MAX_VALUE_LENGTH = 56  # with the names, this fits a terminal of 80 columns
 MOST_COLUMNS = 24  # of a table that are shown
 
 
@@ -45,7 +45,7 @@ def describe_model(path: str) -> tuple[str, list[Row]]:
 
 
 def _table_rows(table: dict[str, Any]) -> list[Row]:
-    """The target, each column and how it is encoded, and the columns left out."""
+    """Rows for the target, for each column and its encoding, and for the unused columns."""
     classes = table.get("classes")
     kind = f"classes {', '.join(classes)}" if classes else "numbers"
     rows = [("target", _text(f"{table['target']}: {kind}"))]

@@ -1,4 +1,4 @@
-"""Paths that are to be written."""
+"""Checks of output files."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from fastmlp.base.errors import ArgumentError
 
 
 def check_output(path: Path, others: Mapping[str, Path]) -> None:
-    """Refuse a file that cannot be written, before time goes into its contents.
+    """Refuse a file that cannot be written, before its contents are computed.
 
     Parameters
     ----------
     path : Path
     others : mapping of str to Path
-        Files that it must not be, by what they are.
+        Files that it must differ from, by what they are.
 
     Raises
     ------
     ArgumentError
-        It is one of the others.
+        It is the same as one of the others.
     OSError
-        It is a directory, its own is missing, or nothing may be written there.
+        It is a directory, or its folder is missing or not writable.
     """
     for what, other in others.items():
         if path.resolve() == other.resolve():

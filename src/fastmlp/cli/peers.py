@@ -1,6 +1,7 @@
-"""The libraries that `fastmlp bench` sets side by side. A new one is one function and one row.
+"""The libraries that `fastmlp bench` compares. A new library is one function and one row.
 
-A function gets first weights, rows and labels; it gives its library as many threads as fastmlp has.
+A function gets initial weights, rows and labels, and gives its library as many threads as fastmlp
+uses.
 """
 
 from __future__ import annotations
@@ -21,16 +22,16 @@ Weights = list[tuple[Array, Array]]
 
 
 class Sides(NamedTuple):
-    """What one library does."""
+    """The calls of one library, and its parameters."""
 
     # By kind: "train" makes a step, "predict" gives the scores.
     calls: dict[str, Callable[[], Any]]
-    # W (fan_in, fan_out) and b of each layer, as the steps have left them.
+    # W (fan_in, fan_out) and b of each layer, after the steps so far.
     params: Callable[[], list[Any]]
 
 
 class Peer(NamedTuple):
-    """A library: its name in the table, how to set it up, and the packages that takes."""
+    """A library: its name in the table, the function that sets it up, and its packages."""
 
     name: str
     make: Callable[[Weights, Array, Array], Sides]
@@ -57,7 +58,7 @@ def _ours(weights: Weights, x: Array, y: Array) -> Sides:
 
 
 def by_hand(weights: Weights, x: Array, y: Array) -> Sides:
-    """NumPy in the precision of its arguments; in double it is what the others must agree with."""
+    """NumPy, in the precision of its arguments; in float64 it is the reference for the others."""
     weights = [(W.copy(), b.copy()) for W, b in weights]
     rows = np.arange(len(x))
 
@@ -100,7 +101,7 @@ def _scikit(weights: Weights, x: Array, y: Array) -> Sides:
     estimator.partial_fit(x, y, classes=np.arange(weights[-1][0].shape[1]))
     estimator.coefs_ = [W.copy() for W, _ in weights]
     estimator.intercepts_ = [b.copy() for _, b in weights]
-    # Its optimizer holds the weights it began with; the next step makes another one.
+    # Its optimizer still refers to the old weights; the next step makes a new optimizer.
     del estimator._optimizer
 
     def params() -> list[Array]:
@@ -132,13 +133,13 @@ def _torch(weights: Weights, x: Array, y: Array) -> Sides:
 
     return Sides(
         {"train": step, "predict": torch.inference_mode()(lambda: net(rows))},
-        # W is kept as its transpose; of a vector, .T is the vector.
+        # PyTorch keeps W transposed; for a vector, .T changes nothing.
         lambda: [array.detach().numpy().T for array in net.parameters()],
     )
 
 
 def _jax(weights: Weights, x: Array, y: Array) -> Sides:
-    # Its pool reads its size here, and once, when the first array is made.
+    # JAX reads the number of threads once, when the first array is made.
     os.environ["PJRT_NPROC"] = os.environ["NPROC"] = str(fm.get_num_threads())
     import jax
     import jax.numpy as jnp
@@ -161,7 +162,7 @@ def _jax(weights: Weights, x: Array, y: Array) -> Sides:
         return jax.tree.map(lambda w, g: w - LR * g, weights, grads), value
 
     compiled_update, compiled_scores = jax.jit(update, donate_argnums=0), jax.jit(scores)
-    # Predictions keep weights of their own: those of the steps are given away.
+    # Predictions need a copy: a step donates its weights.
     fixed = jax.tree.map(jnp.copy, state)
 
     def step() -> Any:
@@ -176,7 +177,7 @@ def _jax(weights: Weights, x: Array, y: Array) -> Sides:
 
 
 def _onnxruntime(weights: Weights, x: Array, y: Array) -> Sides:
-    # By name, so that types are checked alike whether it is installed or not.
+    # Imported by name, so that mypy gives the same result whether it is installed or not.
     ort = import_module("onnxruntime")
     options = ort.SessionOptions()
     options.intra_op_num_threads = fm.get_num_threads()
@@ -213,7 +214,7 @@ def _onnx_graph(weights: Weights, batch: int) -> Any:
     x, y = (helper.make_tensor_value_info(n, kind, [batch, w]) for n, w in shapes.items())
     graph = helper.make_graph(nodes, "mlp", [x], [y], constants)
     opset = helper.make_opsetid("", 13)
-    # Versions that every runtime of the last years reads.
+    # Old versions, which every current runtime reads.
     return helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
 
 

@@ -14,12 +14,14 @@ from fastmlp.tabular.scores import NAMES
 
 
 class TrainProgress(Reporter):
-    """Print the table's notes, and the progress of each training.
+    """Print the notes on the table, and the progress of each training.
 
     Parameters
     ----------
-    notes, progress : bool
-        Whether to print each of them.
+    notes : bool
+        Whether to print the notes.
+    progress : bool
+        Whether to print the progress.
     """
 
     def __init__(self, notes: bool, progress: bool) -> None:
@@ -27,19 +29,19 @@ class TrainProgress(Reporter):
         self._score = ""
 
     def on_table(self, table: Table, notes: Sequence[str]) -> None:
-        """Print what the table is, and what of it is left out."""
+        """Print the size of the table, its task and the notes."""
         self._score = NAMES[table.task][0]
         if self._notes:
             print_lines([str(table), *notes])
 
     def callbacks(self, title: str) -> Sequence[Any]:
-        """Return the callback that shows a training; one without folds has a line per epoch."""
+        """Return the callback that shows a training: a bar and, without folds, a line an epoch."""
         if not self._progress:
             return []
         return [EpochLines(self._score, title, lines=title == "training")]
 
     def on_fold_end(self, title: str, history: fm.History) -> None:
-        """Print how good the best epoch of a fold is on its validation rows."""
+        """Print the validation score of the best epoch of a fold."""
         if self._progress:
             best = history.best_epoch or 0
             print(f"{title}: validation {self._score} {history.val_score[best]:.4f}, "
@@ -54,7 +56,7 @@ class EpochLines:
     ----------
     score_name : str
     title : str
-        What the bar says it does.
+        Text before the bar.
     lines : bool
         Whether to print the lines.
     """
@@ -65,7 +67,7 @@ class EpochLines:
         self._bar: Any = None
 
     def on_fit_start(self, state: Any) -> None:
-        """Put up the bar."""
+        """Show the bar."""
         from tqdm import tqdm
 
         self._bar = tqdm(
@@ -73,7 +75,7 @@ class EpochLines:
         )
 
     def on_fit_ready(self, state: Any) -> None:
-        """Print the head, and where a fit goes on from a checkpoint."""
+        """Print the names of the columns, and the epoch that a resumed fit starts from."""
         if self._lines:
             self._bar.write(f"epoch  train loss  validation loss  {self._score}  time left")
         done = state.epoch + 1
@@ -95,6 +97,6 @@ class EpochLines:
         self._bar.update()
 
     def on_fit_end(self, state: Any) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()

@@ -1,4 +1,4 @@
-"""Tables and one-line errors. Tables of two columns are made with rich where it is installed."""
+"""Tables and one-line errors. Two-column tables use rich if it is installed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Row = tuple[str, str]
 
 
 def print_table(title: str, rows: Sequence[Row]) -> None:
-    """Print `rows` of (name, value) below `title`. Text from files is shown, never interpreted."""
+    """Print `rows` of (name, value) below `title`; control characters in them are replaced."""
     shown = [(_printable(name), _printable(value)) for name, value in rows]
     try:
         from rich import box
@@ -29,7 +29,7 @@ def print_table(title: str, rows: Sequence[Row]) -> None:
 
 
 def print_lines(lines: Sequence[str], file: TextIO | None = None) -> None:
-    """Print lines of text from files, shown and never interpreted."""
+    """Print lines of text; control characters in them are replaced."""
     for line in lines:
         print(_printable(line), file=file)
 
@@ -37,9 +37,9 @@ def print_lines(lines: Sequence[str], file: TextIO | None = None) -> None:
 def column_lines(
     head: Sequence[str], rows: Sequence[tuple[str, Sequence[str]]], width: int
 ) -> list[str]:
-    """Lines of a table with named rows, its columns under `head`; nothing is ever cut.
+    """Return the lines of a table with named rows and the column names `head`.
 
-    Where the names do not fit beside the columns, each gets a line of its own above its row.
+    No text is cut: if the names do not fit beside the columns, each one gets a line above its row.
 
     Examples
     --------
@@ -66,7 +66,7 @@ def column_lines(
 
 
 def error_line(error: BaseException) -> str:
-    """Say in one line what went wrong.
+    """Return the message of an error as one line.
 
     Examples
     --------

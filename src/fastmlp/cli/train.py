@@ -1,4 +1,4 @@
-"""`fastmlp train`: train on a table, print how it goes, write the model and a picture."""
+"""`fastmlp train`: train on a table, print the progress, write the model and a picture."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def train(settings: Settings) -> None:
 
 
 def _check_packages(settings: Settings) -> None:
-    """Refuse to begin where a package is missing that is imported only at the end."""
+    """Refuse to start if a package is missing that is imported later."""
     needed = ["pandas", "matplotlib"]
     needed += [] if settings.is_file else ["sklearn"]
     needed += ["tqdm"] if settings.progress else []
@@ -70,10 +70,10 @@ def _table(settings: Settings) -> Table:
 
 
 def _check_outputs(settings: Settings) -> None:
-    """Refuse paths that cannot be written before time goes into training, not after."""
-    check_output(settings.model_path, {})  # first: "." has no name to call the picture after
+    """Refuse paths that cannot be written, before the training and not after it."""
+    check_output(settings.model_path, {})  # first: "." has no suffix to replace by ".png"
     if settings.model_path == settings.picture_path:
-        raise ArgumentError(f"output {settings.model_path} must not end in .png: the picture does")
+        raise ArgumentError(f"output {settings.model_path} must not end in .png like the picture")
     taken = {"the data file": Path(settings.data)} if settings.is_file else {}
     outputs = {"the model file": settings.model_path, "the picture": settings.picture_path}
     for what, path in {**outputs, **settings.checkpoints}.items():
@@ -82,7 +82,7 @@ def _check_outputs(settings: Settings) -> None:
 
 
 def _epochs(trained: TrainedTable) -> str:
-    """How many epochs were trained, and whose weights the model has."""
+    """Number of epochs, and the epoch whose weights the model has."""
     history = trained.history
     if trained.folds:
         return f"{len(history)} on all rows"
@@ -111,7 +111,7 @@ def _cell(score: float) -> str:
 def _picture(trained: TrainedTable) -> bytes:
     """Loss curves beside the confusion matrix or the predictions, as the bytes of a PNG."""
     classes = trained.table.classes
-    # Room for the counts of many classes, up to as many as are written.
+    # Room for the counts in the cells of a confusion matrix of many classes.
     height = min(max(4.8, 2.0 + 0.28 * len(classes)), 10.5)
     figure = plot.figure(height * 11.0 / 4.8, height)
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class NumericColumn:
-    """Missing values become the median; then ``(v - mean) / scale``."""
+    """A column of numbers: missing values become the median, then ``(v - mean) / scale``."""
 
     name: str
     kind: Kind  # numeric or date
@@ -31,14 +31,14 @@ class NumericColumn:
 
     @classmethod
     def fit(cls, name: str, kind: Kind, values: Numbers) -> NumericColumn:
-        """Learn from (N,) numbers, NaN where they are missing; at least one is not."""
+        """Fit to (N,) numbers, NaN where missing; at least one must be present."""
         with np.errstate(over="ignore", invalid="ignore"):
             median = float(np.nanmedian(values))
             filled = np.where(np.isnan(values), median, values)
             mean, deviation = float(filled.mean()), float(filled.std())
         if not math.isfinite(median + deviation):
             raise ArgumentError(f"column {name!r} holds numbers too large to standardise")
-        # A constant column carries nothing: divide by 1 rather than by 0.
+        # Of a constant column the deviation is 0: divide by 1 instead.
         return cls(name, kind, median, mean, deviation or 1.0)
 
     def transform(self, column: pd.Series[Any], out: Numbers) -> None:
@@ -57,9 +57,9 @@ class NumericColumn:
 
 @dataclass(frozen=True)
 class CategoricalColumn:
-    """One input for each frequent level, and one for all the rare ones if there were any.
+    """A column of levels: one input for each frequent level, and one for all rare levels.
 
-    A level that was not seen counts as rare; where none was rare its inputs are all zero.
+    A new level counts as rare. If training had no rare level, a new level has zero in all inputs.
     """
 
     name: str
@@ -68,12 +68,12 @@ class CategoricalColumn:
 
     @property
     def width(self) -> int:
-        """How many inputs it becomes."""
+        """Number of inputs that the column becomes."""
         return len(self.levels) + self.rare
 
     @classmethod
     def fit(cls, name: str, values: Texts, min_frequency: float) -> CategoricalColumn:
-        """Learn from (N,) texts; a level is rare below that share of the rows."""
+        """Fit to (N,) texts; levels below `min_frequency`, a share of the rows, are rare."""
         levels, counts = np.unique(values, return_counts=True)
         frequent = counts >= min_frequency * len(values)
         return cls(name, tuple(levels[frequent].tolist()), not frequent.all())
@@ -107,7 +107,7 @@ def column_from_description(description: Any) -> Column:
     Raises
     ------
     ArgumentError
-        If anything of it is missing, superfluous, of another type or out of range.
+        If a field is missing, unknown, of a wrong type or out of range.
     """
     kind = description.get("kind") if isinstance(description, dict) else None
     if kind == "categorical":

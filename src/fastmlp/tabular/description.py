@@ -1,4 +1,4 @@
-"""What a model file tells of a table: how rows become inputs, and outputs become answers.
+"""The description of a table in a model file: its target, and how its columns are encoded.
 
 The metadata key ``"fastmlp.table"`` holds JSON: a version, the target's name and its classes or its
 scaling, and the encoder's description. It is read strictly, because files may be hostile.
@@ -47,7 +47,7 @@ class TargetScaling:
 
 @dataclass(frozen=True)
 class TableDescription:
-    """What the metadata tells: how rows become inputs, and outputs become answers."""
+    """How the rows of a table become inputs, and the network's outputs become predictions."""
 
     target_name: str
     classes: list[str]  # empty for a regression
@@ -65,9 +65,10 @@ class TableDescription:
         return json.dumps(fields, allow_nan=False)
 
     def info(self) -> dict[str, Any]:
-        """Return, as plain values, the target, the columns as they are encoded, and those left out.
+        """Return the description as plain values.
 
-        Keys are target, task, classes or target_scaling, columns, inputs and left_out.
+        The keys are target, task, classes or target_scaling, columns (how each one is encoded),
+        inputs (of the network) and left_out (why columns are not used).
         """
         task = "classification" if self.classes else "regression"
         found: dict[str, Any] = {"target": self.target_name, "task": task}
@@ -86,7 +87,7 @@ class TableDescription:
         Raises
         ------
         Malformed
-            If anything of it is not as `to_json` writes it.
+            If it differs in form from what `to_json` writes.
         """
         fields = parse_json(text, "the description of its table")
         try:

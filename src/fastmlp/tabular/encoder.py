@@ -24,8 +24,8 @@ from fastmlp.tabular.values import MISSING, Numbers, Texts, kind_of, levels_of, 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Standard deviations: where a column is nearly constant, its other values would be hundreds of them
-# (docs/tabular.md has what that costs).
+# In standard deviations. In a nearly constant column, a rare value can be hundreds of them from the
+# mean (docs/tabular.md shows what that costs).
 CLIP = 4.0
 MIN_FREQUENCY = 0.01  # of the rows: levels below it are encoded together
 DISTINCT_SHARE = 0.9  # of the rows: text with more different values than this is an identifier
@@ -39,18 +39,18 @@ class Encoder:
 
     The numbers are those of ``SimpleImputer(strategy="median")`` and ``StandardScaler``; of
     ``SimpleImputer(strategy="constant")`` and ``OneHotEncoder(min_frequency=...,
-    handle_unknown="infrequent_if_exist")`` for levels. What lies far out is then clipped. Columns
-    that cannot help are left out.
+    handle_unknown="infrequent_if_exist")`` for levels. Extreme values are then clipped. Constant,
+    empty and identifier columns are dropped and listed in `left_out`.
 
     Parameters
     ----------
     min_frequency : float, default 0.01
         Share of the rows below which a level is rare.
     clip : float or None, default 4
-        Largest absolute value of what comes out.
+        Largest absolute value of an encoded number.
     maximum : float, optional
-        Known largest value of every column, all of them numbers, such as pixels: they are divided
-        by it instead of standardised, and all are kept.
+        Known largest value of all columns, such as pixels. Values are divided by it instead of
+        being standardised, and no column is dropped.
 
     Examples
     --------
@@ -74,17 +74,17 @@ class Encoder:
 
     @property
     def names(self) -> list[str]:
-        """The columns that are used."""
+        """Names of the columns in use."""
         return [column.name for column in self.columns]
 
     @property
     def text_names(self) -> list[str]:
-        """Those of levels, which a file should be asked for as text."""
+        """Names of the columns of levels, which must be read from a file as text."""
         return [c.name for c in self.columns if isinstance(c, CategoricalColumn)]
 
     @property
     def width(self) -> int:
-        """How many inputs they become."""
+        """Number of inputs that the columns become."""
         return sum(column.width for column in self.columns)
 
     def fit(self, frame: pd.DataFrame) -> Encoder:
@@ -93,7 +93,7 @@ class Encoder:
         Raises
         ------
         ArgumentError
-            If no column is left that can help.
+            If no column is left.
         """
         self.columns, self.left_out = [], {}
         for name in frame.columns:
@@ -104,7 +104,7 @@ class Encoder:
                 self.columns.append(found)
         if not self.columns:
             reasons = ", ".join(f"{name} ({why})" for name, why in self.left_out.items())
-            raise ArgumentError(f"no column can help a prediction: {reasons or 'there is none'}")
+            raise ArgumentError(f"no usable column is left: {reasons or 'there is none'}")
         return self
 
     def transform(self, frame: pd.DataFrame) -> Numbers:
@@ -128,7 +128,7 @@ class Encoder:
         return out if self.clip is None else np.clip(out, -self.clip, self.clip, out=out)
 
     def notes(self, frame: pd.DataFrame) -> list[str]:
-        """Say, a line each, what of a table can be used only as missing or unknown.
+        """List the values of a table that count as missing or unknown, one line a column.
 
         Raises
         ------
@@ -140,7 +140,7 @@ class Encoder:
         return [line for line in lines if line]
 
     def describe(self) -> dict[str, Any]:
-        """Return all that was learnt, as what JSON can hold."""
+        """Return the fitted encoder as values that JSON can hold."""
         columns = [column.describe() for column in self.columns]
         return {"clip": self.clip, "columns": columns, "left_out": self.left_out}
 
@@ -151,7 +151,7 @@ class Encoder:
         Raises
         ------
         ArgumentError
-            If it is not of that form.
+            If it does not have that form.
         """
         check_keys(description, {"clip", "columns", "left_out"}, "the encoder")
         columns, left_out = description["columns"], description["left_out"]
@@ -160,7 +160,7 @@ class Encoder:
         encoder = cls(clip=_checked_clip(description["clip"]))
         encoder.columns = [column_from_description(column) for column in columns]
         check_texts([*encoder.names, *left_out], "names of columns")
-        # Reasons may repeat, but each must be text.
+        # Each reason must be text; two columns may have the same.
         for reason in left_out.values():
             check_texts([reason], "reasons")
         encoder.left_out = dict(left_out)
@@ -226,7 +226,7 @@ def _why_no_numbers(name: str, values: Numbers) -> str | None:
 
 
 def _note(column: Column, values: pd.Series[Any]) -> str | None:
-    """Say how many values of a column are no numbers, or levels that were not seen."""
+    """Count the values of a column that are no numbers, or levels that training has not seen."""
     if isinstance(column, NumericColumn):
         bad, what = _unreadable(column, values), f"not {column.kind}: taken as missing"
     else:
@@ -246,7 +246,7 @@ def _unreadable(column: NumericColumn, values: pd.Series[Any]) -> list[Any]:
 
 
 def _unseen(column: CategoricalColumn, values: pd.Series[Any]) -> list[Any]:
-    """Levels that have no input; rare ones share theirs with whatever is new."""
+    """Levels that have no input. If training had rare levels, new ones share their input."""
     if column.rare:
         return []
     texts = levels_of(values)

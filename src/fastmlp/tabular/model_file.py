@@ -33,7 +33,7 @@ class TableModel:
     net : Sequential
     description : TableDescription
     metadata : dict of str to str
-        What else the file holds: the data's name, the task, test scores.
+        Other texts in the model file: the data's name, the task, test scores.
 
     Examples
     --------
@@ -91,9 +91,9 @@ class TableModel:
         return self._outputs(self.read(table))
 
     def predictions(self, table: TableLike) -> pd.DataFrame:
-        """Return a data frame of what is predicted: what `fastmlp predict` writes.
+        """Predict the rows of a table as a data frame.
 
-        The column ``prediction``, and for classes a column ``probability_NAME`` for each.
+        It has the column ``prediction`` and, for classes, a column ``probability_NAME`` for each.
         """
         import pandas as pd
 
@@ -103,15 +103,15 @@ class TableModel:
         return pd.DataFrame(answers | dict(zip(names, outputs.T, strict=False)))
 
     def notes(self, table: TableLike) -> list[str]:
-        """Say, a line each, what of a table counts as missing or unknown in a prediction."""
+        """List the values of a table that predictions take as missing or unknown, by column."""
         return self.description.encoder.notes(self.read(table))
 
     def read(self, table: TableLike) -> pd.DataFrame:
-        """Return a table as the data frame that predictions take, columns of levels as text."""
+        """Read a table for predictions: columns of levels stay text, so 007 is not 7."""
         return frame_of(table, self.description.encoder.text_names)
 
     def info(self) -> dict[str, Any]:
-        """Return what there is to know: the table's description, parameters and metadata."""
+        """Return the table's description, the number of parameters and the file's metadata."""
         size = self.net.params.size
         return {**self.metadata, "parameters": size, **self.description.info()}
 
@@ -136,7 +136,7 @@ class TableModel:
         return answers
 
     def save(self, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
-        """Write one file, atomically, with metadata beside: by default, this model's own."""
+        """Write one file, atomically, with `metadata`; by default that of this model."""
         more = self.metadata if metadata is None else metadata
         self.net.save(path, {**more, KEY: self.description.to_json()})
 
@@ -170,7 +170,7 @@ def load(path: str | os.PathLike[str]) -> TableModel:
     text = file.metadata.get(KEY)
     if text is None:
         why = (
-            "is a checkpoint of a training, not yet a model that predicts"
+            "is a checkpoint: it can resume a training, but not predict"
             if file.is_checkpoint
             else "holds a network, but no description of the table that it was trained on"
         )

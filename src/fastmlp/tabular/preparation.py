@@ -1,4 +1,4 @@
-"""Encoded rows: the inputs and targets that a network takes, scaled as the training rows say."""
+"""Rows of a table as inputs and targets of a network, scaled by the training rows."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Preparation:
         return Part(np.ascontiguousarray(x, dtype=dtype), y)
 
     def notes(self) -> list[str]:
-        """Say, a line each, what of the table is left out or cannot be used."""
+        """List the values that count as missing or unknown, by column, and the unused columns."""
         lines = self.encoder.notes(self.table.frame)
         if self.encoder.left_out:
             names = [f"{name} ({why})" for name, why in self.encoder.left_out.items()]

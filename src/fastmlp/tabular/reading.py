@@ -19,20 +19,19 @@ if TYPE_CHECKING:
 SEPARATORS = {".csv": ",;\t|", ".tsv": "\t"}  # the most frequent one in the first line is taken
 PARQUET = ".parquet"
 FORMATS = ".csv, .tsv, .csv.gz, .tsv.gz or .parquet"
-# pandas reads empty cells, NA, NaN, null and the like as missing; tables of UCI use this as well.
+# pandas reads empty cells, NA, NaN, null and the like as missing. UCI's tables also use "?".
 MORE_MISSING = ["?"]
 
 
 class TableError(FastMLPError, ValueError):
     """A table cannot be read, or nothing can be learnt from it.
 
-    Messages put names of Python arguments in backticks, so that another front end can replace them
-    by its own.
+    Messages write Python arguments in backticks; the command line replaces them by its options.
     """
 
 
 def is_table(path: str | Path) -> bool:
-    """Tell by its name whether a file is a table.
+    """Tell from its name whether a file is a table.
 
     Examples
     --------
@@ -43,7 +42,7 @@ def is_table(path: str | Path) -> bool:
 
 
 def stem(path: Path) -> str:
-    """Return the file's name without the endings of its format.
+    """Return the file's name without the suffixes of its format.
 
     Examples
     --------
@@ -150,7 +149,7 @@ def _read_text(path: Path, text_names: Iterable[str]) -> pd.DataFrame:
     with opened(path, "rt", encoding="utf-8-sig", newline="") as file:
         text = _Rewindable(file)
         separator = _separator(next(text.lines(), ""), path)
-        # As they stand in the file: pandas renames columns whose name occurs twice.
+        # The names as they stand in the file: pandas renames columns that occur twice.
         text.rewind()
         names = next(csv.reader(text.lines(), delimiter=separator, skipinitialspace=True))
         text.rewind()
@@ -160,10 +159,10 @@ def _read_text(path: Path, text_names: Iterable[str]) -> pd.DataFrame:
             dtype=dict.fromkeys(text_names, str),
             skipinitialspace=True,
             na_values=MORE_MISSING,
-            # In parts, one column could be numbers here and text there.
+            # Read in parts, a column could have numbers in one part and text in another.
             low_memory=False,
         )
-    # Rows with one value more than there are names have made the first one an index.
+    # If rows have one value more than there are names, pandas makes the first one an index.
     if not frame.index.equals(pd.RangeIndex(len(frame))):
         raise TableError(f"{path} has more values in a row than names in its first line")
     return _checked(frame, names, str(path))
@@ -183,7 +182,7 @@ class _Rewindable:
             self._taken.append(line)
             yield line
 
-    __iter__ = lines  # pandas wants to see it; it calls `read`
+    __iter__ = lines  # pandas requires it of a file, but calls `read`
 
     def rewind(self) -> None:
         """Go back to the beginning; not after `read`."""
@@ -206,7 +205,7 @@ def _separator(line: str, path: Path) -> str:
 
 
 def _checked(frame: pd.DataFrame, names: Iterable[Any], what: str) -> pd.DataFrame:
-    """Give the columns names of text, without blanks at their ends, and refuse double ones."""
+    """Make the column names text without outer blanks; refuse double names and empty tables."""
     import pandas as pd
 
     frame = frame.set_axis([str(name).strip() for name in frame.columns], axis=1)

@@ -1,4 +1,4 @@
-"""How good predictions are, and how good those are that need no columns."""
+"""Scores of predictions, and of baselines that look at no column."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BASELINES = {
 
 
 def measure(table: Table, true: Array, outputs: Array) -> dict[str, float]:
-    """Scores by name, as ``sklearn.metrics`` defines them (tests compare).
+    """Return scores by name, as ``sklearn.metrics`` defines them (tests compare).
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def measure(table: Table, true: Array, outputs: Array) -> dict[str, float]:
     """
     names = NAMES[table.task]
     if not np.isfinite(outputs).all():
-        # Of a training that has diverged.
+        # The training has diverged.
         return dict.fromkeys(names, np.nan)
     values = _of_classes(true, outputs) if table.classes else _of_numbers(true, outputs)
     return dict(zip(names, values, strict=True))
@@ -39,7 +39,7 @@ def _of_classes(true: Array, outputs: Array) -> tuple[float, float, float]:
     right = true == predicted
     count = outputs.shape[1]
     hits = np.bincount(true[right], minlength=count)
-    # Rows of a class plus rows said to be of it: twice what F1 divides the hits by.
+    # True rows of a class plus predicted ones: F1 is twice the hits over this.
     both = np.bincount(true, minlength=count) + np.bincount(predicted, minlength=count)
     f1 = 2 * hits[both > 0] / both[both > 0]
     smallest = np.finfo(outputs.dtype).eps
@@ -50,13 +50,13 @@ def _of_classes(true: Array, outputs: Array) -> tuple[float, float, float]:
 def _of_numbers(true: Array, outputs: Array) -> tuple[float, float, float]:
     errors = true - outputs
     squares, spread = float((errors**2).sum()), float(((true - true.mean()) ** 2).sum())
-    # Of equal targets: 1 if they are hit, else 0.
+    # If all targets are equal, R2 is 1 for exact predictions and 0 for others.
     r2 = 1 - squares / spread if spread else float(squares == 0)
     return r2, float(np.sqrt((errors**2).mean())), float(np.abs(errors).mean())
 
 
 def baseline(table: Table, train: Array, test: Array) -> dict[str, float]:
-    """Scores on rows `test` of predicting what is most frequent, or the mean, in rows `train`."""
+    """Score, on rows `test`, the most frequent class or the mean of rows `train`."""
     if table.classes:
         shares = np.bincount(table.y[train], minlength=len(table.classes)) / len(train)
         outputs = np.tile(shares, (len(test), 1))

@@ -47,7 +47,7 @@ class Table:
         Known largest value of every column, such as a pixel's: columns are divided by it instead
         of being standardised.
     notes : tuple of str
-        What was done to the rows, a line each.
+        Changes made to the rows, such as rows that were left out; one line each.
     """
 
     name: str
@@ -132,7 +132,7 @@ def _prepared_target(column: pd.Series[Any], task: Task | None) -> tuple[Array, 
     """Class indices, -1 where missing, and the classes' names; or numbers, NaN where missing."""
     numeric = kind_of(column) == "numeric"
     if not numeric and task == "regression":
-        raise TableError(f"target {column.name!r} is not numeric: it suits no regression")
+        raise TableError(f"target {column.name!r} is not numeric, which a regression needs")
     if not numeric:
         return _classes_of_texts(column)
     values = numbers_of(column)
@@ -169,5 +169,5 @@ def _check_class_count(column: pd.Series[Any], count: int) -> None:
     if count > max(2, len(column) // 2):
         raise TableError(
             f"target {column.name!r} has {count} different values in {len(column)} rows: "
-            "those are no classes"
+            "too many to be classes"
         )

@@ -31,44 +31,47 @@ Scores = dict[str, float]
 
 
 class Reporter:
-    """What `train` calls as it goes on; a class of your own overrides what it wants to hear of."""
+    """Receives the progress of `train`. Subclass it and override the methods that you need."""
 
     def on_table(self, table: Table, notes: Sequence[str]) -> None:
-        """Hear of the table, and what of it is left out, before anything is trained."""
+        """Take the table and the model's notes on it, before the first training."""
 
     def callbacks(self, title: str) -> Sequence[Any]:
-        """Return callbacks for a fit: "training", "fold 1 of 5", ..., "all rows"."""
+        """Return the callbacks of a fit; titles are "training", "fold 1 of 5", ..., "all rows"."""
         return ()
 
     def on_fold_end(self, title: str, history: fm.History) -> None:
-        """Hear how the training of a fold went."""
+        """Take the history of a fold of a cross-validation."""
 
 
 @dataclass(frozen=True)
 class TrainedTable:
-    """A trained model, and how good it is on rows that it, or its likes, were not trained on.
+    """A trained model with its test scores.
 
     Attributes
     ----------
     model : TableModel
-        What predicts.
+        The model; its ``predict`` takes new rows.
     table : Table
+        The table that it was trained on.
     notes : tuple of str
-        What of the table is left out or cannot be used by the model, a line each.
+        Rows and columns that the model does not use, and values that it takes as missing, one line
+        each.
     history : History
-        Of the model's training.
-    scores, baseline : dict of str to float
-        On test rows, the model's and those of predicting the most frequent class, or the mean:
-        accuracy, macro F1 and log loss, or R2, RMSE and MAE. After a cross-validation the means
-        over the folds.
+        Losses and scores of each epoch of the model's training.
+    scores : dict of str to float
+        Scores on the test rows: accuracy, macro F1 and log loss, or R2, RMSE and MAE. After a
+        cross-validation, their means over the folds.
+    baseline : dict of str to float
+        The same scores for predicting the most frequent class, or the mean, in every row.
     folds : tuple of dict of str to float
         Scores of each fold of a cross-validation.
     true, outputs : ndarray
-        Targets of the test rows, and what was predicted for them: probabilities or numbers.
+        Targets of the test rows and the predictions for them: probabilities or numbers.
     seconds : float
-        Time of the training, wall-clock.
+        Wall-clock time of the training.
     n_threads : int
-        Threads that were used.
+        Number of threads used.
     """
 
     model: TableModel
@@ -96,7 +99,7 @@ class TrainedTable:
 
     @property
     def summary(self) -> dict[str, str]:
-        """The most telling scores, written out."""
+        """The main scores as text, by name."""
         name = next(iter(self.scores))
         if self.folds:
             mean, deviation = self.scores[name], self.deviations[name]
@@ -108,7 +111,7 @@ class TrainedTable:
         return {"test accuracy": f"{100 * right / count:.2f} % ({right} of {count})"}
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model file, atomically; `fastmlp.tabular.load` reads it."""
+        """Write the model to one file, atomically; `fastmlp.tabular.load` reads it."""
         self.model.save(path, {"data": self.table.name, "task": self.task, **self.summary})
 
 
@@ -124,17 +127,16 @@ def train(
     checkpoint: str | os.PathLike[str] | None = None,
     reporter: Reporter | None = None,
 ) -> TrainedTable:
-    """Train a network on a table, and test it.
+    """Train a network on a table and test it.
 
-    The rows are split 70/15/15 into training, validation and test. With `cv` they are instead
-    divided into folds, each tested with a network that is trained on the others; then the model is
-    trained on all rows.
+    The rows are split 70/15/15 into training, validation and test rows. With `cv`, each fold is
+    tested with a network trained on the other folds; the model is then trained on all rows.
 
     Parameters
     ----------
     table : Table, pandas.DataFrame, dict of str to array_like, str or path-like
-        What `load_table` returned or takes: a data frame, its columns by name, or the path of a
-        .csv, .tsv (also .gz) or .parquet file.
+        A data frame, a dict of columns, the path of a .csv, .tsv (also .gz) or .parquet file, or
+        the result of `load_table`.
     target : str, optional
         Column to predict; by default the one called target, label, class or y.
     task : {"classification", "regression"}, optional
@@ -146,12 +148,12 @@ def train(
     seed : int
         Seed of the split, the weights, the batches and the dropout.
     n_threads : int, optional
-        Threads to use; by default all there are.
+        Number of threads; by default that of `fastmlp.get_num_threads`.
     checkpoint : path-like, optional
-        File to save the training in after each epoch, and to go on from where it exists. With
-        `cv`, folds have files of their own beside it, see `fold_checkpoint`.
+        File to save the training to after each epoch, and to resume from if it exists. With `cv`
+        it holds the training on all rows; each fold has its own file, see `fold_checkpoint`.
     reporter : Reporter, optional
-        Hears how the training goes.
+        Object that receives the progress of the training.
 
     Returns
     -------
@@ -160,9 +162,9 @@ def train(
     Raises
     ------
     TableError
-        The table cannot be read, or nothing can be learnt from it; or the training diverged.
+        The table cannot be read, its target is unsuitable, or the training diverged.
     ArgumentError
-        No column can help a prediction, or an argument has a wrong value.
+        No usable column is left, or an argument has a wrong value.
 
     Examples
     --------
@@ -186,13 +188,13 @@ def train(
 
 
 def fold_checkpoint(path: Path, fold: int) -> Path:
-    """Return where fold 1, 2, ... of a cross-validation is saved, beside the last training's."""
+    """Return the checkpoint file of a fold: `path` with ".fold1", ".fold2", ... at its end."""
     return path.with_name(f"{path.name}.fold{fold}")
 
 
 @dataclass(frozen=True)
 class _Run:
-    """The arguments of `train`, checked."""
+    """The checked arguments of `train`, and the two ways to run it."""
 
     table: Table
     model: Model
@@ -259,7 +261,7 @@ class _Run:
         return _model(net, preparation).outputs(part.x), history
 
     def _prepared(self, rows: Array) -> tuple[Preparation, tuple[str, ...]]:
-        """Fit the encoder of the model that is returned, and tell its notes."""
+        """Fit the encoder of the model that is returned, and report its notes."""
         preparation = Preparation.fit(self.table, rows, self.model.encoder(self.table))
         notes = (*self.table.notes, *preparation.notes())
         self.reporter.on_table(self.table, notes)

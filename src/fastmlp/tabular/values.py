@@ -1,4 +1,4 @@
-"""What the columns of a table hold: numbers, dates or levels, found by looking at the values.
+"""The kinds of columns (numbers, dates, levels), detected from their values.
 
 pandas is imported inside the functions, because `fastmlp info` needs NumPy alone.
 """
@@ -17,12 +17,12 @@ Kind = Literal["numeric", "date", "categorical"]
 Numbers = NDArray[np.float64]
 Texts = NDArray[np.object_]
 
-MISSING = "(missing)"  # the level of values that are not there
+MISSING = "(missing)"  # the level of missing values
 PARSED_SHARE = 0.95  # of a text column's values, for it to count as numbers or dates
 
 
 def kind_of(column: pd.Series[Any]) -> Kind:
-    """Tell what a column holds; text is read as numbers or dates where nearly all of it is."""
+    """Detect the kind of a column; text counts as numbers or dates if nearly all of it is."""
     from pandas.api import types
 
     if types.is_bool_dtype(column) or isinstance(column.dtype, types.CategoricalDtype):
@@ -34,7 +34,7 @@ def kind_of(column: pd.Series[Any]) -> Kind:
     present = column.dropna()
     if len(present) == 0:
         return "numeric"
-    # To pandas, True is a number.
+    # pandas would read True as a number.
     if types.infer_dtype(present) == "boolean":
         return "categorical"
     for kind in ("numeric", "date"):
@@ -45,7 +45,7 @@ def kind_of(column: pd.Series[Any]) -> Kind:
 
 
 def numbers_of(column: pd.Series[Any], kind: Kind = "numeric") -> Numbers:
-    """Numbers, or days since 1970, as (N,) float64; NaN where there is none."""
+    """Return numbers, or days since 1970, as (N,) float64; NaN for what is neither."""
     import pandas as pd
 
     if kind == "date":
@@ -58,18 +58,18 @@ def numbers_of(column: pd.Series[Any], kind: Kind = "numeric") -> Numbers:
 
 
 def levels_of(column: pd.Series[Any]) -> Texts:
-    """Levels as (N,) text, `MISSING` where there is none."""
+    """Return levels as (N,) text, `MISSING` for missing values."""
     import pandas as pd
 
     codes, values = pd.factorize(column)
-    # Missing values have the code -1: the last entry.
+    # The code of missing values is -1, which indexes the last entry.
     texts = np.array([*map(level_text, values), MISSING], dtype=object)
     found: Texts = texts[codes]
     return found
 
 
 def level_text(value: Any) -> str:
-    """Write one value as the same text, whatever kind of file it was read from.
+    """Write a value as text, the same text for every kind of file that it may come from.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""What a model of tables has to offer: one file here, and one row of `MODELS`."""
+"""The interface of a model for tables. A model is one file here and one row of `MODELS`."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from fastmlp.tabular.table import Table
 
 
 class Model(Protocol):
-    """The hyperparameters of a kind of network, those not given depending on the data."""
+    """Hyperparameters of a kind of network. Those that are not given depend on the data."""
 
     def encoder(self, table: Table) -> Encoder:
-        """Return an encoder, not fitted yet, that suits the network and the table."""
+        """Return an unfitted encoder that suits the network and the table."""
 
     def plan(self, rows: int, classes: int) -> Plan:
-        """Decide every hyperparameter for so many training rows; no classes: a regression."""
+        """Choose all hyperparameters for a number of training rows; 0 classes: a regression."""
 
 
 class Plan(Protocol):
-    """A model with all that is needed to train it."""
+    """A model whose hyperparameters are all chosen."""
 
     @property
     def dtype(self) -> str:
@@ -31,7 +31,7 @@ class Plan(Protocol):
     def fit(
         self, train: Part, validation: Part | None, seed: int, callbacks: Sequence[Any] = ()
     ) -> tuple[fm.Sequential, fm.History]:
-        """Train a network; with a validation part, until it no longer gets better there."""
+        """Train a network; with validation rows, until it no longer improves on them."""
 
     def after_folds(self, best_epochs: Sequence[int]) -> Plan:
-        """Return the plan for all rows, when these numbers of epochs were best in the folds."""
+        """Return the plan for all rows, given the best number of epochs of each fold."""

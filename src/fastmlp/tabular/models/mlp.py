@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import statistics
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +28,7 @@ PATIENCE = 20  # epochs without a better validation loss (or accuracy) before tr
 
 @dataclass(frozen=True, kw_only=True)
 class MLP:
-    """Hyperparameters of a multi-layer perceptron; None is a default that depends on the data.
+    """Hyperparameters of a multi-layer perceptron. None is a default that depends on the data.
 
     Parameters
     ----------
@@ -38,16 +37,17 @@ class MLP:
     activation : str
         Class name of an activation in any case: ``"relu"``, ``"leaky_relu"``, ``"LeakyReLU"``.
     dropout : float, optional
-        Share of hidden units to drop in a training step: by default 0.3, for a regression 0.1.
+        Share of hidden units to drop in a training step. Default: 0.3; 0.1 for a regression.
     epochs : int, optional
-        Most epochs: by default 100, for 4,000 training rows or more 30. Training stops earlier
-        where validation no longer gets better.
+        Largest number of epochs; training stops earlier when validation no longer improves.
+        Default: 100; 30 from 4,000 training rows on.
     batch_size : int, optional
-        Rows per training step: by default 32, for 4,000 rows or more 128 to 512.
+        Rows per training step. Default: 32; 128 to 512 from 4,000 training rows on.
     lr : float, optional
-        Learning rate of Adam: by default 0.001, constant; for 4,000 rows or more the largest of
-        one cycle, 0.006.
+        Learning rate of Adam, constant; from 4,000 training rows on the peak of one cycle.
+        Default: 0.001; 0.006 for a cycle.
     dtype : {"float32", "float64"}
+        Precision of the network.
 
     Examples
     --------
@@ -64,11 +64,11 @@ class MLP:
     dtype: str = "float32"
 
     def encoder(self, table: Table) -> Encoder:
-        """Return an encoder, not fitted yet."""
+        """Return an unfitted encoder."""
         return Encoder(maximum=table.maximum)
 
     def plan(self, rows: int, classes: int) -> MLPPlan:
-        """Decide every hyperparameter for so many training rows; no classes: a regression."""
+        """Choose all hyperparameters for a number of training rows; 0 classes: a regression."""
         epochs, batch_size, lr = _usual(rows)
         dropout = DROPOUT["classification" if classes else "regression"]
         return MLPPlan(
@@ -85,22 +85,22 @@ class MLP:
 
 
 def _usual(rows: int) -> tuple[int, int, float]:
-    """The usual number of epochs, rows per step and learning rate."""
+    """Default number of epochs, rows per step and learning rate."""
     if rows < ROWS_OF_A_CYCLE:
         return 100, 32, 1e-3
-    # 128, and more for very many rows: the power of two nearest to their root.
+    # The power of two nearest to the root of the rows, but at least 128.
     size = 2 ** round(math.log2(rows) / 2)
     return 30, min(max(size, 128), LARGEST_BATCH), 6e-3
 
 
 @dataclass(frozen=True, kw_only=True)
 class MLPPlan:
-    """Hyperparameters of a multi-layer perceptron, all of them decided.
+    """All hyperparameters of a multi-layer perceptron, for a certain number of rows.
 
     Attributes
     ----------
     one_cycle : bool
-        Whether the rate rises to `lr` and falls, or is constant.
+        Whether the learning rate rises to `lr` and falls again, or is constant.
     """
 
     hidden: tuple[int, ...]
@@ -116,7 +116,7 @@ class MLPPlan:
     def fit(
         self, train: Part, validation: Part | None, seed: int, callbacks: Sequence[Any] = ()
     ) -> tuple[fm.Sequential, fm.History]:
-        """Train a network; with a validation part, until it no longer gets better there.
+        """Train a network; with validation rows, until it no longer improves on them.
 
         Parameters
         ----------
@@ -125,17 +125,17 @@ class MLPPlan:
         seed : int
             Seed of the weights, the batches and the dropout.
         callbacks : sequence of objects with ``on_epoch_end(state)``
-            Called after the one that stops the training early.
+            They are called after the one that stops the training early.
 
         Raises
         ------
         TableError
-            If weights are no longer finite at the end.
+            If weights are not finite at the end.
         """
         net = self.network(train.x.shape[1], seed)
         stopping = [self._early_stopping()] if validation else []
         with warnings.catch_warnings():
-            # Of a loss that is no longer finite: the weights are looked at below.
+            # A loss that is not finite would warn; the weights are checked below.
             warnings.simplefilter("ignore", RuntimeWarning)
             history = self._fit(net, train, validation, seed, [*stopping, *callbacks])
         if not np.isfinite(net.params).all():
@@ -146,13 +146,13 @@ class MLPPlan:
         return net, history
 
     def after_folds(self, best_epochs: Sequence[int]) -> MLPPlan:
-        """Go through the whole cycle; at a constant rate, through the median of these epochs."""
+        """Train for the whole cycle; at a constant rate, for the median of `best_epochs`."""
         if self.one_cycle:
             return self
-        return replace(self, epochs=round(statistics.median(best_epochs)))
+        return replace(self, epochs=round(float(np.median(best_epochs))))
 
     def network(self, inputs: int, seed: int) -> fm.Sequential:
-        """A chain of hidden layers, each with its activation and dropout, and a linear output."""
+        """Make a chain of hidden layers with activation and dropout, and a linear output."""
         activation = _find_activation(self.activation)
         layers: list[Any] = []
         width = inputs
@@ -184,8 +184,8 @@ class MLPPlan:
         )
 
     def _early_stopping(self) -> fm.EarlyStopping:
-        # On few rows the accuracy is too coarse to choose an epoch by; on many, a few rows far off
-        # the others, of which some class is wrongly held certain, can rule the cross-entropy.
+        # With few rows, accuracy is too coarse to choose an epoch. With many rows, a few outliers
+        # that are predicted wrongly with certainty can dominate the cross-entropy.
         by_accuracy = self.one_cycle and self.classes > 0
         return fm.EarlyStopping(PATIENCE, monitor="val_score" if by_accuracy else "val_loss")
 
