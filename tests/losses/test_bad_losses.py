@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from tests.bad_values import (
@@ -55,6 +57,34 @@ def loss_cases():
                 yield pytest.param(name, argument, value, id=f"{name}-{argument}-{label}")
 
 
+def signs_of(value):
+    """Texts by which a message may show what it got."""
+    signs = {type(value).__name__, "masked values", "rows of unequal length"}
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        return signs
+    signs |= {
+        f"dtype {array.dtype}",
+        f"shape {array.shape}",
+        *(f"{n} rows" for n in array.shape[:1]),
+    }
+    signs |= {f"{n} columns" for n in array.shape[1:]}
+    if array.dtype.kind in "iuf":
+        signs |= {f"label {number}" for number in array.ravel()}
+        signs |= {str(number) for number in array.ravel()}
+        signs |= {f"values from {array.min()} to {array.max()}"} if array.size else set()
+    return signs
+
+
+def names_everything(error, argument, value):
+    """The message is "argument: got what was given; want what would do"."""
+    parts = re.fullmatch(r"(\w+): got ([^;]+); (want|needs) (.+)", str(error))
+    assert parts, error
+    assert parts[1] == argument
+    assert any(f"{parts[2]} ".startswith(f"{sign} ") for sign in signs_of(value)), error
+
+
 @pytest.mark.parametrize("method", ["forward", "score"])
 @pytest.mark.parametrize(("name", "argument", "value"), list(loss_cases()))
 def test_losses(name, argument, value, method):
@@ -64,6 +94,7 @@ def test_losses(name, argument, value, method):
     good = {"scores": SCORES, "y": y, "sample_weight": np.ones(ROWS)}
     value_before = loss.forward(**good)
     gradient = loss.backward().copy()
-    clear_error(lambda: getattr(loss, method)(**{**good, argument: value}), argument)
+    error = clear_error(lambda: getattr(loss, method)(**{**good, argument: value}), argument)
+    names_everything(error, argument, value)
     assert np.array_equal(loss.backward(), gradient)
     assert loss.forward(**good) == value_before
