@@ -50,6 +50,18 @@ def using_threads(count):
         _core.scoped_threads(before)
 
 
+def on_all_thread_counts(call, counts=THREADS):
+    """The arrays that ``call()`` returns on one thread; on more it must return the same bits."""
+    with using_threads(counts[0]):
+        expected = call()
+    for count in counts[1:]:
+        with using_threads(count):
+            found = call()
+        for one, other in zip(expected, found, strict=True):
+            assert same_bits(one, other), f"other bits on {count} threads"
+    return expected
+
+
 # ---- comparison ----
 
 

@@ -21,6 +21,7 @@ from tests.harness import (
     integers,
     linear,
     make_net,
+    on_all_thread_counts,
     parameter_choices,
     plain,
     reference_optimizer,
@@ -61,14 +62,19 @@ def places(rows, cols, dtype):
 
 def forward_and_backward(net, x, dy, guarded):
     """The output and dL/dx by hand; predict, into an array, must agree with forward."""
-    y = net.forward(guarded.input(x), True)
-    out = net.predict(guarded.input(x), guarded.output(y.shape, y.dtype))
-    assert same_bits(out, y)
-    return y, net.backward(guarded.input(dy), False)
+    x, dy = guarded.input(x), guarded.input(dy)
+
+    def passes():
+        y = net.forward(x, True)
+        out = net.predict(x, guarded.output(y.shape, y.dtype))
+        assert same_bits(out, y)
+        return y, net.backward(dy, False), net.grads.copy()
+
+    return on_all_thread_counts(passes)[:2]
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activation(name, isa, dtype, threads, guarded):
+def test_activation(name, isa, dtype, guarded):
     row = ACTIVATIONS[name][1]
     tolerance = column(row, dtype)
     for params, (rows, cols) in itertools.product(parameter_choices(row), SHAPES):
@@ -100,7 +106,7 @@ def multiplied(a, b):
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activation_fused_with_products(name, isa, dtype, threads, guarded):
+def test_activation_fused_with_products(name, isa, dtype, guarded):
     """In one pass with the Linear before it and, backward, with the one after it."""
     params = parameter_choices(ACTIVATIONS[name][1])[-1]
     for rows, fan_in, width, fan_out in [(0, 3, 5, 2), (1, 1, 1, 1), (9, 4, 17, 3), (70, 19, 3, 5),
@@ -130,7 +136,7 @@ def test_activation_fused_with_products(name, isa, dtype, threads, guarded):
 # ---- softmax and dropout ----
 
 
-def test_softmax(isa, dtype, threads, guarded):
+def test_softmax(isa, dtype, guarded):
     for rows, cols in SHAPES:
         rng = generator("softmax", rows, cols)
         z = rng.normal(scale=3.0, size=(rows, cols)).astype(dtype)
@@ -151,20 +157,25 @@ def test_softmax(isa, dtype, threads, guarded):
 
 
 @pytest.mark.parametrize("p", [0.0, 0.1, 0.5, 0.999, 1.0])
-def test_dropout(p, isa, dtype, threads, guarded):
+def test_dropout(p, isa, dtype, guarded):
     seed, step = 2**63 + 11, 2**31 + 5
     scale = dtype.type(1.0 / (1.0 - p) if p < 1.0 else 0.0)
     for rows, cols in SHAPES:
         nodes = [activation(-1, cols, "Identity"), plain("dropout", 0, cols, p)]
         net = make_net(cols, nodes, dtype, seed)
         x = generator("dropout", rows, cols).normal(size=(rows, cols)).astype(dtype)
-        net.step_count = step
-        y, dx = net.forward(guarded.input(x), True), net.backward(guarded.input(x), False)
+        given = guarded.input(x)
+
+        def passes(net=net, given=given):
+            net.step_count = step
+            return net.forward(given, True), net.backward(given, False)
+
+        y, dx = on_all_thread_counts(passes)
         kept = ref.dropout_mask(x.size, p, seed, 4 * 1 + 2, step).reshape(x.shape)
         assert same_bits(y, np.where(kept, x * scale, x * dtype.type(0)))
         assert same_bits(dx, y)
         assert net.step_count == step + 1
-        assert same_bits(net.predict(guarded.input(x), guarded.output(x.shape, dtype)), x)
+        assert same_bits(net.predict(given, guarded.output(x.shape, dtype)), x)
 
 
 # ---- losses ----

@@ -17,6 +17,7 @@ from tests.harness import (
     integers,
     linear,
     make_net,
+    on_all_thread_counts,
     rounding,
     same_bits,
     using_threads,
@@ -156,13 +157,9 @@ def test_large_shapes(shape, isa, dtype):
     problem = random_problem(*shape, dtype)
     expected, sizes = products_and_sizes(shape, dtype)
     additions = (fan_in, fan_out, rows, rows)
-    results = {}
-    for count in (1, 2, 7):
-        with using_threads(count):
-            results[count] = three_products(*problem, dtype)
+    results = on_all_thread_counts(lambda: three_products(*problem, dtype), counts=(1, 2, 7))
     for i, name in enumerate(("y", "dx", "dW", "db")):
-        check(results[1][i], expected[i], rounding(additions[i], dtype), sizes[i], name)
-        assert all(same_bits(found[i], results[1][i]) for found in results.values()), name
+        check(results[i], expected[i], rounding(additions[i], dtype), sizes[i], name)
 
 
 @lru_cache(maxsize=2)
@@ -211,13 +208,12 @@ ORDERED = [(5, 7, 9), (7, 16, 3), (9, 45, 4), (20, 15, 2), (13, 33, 40), (1500, 
 
 
 @pytest.mark.parametrize("shape", ORDERED, ids=str)
-def test_order_of_sums(shape, isa, dtype, threads):
+def test_order_of_sums(shape, isa, dtype):
     """docs/numerics.md, section "Sums"."""
-    x, W, b, dy = random_problem(*shape, dtype)
-    add = multiply_then_add if isa == "portable" else fma
-    y, dx, dW, db = three_products(x, W, b, dy, dtype)
-    expected = ordered_products(shape, dtype, add)
-    for result, wanted in zip((y, dx, dW, db), expected, strict=True):
+    problem = random_problem(*shape, dtype)
+    results = on_all_thread_counts(lambda: three_products(*problem, dtype))
+    expected = ordered_products(shape, dtype, multiply_then_add if isa == "portable" else fma)
+    for result, wanted in zip(results, expected, strict=True):
         assert same_bits(result, wanted)
 
 

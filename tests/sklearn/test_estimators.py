@@ -21,7 +21,7 @@ pytestmark = [
 
 
 @pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks([MLPClassifier(), MLPRegressor()])
+@parametrize_with_checks([MLPClassifier(max_iter=100), MLPRegressor(max_iter=100)])  # as it does
 def test_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
