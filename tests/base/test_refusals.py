@@ -113,7 +113,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_refused_in_words(name):
+def test_refusals_name_argument_value_and_wish(name):
     call, words = CALLS[name]
     with pytest.raises((fm.FastMLPError, AttributeError), match=words):
         call()

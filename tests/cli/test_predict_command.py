@@ -72,7 +72,7 @@ def test_info_shows_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert "target scaling" in capsys.readouterr().out
 
 
-def test_what_cannot_be_predicted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_that_cannot_be_predicted_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     new, path = train_both()
     fm.Sequential(fm.Linear(2, 2)).save("bare.safetensors")
     write("less.csv", new[["key"]])

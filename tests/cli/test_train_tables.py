@@ -107,7 +107,7 @@ def test_a_training_that_diverges_leaves_the_old_model(capsys: pytest.CaptureFix
     assert not Path("t.png").exists()
 
 
-def test_epochs_without_a_finite_loss_are_told() -> None:
+def test_epochs_without_a_finite_loss_are_reported() -> None:
     model = tabular.MLP(hidden=(8, 8), epochs=1, batch_size=1000, lr=1e30)
     trained = tabular.train(tabular.load_dataset("iris"), model=model)
     assert _epochs(trained) == "1 (no epoch had a finite loss)"
@@ -162,7 +162,7 @@ def test_the_table_is_read_once_and_the_notes_are_the_models(
         (["good.csv", "--cv", "2", "--checkpoint", "c", "--output", "c.fold2"], "model file too"),
     ],
 )
-def test_what_cannot_be_trained_on(
+def test_tables_that_cannot_be_trained_on_are_refused(
     arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = pd.DataFrame({"x": np.arange(40.0), "one": "a", "text": list("ab") * 20})

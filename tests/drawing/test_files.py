@@ -25,7 +25,7 @@ def double() -> fm.Graph:
     return net
 
 
-def test_a_file_holds_what_is_returned_without_one(tmp_path: Path) -> None:
+def test_predictions_in_a_file_equal_those_returned(tmp_path: Path) -> None:
     net = double()
     net.draw(str(tmp_path / "graph.svg"))
     assert (tmp_path / "graph.svg").read_text("utf-8") == net.draw()
@@ -40,7 +40,7 @@ def test_other_endings_are_refused(path: str, tmp_path: Path, monkeypatch: Any) 
 
 
 @pytest.mark.parametrize("path", [3, b"graph.svg", ["graph.svg"], True])
-def test_what_is_no_path_is_refused(path: Any) -> None:
+def test_paths_of_a_wrong_type_are_refused(path: Any) -> None:
     with pytest.raises(fm.ArgumentTypeError, match="path: got"):
         double().draw(path)
 

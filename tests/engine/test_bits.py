@@ -50,7 +50,7 @@ def test_trained_weights(name, dtype, isa, threads):
 
 
 @each_run
-def test_twice_the_same(name, dtype):
+def test_two_runs_have_the_same_bits(name, dtype):
     """Without any thread or instruction set chosen."""
     assert runs.trained(name, dtype) == runs.trained(name, dtype)
 

@@ -94,14 +94,14 @@ def test_forked_workers_fit_on_one_thread(way):
     assert {one["started"] for one in fits(way)["elsewhere"]} == {0}
 
 
-def test_workers_of_loky_are_told_their_share():
+def test_loky_workers_use_their_share_of_the_threads():
     joblib = pytest.importorskip("joblib", minversion="1.3")
     share = max(1, joblib.cpu_count() // process_reports.WORKERS)
     assert {one["threads"] for one in fits("joblib, loky")["elsewhere"]} == {share}
 
 
 @pytest.mark.parametrize("count", [1, 3])
-def test_workers_of_loky_have_the_threads_they_are_given(count):
+def test_loky_workers_use_the_threads_they_are_given(count):
     pytest.importorskip("joblib", minversion="1.3")
     found = report(f"report_inner_threads({count})")
     assert {one["threads"] for one in found} == {count}

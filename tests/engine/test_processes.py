@@ -139,7 +139,7 @@ def test_omp_num_threads(given, expected):
 
 
 @pytest.mark.parametrize("given", ["", "0", "-3", "many", "2many", "1e3"])
-def test_omp_num_threads_that_says_nothing(given):
+def test_an_unusable_omp_num_threads_is_ignored(given):
     done = run(SHOW_THREADS, check=False, OMP_NUM_THREADS=given)  # libgomp may complain
     assert done.stdout.strip() == run(SHOW_THREADS)
 

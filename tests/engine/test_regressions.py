@@ -113,7 +113,7 @@ def test_an_interrupt_during_validation_leaves_complete_epochs(monkeypatch):
     assert {len(column) for column in (history.loss, history.lr, history.seconds)} == {0}
 
 
-def test_every_callback_hears_the_end():
+def test_the_end_reaches_every_callback():
     heard = []
 
     class Raises:
@@ -200,7 +200,7 @@ def test_scores_of_infinities():
 
 
 @pytest.mark.parametrize("make", [lambda n: fm.Adam(lr=n), lambda n: fm.Linear(n, 1)])
-def test_what_is_no_number_but_says_so(make):
+def test_objects_that_pretend_to_be_numbers(make):
     """A duration counts as an integer for NumPy's classes; huge ones and some have no text."""
 
     class Nameless:
@@ -302,7 +302,7 @@ def test_twice_as_many_layers_take_twice_the_work(kind, describe):
 @pytest.mark.parametrize(
     "dtype", [{"type": "Zeros"}, ",", "\ud800", {}, [], [["a", "f4"]], "f4,f4"]
 )
-def test_whatever_numpy_makes_of_a_dtype(dtype):
+def test_dtypes_are_what_numpy_makes_of_them(dtype):
     """NumPy reads texts as lists of fields and dicts as records, and fails in its own ways."""
     with pytest.raises((fm.ArgumentError, fm.ArgumentTypeError), match="dtype"):
         fm.Sequential(fm.Linear(2, 2), dtype=dtype)

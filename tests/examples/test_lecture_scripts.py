@@ -35,7 +35,7 @@ def test_scripts_print_and_draw(lecture, name, tmp_path, capsys):
 
 @pytest.mark.scripts
 @pytest.mark.parametrize("name", BARE)
-def test_bare_scripts_print(lecture, name, capsys):
+def test_minimal_scripts_print(lecture, name, capsys):
     lecture(name)
     assert capsys.readouterr().out
 

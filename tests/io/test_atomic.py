@@ -142,7 +142,7 @@ def test_only_abandoned_files_of_the_target_are_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX locks")
-def test_writers_leave_one_another_alone(tmp_path: Path) -> None:
+def test_writers_keep_the_files_of_other_writers(tmp_path: Path) -> None:
     """While one writes, another finishes: in the same process and in another one."""
     path = tmp_path / "file"
     code = (

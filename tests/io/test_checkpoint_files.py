@@ -336,7 +336,7 @@ IN_WORDS = {
 
 
 @pytest.mark.parametrize("name", IN_WORDS)
-def test_what_a_file_is_refused_for(name, blob, tmp_path):
+def test_refusals_name_the_fault_of_a_checkpoint(name, blob, tmp_path):
     change, words = IN_WORDS[name]
     header, state, data = take_apart(blob)
     (tmp_path / "c").write_bytes(put_together(header, data, change(state)))

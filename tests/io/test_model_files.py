@@ -341,7 +341,9 @@ TAKE_PATHS: dict[str, Callable[[Any], object]] = {
         ("\ud800.svg", fm.ArgumentError),
     ],
 )
-def test_what_is_no_path(call: Callable[[Any], object], path: Any, error: type[Exception]) -> None:
+def test_paths_of_a_wrong_type_are_refused(
+    call: Callable[[Any], object], path: Any, error: type[Exception]
+) -> None:
     with pytest.raises(error, match=r"^path: got"):
         call(path)
 

@@ -146,7 +146,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("node", "kind", "words"), WRONG)
 @pytest.mark.usefixtures("threads")
-def test_what_a_node_does_wrong_is_told_and_changes_nothing(node, kind, words):
+def test_a_faulty_node_raises_and_changes_nothing(node, kind, words):
     node = copy.copy(node)
     net = fm.Sequential(fm.Linear(2, 2), node, fm.Linear(2, 1), seed=0)
     before, x, y = net.params.copy(), draw(3, 2), draw(3, 1)
@@ -231,7 +231,7 @@ class Leaves(Scale):
     ({"a": np.zeros(1)}, r"Leaves.gradients\['b'\]: got none; want shape \(1,\)"),
     ({"a": np.zeros(2), "b": np.zeros(1)}, r"\['a'\]: got shape \(2,\); want \(1,\)"),
 ])  # fmt: skip
-def test_gradients_that_a_node_does_not_leave_are_told(left, words):
+def test_missing_gradients_of_a_node_raise(left, words):
     x = fm.Input(2)
     net = fm.Graph(x, fm.Custom(Leaves(left))(x, x))
     y = net.forward(draw(3, 2))
@@ -252,7 +252,7 @@ class Replaces(Scale):
         return super().forward(x, z)
 
 
-def test_parameters_that_training_would_not_reach_are_told():
+def test_parameters_that_training_cannot_reach_raise():
     x = fm.Input(2)
     net = fm.Graph(x, fm.Custom(Replaces())(x, x))
     net.forward(draw(3, 2))
@@ -266,7 +266,7 @@ def test_parameters_that_training_would_not_reach_are_told():
 
 
 @pytest.mark.parametrize("node", [np.tanh, object(), Cube, "relu"])
-def test_what_cannot_be_a_node(node):
+def test_objects_that_cannot_be_nodes_are_refused(node):
     with pytest.raises(fm.ArgumentTypeError, match="node: got"):
         fm.Custom(node)
 
@@ -307,7 +307,7 @@ def test_a_custom_loss_trains_like_ours(shuffle):
     (lambda s, y: 0.0, lambda s: s[:1], "backward: got shape"),
     (lambda s, y: 0.0, lambda s: s + 1j, "backward: got dtype"),
 ])  # fmt: skip
-def test_what_a_loss_does_wrong_is_told(forward, backward, words):
+def test_a_faulty_loss_raises(forward, backward, words):
     class Bad:
         def forward(self, scores, y):
             self.scores = scores
@@ -330,7 +330,7 @@ def test_what_a_loss_does_wrong_is_told(forward, backward, words):
     (draw(3, 2), {"validation": (draw(3, 2), draw(3, 2), np.ones(3))},
      "sample_weight: Squares, a loss of your own, takes none; want None"),
 ])  # fmt: skip
-def test_what_a_loss_of_ones_own_cannot_be_given(y, options, words):
+def test_arguments_that_custom_losses_refuse(y, options, words):
     net = fm.Sequential(fm.Linear(2, 2), seed=0)
     with pytest.raises(fm.ArgumentError, match=words):
         fm.fit(net, draw(3, 2), y, loss=Squares(), epochs=1, progress=False, **options)

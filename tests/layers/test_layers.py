@@ -198,7 +198,7 @@ def test_constant_initializers():
         ([fm.Softmax], 2 / 500),
     ],
 )
-def test_what_follows_chooses_the_initializer(following, scale):
+def test_the_next_activation_chooses_the_initializer(following, scale):
     net = fm.Sequential(fm.Linear(200, 300), *[cls() for cls in following], seed=0)
     assert net[0].W.std() == pytest.approx(scale**0.5, rel=0.02)
 

@@ -34,7 +34,7 @@ def threads(request):
 @pytest.mark.parametrize(("kind", "training"), [
     (fm.LayerNorm, False), (fm.BatchNorm, True), (fm.BatchNorm, False)])  # fmt: skip
 @pytest.mark.usefixtures("isa", "threads")
-def test_norms_are_their_twins(kind, training, dtype, shape):
+def test_norms_match_the_reference(kind, training, dtype, shape):
     ours = kind(shape[1], dtype=dtype)
     ours.gamma, ours.beta = draw(shape[1], seed=1), draw(shape[1], seed=2)
     twin = getattr(ref, kind.__name__)(ours.gamma, ours.beta)

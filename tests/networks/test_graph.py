@@ -260,7 +260,7 @@ JOINS = [
 @pytest.mark.parametrize(("name", "arguments", "count"), JOINS)
 @pytest.mark.parametrize("shape", [(1, 3), (5, 6), (40, 33)])
 @pytest.mark.usefixtures("isa", "threads")
-def test_joins_are_their_twins(name, arguments, count, shape):
+def test_joins_match_the_reference(name, arguments, count, shape):
     ours, twin = getattr(fm, name)(*arguments), getattr(ref, name)(*arguments)
     inputs = [np.round(draw(*shape, seed=k), 1) for k in range(count)]  # with ties
     y = ours.forward(*inputs)
@@ -358,7 +358,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("make", "words"), REFUSED)
-def test_what_is_refused(make, words):
+def test_bad_arguments_are_refused(make, words):
     with pytest.raises(fm.ArgumentError, match=words):
         make()
 
@@ -374,6 +374,6 @@ def test_what_is_refused(make, words):
     lambda: fm.Graph({"x": 2}, "y", nodes=[("y", fm.ReLU(), [["x"]])]),
     lambda: fm.Graph({"x": 2}, None, nodes=[("y", fm.ReLU(), "x")]),
 ])  # fmt: skip
-def test_what_has_the_wrong_type(make):
+def test_arguments_of_a_wrong_type_are_refused(make):
     with pytest.raises(fm.ArgumentTypeError):
         make()

@@ -69,7 +69,7 @@ def test_selectors_and_which_one_wins():
     }
 
 
-def test_neighbouring_arrays_alike_are_one_range():
+def test_adjacent_arrays_with_equal_factors_are_one_range():
     net = network()
     assert fm.SGD().ranges(net) == [(net.params.size, 1.0, 1.0)]
     assert len(fm.SGD(groups={"y": {"lr": 2}}).ranges(net)) == 2

@@ -76,7 +76,7 @@ def checked(kind: type, cell: Cell) -> float:
 
 @pytest.mark.parametrize("kind", [FastMLP, ByHand])
 @pytest.mark.parametrize("cell", VARIANTS, ids=lambda cell: cell.name)
-def test_the_right_ones_pass(kind: type, cell: Cell) -> None:
+def test_right_contestants_pass(kind: type, cell: Cell) -> None:
     assert checked(kind, cell) < 1e-2
 
 
@@ -143,9 +143,7 @@ def test_the_report_shows_every_cell_and_goal() -> None:
     assert all(goal.name in text for goal in all_goals(found))
 
 
-def test_a_run_goes_on_where_it_was_interrupted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_run_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cells = [cell.name for cell in CELLS if cell.name.startswith("train 1, 8-64")]
     measured: list[str] = []
     stop_at = {cells[1]}

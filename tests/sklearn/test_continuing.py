@@ -19,7 +19,7 @@ pytestmark = [
 ]
 
 
-def test_what_goes_on_must_be_the_same_network():
+def test_continuing_needs_the_same_network():
     wide = np.zeros((len(DIABETES[0]), 7))
     model = MLPRegressor(hidden_layer_sizes=(4,), max_iter=3, random_state=0, warm_start=True)
     model.fit(*DIABETES)
@@ -38,7 +38,7 @@ def test_what_goes_on_must_be_the_same_network():
         fitted.partial_fit(IRIS[0], np.eye(3, dtype=int)[IRIS[1]])
 
 
-def test_what_goes_on_must_have_the_same_classes():
+def test_continuing_needs_the_same_classes():
     X, y = IRIS
     model = MLPClassifier((4,), max_iter=1, random_state=0, warm_start=True).fit(X, y)
     with pytest.raises(ValueError, match="the same classes as in the previous call"):
@@ -104,7 +104,7 @@ def test_weights_may_be_assigned():
     assert [array.shape for array in model.coefs_] == shapes
 
 
-def test_partial_fit_after_fit_goes_on_like_scikit_learn():
+def test_partial_fit_after_fit_continues_like_scikit_learn():
     options = {"random_state": 0, "batch_size": 30, "max_iter": 6}
     own, other = MLPClassifier(dtype="float64", **options), TheirClassifier(**options)
     for model in (own, other):
@@ -140,7 +140,7 @@ def test_partial_fit_stops_by_a_given_validation_set():
     assert model.score(X[1::2], y[1::2]) == pytest.approx(model.best_validation_score_)
 
 
-def test_partial_fit_goes_on_like_scikit_learn():
+def test_partial_fit_continues_like_scikit_learn():
     options = {"random_state": 0, "batch_size": 30, "hidden_layer_sizes": (9,)}
     own, other = MLPClassifier(dtype="float64", **options), TheirClassifier(**options)
     for _ in range(8):
@@ -150,7 +150,7 @@ def test_partial_fit_goes_on_like_scikit_learn():
     np.testing.assert_allclose(own.loss_curve_, other.loss_curve_, rtol=1e-9)
 
 
-def test_warm_start_goes_on_like_scikit_learn():
+def test_warm_start_continues_like_scikit_learn():
     options = {"random_state": 0, "warm_start": True, "max_iter": 5, "batch_size": 30}  # fmt: skip
     own, other = MLPRegressor(dtype="float64", **options), TheirRegressor(**options)
     X, y = DIABETES[0][:420], DIABETES[1][:420]

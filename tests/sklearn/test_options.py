@@ -212,7 +212,7 @@ def test_the_validation_loss_of_counts_is_half_their_deviance():
     assert model.validation_loss_curve_[-1] == pytest.approx(0.5 * deviance)
 
 
-def test_what_a_verbose_fit_says(capsys):
+def test_a_verbose_fit_prints_each_epoch(capsys):
     options = {"hidden_layer_sizes": (4,), "random_state": 0, "verbose": True, "max_iter": 3}
     model = MLPRegressor(early_stopping=True, **options).fit(*DIABETES)
     lines = [
@@ -324,7 +324,7 @@ def test_a_time_budget_ends_training():
     assert 1 <= model.fit(*IRIS).n_iter_ < 10**5
 
 
-def test_callbacks_and_what_they_see():
+def test_callbacks_receive_the_state_of_the_fit():
     seen = Remember(stops=True)
     model = MLPRegressor(callbacks=[seen], random_state=0).fit(*DIABETES)
     assert model.loss_curve_ == seen.losses
@@ -335,7 +335,7 @@ def test_callbacks_and_what_they_see():
             MLPRegressor(callbacks=[3], solver=solver).fit(*DIABETES)
 
 
-def test_all_callbacks_hear_of_the_end_whatever_one_raises():
+def test_the_end_reaches_every_callback_although_one_raises():
     class Fails:
         def on_epoch_end(self, state):
             raise RuntimeError("no")

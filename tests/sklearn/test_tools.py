@@ -39,7 +39,7 @@ def test_pickles_predict_the_same():
     twin.partial_fit(*NAMES)
 
 
-def test_infinity_is_refused_in_any_clothes():
+def test_infinity_is_refused_in_every_type():
     """scikit-learn's own check looks for NaN alone in a list of objects."""
     X = [[Decimal(value) for value in row] for row in IRIS[0].tolist()]
     model = MLPClassifier(random_state=0, max_iter=2).fit(X, IRIS[1])

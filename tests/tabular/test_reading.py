@@ -102,7 +102,7 @@ def test_frames_and_dicts_are_taken_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("table", [None, 3, np.zeros((3, 2)), [[1, 2]]])
-def test_what_is_no_table_is_refused(table: object) -> None:
+def test_unfit_tables_are_refused(table: object) -> None:
     with pytest.raises(ArgumentTypeError, match="want a pandas DataFrame, a dict of columns"):
         frame_of(table)
 

@@ -180,7 +180,7 @@ def test_a_training_without_a_finite_loss_has_no_scores() -> None:
         ({"x": range(40), "y": [4e306 * x for x in range(40)]}, {}, "target holds numbers too"),
     ],
 )
-def test_what_cannot_be_trained_on(
+def test_tables_that_cannot_be_trained_on_are_refused(
     columns: dict[str, Any], options: dict[str, Any], words: str
 ) -> None:
     with pytest.raises((TableError, ArgumentError), match=words):

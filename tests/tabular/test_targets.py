@@ -64,7 +64,7 @@ ROWS = {
         (40, "text", "clustering", "`task`: got 'clustering'; want one of classification, "),
     ],
 )
-def test_what_is_no_target(rows: int, target: str, task: str, words: str) -> None:
+def test_unfit_targets_are_refused(rows: int, target: str, task: str, words: str) -> None:
     with pytest.raises(TableError) as raised:
         load_table({name: values[:rows] for name, values in ROWS.items()}, target, task)
     assert words in str(raised.value)

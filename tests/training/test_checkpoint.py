@@ -70,7 +70,7 @@ def result(trainer):
 
 
 @pytest.mark.parametrize(("optimizer", "schedule"), list(itertools.product(OPTIMIZERS, SCHEDULES)))
-def test_a_fit_that_goes_on_is_the_same_fit(optimizer, schedule, tmp_path):
+def test_a_resumed_fit_equals_an_uninterrupted_one(optimizer, schedule, tmp_path):
     expected = result(run(tmp_path / "whole", optimizer, schedule))
     for end in (0, 4):
         path = tmp_path / f"broken {end}"
@@ -105,7 +105,7 @@ def test_groups_frozen_layers_and_settings_go_on(tmp_path):
         assert [layer.trainable for layer in found.net] == [False, True, True, True, False]
 
 
-def test_early_stopping_goes_on(tmp_path):
+def test_early_stopping_resumes(tmp_path):
     def stopping():
         return fm.EarlyStopping(patience=2)
 
@@ -144,7 +144,7 @@ def test_states_of_early_stopping_outside_fits(restores, changed, fits):
         assert stopping.state_dict() == before
 
 
-def test_a_fit_that_was_done_is_done(tmp_path):
+def test_a_finished_fit_is_not_trained_again(tmp_path):
     path = tmp_path / "c.safetensors"
     first = run(path, fm.Adam(0.01))
     again = run(path, fm.Adam(0.01))
@@ -194,7 +194,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("changed", "words"), REFUSED)
-def test_what_does_not_fit_is_refused(changed, words, tmp_path):
+def test_checkpoints_of_another_fit_are_refused(changed, words, tmp_path):
     path = tmp_path / "c.safetensors"
     same = {"stopping": fm.EarlyStopping(50)}
     run(path, fm.Adam(0.01), end=3, **same)
@@ -208,7 +208,7 @@ def test_what_does_not_fit_is_refused(changed, words, tmp_path):
     assert path.read_bytes() == file
 
 
-def test_all_that_differs_is_told(tmp_path):
+def test_every_difference_is_listed(tmp_path):
     path = tmp_path / "c.safetensors"
     run(path, fm.Adam(0.01), end=3)
     words = "x: .*; y: .*; validation: .*; batch_size: .*; and 2 more"
@@ -250,7 +250,7 @@ class Keyless(fm.EarlyStopping):
         super().__init__(patience=epochs)
 
 
-def test_a_callback_that_does_not_keep_its_arguments_is_told_by_its_class(tmp_path):
+def test_a_callback_without_its_arguments_is_compared_by_class(tmp_path):
     path = tmp_path / "c.safetensors"
     expected = result(run(tmp_path / "whole", fm.Adam(0.01), stopping=Keyless(4)))
     run(path, fm.Adam(0.01), end=3, stopping=Keyless(4))
@@ -338,7 +338,7 @@ def test_a_loss_and_targets_of_the_caller(dtype, tmp_path):
             run(tmp_path / "whole", fm.Adam(0.01), y=y[::-1], loss=Squares())
 
 
-def test_what_is_no_checkpoint_is_refused(tmp_path):
+def test_other_files_are_refused_as_checkpoints(tmp_path):
     path = tmp_path / "net.safetensors"
     network().save(path)
     with pytest.raises(ModelFileError, match="without the state of a fit"):

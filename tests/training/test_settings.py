@@ -68,7 +68,7 @@ def test_label_smoothing():
     assert same_bits(fit(smoothing=0.0, label_smoothing=Fixed(0.2)), fit(smoothing=0.2))
 
 
-def test_each_step_has_its_own():
+def test_each_step_has_its_own_rate():
     """Three steps an epoch, one of which drops everything."""
     net = network(0.5)
     fit(net, fm.SGD(lr=1.0), dropout=Fixed(2.0, 0.0, 2.0))
@@ -78,7 +78,7 @@ def test_each_step_has_its_own():
     assert same_bits(steady[:-3], network().params[:-3])
 
 
-def test_they_change_from_step_to_step_like_rates():
+def test_settings_follow_schedules_step_by_step():
     schedule, seen = fm.OneCycleLR(0.5), []
 
     class Spy(fm.OneCycleLR):
@@ -91,7 +91,7 @@ def test_they_change_from_step_to_step_like_rates():
     assert seen == np.concatenate(expected).tolist()
 
 
-def test_they_hear_of_the_losses():
+def test_schedules_receive_the_losses():
     schedule = fm.ReduceLROnPlateau(factor=0.5, patience=0)
     net = network()
     fm.fit(net, X, Y, loss=fm.CrossEntropyLoss(), optimizer=fm.SGD(0.0, weight_decay=0.1),

@@ -227,7 +227,7 @@ def test_penalties_are_part_of_the_loss():
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
-def test_state_goes_on(optimizer):
+def test_optimizer_state_resumes(optimizer):
     def start():
         net = make(dropout=True)
         return net, fm.Trainer(net, fm.CrossEntropyLoss(), optimizer)
