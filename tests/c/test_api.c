@@ -283,8 +283,12 @@ static void check_misuse(fm_dtype dtype) {
     CHECK(fm_net_take(net) == FM_OK && fm_net_take(net) == FM_IN_USE, "a network for one alone");
     fm_net_give_back(net);
     CHECK(fm_net_take(net) == FM_OK, "a network given back");
-    fm_net_give_back(net);
     arrays a = arrays_of(dtype, 8);
+    fm_net_begin_update(net);
+    CHECK(fm_net_predict(net, 8, inputs_of(&a), a.y, NULL, NULL) == FM_IN_USE, "a prediction amid an update");
+    fm_net_end_update(net);
+    CHECK(fm_net_predict(net, 8, inputs_of(&a), a.y, NULL, NULL) == FM_OK, "a prediction behind it");
+    fm_net_give_back(net);
     const void *const *dy = (const void *const *)a.y;
     CHECK(fm_net_backward(net, 8, dy, 0, NULL) == FM_BAD_ARGUMENT, "backward without forward");
     CHECK(fm_net_forward(net, 8, inputs_of(&a), 0, a.y) == FM_OK, "forward");

@@ -225,6 +225,37 @@ static void check_memory(fm_dtype dtype) {
     end(&s);
 }
 
+/* A label that is no class ends a call, before the update of its step, and is reported; every step before it stands. */
+static void check_labels(const task *t) {
+    static const int64_t wrong[] = {-1, CLASSES, INT64_MAX, INT64_MIN};
+    const fm_optimizer_spec optimizer = optimizer_of(1, 0.0);
+    const double lr[2] = {1e-2, 1e-2};
+    int64_t label[2 * ROWS], steps = -1;
+    void *x = random_reals(t->dtype, 2 * ROWS * IN, 7, 1.0);
+    for (int kind = 0; kind < fm_loss_count(); kind++) {
+        if (fm_loss_at(kind)->target != FM_TARGET_CLASS) continue;
+        for (int i = 0; i < 4; i++) {
+            const fm_head head = {loss_of(kind, 1), 1.0};
+            fm_net *net = net_of(t->dtype);
+            fm_trainer *trainer;
+            double value = 0.0;
+            for (int r = 0; r < 2 * ROWS; r++) label[r] = r % CLASSES;
+            label[2 * ROWS - 1] = wrong[i];
+            CHECK(fm_trainer_new(net, &head, &optimizer, &trainer) == FM_OK, "a trainer");
+            const fm_epoch epoch = {.x = {x}, .targets = {{.label = label}}, .rows = 2 * ROWS, .batch = ROWS, .lr = lr};
+            CHECK(fm_train(trainer, &epoch, &value, &steps) == FM_BAD_LABEL && steps == 1, "loss %d", kind);
+            CHECK(value == (double)wrong[i], "label %g of loss %d", value, kind);
+            CHECK(*fm_trainer_updates(trainer) == 1, "updates of loss %d", kind);
+            const fm_targets second = {.label = label + ROWS};
+            CHECK(fm_loss(&head.loss, t->dtype, ROWS, CLASSES, x, &second, &value, NULL) == FM_BAD_LABEL,
+                  "loss %d by hand", kind);
+            fm_trainer_free(trainer);
+            fm_net_free(net);
+        }
+    }
+    free(x);
+}
+
 static int stop(void *context) {
     (void)context;
     return 1;
@@ -357,6 +388,7 @@ int main(void) {
             check_misuse(t.dtype);
             check_memory(t.dtype);
             check_stopped(&t);
+            check_labels(&t);
             check_weightless(&t);
             check_long_step(&t);
             release(&t);
