@@ -156,6 +156,12 @@ def test_without_pyarrow_parquet_says_what_to_install(monkeypatch: pytest.Monkey
         read_table(Path("p.parquet"))
 
 
+def test_without_pandas_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(MissingPackageError, match=r'pip install "fastmlp\[tabular\]"'):
+        frame_of({"a": [1]})
+
+
 def test_system_errors_are_not_changed() -> None:
     Path("folder.csv").mkdir()
     with pytest.raises(FileNotFoundError):

@@ -44,6 +44,18 @@ def test_hyperparameters_reach_the_network() -> None:
     assert net.dtype == np.float64
 
 
+class Clipped(MLP):
+    """A model with an encoder of its own."""
+
+    def encoder(self, table: tabular.Table) -> tabular.Encoder:
+        return tabular.Encoder(clip=0.5)
+
+
+def test_a_model_of_ones_own_chooses_its_encoder() -> None:
+    trained = tabular.train(houses(100), "grade", model=Clipped(hidden=(4,), epochs=2))
+    assert trained.model.description.encoder.clip == 0.5
+
+
 def test_a_hold_out() -> None:
     data = houses().drop(columns="grade")
     trained = tabular.train(data, target="price", model=MLP(epochs=60))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastmlp.base.errors import ArgumentError
+from fastmlp.tabular.reading import require_pandas
 from fastmlp.tabular.table import Table
 
 # By name: the known largest value of its columns. One scale for all pixels keeps an image's
@@ -25,11 +26,12 @@ def load_dataset(name: str) -> Table:
     >>> print(load_dataset("iris"))
     150 rows, 4 columns; target (3 classes): classification
     """
+    if name not in MAXIMA:
+        raise ArgumentError(f"name: got {name!r}; want one of {', '.join(DATA_SETS)}")
+    require_pandas()
     import pandas as pd
     from sklearn import datasets
 
-    if name not in MAXIMA:
-        raise ArgumentError(f"name: got {name!r}; want one of {', '.join(DATA_SETS)}")
     bunch = getattr(datasets, f"load_{name}")()
     classes = [str(label) for label in bunch.get("target_names", [])]
     frame = pd.DataFrame(bunch.data, columns=[str(name) for name in bunch.feature_names])

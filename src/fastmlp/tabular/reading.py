@@ -53,6 +53,15 @@ def stem(path: Path) -> str:
     return name[: len(name) - len(Path(name).suffix)]
 
 
+def require_pandas() -> None:
+    """Raise an error that names the extra if pandas is not installed."""
+    try:
+        import pandas  # noqa: F401
+    except ModuleNotFoundError as error:
+        hint = 'pip install "fastmlp[tabular]"'
+        raise MissingPackageError(f"tables need pandas: {hint}", name="pandas") from error
+
+
 def frame_of(table: Any, text_names: Iterable[str] = ()) -> pd.DataFrame:
     """Return a table as a data frame; its column names are text, and all different.
 
@@ -76,6 +85,7 @@ def frame_of(table: Any, text_names: Iterable[str] = ()) -> pd.DataFrame:
     >>> frame_of({"size": [1.0, 2.0], "city": ["Ghent", None]}).shape
     (2, 2)
     """
+    require_pandas()
     import pandas as pd
 
     if isinstance(table, (str, os.PathLike)):
