@@ -21,6 +21,9 @@ from fastmlp.base import loading as _loading  # noqa: F401
 
 # isort: split
 
+from fastmlp import layers as _layers
+from fastmlp import losses as _losses
+from fastmlp import optim as _optim
 from fastmlp.base.build import show_config
 from fastmlp.base.errors import (
     ArgumentError,
@@ -31,62 +34,16 @@ from fastmlp.base.errors import (
     StateError,
 )
 from fastmlp.base.threads import get_num_threads, set_num_threads, threads
-from fastmlp.layers import (
-    Add,
-    BatchNorm,
-    Concat,
-    Copy,
-    Custom,
-    Dropout,
-    Input,
-    Layer,
-    LayerNorm,
-    Linear,
-    MatMul,
-    Maximum,
-    Maxout,
-    Multiply,
-    Parameter,
-    Softmax,
-    Square,
-    Sum,
-    Symbol,
-    initializers,
-)
-from fastmlp.layers import activations as _activations
-from fastmlp.layers.activations import *  # noqa: F403  (the activations are listed there alone)
-from fastmlp.losses import (
-    L1,
-    L2,
-    BCEWithLogitsLoss,
-    CrossEntropyLoss,
-    HuberLoss,
-    L1Loss,
-    Loss,
-    Lp,
-    MSELoss,
-    MultiMarginLoss,
-    Penalty,
-    PoissonNLLLoss,
-    QuantileLoss,
-)
+from fastmlp.layers import *  # noqa: F403  (these modules list the names that they make public)
+from fastmlp.layers.activations import *  # noqa: F403
+from fastmlp.losses.base import Loss as Loss
+from fastmlp.losses.builtin import *  # noqa: F403
+from fastmlp.losses.penalties import *  # noqa: F403
 from fastmlp.networks import Graph, Network, Sequential
-from fastmlp.optim import (
-    LBFGS,
-    SGD,
-    Adagrad,
-    Adam,
-    AdamW,
-    ConstantLR,
-    CosineLR,
-    ExponentialLR,
-    OneCycleLR,
-    Optimizer,
-    ReduceLROnPlateau,
-    RMSprop,
-    Schedule,
-    StepLR,
-)
+from fastmlp.optim.base import Optimizer as Optimizer
+from fastmlp.optim.first_order import *  # noqa: F403
+from fastmlp.optim.lbfgs import *  # noqa: F403
+from fastmlp.optim.schedules import *  # noqa: F403
 from fastmlp.training import (
     Checkpoint,
     EarlyStopping,
@@ -102,76 +59,31 @@ from fastmlp.training import (
 _LAZY = ("io", "plot", "reference", "sklearn", "tabular")
 
 __all__ = [
-    "L1",
-    "L2",
-    "LBFGS",
-    "SGD",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Add",
     "ArgumentError",
     "ArgumentTypeError",
-    "BCEWithLogitsLoss",
-    "BatchNorm",
     "Checkpoint",
-    "Concat",
-    "ConstantLR",
-    "Copy",
-    "CosineLR",
-    "CrossEntropyLoss",
-    "Custom",
-    "Dropout",
     "EarlyStopping",
-    "ExponentialLR",
     "FastMLPError",
     "FitState",
     "Graph",
     "History",
-    "HuberLoss",
-    "Input",
-    "L1Loss",
-    "Layer",
-    "LayerNorm",
-    "Linear",
-    "Loss",
-    "Lp",
-    "MSELoss",
-    "MatMul",
-    "Maximum",
-    "Maxout",
     "MissingPackageError",
-    "MultiMarginLoss",
-    "Multiply",
-    "OneCycleLR",
-    "Optimizer",
     "OutOfMemoryError",
-    "Parameter",
-    "Penalty",
-    "PoissonNLLLoss",
     "ProgressBar",
-    "QuantileLoss",
-    "RMSprop",
-    "ReduceLROnPlateau",
-    "Schedule",
     "Sequential",
-    "Softmax",
-    "Square",
     "StateError",
-    "StepLR",
-    "Sum",
-    "Symbol",
     "Trainer",
     "fit",
     "get_num_threads",
     "gradcheck",
-    "initializers",
     "load",
     "set_num_threads",
     "show_config",
     "threads",
 ]
-__all__ += _activations.__all__
+__all__ += _layers.__all__
+__all__ += _losses.__all__
+__all__ += _optim.__all__
 
 
 def load(path: str | PathLike[str]) -> Network:

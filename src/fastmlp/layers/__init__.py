@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastmlp.layers import activations, products
+from fastmlp.layers import activations, initializers, products
 from fastmlp.layers.activations import *  # noqa: F403  (the activations are listed there alone)
-from fastmlp.layers.activations import ACTIVATIONS
+from fastmlp.layers.activations import ACTIVATIONS as ACTIVATIONS
 from fastmlp.layers.base import Layer
 from fastmlp.layers.custom import Custom
 from fastmlp.layers.dropout import Dropout
@@ -32,8 +32,6 @@ LAYERS: Mapping[str, type[Layer]] = {
 }
 
 __all__ = [
-    "ACTIVATIONS",
-    "LAYERS",
     "Add",
     "BatchNorm",
     "Concat",
@@ -53,5 +51,6 @@ __all__ = [
     "Square",
     "Sum",
     "Symbol",
+    "initializers",
 ]
 __all__ += activations.__all__

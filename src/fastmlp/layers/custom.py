@@ -16,7 +16,7 @@ from fastmlp.base.node import Node
 from fastmlp.base.validation import Array
 from fastmlp.layers.base import Layer
 from fastmlp.layers.joins import Join
-from fastmlp.losses.builtin import Loss
+from fastmlp.losses.base import Loss
 
 # The layer that holds a user's object, by the object's id.
 _OWNERS: weakref.WeakValueDictionary[int, Custom] = weakref.WeakValueDictionary()

@@ -1,30 +1,10 @@
 """Losses, their scores, and penalties on weights."""
 
-from fastmlp.losses.builtin import (
-    BCEWithLogitsLoss,
-    CrossEntropyLoss,
-    HuberLoss,
-    L1Loss,
-    Loss,
-    MSELoss,
-    MultiMarginLoss,
-    PoissonNLLLoss,
-    QuantileLoss,
-)
-from fastmlp.losses.penalties import L1, L2, Lp, Penalty
+from fastmlp.losses import builtin, penalties
+from fastmlp.losses.base import Loss
+from fastmlp.losses.builtin import *  # noqa: F403  (each module lists its classes)
+from fastmlp.losses.penalties import *  # noqa: F403
 
-__all__ = [
-    "L1",
-    "L2",
-    "BCEWithLogitsLoss",
-    "CrossEntropyLoss",
-    "HuberLoss",
-    "L1Loss",
-    "Loss",
-    "Lp",
-    "MSELoss",
-    "MultiMarginLoss",
-    "Penalty",
-    "PoissonNLLLoss",
-    "QuantileLoss",
-]
+__all__ = ["Loss"]
+__all__ += builtin.__all__
+__all__ += penalties.__all__

@@ -9,7 +9,7 @@ import numpy as np
 from fastmlp.base import validation
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 from fastmlp.base.validation import Array
-from fastmlp.losses.builtin import Loss
+from fastmlp.losses.base import Loss
 
 
 class CustomLoss(Loss):

@@ -12,6 +12,8 @@ from fastmlp.base import validation
 from fastmlp.base.config import Configurable
 from fastmlp.base.errors import ArgumentTypeError
 
+__all__ = ["L1", "L2", "Lp", "Penalty"]
+
 # The core's trainer needs a loss and an optimizer; penalties do not depend on either.
 _ANY_HEAD = ((0, tuple(default for _, default in _core.losses()[0]["params"]), "mean"), 1.0)
 _ANY_OPTIMIZER = (0, tuple(default for _, default in _core.optimizers()[0]["hyper"]))

@@ -1,31 +1,12 @@
 """Optimizers and learning-rate schedules."""
 
+from fastmlp.optim import first_order, lbfgs, schedules
 from fastmlp.optim.base import Optimizer
-from fastmlp.optim.first_order import SGD, Adagrad, Adam, AdamW, RMSprop
-from fastmlp.optim.lbfgs import LBFGS
-from fastmlp.optim.schedules import (
-    ConstantLR,
-    CosineLR,
-    ExponentialLR,
-    OneCycleLR,
-    ReduceLROnPlateau,
-    Schedule,
-    StepLR,
-)
+from fastmlp.optim.first_order import *  # noqa: F403  (each module lists its classes)
+from fastmlp.optim.lbfgs import *  # noqa: F403
+from fastmlp.optim.schedules import *  # noqa: F403
 
-__all__ = [
-    "LBFGS",
-    "SGD",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "ConstantLR",
-    "CosineLR",
-    "ExponentialLR",
-    "OneCycleLR",
-    "Optimizer",
-    "RMSprop",
-    "ReduceLROnPlateau",
-    "Schedule",
-    "StepLR",
-]
+__all__ = ["Optimizer"]
+__all__ += first_order.__all__
+__all__ += lbfgs.__all__
+__all__ += schedules.__all__

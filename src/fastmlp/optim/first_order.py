@@ -14,6 +14,8 @@ from fastmlp.base import validation
 from fastmlp.base.errors import ArgumentError
 from fastmlp.optim.base import FirstOrder
 
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "RMSprop"]
+
 
 class SGD(FirstOrder):
     """Stochastic gradient descent, with momentum and weight decay.

@@ -11,6 +11,8 @@ from fastmlp.base.errors import ArgumentError, MissingPackageError
 from fastmlp.base.validation import Array
 from fastmlp.optim.base import Optimizer
 
+__all__ = ["LBFGS"]
+
 
 class Ended(NamedTuple):
     """How a minimisation ended: it converged, or it met the limit that ``message`` names."""

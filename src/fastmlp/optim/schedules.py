@@ -17,6 +17,16 @@ from fastmlp.base.config import Configurable
 from fastmlp.base.errors import ArgumentError
 from fastmlp.base.validation import Array
 
+__all__ = [
+    "ConstantLR",
+    "CosineLR",
+    "ExponentialLR",
+    "OneCycleLR",
+    "ReduceLROnPlateau",
+    "Schedule",
+    "StepLR",
+]
+
 
 class Schedule(Configurable):
     """Base of the schedules; a schedule of your own has to define ``rates``."""

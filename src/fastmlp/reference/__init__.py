@@ -33,21 +33,11 @@ array([3., 0., 3.])
 
 from __future__ import annotations
 
+from . import joins, layers, norms
 from .activations import ACTIVATIONS, ActivationRow
 from .arrays import Array
-from .joins import Add, Concat, Join, MatMul, Maximum, Maxout, Multiply
-from .layers import (
-    Activation,
-    Dropout,
-    Layer,
-    Linear,
-    Sequential,
-    Softmax,
-    Square,
-    Sum,
-    assign,
-    flatten,
-)
+from .joins import *  # noqa: F403  (the modules of layers list their classes)
+from .layers import *  # noqa: F403
 from .losses import (
     LOSSES,
     BCEWithLogitsLoss,
@@ -62,7 +52,7 @@ from .losses import (
     log_softmax,
     one_hot,
 )
-from .norms import BatchNorm, LayerNorm
+from .norms import *  # noqa: F403
 from .optimizers import (
     OPTIMIZERS,
     SGD,
@@ -93,48 +83,29 @@ __all__ = [
     "OPTIMIZERS",
     "PENALTIES",
     "SGD",
-    "Activation",
     "ActivationRow",
     "Adagrad",
     "Adam",
     "AdamW",
-    "Add",
     "Array",
     "BCEWithLogitsLoss",
-    "BatchNorm",
-    "Concat",
     "CrossEntropyLoss",
-    "Dropout",
     "HuberLoss",
-    "Join",
     "L1Loss",
-    "Layer",
-    "LayerNorm",
-    "Linear",
     "Loss",
     "Lp",
     "MSELoss",
-    "MatMul",
-    "Maximum",
-    "Maxout",
     "MultiMarginLoss",
-    "Multiply",
     "Optimizer",
     "Penalty",
     "PoissonNLLLoss",
     "QuantileLoss",
     "RMSprop",
-    "Sequential",
-    "Softmax",
-    "Square",
-    "Sum",
     "Trainer",
-    "assign",
     "central_difference",
     "clip_by_norm",
     "dropout_mask",
     "fit",
-    "flatten",
     "inverse_normal",
     "log_softmax",
     "normal",
@@ -144,3 +115,6 @@ __all__ = [
     "random_u32",
     "uniform",
 ]
+__all__ += joins.__all__
+__all__ += layers.__all__
+__all__ += norms.__all__

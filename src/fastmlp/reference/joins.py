@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 
 from .arrays import Array, as_float
 
+__all__ = ["Add", "Concat", "Join", "MatMul", "Maximum", "Maxout", "Multiply"]
+
 
 class Join:
     """A layer with several inputs."""

@@ -16,6 +16,19 @@ from .activations import ACTIVATIONS
 from .arrays import Array, as_float
 from .rng import dropout_mask
 
+__all__ = [
+    "Activation",
+    "Dropout",
+    "Layer",
+    "Linear",
+    "Sequential",
+    "Softmax",
+    "Square",
+    "Sum",
+    "assign",
+    "flatten",
+]
+
 
 class Layer:
     """A node of the graph. ``params`` and ``grads`` are parallel lists, empty by default."""

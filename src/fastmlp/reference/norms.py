@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 from .arrays import Array, as_float
 from .layers import Layer
 
+__all__ = ["BatchNorm", "LayerNorm"]
+
 
 class _Norm(Layer):
     """Base of both: ``gamma``, ``beta`` and the common part of backward."""

@@ -17,7 +17,7 @@ from fastmlp.base.threads import threads
 from fastmlp.base.validation import Array
 from fastmlp.layers import Linear
 from fastmlp.layers.activations import Activation
-from fastmlp.losses.builtin import Loss
+from fastmlp.losses.base import Loss
 from fastmlp.sklearn import _rows
 from fastmlp.sklearn._epochs import EpochFit
 from fastmlp.sklearn._lbfgs import LbfgsFit

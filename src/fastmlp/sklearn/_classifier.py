@@ -21,7 +21,8 @@ from sklearn.utils.multiclass import (
 from sklearn.utils.validation import column_or_1d
 
 from fastmlp.base.validation import Array
-from fastmlp.losses.builtin import BCEWithLogitsLoss, CrossEntropyLoss, Loss, MultiMarginLoss
+from fastmlp.losses.base import Loss
+from fastmlp.losses.builtin import BCEWithLogitsLoss, CrossEntropyLoss, MultiMarginLoss
 from fastmlp.sklearn._base import BaseMLP
 
 

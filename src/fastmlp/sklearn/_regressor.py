@@ -13,11 +13,11 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import column_or_1d
 
 from fastmlp.base.validation import Array
+from fastmlp.losses.base import Loss
 from fastmlp.losses.builtin import (
     CrossEntropyLoss,
     HuberLoss,
     L1Loss,
-    Loss,
     MSELoss,
     MultiMarginLoss,
     PoissonNLLLoss,

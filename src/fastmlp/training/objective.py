@@ -11,7 +11,8 @@ from fastmlp.base import validation as check
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 from fastmlp.base.validation import Array
 from fastmlp.layers import Layer
-from fastmlp.losses.builtin import CrossEntropyLoss, Loss
+from fastmlp.losses.base import Loss
+from fastmlp.losses.builtin import CrossEntropyLoss
 from fastmlp.losses.custom import CustomLoss, LossRunner, is_custom_loss
 from fastmlp.losses.penalties import Penalty
 from fastmlp.networks.base import Network
