@@ -192,18 +192,17 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
     assert "--help" in one_error_line(capsys)
 
 
-def commands_of_the_readme() -> list[str]:
-    """The shell commands of its section for tables."""
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
-    section = readme.split("\n## For tables\n")[1].split("\n## ")[0]
-    blocks = section.split("```sh\n")[1:]
+def commands_of_the_documentation() -> list[str]:
+    """The shell commands of docs/tables.md."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "tables.md").read_text("utf-8")
+    blocks = page.split("```sh\n")[1:]
     return [line for block in blocks for line in block.split("```")[0].splitlines()]
 
 
-def test_the_commands_of_the_readme() -> None:
+def test_the_commands_of_the_documentation() -> None:
     write("houses.csv", houses(100).drop(columns="grade"))
     write("new.csv", houses(20, seed=1).drop(columns=["grade", "price"]))
-    commands = [shlex.split(line) for line in commands_of_the_readme()]
+    commands = [shlex.split(line) for line in commands_of_the_documentation()]
     assert {command[3] for command in commands} == {"train", "predict", "info"}
     for command in commands:
         assert command[:3] == ["python", "-m", "fastmlp"]
