@@ -40,6 +40,7 @@ class Net:
     grads: _Array
     state: _Array
     places: list[dict[str, int]]
+    roles: dict[int, str]
     state_offsets: list[int]
     widths_in: list[int]
     widths_out: list[int]

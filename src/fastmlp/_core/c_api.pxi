@@ -77,9 +77,18 @@ cdef extern from "fastmlp.h" nogil:
         double param[FM_NODE_PARAMS]
         int64_t size[FM_NODE_SIZES]
 
+    ctypedef enum fm_role:
+        FM_WEIGHT
+        FM_BIAS
+        FM_GAIN
+        FM_SHIFT
+        FM_TABLE
+        FM_FREE
+
     ctypedef struct fm_array:
         int node
         const char *name
+        fm_role role
         int64_t at
 
     ctypedef struct fm_net:

@@ -35,6 +35,16 @@ cdef int fill_node(fm_node *node, object given) except -1:
     return 0
 
 
+_ROLES = {
+    FM_WEIGHT: "weight",
+    FM_BIAS: "bias",
+    FM_GAIN: "gain",
+    FM_SHIFT: "shift",
+    FM_TABLE: "table",
+    FM_FREE: "free",
+}
+
+
 cdef class Net:
     """A compiled node list with its parameters and gradients."""
     cdef _NetHandle handle
@@ -45,6 +55,7 @@ cdef class Net:
     cdef list widths
     cdef readonly object params, grads, state, dtype
     cdef readonly list places, state_offsets, widths_in, widths_out
+    cdef readonly dict roles  # of the arrays of parameters, by their first element
     cdef readonly int64_t n_in, n_out
     cdef public int64_t groups_version  # moves on when a layer is frozen, or trained again
 
@@ -81,6 +92,7 @@ cdef class Net:
         for i in outputs:
             self.widths_out.append(fm_net_node(self.net, i).fan_out)
         self.n_in, self.n_out = self.widths_in[0], self.widths_out[0]
+        self.roles = {}
         for i in range(len(nodes)):
             self.places.append({})
             self.state_offsets.append(fm_net_state_at(self.net, i))
@@ -88,6 +100,7 @@ cdef class Net:
         for i in range(fm_net_arrays(self.net)):
             array = fm_net_array(self.net, i)
             self.places[array.node][array.name.decode()] = array.at
+            self.roles[array.at] = _ROLES[array.role]
         if run:
             self.runners = _Runners(run, self.typenum)
             fm_net_set_custom(self.net, run_custom, <void *>self.runners)

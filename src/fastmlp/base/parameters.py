@@ -1,15 +1,13 @@
-"""What is known of each array of parameters, apart from its numbers."""
+"""The description of a parameter array: everything but its numbers."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-# Arrays of the layers by their names; all others have the role "free".
-ROLES = {"W": "weight", "b": "bias", "gamma": "gain", "beta": "shift"}
-
 
 class ParameterArray(NamedTuple):
-    """One array: whose it is, what it is for, where it lies in the flat array, if it is trained."""
+    """One parameter array: its layer, name and role, its place in the flat array of parameters,
+    and whether it is trained."""
 
     layer: str
     name: str

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.base.config import Configurable
 from fastmlp.base.engine import Engine
 from fastmlp.base.node import Node
-from fastmlp.base.parameters import ROLES, ParameterArray
+from fastmlp.base.parameters import ParameterArray
 from fastmlp.base.validation import Array
 from fastmlp.layers.symbol import Symbol
 
@@ -126,12 +127,12 @@ class Layer(Configurable):
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the parameters of this layer; may be set between steps.
+        """Whether training changes the parameters of this layer; it can be set between steps.
 
-        Optimizers leave the parameters of a layer as they are, to the bit, while this is False:
-        steps make no gradients for them, and ``clip_norm`` does not count them. Batch norms still
-        follow the running mean and variance. What is set during a ``fit`` counts from its next
-        epoch on. Saved, copied and pickled with the layer.
+        While this is False, optimizers do not change a bit of the layer's parameters. Training
+        steps compute no gradients for them, and ``clip_norm`` does not count them. A batch norm
+        still updates its running mean and variance. During a ``fit``, a new value takes effect at
+        the next epoch. The value is saved, copied and pickled with the layer.
 
         Examples
         --------
@@ -151,25 +152,21 @@ class Layer(Configurable):
         for core in self._cores():
             core.groups_version += 1
 
-    def _cores(self) -> list[Any]:
-        """The compiled networks whose optimizers have this layer."""
+    def _cores(self) -> list[_core.Net]:
+        """Return the core's networks whose optimizers update this layer."""
         net = None if self._network is None else self._network()
         if net is not None:
             return [net.core_net()]
         return [] if self._engine is None else [self._engine.core]
 
-    def role(self, name: str) -> str:
-        """Return what an array of parameters is for; see ``fastmlp.optim.groups``."""
-        return ROLES.get(name, "free")
-
-    def arrays_in(self, params: Array, layer: str) -> list[ParameterArray]:
-        """Return what is known of each parameter array of this layer, parts of ``params``."""
-        found = []
+    def arrays_in(self, core: _core.Net, layer: str) -> list[ParameterArray]:
+        """Return a description of each parameter array of this layer, which ``core`` holds."""
+        params, found = core.params, []
         for name, array in self.parameters().items():
             at = (array.ctypes.data - params.ctypes.data) // params.itemsize
-            found.append(
-                ParameterArray(layer, name, self.role(name), at, at + array.size, self._trainable)
-            )
+            # A node of the caller's has several arrays in one array of the core.
+            role = core.roles.get(at, "free")
+            found.append(ParameterArray(layer, name, role, at, at + array.size, self._trainable))
         return found
 
     def describe(self) -> dict[str, Any]:

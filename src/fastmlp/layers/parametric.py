@@ -76,8 +76,8 @@ class ParametricLayer(Layer):
         return self._planned().core
 
     def parameter_arrays(self) -> list[ParameterArray]:
-        """Return what is known of each array of parameters of this layer alone."""
-        return self.arrays_in(self.core_net().params, "0")
+        """Return a description of each parameter array of this layer, used alone."""
+        return self.arrays_in(self.core_net(), "0")
 
     def attach(
         self, network: Any, engine: Engine, index: int, seed: int, init: str, n_nodes: int = 1

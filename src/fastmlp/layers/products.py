@@ -210,9 +210,6 @@ class Parameter(ParametricLayer):
         size, is_matrix = math.prod(self.shape), int(len(self.shape) == 2)
         return Node("parameter", (), size, size, kind=is_matrix)
 
-    def role(self, name: str) -> str:
-        return "weight" if len(self.shape) == 2 else "free"
-
     def initialise(self, views: Mapping[str, Array], seed: int, index: int, init: str) -> None:
         fans = (self.shape[0], self.shape[-1])
         chosen = self.init or FAMILIES[init]

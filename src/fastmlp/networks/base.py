@@ -52,7 +52,7 @@ class Network(_core.Predictor):
         return self._described(lambda layer: layer.describe())
 
     def architecture(self) -> dict[str, Any]:
-        """Return what ``describe`` does, but for which layers are trained."""
+        """Return the result of ``describe`` without ``trainable``, which training may change."""
         return self._described(_architecture)
 
     def _described(self, describe: Callable[[Layer], Any]) -> dict[str, Any]:
@@ -166,12 +166,12 @@ class Network(_core.Predictor):
         return [str(position) for position in range(len(self._layers))]
 
     def parameter_arrays(self) -> list[ParameterArray]:
-        """Return what is known of each array of parameters, layer after layer."""
-        params = self.params
+        """Return a description of each parameter array, layer after layer."""
+        core = self._engine.core
         return [
             array
             for name, layer in zip(self.layer_names(), self._layers, strict=True)
-            for array in layer.arrays_in(params, name)
+            for array in layer.arrays_in(core, name)
         ]
 
     def parameter_slices(self) -> dict[str, slice]:

@@ -32,7 +32,7 @@ class Optimizer(Configurable):
 
     @property
     def groups(self) -> Groups | None:
-        """Factors for some of the parameters."""
+        """The parameter groups, if there are any."""
         return None
 
     def core_spec(self) -> tuple[int, tuple[float, ...]]:
@@ -84,7 +84,7 @@ class FirstOrder(Optimizer):
 
     @property
     def groups(self) -> Groups | None:
-        """Factors of some of the parameters, a copy: they cannot be changed."""
+        """A copy of the parameter groups; they are fixed when the optimizer is made."""
         return copy.deepcopy(self._groups)
 
     def ranges(self, net: Any) -> list[tuple[int, float, float]]:

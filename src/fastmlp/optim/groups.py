@@ -1,23 +1,24 @@
 """Parameter groups: factors of the learning rate and the weight decay for some of the parameters.
 
-``groups={"bias": {"lr": 0.1, "weight_decay": 0}, "0.W": {"lr": 0}}``: a selector, and factors. A
-selector names arrays in one of three ways, here from the least specific to the most:
+``groups={"bias": {"lr": 0.1, "weight_decay": 0}, "0.W": {"lr": 0}}`` maps selectors to factors. A
+selector has one of three forms. From the least specific to the most specific:
 
-=====================  ====================================================================
-``"bias"``, ``"b"``    a role or an array's name, in all layers
-``"0"``, ``"hidden"``  a layer: its place in a ``Sequential``, its name in a ``Graph``
-``"0.W"``              an array of one layer, by name or by role (``"0.weight"``)
-=====================  ====================================================================
+=====================  ==========================================================================
+``"bias"``, ``"b"``    the arrays with this role or name, in all layers
+``"0"``, ``"hidden"``  the arrays of one layer: its index in a ``Sequential``, its name in a
+                       ``Graph``
+``"0.W"``              one array of a layer, by its name or its role (``"0.weight"``)
+=====================  ==========================================================================
 
-The roles are ``"weight"`` (``W``), ``"bias"`` (``b``), ``"gain"`` and ``"shift"`` (a norm's
-``gamma`` and ``beta``) and ``"free"`` (arrays of nodes of your own, and vectors of
-``fm.Parameter``). Where several selectors name an array, each factor comes from the most specific
-one that has it; where none has it, it is 1.
+The roles are ``"weight"`` (``W``), ``"bias"`` (``b``), ``"gain"`` and ``"shift"`` (``gamma`` and
+``beta`` of a norm), ``"table"`` (rows that are looked up) and ``"free"`` (the arrays of custom
+nodes, and vectors of ``fm.Parameter``). If several selectors match an array, each factor comes from
+the most specific one that has it. Without any, a factor is 1.
 
-The learning rate of an array is the optimizer's, or the schedule's, times ``lr``; its weight decay
-is that of the optimizer, or of its schedule, times ``weight_decay``. With ``lr`` 0 an array is
-frozen, as by ``layer.trainable = False``: it keeps its bits, no gradient is made for it, and none
-counts in ``clip_norm``.
+An array's learning rate is that of the optimizer, or of the schedule, times ``lr``. Its weight
+decay is that of the optimizer, or of its schedule, times ``weight_decay``. An ``lr`` of 0 freezes
+the array, as ``layer.trainable = False`` does: no bit of it changes, no gradient is computed for
+it, and ``clip_norm`` does not count it.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ _FACTORS = ("lr", "weight_decay")
 
 
 def checked(groups: Any) -> Groups | None:
-    """Check the form of groups; which selectors there are, only the network knows."""
+    """Check the form of groups; ``ranges`` checks the selectors against a network."""
     if groups is None:
         return None
     wanted = 'a dict such as {"bias": {"lr": 0.1, "weight_decay": 0}}'
@@ -54,12 +55,12 @@ def checked(groups: Any) -> Groups | None:
 
 
 def ranges(groups: Groups | None, net: Any) -> list[tuple[int, float, float]]:
-    """Return what the core takes: end, factor of the rate and of the decay of each range.
+    """Return the groups for the core: end, learning-rate factor and decay factor of each range.
 
     Raises
     ------
     ArgumentError
-        If a selector names nothing in this network, or two that are as specific name one array.
+        If a selector matches nothing in this network, or two equally specific ones match an array.
     """
     arrays = sorted(net.parameter_arrays(), key=lambda array: array.start)
     _check_selectors(groups or {}, arrays)
@@ -75,7 +76,7 @@ def ranges(groups: Groups | None, net: Any) -> list[tuple[int, float, float]]:
 
 
 def _names(array: ParameterArray) -> tuple[tuple[str, ...], ...]:
-    """The selectors of an array, the most specific ones first."""
+    """Return the selectors that match an array, by level, the most specific level first."""
     parts = array.name, array.role
     return tuple(f"{array.layer}.{part}" for part in parts), (array.layer,), parts
 
@@ -86,7 +87,7 @@ def _factor(groups: Groups, array: ParameterArray, key: str) -> float:
         if len(having) > 1:
             both = " and ".join(map(repr, having))
             raise ArgumentError(
-                f"groups: got {key} for {both}, which both name {array.layer}.{array.name}; "
+                f"groups: got {key} for {both}, which both match {array.layer}.{array.name}; "
                 "want one of them"
             )
         if having:
@@ -102,8 +103,8 @@ def _check_selectors(groups: Groups, arrays: Sequence[ParameterArray]) -> None:
             raise ArgumentError(f"groups: got the selector {selector!r}; want {_choice(arrays)}")
         if places > 1:
             raise ArgumentError(
-                f"groups: got the selector {selector!r}, which is the name of a layer and of "
-                "something else; want another one, or another name of the layer"
+                f"groups: got the selector {selector!r}, which matches a layer and also a role or "
+                "an array; want a more specific one, or another name for the layer"
             )
 
 
@@ -124,5 +125,5 @@ def _few(names: Any) -> str:
 
 
 def frozen(net: Any) -> list[str]:
-    """Return the names of the layers that have parameters and are not trained."""
+    """Return the names of the layers with parameters that are not trained."""
     return list(dict.fromkeys(one.layer for one in net.parameter_arrays() if not one.trainable))

@@ -42,7 +42,7 @@ class LBFGS(Optimizer):
     tolerance_change : float, default 1e-9
         Stop when the relative change of the loss is smaller than this.
     groups : None
-        There is no learning rate that a group could have a factor of.
+        Not supported: there is no learning rate that a group could multiply.
 
     Raises
     ------

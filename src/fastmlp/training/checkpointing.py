@@ -118,7 +118,7 @@ def _columns(state: FitState) -> dict[str, list[float]]:
 
 
 def _check_network(saved: Network, net: Network) -> None:
-    # Which layers are trained may change during a fit: it is part of the trainer's state.
+    # Callbacks may change which layers are trained, so that is part of the trainer's state.
     ours, theirs = net.architecture(), saved.architecture()
     if saved.seed != net.seed and {**theirs, "seed": 0} == {**ours, "seed": 0}:
         raise ArgumentError(

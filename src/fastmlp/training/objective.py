@@ -67,7 +67,7 @@ class Objective:
         ]
 
     def smoothing(self) -> Setting:
-        """Return where a schedule of label smoothing starts: at that of the first loss with one."""
+        """Return the label smoothing of the first loss that has one, and its largest value."""
         for loss in self.losses:
             if isinstance(loss, CrossEntropyLoss):
                 return Setting(loss.label_smoothing, 1.0)

@@ -36,7 +36,7 @@ class TrainerLike(Protocol):
         """Check and convert rows, targets and weights."""
 
     def setting(self, name: str) -> Setting:
-        """Return where a schedule of a setting starts, and what it may give."""
+        """Return the start value of a setting, and its largest value."""
 
     def epoch(
         self,

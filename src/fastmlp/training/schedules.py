@@ -1,13 +1,13 @@
-"""What changes from step to step of a fit: the learning rate, and other settings by name.
+"""The schedules of a fit: of the learning rate, and of other settings by name.
 
 =====================  ================================================================
-``"weight_decay"``     a value, from the optimizer's own
-``"label_smoothing"``  a value, from that of the (first) ``CrossEntropyLoss``, for all
-``"dropout"``          a factor of each ``Dropout`` layer's ``p``, from 1
+``"weight_decay"``     a value; starts from the optimizer's
+``"label_smoothing"``  a value, for each ``CrossEntropyLoss``; starts from the first one's
+``"dropout"``          a factor of each ``Dropout`` layer's ``p``; starts from 1
 =====================  ================================================================
 
-A schedule gets where a setting starts as the ``lr`` of its ``rates``, so every schedule of learning
-rates is also one of these. Validation always uses the loss's own label smoothing.
+A schedule receives the start value as the argument ``lr`` of ``rates``, so every learning-rate
+schedule also works for these settings. Validation uses the loss's own label smoothing.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ SETTINGS = ("weight_decay", "dropout", "label_smoothing")
 
 
 class Setting(NamedTuple):
-    """Where a schedule of a setting starts, and what it may give: at most ``most / per_unit``."""
+    """The start value of a setting, and the largest value that a schedule may give it."""
 
     start: float
     most: float = math.inf
-    per_unit: float = 1.0
+    per_unit: float = 1.0  # ``most`` holds for the value times this
 
     def holds(self, values: Array) -> bool:
         """Whether all values are allowed."""
@@ -42,12 +42,12 @@ class Setting(NamedTuple):
         return bool(fine.all())
 
     def wanted(self) -> str:
-        """What an error says that it wants."""
+        """Return the allowed range, for errors."""
         return ">= 0" if self.most == math.inf else f"from 0 to {self.most / self.per_unit:.6g}"
 
 
 class Schedules:
-    """The schedules of one fit by setting; that of the learning rate is ``"lr"``."""
+    """The schedules of one fit, by setting; the learning rate's is ``"lr"``."""
 
     def __init__(self, trainer: TrainerLike, schedule: Any, others: Any) -> None:
         self._trainer = trainer
@@ -66,21 +66,21 @@ class Schedules:
 
     @property
     def others(self) -> dict[str, Schedule]:
-        """All but that of the learning rate."""
+        """All schedules but the learning rate's."""
         return {name: one for name, one in self.parts.items() if name != "lr"}
 
     def start(self) -> None:
-        """Tell them that a fit begins."""
+        """Tell each schedule that a fit begins."""
         for one in self.parts.values():
             one.start()
 
     def observe(self, loss: float) -> None:
-        """Tell them the loss of an epoch."""
+        """Tell each schedule the loss of an epoch."""
         for one in self.parts.values():
             one.observe(loss)
 
     def values(self, name: str, epoch: int, epochs: int, steps: int) -> Array:
-        """Return a setting at each step of an epoch."""
+        """Return the values of a setting, one for each step of an epoch."""
         setting = self._setting(name)
         if name not in self.parts:
             return np.full(steps, setting.start)

@@ -175,7 +175,7 @@ class Trainer(_core.Stepper):
         return self._core.epoch(data.x, target, data.weights, *steps, *settings)
 
     def _checked_setting(self, name: str, values: Any, steps: int) -> Array | None:
-        """Check a setting of each step, and copy it: the core trusts its values."""
+        """Check the values of a setting, and copy them: the core trusts them."""
         if values is None:
             return None
         found = check.shaped(values, f"{name}s", (steps,), check.FLOAT64).copy()
@@ -185,12 +185,12 @@ class Trainer(_core.Stepper):
         return found
 
     def setting(self, name: str) -> Setting:
-        """Return where a schedule of a setting starts, and what it may give.
+        """Return the start value of a setting that can have a schedule, and its largest value.
 
         Raises
         ------
         ArgumentError
-            If there is nothing that it could set.
+            If the network, the loss or the optimizer has no such setting.
         """
         if name == "weight_decay" and isinstance(self.optimizer, FirstOrder):
             return Setting(self.optimizer.weight_decay)
@@ -271,7 +271,7 @@ class Trainer(_core.Stepper):
                 net.params[...], net.state[...] = accepted, moments
 
     def _trained(self) -> Any:
-        """Index of the parameters that are trained."""
+        """Return an index of the parameters that are trained."""
         frozen = [one for one in self.net.parameter_arrays() if not one.trainable]
         if not frozen:
             return slice(None)
