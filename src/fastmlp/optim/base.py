@@ -1,8 +1,7 @@
-"""What all optimizers have, and what those have that the core runs."""
+"""The base classes of the optimizers, and the state of those that the core runs."""
 
 from __future__ import annotations
 
-import copy
 import numbers
 from collections.abc import Mapping
 from functools import partial
@@ -85,7 +84,9 @@ class FirstOrder(Optimizer):
     @property
     def groups(self) -> Groups | None:
         """A copy of the parameter groups; they are fixed when the optimizer is made."""
-        return copy.deepcopy(self._groups)
+        if self._groups is None:
+            return None
+        return {selector: dict(factors) for selector, factors in self._groups.items()}
 
     def ranges(self, net: Any) -> list[tuple[int, float, float]]:
         return parameter_groups.ranges(self._groups, net)
