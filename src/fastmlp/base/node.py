@@ -21,4 +21,4 @@ class Node(NamedTuple):
     params: tuple[float, ...] = ()
     sizes: tuple[int, ...] = ()
     bias: bool = False
-    runner: Any = None  # the object that computes a node of the caller's
+    runner: Any = None  # the object that computes a node written by the user

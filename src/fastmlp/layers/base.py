@@ -164,7 +164,7 @@ class Layer(Configurable):
         params, found = core.params, []
         for name, array in self.parameters().items():
             at = (array.ctypes.data - params.ctypes.data) // params.itemsize
-            # A node of the caller's has several arrays in one array of the core.
+            # A node written by the user has several arrays in one array of the core.
             role = core.roles.get(at, "free")
             found.append(ParameterArray(layer, name, role, at, at + array.size, self._trainable))
         return found

@@ -1,7 +1,7 @@
-"""Estimators for scikit-learn: the parameters, attributes and results of its own, and more, faster.
+"""Estimators with the interface of scikit-learn's networks, and more options; they are faster.
 
-``from fastmlp.sklearn import MLPClassifier, MLPRegressor`` in the place of
-``from sklearn.neural_network import ...``. Needs the extra ``sklearn``.
+Write ``from fastmlp.sklearn import MLPClassifier, MLPRegressor`` instead of
+``from sklearn.neural_network import ...``. This needs the extra ``sklearn``.
 """
 
 from __future__ import annotations

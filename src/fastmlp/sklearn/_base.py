@@ -1,4 +1,4 @@
-"""What classifier and regressor share: parameters, the training loop, what is left behind."""
+"""The common base of classifier and regressor: parameters, fit and fitted attributes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from fastmlp.sklearn._network import (
     remake_network,
 )
 
-# Below this many rows time does not matter, and "auto" takes the more exact type.
+# Below this number of rows time does not matter, so "auto" takes the more exact type.
 FEW_ROWS = 1000
 
 
@@ -76,7 +76,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
 
     @property
     def coefs_(self) -> list[Array]:
-        """Weights of each layer, (n_inputs, n_outputs): views, which may be written."""
+        """Weights of each layer, (n_inputs, n_outputs), as writable views."""
         return Views(layer.W for layer in self._linears(self._fitted_net()))
 
     @coefs_.setter
@@ -85,7 +85,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
 
     @property
     def intercepts_(self) -> list[Array]:
-        """Biases of each layer: views."""
+        """Biases of each layer, as writable views."""
         return Views(layer.b for layer in self._linears(self._fitted_net()))
 
     @intercepts_.setter
@@ -94,7 +94,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
 
     @property
     def network_(self) -> Any:
-        """The trained ``Sequential``, whose outputs are scores: logits, or a mean's link."""
+        """The trained ``Sequential``; its outputs are logits, or means before the inverse link."""
         return self._fitted_net()
 
     @staticmethod
@@ -118,35 +118,35 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
             )
         return True
 
-    # ---- what the two define ----
+    # ---- defined by the subclasses ----
 
     def _checked_targets(self, y: Any, first: bool, incremental: bool) -> Any:
         raise NotImplementedError
 
     def _begin_partly(self, y: Any, classes: Any) -> None:
-        """Before a pass of ``partial_fit``."""
+        """Prepare a pass of ``partial_fit``."""
 
     def _encoded(self, y: Any, dtype: Any) -> tuple[Array, int]:
-        """Targets as the loss takes them, and the width of the network's output."""
+        """Return the targets for the loss, and the width of the network's output."""
         raise NotImplementedError
 
     def _make_loss(self, width: int) -> tuple[Loss, float]:
-        """The loss and its weight, by which it is scikit-learn's."""
+        """Return the loss, and the factor that makes it equal to scikit-learn's."""
         raise NotImplementedError
 
     def _loss_offsets(self, y: Any) -> Array | None:
-        """What scikit-learn adds to the loss of each row, whatever the network."""
+        """Return the constant that scikit-learn adds to the loss of each row."""
         return None
 
     def _loss_share(self, width: int) -> float:
-        """By which the minimised loss is multiplied where scikit-learn reports it."""
+        """Return the factor between the minimised loss and the one that scikit-learn reports."""
         return 1.0
 
     def _score_of(self, scores: Array, y: Any, weights: Array | None) -> float:
         raise NotImplementedError
 
     def _balanced(self, y: Any, weights: Array | None) -> Array | None:
-        """Weights with those of the classes."""
+        """Return the sample weights times the class weights."""
         return weights
 
     # ---- fit ----
@@ -164,7 +164,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
                     stack.enter_context(threads(int(self.n_threads)))
                 self._train(X, y, sample_weight, held_out, incremental)
         except BaseException:
-            # Nothing of a fit that failed is left.
+            # A failed fit must leave the estimator unchanged.
             self.__dict__.clear()
             self.__dict__.update(before)
             raise
@@ -208,7 +208,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         self._net = net
 
     def _check_widths(self, wanted: list[int]) -> None:
-        """The network that goes on must be the one that the parameters and y ask for."""
+        """Raise if the parameters and y need another network than the one to continue with."""
         known = [weights.shape[0] for weights in self.coefs_] + [self.coefs_[-1].shape[1]]
         if known != wanted:
             raise ValueError(
@@ -233,7 +233,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         self, X: Any, y: Any, weights: Any, given: tuple[Any, Any, Any], incremental: bool,
         random: Any,
     ) -> tuple[Any, Any, Any, Any]:  # fmt: skip
-        """Rows to train on, and (X, y, weights) to validate on: given, or split off, or None."""
+        """Return the training rows, and the validation set: given, split off, or None."""
         if given[0] is not None:
             xv, yv = self._checked(given[0], given[1], False, True)
             wv = given[2]
@@ -268,12 +268,12 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
     # ---- afterwards ----
 
     def _scores(self, X: Any) -> Array:
-        """The network's outputs for checked rows, in its float type."""
+        """Return the network's outputs for X, in its float type."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
         if X.dtype.kind not in "biuf" or X.dtype == np.longdouble:
-            # Once more: its largest numbers are infinite for the network, and of objects in a list
-            # infinity was not looked for.
+            # Check again: large numbers may be infinite in the network's type, and the first check
+            # does not look into lists of objects.
             X = validate_data(self, X, accept_sparse=["csr", "csc"], dtype=np.float64, reset=False)
         with ExitStack() as stack:
             if self.n_threads is not None:
@@ -287,7 +287,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
 
 
 def _row_weights(given: Any, X: Any, name: str, dtype: Any = np.float64) -> Any:
-    """Weights, one a row, in a float type; a complex one would lose its imaginary part."""
+    """Return the weights in a float type; refuse complex ones, which would lose a part."""
     if np.iscomplexobj(np.asarray(given)):
         raise ValueError(f"{name}: got {given!r:.80}; want real numbers")
     return _check_sample_weight(given, X, dtype=dtype)

@@ -27,11 +27,12 @@ from fastmlp.sklearn._base import BaseMLP
 
 
 class MLPClassifier(ClassifierMixin, BaseMLP):  # type: ignore[misc]
-    """Multi-layer perceptron classifier: scikit-learn's, trained by fastmlp.
+    """Multi-layer perceptron classifier with scikit-learn's interface, trained by fastmlp.
 
-    Every parameter and fitted attribute of ``sklearn.neural_network.MLPClassifier`` has its
-    meaning and default there; with the same ``random_state`` first weights and the order of the
-    rows are the same too. What follows ``max_fun`` is ours.
+    Parameters and fitted attributes of ``sklearn.neural_network.MLPClassifier`` have the same
+    meaning and the same defaults here. With the same ``random_state``, the initial weights and the
+    order of the rows are also the same. The parameters with a text below are fastmlp's additions,
+    or have more choices.
 
     Parameters
     ----------
@@ -44,24 +45,24 @@ random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stop
 validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         As in scikit-learn.
     loss : {"log_loss", "hinge"} or Loss, default "log_loss"
-        "hinge" is the multiclass SVM's; it has no probabilities.
+        "hinge" is the loss of the multiclass SVM; it gives no probabilities.
     class_weight : dict, list of dict, "balanced" or None, default None
-        Of several labels at once: a dict for each, of 0 and 1.
+        With several labels for each row: a list with a dict of the classes 0 and 1 for each label.
     label_smoothing : float, default 0
-        Of "log_loss".
+        Label smoothing of "log_loss", from 0 to 1.
     dropout : float, default 0
-        Behind each hidden layer.
+        Probability of dropout after each hidden layer.
     callbacks : list, optional
         Objects with ``on_epoch_end(state)``, as in ``fastmlp.fit``.
     n_threads : int, optional
         ``fastmlp.get_num_threads()`` by default.
     dtype : {"auto", "float32", "float64"}, default "auto"
-        Of the network; "auto" is float32, but float64 for the solver "lbfgs", and for fewer than
-        1,000 rows unless ``X`` is float32.
+        Type of the network. "auto" is float32, except that it is float64 for the solver "lbfgs" and
+        for fewer than 1,000 rows unless ``X`` is float32.
     clip_norm : float, optional
-        Largest norm of a step's gradient.
+        Largest norm of the gradient of a step.
     time_budget : float, optional
-        Seconds after which training ends, at the end of an epoch.
+        Seconds after which training stops, at the end of an epoch.
     progress : bool, default False
         Whether to show a progress bar.
 
@@ -177,13 +178,13 @@ feature_names_in_
         y : array-like, shape (n_samples,), or (n_samples, n_labels) of 0 and 1
         sample_weight : array-like, shape (n_samples,), optional
         X_val, y_val, sample_weight_val : optional
-            A validation set: for ``validation_scores_`` and ``validation_loss_curve_``, and for
-            ``early_stopping`` in the place of a part of ``X``.
+            A validation set for ``validation_scores_``, ``validation_loss_curve_`` and
+            ``early_stopping``, which otherwise takes a part of ``X``.
 
         Returns
         -------
         self
-            As it was before, if the fit fails or is interrupted.
+            Unchanged if the fit fails or is interrupted.
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), False)  # type: ignore[no-any-return]
 
@@ -193,7 +194,7 @@ feature_names_in_
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None, X_val: Any = None,
         y_val: Any = None, sample_weight_val: Any = None,
     ) -> MLPClassifier:  # fmt: skip
-        """Make one pass over the given rows.
+        """Train one pass over the given rows.
 
         Parameters
         ----------
@@ -202,8 +203,8 @@ feature_names_in_
         classes : array-like, optional
             All classes; needed at the first call.
         X_val, y_val, sample_weight_val : optional
-            A validation set; with ``early_stopping`` the attribute ``should_stop_`` then says when
-            patience has run out.
+            A validation set. With ``early_stopping``, the attribute ``should_stop_`` becomes True
+            after ``n_iter_no_change`` passes without an improvement.
         """
         held_out = (X_val, y_val, sample_weight_val)
         return self._fit(X, y, sample_weight, held_out, True, classes)  # type: ignore[no-any-return]
@@ -214,7 +215,7 @@ feature_names_in_
 
     @available_if(lambda estimator: estimator._is_hinge())
     def decision_function(self, X: Any) -> Array:
-        """Return the scores, shape (n_samples, n_classes); of two classes the second's lead.
+        """Return the scores (n_samples, n_classes); for two classes their difference (n_samples,).
 
         Only with ``loss="hinge"``.
         """
@@ -240,8 +241,8 @@ feature_names_in_
             return found
         if scores.shape[1] == 1:
             return np.hstack([log_expit(-scores), log_expit(scores)])
-        # Of labels that are all but certain it is the logarithm of the rounded probability: where
-        # those are equal, so are these, and both have their maximum at the same label.
+        # Near 1, take the logarithm of the rounded probability: equal probabilities then have equal
+        # logarithms, and both have their maximum at the same label.
         ones: Array = np.where(
             scores > 0.0, np.log(expit(np.maximum(scores, 0.0))), log_expit(scores)
         )
@@ -323,7 +324,7 @@ feature_names_in_
             return MultiMarginLoss(), 1.0
         if self.out_activation_ == "softmax":
             return CrossEntropyLoss(self.label_smoothing), 1.0
-        # scikit-learn adds the labels' losses up, ours is their mean.
+        # scikit-learn takes the sum over the labels, BCEWithLogitsLoss the mean.
         return BCEWithLogitsLoss(), float(width)
 
     def _balanced(self, y: Any, weights: Array | None) -> Array | None:
@@ -336,7 +337,7 @@ feature_names_in_
         return float(accuracy_score(y, self._labels(scores), sample_weight=weights))
 
     def _stratifies(self, y: Any) -> bool:
-        # As scikit-learn does: two classes are shared out evenly, more are left to chance.
+        # As in scikit-learn, two classes are split in their proportion, more at random.
         return bool(y.ndim == 1 and len(self.classes_) <= 2)
 
     def __sklearn_tags__(self) -> Any:

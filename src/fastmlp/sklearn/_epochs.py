@@ -15,10 +15,10 @@ from fastmlp.sklearn._network import Rate
 
 
 class EpochFit(Fit):
-    """Epoch after epoch, until patience, time or ``max_iter`` runs out."""
+    """Trains epochs until early stopping, ``time_budget`` or ``max_iter`` ends the fit."""
 
     def _penalty(self) -> float:
-        # A batch's own penalty is this divided by its rows or their weights.
+        # The penalty of a batch is this divided by its number of rows or its sum of weights.
         return 0.5 * float(self.e.alpha)
 
     def _iterate(self) -> None:
@@ -45,7 +45,7 @@ class EpochFit(Fit):
             self._warn()
 
     def _continue(self, old: Any) -> float | None:
-        """Take up the solver's state; return the rate it was left at, None where it begins anew."""
+        """Restore the solver's state; return its last learning rate, or None for a new start."""
         state, own = old.get("_trainer_state"), self.trainer.state_dict()
         kinds = [[slot.dtype for slot in one["slots"]] for one in (state, own) if one is not None]
         if old.get("_solver") != self.e.solver or kinds[0] != kinds[-1]:
@@ -54,7 +54,7 @@ class EpochFit(Fit):
         return float(state["lr"])
 
     def _use_rate(self) -> None:
-        """Train at the rate of the schedule; scikit-learn's velocities have the rate in them."""
+        """Train at the schedule's rate; scikit-learn's velocities include the rate."""
         now, before = self.rate.now, self.trained_at
         if self.e.solver == "sgd" and before is not None and before != now and now > 0.0:
             state = self.trainer.state_dict()
@@ -75,7 +75,7 @@ class EpochFit(Fit):
         return int(min(size, rows))
 
     def _epoch(self, order: Array | None, batch: int) -> float:
-        """One epoch; the mean over the rows of their batches' losses."""
+        """Train one epoch; return the mean over the rows of the losses of their batches."""
         ones = np.ones(self.rows.count)
         sizes = self.rows.batch_sums(ones, order, batch)
         weights = self.rows.weights

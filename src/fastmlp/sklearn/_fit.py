@@ -1,4 +1,4 @@
-"""One run of a solver: what all solvers share."""
+"""The common part of all solvers."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from fastmlp.training.trainer import Trainer
 
 
 class Fit:
-    """One run of the solver on checked data; what it finds is left on the estimator."""
+    """One run of a solver on checked data; it sets the fitted attributes of the estimator."""
 
     def __init__(
         self, estimator: Any, net: Any, X: Any, y: Any, weights: Array | None, held: Any,
         random: Any, old: Any = None, incremental: bool = False,
     ) -> None:  # fmt: skip
-        """``old`` has the attributes of the fit that this one goes on with, or is None."""
+        """``old`` has the attributes of the fit to continue, or is None."""
         self.e, self.net, self.random = estimator, net, random
         self.old, self.incremental, self.held = old, incremental, held
         target, width = estimator._encoded(y, net.dtype)
         self.loss, self.loss_weight = estimator._make_loss(width)
-        # The core trusts targets: this holds them against the loss and the network's width.
+        # The core trusts the targets, so check them against the loss and the network's width.
         target = self.loss.target(target, X.shape[0], net.out_features, net.dtype)
         weights = None if weights is None else weights.astype(net.dtype, copy=False)
         self.rows = _rows.Rows(_rows.convert(X, net.dtype), target, weights)
@@ -57,16 +57,16 @@ class Fit:
         self.started = time.perf_counter()
 
     def run(self) -> None:
-        """Train, then leave what was found on the estimator."""
+        """Train, then set the fitted attributes."""
         with self.hooks.lifecycle():
             self.hooks.dispatch("on_fit_ready")
             self._iterate()
         self._leave()
 
-    # ---- what the solvers define ----
+    # ---- defined by the solvers ----
 
     def _penalty(self) -> float:
-        """The factor of the weights' squares."""
+        """Return the factor of the squared weights."""
         raise NotImplementedError
 
     def _iterate(self) -> None:
@@ -75,10 +75,10 @@ class Fit:
     def _leave(self) -> None:
         raise NotImplementedError
 
-    # ---- for them ----
+    # ---- used by the solvers ----
 
     def _end_epoch(self, value: float, lr: float, began: float) -> None:
-        """Validate, remember, tell."""
+        """Validate after an epoch, record it and call the callbacks."""
         held = self._validate()
         self.progress.add(value, held, self.net)
         self.state.record(value, lr, held, time.perf_counter() - began)
@@ -90,7 +90,7 @@ class Fit:
         self.hooks.dispatch("after_epoch_end")
 
     def _validate(self) -> tuple[float, float] | None:
-        """Loss and score on the validation set."""
+        """Return loss and score on the validation set."""
         if self.held is None:
             return None
         x, y, weights = self.held
@@ -104,7 +104,7 @@ class Fit:
         return value, self.e._score_of(scores, y, weights)
 
     def _is_over(self) -> bool:
-        """Whether a callback or the clock ends the fit."""
+        """Whether a callback or ``time_budget`` ends the fit."""
         budget = self.e.time_budget
         spent = time.perf_counter() - self.started
         return self.state.stopped or (budget is not None and spent > budget)
@@ -129,5 +129,5 @@ class Fit:
 
 
 def warn(message: str, kind: type[Warning]) -> None:
-    """A warning at the caller of ``fit``."""
+    """Warn at the line that calls ``fit``."""
     warnings.warn(message, kind, stacklevel=9)

@@ -9,14 +9,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastmlp.sklearn._fit import Fit, warn
 
-# What fits by epochs leave behind, and this one does not.
+# Attributes of fits by epochs, which this solver does not have.
 _OF_EPOCHS = {
     "best_loss_", "should_stop_", "_progress", "_rate", "_solver", "_trainer_state",
 }  # fmt: skip
 
 
 class LbfgsFit(Fit):
-    """Iteration after iteration, until SciPy finds that it has converged."""
+    """Runs iterations until SciPy reports convergence or a limit."""
 
     def _penalty(self) -> float:
         if self.e.clip_norm is not None:
@@ -46,7 +46,7 @@ class LbfgsFit(Fit):
             )
 
     def _reported(self, value: float) -> float:
-        """Of several outputs' losses the mean, as scikit-learn reports."""
+        """Return the mean of the outputs' losses, as scikit-learn reports it."""
         squares = sum(float(np.vdot(layer.W, layer.W)) for layer in self.e._linears(self.net))
         penalty = self._penalty() * squares
         offset = 0.0 if self.offsets is None else self.rows.mean(self.offsets)

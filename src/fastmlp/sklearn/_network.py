@@ -1,4 +1,4 @@
-"""What the estimators' parameters mean: a network, its first weights, an optimizer, a loss."""
+"""Turn the estimators' parameters into a network, initial weights, an optimizer and schedules."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fastmlp.optim.base import Optimizer
 from fastmlp.optim.first_order import SGD, Adam
 from fastmlp.optim.lbfgs import LBFGS
 
-# scikit-learn's names, then ours in its manner.
+# scikit-learn's names, then fastmlp's additions in the same style.
 ACTIVATION_NAMES: Mapping[str, str] = {
     "identity": "Identity",
     "logistic": "Sigmoid",
@@ -36,7 +36,7 @@ ACTIVATION_NAMES: Mapping[str, str] = {
 
 
 def hidden_sizes(value: Any) -> list[int]:
-    """The widths of the hidden layers: one number or some."""
+    """Return the widths of the hidden layers, given as one number or several."""
     sizes = list(value) if hasattr(value, "__iter__") else [value]
     if any(isinstance(s, bool) or not isinstance(s, Integral) or s <= 0 for s in sizes):
         raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
@@ -46,7 +46,7 @@ def hidden_sizes(value: Any) -> list[int]:
 def make_network(
     widths: Sequence[int], activation: str | Activation, dropout: float, dtype: Any, random: Any
 ) -> Sequential:
-    """A chain with scikit-learn's first weights, drawn from ``random`` in its order.
+    """Make a network with scikit-learn's initial weights, drawn from ``random`` in its order.
 
     Uniform within ``sqrt(6 / (fan_in + fan_out))``, weights and biases (Glorot and Bengio, 2010);
     with 2 instead of 6 for the logistic activation.
@@ -65,7 +65,7 @@ def make_network(
 def remake_network(
     old: Any, widths: Sequence[int], activation: str | Activation, dropout: float, dtype: Any
 ) -> Sequential:
-    """A chain with the weights of another one, and what the parameters say now."""
+    """Make a network with the weights of another one and the present parameters."""
     net = Sequential(_layers(widths, activation, dropout), dtype=dtype, seed=old.seed)
     net.params, net.step_count = old.params, old.step_count
     return net
@@ -82,7 +82,7 @@ def _layers(widths: Sequence[int], activation: str | Activation, dropout: float)
 
 
 class Views(list[Array]):
-    """A list of arrays of the network; what is assigned to an item is written into it."""
+    """A list of the network's arrays; assigning to an item writes into the array."""
 
     def __setitem__(self, index: Any, value: Any) -> None:
         chosen = self[index] if isinstance(index, slice) else [self[index]]
@@ -100,7 +100,7 @@ def _activation(activation: str | Activation) -> Layer:
 
 
 def make_optimizer(estimator: Any) -> Optimizer:
-    """The solver with its parameters."""
+    """Return the optimizer of the solver."""
     e = estimator
     clip = {"clip_norm": e.clip_norm}
     if e.solver == "adam":
@@ -115,7 +115,7 @@ def make_optimizer(estimator: Any) -> Optimizer:
 
 
 class Rate:
-    """The learning rate from epoch to epoch: scikit-learn's schedules of ``sgd``."""
+    """The learning rate of each epoch: scikit-learn's schedules for ``sgd``."""
 
     def __init__(self, estimator: Any, rate: float | None = None) -> None:
         e = estimator
@@ -124,25 +124,25 @@ class Rate:
         self.now = self.first if rate is None else rate
 
     def heed(self, rate: float) -> None:
-        """Go on from the rate that a callback may have set."""
+        """Continue from the present rate, which a callback may have set."""
         if rate != self.now:
             self.first = self.first * (rate / self.now) if self.now > 0.0 else rate
             self.now = rate
 
     def end_epoch(self, seen: int) -> None:
-        """Adjust to the rows seen so far."""
+        """Set the rate for the number of rows seen so far."""
         if self.kind == "invscaling":
             self.now = self.first / (seen + 1) ** self.power
 
     def goes_on(self) -> bool:
-        """Whether a smaller rate may help where training has stalled; it is then set."""
+        """If a smaller rate may help after a plateau, set it and return True."""
         if self.kind != "adaptive" or self.now <= 1e-6:
             return False
         self.now /= 5.0
         return True
 
     def message(self, goes_on: bool) -> str:
-        """Say what ``goes_on`` has decided."""
+        """Return the decision of ``goes_on`` as text."""
         if goes_on:
             return f"Setting learning rate to {self.now:f}"
         return f"{'Learning rate too small. ' * (self.kind == 'adaptive')}Stopping."

@@ -28,18 +28,18 @@ _LOSSES = {"squared_error", "poisson", "absolute_error", "huber"}
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):  # type: ignore[misc]
-    """Multi-layer perceptron regressor: scikit-learn's, trained by fastmlp.
+    """Multi-layer perceptron regressor with scikit-learn's interface, trained by fastmlp.
 
-    Every parameter and fitted attribute of ``sklearn.neural_network.MLPRegressor`` has its
-    meaning and default there; with the same ``random_state`` first weights and the order of the
-    rows are the same too. What follows ``max_fun`` is ours.
+    Parameters and fitted attributes of ``sklearn.neural_network.MLPRegressor`` have the same
+    meaning and the same defaults here. With the same ``random_state``, the initial weights and the
+    order of the rows are also the same. The parameters with a text below are fastmlp's additions,
+    or have more choices.
 
     Parameters
     ----------
     loss : str or Loss, default "squared_error"
-        "squared_error" or "poisson" (whose predictions are rates, by a log-link), as in
-        scikit-learn; "absolute_error", "huber"; or one of fastmlp's losses, of the outputs as they
-        are.
+        "squared_error" or "poisson" (predictions are rates, with a log link), as in scikit-learn;
+        "absolute_error" or "huber"; or one of fastmlp's losses, computed on the network's outputs.
     hidden_layer_sizes : array-like of int, default (100,)
     activation : str or Layer, default "relu"
         "identity", "logistic", "tanh", "relu"; "leaky_relu", "elu", "selu", "gelu", "silu",
@@ -49,18 +49,18 @@ random_state, tol, verbose, warm_start, momentum, nesterovs_momentum, early_stop
 validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
         As in scikit-learn.
     dropout : float, default 0
-        Behind each hidden layer.
+        Probability of dropout after each hidden layer.
     callbacks : list, optional
         Objects with ``on_epoch_end(state)``, as in ``fastmlp.fit``.
     n_threads : int, optional
         ``fastmlp.get_num_threads()`` by default.
     dtype : {"auto", "float32", "float64"}, default "auto"
-        Of the network; "auto" is float32, but float64 for the solver "lbfgs", and for fewer than
-        1,000 rows unless ``X`` is float32.
+        Type of the network. "auto" is float32, except that it is float64 for the solver "lbfgs" and
+        for fewer than 1,000 rows unless ``X`` is float32.
     clip_norm : float, optional
-        Largest norm of a step's gradient.
+        Largest norm of the gradient of a step.
     time_budget : float, optional
-        Seconds after which training ends, at the end of an epoch.
+        Seconds after which training stops, at the end of an epoch.
     progress : bool, default False
         Whether to show a progress bar.
 
@@ -69,8 +69,8 @@ validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
     coefs_, intercepts_, n_iter_, loss_, loss_curve_, best_loss_, validation_scores_, \
 best_validation_score_, t_, n_layers_, n_outputs_, out_activation_, n_features_in_, \
 feature_names_in_
-        As in scikit-learn. Of several outputs the sum of the losses is minimised, and their mean
-        stands in ``loss_curve_``.
+        As in scikit-learn. With several outputs, training minimises the sum of their losses, and
+        ``loss_curve_`` holds the mean.
     validation_loss_curve_ : list of float, or None
         Loss on the validation set after each epoch.
     network_ : Sequential
@@ -172,13 +172,13 @@ feature_names_in_
         y : array-like, shape (n_samples,) or (n_samples, n_outputs)
         sample_weight : array-like, shape (n_samples,), optional
         X_val, y_val, sample_weight_val : optional
-            A validation set: for ``validation_scores_`` and ``validation_loss_curve_``, and for
-            ``early_stopping`` in the place of a part of ``X``.
+            A validation set for ``validation_scores_``, ``validation_loss_curve_`` and
+            ``early_stopping``, which otherwise takes a part of ``X``.
 
         Returns
         -------
         self
-            As it was before, if the fit fails or is interrupted.
+            Unchanged if the fit fails or is interrupted.
         """
         return self._fit(X, y, sample_weight, (X_val, y_val, sample_weight_val), False)  # type: ignore[no-any-return]
 
@@ -188,7 +188,7 @@ feature_names_in_
         self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None,
         sample_weight_val: Any = None,
     ) -> MLPRegressor:  # fmt: skip
-        """Make one pass over the given rows.
+        """Train one pass over the given rows.
 
         Parameters
         ----------
@@ -228,7 +228,7 @@ feature_names_in_
             raise ValueError(f"loss: got {self.loss!r}, which is for classes; want one for numbers")
         if isinstance(self.loss, Loss):
             return self.loss, 1.0
-        # scikit-learn adds the outputs' losses up, and halves squares; ours is their mean.
+        # scikit-learn takes the sum over the outputs, and half the square; fastmlp takes the mean.
         made: dict[str, tuple[Loss, float]] = {
             "squared_error": (MSELoss(), 0.5 * width),
             "poisson": (PoissonNLLLoss(), float(width)),

@@ -1,4 +1,4 @@
-"""Rows of dense and of sparse tables, as the engine takes them: sparse ones a part at a time."""
+"""Rows of dense and sparse input for the engine; sparse rows are made dense in parts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from fastmlp.base.validation import Array
 from fastmlp.training.data import Data
 from fastmlp.training.trainer import Trainer
 
-# Numbers that a sparse table is made dense for at a time.
+# Number of elements that are made dense at a time.
 _PART = 1 << 20
 
 
 def convert(x: Any, dtype: np.dtype[Any]) -> Any:
-    """A table in one float type; a sparse one stays sparse, in rows.
+    """Return a table in one float type; a sparse one stays sparse, in CSR form.
 
     Raises
     ------
@@ -36,12 +36,12 @@ def convert(x: Any, dtype: np.dtype[Any]) -> Any:
 
 
 def rows_of_a_part(columns: int) -> int:
-    """Rows to make dense at a time."""
+    """Return the number of rows to make dense at a time."""
     return max(1, _PART // max(columns, 1))
 
 
 def scores(net: Any, x: Any) -> Array:
-    """What the network gives for all rows."""
+    """Return the network's outputs for all rows."""
     table = convert(x, net.dtype)
     if not sparse.issparse(table):
         found: Array = net.predict(table)
@@ -61,11 +61,11 @@ class Rows:
         self.x, self.target, self.weights = x, target, weights
         self.count = int(x.shape[0])
         self._is_sparse = sparse.issparse(x)
-        # What a mean over all rows is divided by.
+        # The divisor of a mean over all rows.
         self.total = float(self.count if weights is None else weights.sum(dtype=np.float64))
 
     def parts(self) -> Iterator[tuple[float, Data]]:
-        """Dense parts, and their shares of the mean loss."""
+        """Yield dense parts, each with its fraction of the mean loss."""
         size = rows_of_a_part(self.x.shape[1]) if self._is_sparse else self.count
         for first in range(0, self.count, size):
             part = self.take(slice(first, first + size))
@@ -74,25 +74,25 @@ class Rows:
             yield (1.0 if whole else float(total) / self.total), part
 
     def take(self, rows: Any) -> Data:
-        """Some rows, dense."""
+        """Return the rows at an index, dense."""
         x = self.x[rows].toarray() if self._is_sparse else np.ascontiguousarray(self.x[rows])
         weights = None if self.weights is None else self.weights[rows]
         return Data([x], [np.ascontiguousarray(self.target[rows])], weights)
 
     def mean(self, values: Array) -> float:
-        """The mean of a number of each row, by the rows' weights."""
+        """Return the mean of one number for each row, weighted by the rows' weights."""
         weighted = values if self.weights is None else values * self.weights
         return float(weighted.sum(dtype=np.float64) / self.total) if self.total > 0.0 else 0.0
 
     def batch_sums(self, values: Array, order: Array | None, batch: int) -> Array:
-        """Sums over the rows of each batch."""
+        """Return the sum over the rows of each batch."""
         ordered = values if order is None else values[order]
         return np.add.reduceat(ordered, np.arange(0, self.count, batch), dtype=np.float64)
 
     def epoch(
         self, trainer: Trainer, order: Array | None, batch: int, lr: float, penalties: Array
     ) -> Array:
-        """One pass in this order; (batches, 2): each batch's loss and its penalties.
+        """Train one epoch in this order; return loss and penalties of each batch, (batches, 2).
 
         ``penalties`` are factors of the penalties in each batch.
         """
@@ -120,7 +120,7 @@ class Rows:
         self, trainer: Trainer, order: Array | None, batch: int, rates: Array, penalties: Array,
         losses: Array,
     ) -> None:  # fmt: skip
-        """Batches that are too large to be dense at once."""
+        """Train on batches that are too large to be dense at once."""
         for k in range(len(rates)):
             rows = self._rows(order, k * batch, batch)
             weights = None if self.weights is None else self.weights[rows]

@@ -1,4 +1,4 @@
-"""When training has gone on for long enough: scikit-learn's rules."""
+"""scikit-learn's rules for the end of training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastmlp.base.validation import Array
 
 @dataclass
 class Progress:
-    """Losses and scores so far, and for how many epochs they have not become better.
+    """The losses and scores so far, and the number of epochs without an improvement.
 
     Without a validation set to stop by, the training loss has to fall by more than ``tol``; with
     one, the validation score has to rise by at least ``tol``.
@@ -32,7 +32,7 @@ class Progress:
     def going_on(
         cls, known: Progress | None, by_score: bool, tol: float, patience: float
     ) -> Progress:
-        """Progress by these rules from what is known already."""
+        """Make a progress with the losses and scores of earlier epochs."""
         if known is None:
             return cls(by_score, tol, patience)
         return replace(
@@ -41,7 +41,7 @@ class Progress:
         )  # fmt: skip
 
     def add(self, loss: float, held_out: tuple[float, float] | None, net: Any) -> None:
-        """Enter an epoch: its loss, and loss and score on the validation set."""
+        """Record an epoch: its loss, and loss and score on the validation set."""
         self.losses.append(loss)
         if held_out is not None:
             self.val_losses.append(held_out[0])
@@ -60,11 +60,11 @@ class Progress:
 
     @property
     def is_over(self) -> bool:
-        """Whether patience has run out."""
+        """Whether there was no improvement for ``n_iter_no_change`` epochs."""
         return self.waited > self.patience
 
     def message(self) -> str:
-        """Say so."""
+        """Return the reason why training stops, as text."""
         what = "Validation score" if self.by_score else "Training loss"
         return (
             f"{what} did not improve more than tol={self.tol:f} for {self.patience} consecutive "
