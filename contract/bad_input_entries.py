@@ -60,7 +60,8 @@ class Entry:
 
 
 def _forward(w: Any, x: Array) -> list[Any]:
-    return [harness.twin_net(w.net).forward(np.atleast_2d(x)).reshape(*x.shape[:-1], CLASSES)]
+    y = harness.twin_net(w.net).forward(x.reshape(-1, x.shape[-1]))
+    return [y.reshape(*x.shape[:-1], CLASSES)]
 
 
 def _backward(w: Any, dy: Array) -> list[Any]:
@@ -343,8 +344,8 @@ def _of_layers() -> Iterator[Entry]:
         width = worlds.Alone(name, "float64").y.shape[1]
 
         def expect(w: Any, x: Array, twin: Any = twin) -> list[Any]:
-            y = twin(w.layer).forward(np.atleast_2d(x))
-            return [y[0] if x.ndim == 1 else y]
+            y = twin(w.layer).forward(x.reshape(-1, x.shape[-1]))
+            return [y.reshape(*x.shape[:-1], y.shape[-1])]
 
         yield Entry(f"{name}().forward: x", "x", X, world, lambda w, v: [w.layer.forward(v)],
                     takes, expect, kept_as="net" if wide else "natural")  # fmt: skip

@@ -89,7 +89,7 @@ _OTHERS = {
     "write_atomically",
 }  # fmt: skip
 _METHODS = {
-    "net": ("forward", "backward", "predict", "save", "copy", "kept", "matrices"),
+    "net": ("forward", "backward", "predict", "save", "copy", "kept", "rows", "jacobian"),
     "graph": ("draw", "sources_of", "__getitem__"),
     "layer": ("forward", "backward"),
     "loss": ("forward", "score"),

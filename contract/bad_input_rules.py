@@ -25,11 +25,16 @@ def rows(
     argument: str, width: int, count: int | None = None, *, single: bool = False,
     partner: str | None = None, least: int = 0,
 ) -> Rule:  # fmt: skip
-    """(N, width); ``partner`` is named where only N differs from ``count``."""
+    """(N, width); ``partner`` is named where only N differs from ``count``.
+
+    ``single`` takes one row, and any leading dimensions.
+    """
 
     def rule(array: Array, dtype: np.dtype[Any]) -> str | None:
-        if single and array.shape == (width,):
-            return None if count in (None, 1) else partner or argument
+        if single and array.ndim and array.shape[-1] == width:
+            return None if count in (None, array.size // width) else partner or argument
+        if partner and array.ndim > 2 and array.shape[-1] == width and array.size:
+            return partner  # which lacks the leading dimensions
         if array.ndim != 2 or array.shape[1] != width or array.shape[0] < least:
             return argument
         return None if count in (None, array.shape[0]) else partner or argument
@@ -38,10 +43,10 @@ def rows(
 
 
 def any_rows(argument: str, pieces: int = 1) -> Rule:
-    """(N, width) or (width,) of any width that can be divided."""
+    """(..., width) of any width that can be divided."""
 
     def rule(array: Array, dtype: np.dtype[Any]) -> str | None:
-        if array.ndim not in (1, 2) or array.shape[-1] == 0:
+        if array.ndim == 0 or array.shape[-1] == 0:
             return argument
         return None if array.shape[-1] % pieces == 0 else "pieces"
 
@@ -89,8 +94,10 @@ def scores(loss: str, y: Array, *, single: bool) -> Rule:
     """Scores for the targets ``y``, which are named where they do not fit."""
 
     def rule(array: Array, dtype: np.dtype[Any]) -> str | None:
-        if array.ndim not in ((1, 2) if single else (2,)) or array.shape[-1] == 0:
+        if array.ndim == 0 or array.shape[-1] == 0 or (array.ndim != 2 and not single):
             return "scores"
+        if array.ndim > 2:
+            return "y"  # which lacks the leading dimensions
         count, width = array.shape if array.ndim == 2 else (1, array.shape[0])
         target = y[None] if array.ndim == 1 else y
         return None if fits(loss, target, dtype, count, width) else "y"

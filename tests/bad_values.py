@@ -130,15 +130,17 @@ def reshaped(rows, width):
 
 
 X_BAD = {**NOT_ARRAYS_OF_REALS, **reshaped(ROWS, WIDTH)}
+LEADING = {"3-d": X_BAD.pop("3-d")}  # rows with leading dimensions, which the targets lack
 X_TRAIN_BAD = {
     **X_BAD,
+    **LEADING,
     "empty": EIGHTHS[:0],
     "one row as vector": EIGHTHS[0],
     "fewer rows": EIGHTHS[:4],
     "more rows": np.ones((ROWS + 1, WIDTH)),
 }
 # With other numbers of rows it is the other argument that is named.
-NAMED_INSTEAD = {"fewer rows": "y", "more rows": "y"}
+NAMED_INSTEAD = {"fewer rows": "y", "more rows": "y", "3-d": "y"}
 NOT_FINITE = dict(zip(["nan", "inf", "-inf"], with_values(EIGHTHS, 7, NAN, INF, -INF), strict=True))
 DY_BAD = {
     **NOT_ARRAYS_OF_REALS,

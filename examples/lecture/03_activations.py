@@ -76,8 +76,8 @@ def main(folder="."):
     print("The rule: at 0 the slope from the left; of equal inputs the first gets all.")
 
     x = np.linspace(-4, 4, 401)
-    panels = [panel(one.__name__, {"f(x)": (x, one().forward(x)),
-                                   "f'(x)": (x, derivative(one(), x), "--")},
+    panels = [panel(f"{one.__name__}: f (line), f' (dashed)",
+                    {"_f": (x, one().forward(x)), "_f'": (x, derivative(one(), x), "--")},
                     ylim=(-1.4, 3.2)) for one in ACTIVATIONS]  # fmt: skip
     draw(folder, "03_activations", *panels, rows=3, size=(3, 2.5))
 

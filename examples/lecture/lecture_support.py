@@ -69,7 +69,7 @@ def _text(value, within=0.0):
     if isinstance(value, (float, np.floating)) and not within:
         return f"{value:.4g}"
     places = min(6, max(0, int(np.ceil(-np.log10(within))))) if 0 < within < 1 else 4
-    text = np.array2string(np.asarray(value, float), precision=places, suppress_small=True,
+    text = np.array2string(np.asarray(value, float) + 0.0, precision=places, suppress_small=True,
                            floatmode="maxprec", separator=", ")  # fmt: skip
     return " ".join(text.split())
 

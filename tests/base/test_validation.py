@@ -78,7 +78,6 @@ UNFIT = [
     ([[1.0, 2.0], [3.0]], ValueError, "rows of unequal length"),
     (np.ma.masked_less(X, 1.0), ValueError, "masked"),
     (3.0, ValueError, r"got shape \(\)"),
-    (X[None], ValueError, r"got shape \(1, 6, 4\)"),
     (X[:, :3], ValueError, "got 3 columns; want 4"),
     (X[:, :0], ValueError, "got 0 columns; want at least one feature"),
 ]
@@ -314,7 +313,11 @@ def test_unfit_numbers_and_names(make, error, message):
 
 
 def test_standalone_layer_input():
-    for x, got in ((3.0, "shape"), (np.ones((2, 2, 2)), "shape"), (np.ones((2, 0)), "0 columns")):
+    for x, got in (
+        (3.0, "shape"),
+        (np.ones((2, 2, 0)), "0 columns"),
+        (np.ones((2, 0)), "0 columns"),
+    ):
         with pytest.raises(fm.ArgumentError, match=f"x: got {got}"):
             fm.ReLU().forward(x)
     with pytest.raises(fm.ArgumentTypeError, match="x: got dtype complex128"):

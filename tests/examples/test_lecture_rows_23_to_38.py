@@ -80,6 +80,18 @@ def test_26_the_noise_chooses_p(lecture):
     assert best == {"Laplace": 0, "normal": 1, "uniform": 2}
 
 
+def test_27_jacobians(lecture, isa):
+    row = lecture("27")
+    by_matrix, hadamard, backward, notes = row.relu()
+    for found in (by_matrix, hadamard, backward):
+        assert found.tolist() == [4, 0, 5, 0]
+    assert notes.tolist() == np.diag([1.0, 0, 1, 0]).tolist()
+    net = row.network()
+    found = net.jacobian(row.X)
+    np.testing.assert_allclose(found, row.by_chain_rule(net, row.X), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(found, row.by_central_differences(net, row.X), rtol=0, atol=1e-8)
+
+
 def test_28_by_hand_and_by_backward(lecture, isa):
     row = lecture("28")
     x, y = row.data()
@@ -208,3 +220,16 @@ def test_37_random_connections_learn_the_spiral(lecture, isa, seed):
     assert 1000 < net.n_parameters < 1200
     assert all(one < node for node, read in edges.items() for one in read)
     assert row.train(net, *row.spiral()) == 1.0
+
+
+def test_38_leading_dimensions(lecture, isa):
+    row = lecture("38")
+    ours, reshaped = row.both_ways()
+    assert [part.shape for part in ours] == [(2, 5, 3), (2, 5, 4), (4, 3)]
+    for found, expected in zip(ours, reshaped, strict=True):
+        assert found.tobytes() == expected.tobytes()
+    np.testing.assert_allclose(ours[2], row.by_formula(), rtol=0, atol=1e-14)
+    (losses, shape), (flat, _) = row.train((40, 25)), row.train((1000,))
+    assert losses == flat
+    assert shape == (40, 25, 1)
+    assert losses[-1] < 0.1 * losses[0]

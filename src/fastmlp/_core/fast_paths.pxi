@@ -29,13 +29,14 @@ cdef class Predictor:
 
         Parameters
         ----------
-        x : array_like, shape (N, in_features) or (in_features,)
+        x : array_like, shape (..., in_features)
+            One row, or rows with any leading dimensions.
         out : ndarray, optional
             Writable C-contiguous array of the output's shape and ``net.dtype``, apart from ``x``.
 
         Returns
         -------
-        ndarray, shape (N, out_features) or (out_features,)
+        ndarray, shape (..., out_features)
             ``out`` where given.
 
         Raises
@@ -100,7 +101,7 @@ cdef class Stepper:
         Parameters
         ----------
         x : array_like, shape (N, in_features)
-            At least one row.
+            At least one row. With more leading dimensions, targets and weights have the same.
         y : array_like
             Targets, as the loss takes them.
         sample_weight : array_like, shape (N,), optional

@@ -56,14 +56,14 @@ class Ends:
 
 
 class Engine:
-    """A ``_core.Net`` with validation; it remembers whether the last input was a single row."""
+    """A ``_core.Net`` with validation; it remembers the leading dimensions of the last input."""
 
     __slots__ = (
         "_kept",
+        "_leading",
         "_made",
         "_ran",
         "_running",
-        "_single",
         "core",
         "dtype",
         "inputs",
@@ -93,36 +93,41 @@ class Engine:
         self.n_in = self.core.n_in
         self.n_out = self.core.n_out
         self._ran = False
-        self._single = False
+        self._leading: tuple[int, ...] = ()
 
     def forward(self, x: Any, training: bool, keep: bool = False) -> Any:
-        """Compute the outputs, (N, width) each; for a single row, a single row each."""
-        rows, single = self._rows(self.inputs, x, "x", self.core.widths_in)
+        """Compute the outputs, (..., width) each, with the leading dimensions of the inputs."""
+        rows, leading = self._rows(self.inputs, x, "x", self.core.widths_in)
         validation.flag(training, "training")
         if validation.flag(keep, "keep"):
             y = self._forward_kept(rows, training)
         else:
             self._running = self.core
             y = self.core.forward(rows, training)
-        self._ran, self._single = True, single
-        return self._given(self.outputs, y, single)
+        self._ran, self._leading = True, leading
+        return self._given(self.outputs, y, leading)
 
     def backward(self, dy: Any, accumulate: bool) -> Any:
         """Turn upstream gradients into downstream ones; allowed once after each forward pass."""
         saved = self._running.saved_rows
         if saved < 0:
             raise StateError(_USED if self._ran else _NEVER)
-        rows, _ = self._rows(self.outputs, dy, "dy", self.core.widths_out)
+        rows, leading = self._rows(self.outputs, dy, "dy", self.core.widths_out)
         if rows[0].shape[0] != saved:
             raise ArgumentError(
                 f"dy: got {rows[0].shape[0]} rows; want {saved}, as many as the forward pass had"
+            )
+        if leading != self._leading and max(len(leading), len(self._leading)) > 1:
+            raise ArgumentError(
+                f"dy: got leading dimensions {leading}; want {self._leading}, those of the "
+                "forward pass"
             )
         validation.flag(accumulate, "accumulate")
         if self._running is self.core:
             dx = self.core.backward(rows, accumulate)
         else:
             dx = self._backward_kept(rows, accumulate)
-        return self._given(self.inputs, dx, self._single)
+        return self._given(self.inputs, dx, self._leading)
 
     def _forward_kept(self, rows: list[Array], training: bool) -> list[Array]:
         """Run the same pass on a network without fusion, which keeps the value of every node."""
@@ -157,49 +162,64 @@ class Engine:
 
     def predict(self, x: Any, out: Any) -> Any:
         """Compute the outputs and save nothing; write into ``out`` if it is given."""
-        rows, single = self._rows(self.inputs, x, "x", self.core.widths_in)
+        rows, leading = self._rows(self.inputs, x, "x", self.core.widths_in)
         if out is None:
-            return self._given(self.outputs, self.core.predict(rows, None), single)
+            return self._given(self.outputs, self.core.predict(rows, None), leading)
         places: list[Array] = []
         count = rows[0].shape[0]
         for k, place in enumerate(self.outputs.take(out, "out")):
             width = self.core.widths_out[k]
-            shape = (width,) if single else (count, width)
-            name = self.outputs.argument("out", k)
+            name, shape = self.outputs.argument("out", k), (*leading, width)
             validation.output(place, name, shape, self.dtype, (*rows, self.core.params, *places))
             places.append(place.reshape(count, width))
         self.core.predict(rows, places)
         return out
 
-    def matrices(self, x: Any) -> list[Array]:
-        """Return checked rows (N, width) of every input; a single row ``(width,)`` is an error."""
-        found = [
-            validation.matrix(value, self.inputs.argument("x", k), self.dtype, width)
-            for k, (value, width) in enumerate(
-                zip(self.inputs.take(x, "x"), self.core.widths_in, strict=True)
+    def jacobian(self, x: Any) -> Array:
+        """Compute the gradient of each output: of x (..., in), an array (..., out, in)."""
+        ends = len(self.inputs.names), len(self.outputs.names)
+        if ends != (1, 1):
+            raise ArgumentError(
+                f"jacobian: got a network of {ends[0]} inputs and {ends[1]} outputs; want one of "
+                "each"
             )
-        ]
-        if len({len(rows) for rows in found}) > 1:
-            shapes = ", ".join(str(rows.shape) for rows in found)
-            raise ArgumentError(f"x: got shapes {shapes}; want the same number of rows in each")
-        return found
+        (rows,), leading = self._rows(self.inputs, x, "x", self.core.widths_in)
+        # Every row once for each output, whose unit vector is the upstream gradient. On a network
+        # of its own: a backward pass of the caller's may be waiting, and its gradients stay.
+        net = _core.Net(*self._made)
+        net.params[...], net.state[...] = self.core.params, self.core.state
+        net.forward([np.repeat(rows, self.n_out, axis=0)], False)
+        units = np.tile(np.eye(self.n_out, dtype=self.dtype), (len(rows), 1))
+        (dx,) = net.backward([units], False)
+        return dx.reshape(*leading, self.n_out, self.n_in)
+
+    def rows(self, x: Any) -> tuple[list[Array], tuple[int, ...]]:
+        """Return checked rows (N, width) of every input, and their leading dimensions.
+
+        A single row ``(width,)`` is an error.
+        """
+        return self._rows(self.inputs, x, "x", self.core.widths_in, single=False)
 
     def _rows(
-        self, ends: Ends, values: Any, argument: str, widths: list[int]
-    ) -> tuple[list[Array], bool]:
-        """Return checked rows of all inputs or outputs, and whether they were a single row."""
-        pairs = [
-            validation.rows_or_row(value, ends.argument(argument, k), self.dtype, widths[k])
+        self, ends: Ends, values: Any, argument: str, widths: list[int], single: bool = True
+    ) -> tuple[list[Array], tuple[int, ...]]:
+        """Return checked rows (N, width) of all inputs or outputs, and their leading dimensions."""
+        arrays = [
+            validation.vectors(value, ends.argument(argument, k), self.dtype, widths[k], single)
             for k, value in enumerate(ends.take(values, argument))
         ]
-        counts = {rows.shape[0] for rows, _ in pairs}
-        if len(counts) > 1 or len({single for _, single in pairs}) > 1:
-            shapes = ", ".join(str(rows.shape) for rows, _ in pairs)
+        leading = arrays[0].shape[:-1]
+        if any(array.shape[:-1] != leading for array in arrays[1:]):
+            shapes = ", ".join(str(array.shape) for array in arrays)
             raise ArgumentError(
                 f"{argument}: got shapes {shapes}; want the same number of rows in each"
             )
-        return [rows for rows, _ in pairs], pairs[0][1]
+        return [validation.flat_rows(array) for array in arrays], leading
 
     @staticmethod
-    def _given(ends: Ends, values: list[Array], single: bool) -> Any:
-        return ends.give([value[0] if single else value for value in values])
+    def _given(ends: Ends, values: list[Array], leading: tuple[int, ...]) -> Any:
+        if not leading:
+            values = [value[0] for value in values]
+        elif len(leading) > 1:
+            values = [value.reshape(*leading, value.shape[1]) for value in values]
+        return ends.give(values)

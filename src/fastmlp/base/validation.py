@@ -130,18 +130,31 @@ def matrix(value: Any, name: str, dtype: np.dtype[Any], width: int | None = None
     return _converted(array, name, dtype)
 
 
-def rows_or_row(
-    value: Any, name: str, dtype: np.dtype[Any], width: int | None = None
-) -> tuple[Array, bool]:
-    """Return rows ``(N, width)``, and whether ``value`` was a single row ``(width,)``."""
+def vectors(
+    value: Any, name: str, dtype: np.dtype[Any], width: int | None = None, single: bool = True
+) -> Array:
+    """Return an array ``(..., width)``: rows with any leading dimensions, or a `single` row."""
     array = _numbers(value, name, dtype)
-    single = array.ndim == 1
-    if single:
-        array = array.reshape(1, -1)
-    elif array.ndim != 2:
-        raise ArgumentError(f"{name}: got shape {array.shape}; want {_wanted(width)} or one row")
-    _check_width(array, name, width, single)
-    return _converted(array, name, dtype), single
+    if array.ndim < (1 if single else 2):
+        also = " or one row" if single else ""
+        raise ArgumentError(f"{name}: got shape {array.shape}; want {_wanted(width)}{also}")
+    _check_width(array, name, width, array.ndim == 1)
+    return _converted(array, name, dtype)
+
+
+def flat_rows(array: Array) -> Array:
+    """Return a C-contiguous array ``(..., width)`` as rows ``(N, width)``, without a copy."""
+    return array if array.ndim == 2 else array.reshape(-1, array.shape[-1])
+
+
+def flattened(value: Any, name: str, leading: tuple[int, ...]) -> Array:
+    """Return what belongs to rows with these leading dimensions, with one dimension for them."""
+    array = numeric(value, name)
+    if array.shape[: len(leading)] != leading:
+        wanted = f"the leading dimensions {leading} of the rows"
+        raise ArgumentError(f"{name}: got shape {array.shape}; want {wanted}")
+    array = _converted(array, name, array.dtype)
+    return array.reshape(math.prod(leading), *array.shape[len(leading) :])
 
 
 def _wanted(width: int | None) -> str:
@@ -149,7 +162,7 @@ def _wanted(width: int | None) -> str:
 
 
 def _check_width(array: Array, name: str, width: int | None, single: bool = False) -> None:
-    found = array.shape[1]
+    found = array.shape[-1]
     if found == 0:
         raise ArgumentError(f"{name}: got 0 columns; want at least one feature")
     if width is not None and found != width:

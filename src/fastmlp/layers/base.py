@@ -49,13 +49,14 @@ class Layer(Configurable):
 
         Parameters
         ----------
-        x : array_like, shape (N, in) or (in,)
+        x : array_like, shape (..., in)
+            One row, or rows with any leading dimensions.
         training : bool
             ``Dropout`` and ``BatchNorm`` compute something else in training.
 
         Returns
         -------
-        ndarray, shape (N, out) or (out,)
+        ndarray, shape (..., out)
         """
         rows, engine = self._ready(x)
         y: Array = engine.forward(rows, training)
@@ -66,14 +67,14 @@ class Layer(Configurable):
 
         Parameters
         ----------
-        dy : array_like, shape (N, out) or (out,)
+        dy : array_like, shape (..., out)
             Gradient of the loss with respect to this layer's output.
         accumulate : bool
             Add to the parameters' gradients instead of overwriting them.
 
         Returns
         -------
-        ndarray, shape (N, in) or (in,)
+        ndarray, shape (..., in)
 
         Raises
         ------
@@ -218,8 +219,8 @@ class WidthlessLayer(Layer):
 
     def _ready(self, x: Any) -> tuple[Any, Engine]:
         dtype = self._dtype or validation.natural_dtype(x)
-        rows, single = validation.rows_or_row(x, "x", dtype)
-        return rows[0] if single else rows, self._engine_for(rows.shape[1], dtype)
+        array = validation.vectors(x, "x", dtype)
+        return array, self._engine_for(array.shape[-1], dtype)
 
     def _engine_for(self, width: int, dtype: np.dtype[Any]) -> Engine:
         old = self._engine

@@ -84,7 +84,7 @@ class Custom(Join):
         self._shapes = {key: value.shape for key, value in self._arrays("parameters").items()}
         self._places: dict[str, Array] = {}
         self._runner: Runner | None = None
-        self._alone: tuple[list[bool], np.dtype[Any]] = ([], validation.FLOAT32)
+        self._alone: tuple[tuple[int, ...], np.dtype[Any]] = ((), validation.FLOAT32)
 
     @property
     def n_parameters(self) -> int:  # type: ignore[override]
@@ -99,24 +99,26 @@ class Custom(Join):
 
         Parameters
         ----------
-        *inputs : array_like, shape (N, features) or (features,)
+        *inputs : array_like, shape (..., features)
+            The object gets rows ``(N, features)``, whatever the leading dimensions are.
 
         Returns
         -------
-        ndarray, shape (N, out) or (out,)
+        ndarray, shape (..., out)
         """
-        rows, dtype = self._arrays_alike(inputs)
-        self._alone = [one.ndim == 1 for one in rows], dtype
-        tables = [np.atleast_2d(one) for one in rows]
-        if len({len(table) for table in tables}) > 1:
-            shapes = ", ".join(str(one.shape) for one in rows)
+        arrays, dtype = self._arrays_alike(inputs)
+        arrays = [validation.vectors(one, f"input {k}", dtype) for k, one in enumerate(arrays)]
+        self._alone = leading, dtype = arrays[0].shape[:-1], dtype
+        tables = [validation.flat_rows(one) for one in arrays]
+        if any(one.shape[:-1] != leading for one in arrays[1:]):
+            shapes = ", ".join(str(one.shape) for one in arrays)
             raise ArgumentError(
                 f"inputs: got shapes {shapes}; want the same number of rows in each"
             )
         widths = tuple(table.shape[1] for table in tables)
         runner = self._runner = Runner(self, widths, self.width_after(*widths))
         y = runner.forward(tables, True).astype(dtype)
-        return y[0] if self._alone[0][0] else y
+        return y.reshape(*leading, y.shape[1])
 
     def backward(self, dy: Any, accumulate: bool = False) -> Any:
         """Call the object's ``backward``; the parameters' gradients are in its dict ``gradients``.
@@ -133,15 +135,15 @@ class Custom(Join):
         """
         if self._runner is None:
             raise StateError("backward: no forward pass has been made; call forward(x) first")
-        single, dtype = self._alone
-        upstream = np.atleast_2d(validation.real_array(dy, "dy", dtype))
+        leading, dtype = self._alone
+        upstream = validation.flat_rows(validation.vectors(dy, "dy", dtype))
         before = {key: array.copy() for key, array in self._arrays("gradients").items()}
         found, _ = self._runner.backward(upstream)
         if accumulate:
             for key, array in before.items():
                 self.custom.gradients[key] = self.custom.gradients[key] + array
         dx = [np.asarray(one, dtype) for one in found]
-        given = tuple(one[0] if alone else one for one, alone in zip(dx, single, strict=True))
+        given = tuple(one.reshape(*leading, one.shape[1]) for one in dx)
         return given if len(given) > 1 else given[0]
 
     def nodes(self, sources: tuple[int, ...], widths: tuple[int, ...], first: int) -> list[Node]:

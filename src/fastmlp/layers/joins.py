@@ -29,12 +29,12 @@ class Join(Layer):
 
         Parameters
         ----------
-        *inputs : array_like, shape (N, features) or (features,)
-            Two or more, all with the same number of rows.
+        *inputs : array_like, shape (..., features)
+            Two or more, all with the same leading dimensions.
 
         Returns
         -------
-        ndarray, shape (N, out) or (out,)
+        ndarray, shape (..., out)
         """
         rows, dtype = self._arrays_alike(inputs)
         widths = tuple(one.shape[-1] if one.ndim else 1 for one in rows)

@@ -42,11 +42,12 @@ class Loss(Configurable):
 
         Parameters
         ----------
-        scores : array_like, shape (N, C) or (C,)
+        scores : array_like, shape (N, C), (C,) or (..., C)
             The network's output. The loss is computed in float64 if this is float64, else in
             float32.
         y : array_like
-            Targets, as the class describes; for scores of one row, the target of one row.
+            Targets, as the class describes; for scores of one row, the target of one row. Scores
+            with more leading dimensions have targets and weights with the same.
         sample_weight : array_like, shape (N,), optional
 
         Returns
@@ -59,8 +60,13 @@ class Loss(Configurable):
             If shapes, types or values do not fit.
         """
         dtype = validation.natural_dtype(scores, "scores")
-        rows, single = validation.rows_or_row(scores, "scores", dtype)
-        if single:
+        array = validation.vectors(scores, "scores", dtype)
+        rows, leading = validation.flat_rows(array), array.shape[:-1]
+        if len(leading) > 1:
+            y = validation.flattened(y, "y", leading)
+            if sample_weight is not None:
+                sample_weight = validation.flattened(sample_weight, "sample_weight", leading)
+        elif not leading:
             y = validation.numeric(y, "y")
             y = y.reshape(1) if y.size == 1 else y[None]
             if sample_weight is not None:
@@ -68,7 +74,7 @@ class Loss(Configurable):
         target = self.target(y, rows.shape[0], rows.shape[1], dtype)
         weights = validation.sample_weights(sample_weight, rows.shape[0], dtype)
         value, gradient = _core.loss_forward(*self.core_spec(), rows, target, weights)
-        self._gradient = gradient[0] if single else gradient
+        self._gradient = gradient.reshape(array.shape)
         return value
 
     def backward(self) -> Array:

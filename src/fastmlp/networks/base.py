@@ -152,9 +152,9 @@ class Network(_core.Predictor):
         """Return the names of the outputs, for the trainer."""
         return self._engine.outputs
 
-    def matrices(self, x: Any) -> list[Array]:
-        """Check and convert the rows of each input."""
-        return self._engine.matrices(x)
+    def rows(self, x: Any) -> tuple[list[Array], tuple[int, ...]]:
+        """Return the checked rows (N, width) of each input, and their leading dimensions."""
+        return self._engine.rows(x)
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -188,8 +188,9 @@ class Network(_core.Predictor):
 
         Parameters
         ----------
-        x : array_like, shape (N, in_features) or (in_features,)
-            Any real dtype and memory layout; ``N`` may be 0.
+        x : array_like, shape (..., in_features)
+            One row, or rows with any leading dimensions: (N, in_features), or (2, 5, in_features).
+            Any real dtype and memory layout; there may be no rows.
         training : bool
             Whether ``Dropout`` drops elements and ``BatchNorm`` uses the moments of the batch.
         keep : bool
@@ -198,7 +199,7 @@ class Network(_core.Predictor):
 
         Returns
         -------
-        ndarray, shape (N, out_features) or (out_features,)
+        ndarray, shape (..., out_features)
 
         Raises
         ------
@@ -223,14 +224,14 @@ class Network(_core.Predictor):
 
         Parameters
         ----------
-        dy : array_like, shape (N, out_features) or (out_features,)
+        dy : array_like, shape (..., out_features)
             Gradient of the loss with respect to the output of the last forward.
         accumulate : bool
             Add to ``grads`` instead of overwriting them.
 
         Returns
         -------
-        ndarray, shape (N, in_features) or (in_features,)
+        ndarray, shape (..., in_features)
 
         Raises
         ------
@@ -248,6 +249,42 @@ class Network(_core.Predictor):
         [[3.0, 3.0]]
         """
         return self._engine.backward(dy, accumulate)
+
+    def jacobian(self, x: Any) -> Array:
+        """Compute the gradient of every output with respect to the input, for each row.
+
+        All are computed in one forward and one backward pass, over every row once for each output.
+        ``grads``, and what a ``forward`` of the network has saved, stay as they are.
+
+        Parameters
+        ----------
+        x : array_like, shape (..., in_features)
+            One row, or rows with any leading dimensions.
+
+        Returns
+        -------
+        ndarray, shape (..., out_features, in_features)
+            ``J[..., m, n]`` is the derivative of output ``m`` with respect to input ``n``. Lecture
+            notes that write ``(dy/dx)[n, m] = dy_m / dx_n`` mean its transpose.
+
+        Raises
+        ------
+        ArgumentError, ArgumentTypeError
+            If ``x`` does not fit, or the network has several inputs or outputs.
+
+        Notes
+        -----
+        The network is as in ``forward(training=False)``. The object of a ``Custom`` node is called
+        as in any forward and backward pass.
+
+        Examples
+        --------
+        >>> import fastmlp as fm
+        >>> net = fm.Sequential(fm.ReLU(), in_features=3)
+        >>> net.jacobian([1.0, -2.0, 3.0]).tolist()
+        [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+        """
+        return self._engine.jacobian(x)
 
     def _predict_checked(self, x: Any, out: Any) -> Any:
         return self._engine.predict(x, out)

@@ -98,11 +98,11 @@ def histograms(
 
 def _run(net: Network, x: Any, y: Any, loss: Any) -> None:
     """Run forward, and backward if there is a loss, and keep the values of all layers."""
-    rows = net.matrices(x)
+    rows, leading = net.rows(x)
     if len(rows[0]) == 0:
         raise ArgumentError("x: got 0 rows; want 1 or more")
     objective = None if loss is None else Objective(net, loss)
-    targets = [] if objective is None else objective.targets(y, len(rows[0]))
+    targets = [] if objective is None else objective.targets(y, leading)
     ends = net.outputs_named()
     given = net.forward(rows[0] if len(rows) == 1 else rows, keep=True)
     if objective is not None:

@@ -40,7 +40,8 @@ def fit(
     net : Sequential or Graph
         Trained in place.
     x : array_like, shape (N, in_features)
-        At least one row; a dict by name if there are several inputs.
+        At least one row; a dict by name if there are several inputs. With more leading dimensions,
+        ``(2, 5, in_features)``, targets and weights have the same, and there are 10 rows.
     y : array_like
         Targets, as ``loss`` takes them; a dict by name if there are several outputs.
     loss : Loss, or dict of str to Loss

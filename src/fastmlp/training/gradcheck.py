@@ -114,9 +114,12 @@ def gradcheck(
     step = validation.real(eps, "eps", 0.0, low_open=True)
     copied = net.copy(dtype="float64")
     objective = Objective(copied, loss, loss_weights)
-    rows = [array.copy() for array in copied.matrices(x)]
+    rows, leading = copied.rows(x)
+    rows = [array.copy() for array in rows]
     core, count, state = copied.core_net(), copied.step_count, copied.state.copy()
-    targets = objective.targets(y, len(rows[0]))
+    targets = objective.targets(y, leading)
+    if sample_weight is not None and len(leading) > 1:
+        sample_weight = validation.flattened(sample_weight, "sample_weight", leading)
     weights = validation.sample_weights(sample_weight, len(rows[0]), validation.FLOAT64)
 
     def evaluate() -> tuple[float, list[Array]]:

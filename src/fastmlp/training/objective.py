@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -103,10 +104,15 @@ class Objective:
             found[k] = np.zeros((len(targets[k]), 1), self._core.dtype)
         return found
 
-    def targets(self, y: Any, rows: int) -> list[Array]:
-        """Check and convert the targets of all outputs."""
-        widths, dtype = self._core.widths_out, self._core.dtype
+    def targets(self, y: Any, leading: tuple[int, ...]) -> list[Array]:
+        """Check and convert the targets of all outputs, for rows with these leading dimensions."""
+        widths, dtype, rows = self._core.widths_out, self._core.dtype, math.prod(leading)
         values = self._ends.take(y, "y")
+        if len(leading) > 1:
+            values = [
+                check.flattened(value, self._ends.argument("y", k), leading)
+                for k, value in enumerate(values)
+            ]
         if len(values) == 1:
             return [self.losses[0].target(values[0], rows, widths[0], dtype)]
         found = []

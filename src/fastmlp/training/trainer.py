@@ -343,11 +343,13 @@ class Trainer(_core.Stepper):
 
     def checked_data(self, x: Any, y: Any, sample_weight: Any, check_finite: bool = False) -> Data:
         """Check and convert rows, targets and weights for this network and loss."""
-        inputs = self.net.matrices(x)
+        inputs, leading = self.net.rows(x)
         count = len(inputs[0])
         if count == 0:
             raise ArgumentError("x: got 0 rows; want at least one")
-        targets = self._objective.targets(y, count)
+        targets = self._objective.targets(y, leading)
+        if sample_weight is not None and len(leading) > 1:
+            sample_weight = check.flattened(sample_weight, "sample_weight", leading)
         weights = check.sample_weights(sample_weight, count, self.net.dtype)
         if check.flag(check_finite, "check_finite"):
             named = [(array, "x") for array in inputs]
