@@ -21,16 +21,17 @@ from fastmlp.layers.symbol import Symbol
 
 # By the name that a description and a model file use.
 LAYERS: Mapping[str, type[Layer]] = {
-    "Linear": Linear,
     **ACTIVATIONS,
-    "Softmax": Softmax,
-    "Dropout": Dropout,
-    "Maxout": Maxout,
-    **{kind.__name__: kind for kind in (LayerNorm, BatchNorm, products.Parameter)},
-    **{kind.__name__: kind for kind in (Add, Multiply, Maximum, Concat, Copy)},
-    **{kind.__name__: kind for kind in (MatMul, Square, Sum)},
+    **{
+        kind.__name__: kind
+        for kind in (
+            *(Linear, Softmax, Dropout, Maxout, LayerNorm, BatchNorm, products.Parameter),
+            *(Add, Multiply, Maximum, Concat, Copy, MatMul, Square, Sum),
+        )
+    },
 }
 
+# What `fastmlp` exports too.
 __all__ = [
     "Add",
     "BatchNorm",
