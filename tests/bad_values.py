@@ -180,6 +180,7 @@ NEEDED = {
     "Maxout": {"pieces": 2},
     "LayerNorm": {"features": 4},
     "BatchNorm": {"features": 4},
+    "Scale": {"features": 4},
     "Parameter": {"shape": 3},
     "ExponentialLR": {"gamma": 0.5},
     "OneCycleLR": {"max_lr": 0.1},

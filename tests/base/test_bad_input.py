@@ -235,7 +235,7 @@ def test_calls(world, entry, argument, label, value):
 
 
 # Layers that have no defaults.
-NEEDY = (fm.Linear, fm.Maxout, fm.LayerNorm, fm.BatchNorm)
+NEEDY = (fm.Linear, fm.Maxout, fm.LayerNorm, fm.BatchNorm, fm.Scale)
 
 
 @pytest.mark.parametrize("make", [
@@ -243,6 +243,7 @@ NEEDY = (fm.Linear, fm.Maxout, fm.LayerNorm, fm.BatchNorm)
     lambda: fm.Linear(WIDTH, CLASSES),
     lambda: fm.LayerNorm(WIDTH),
     lambda: fm.BatchNorm(WIDTH),
+    lambda: fm.Scale(WIDTH),
     *(kind for kind in LAYERS.values() if kind.n_inputs == (1, 1) and kind not in NEEDY),
 ])  # fmt: skip
 def test_backward_wants_a_forward(make):

@@ -37,6 +37,7 @@ RIGHT = {
         node("layer_norm"),
         node("batch_norm"),
         node("custom", sizes=(0,)),
+        node("scale"),
     ]
 }
 

@@ -16,6 +16,7 @@ from fastmlp.layers.linear import Linear
 from fastmlp.layers.maxout import Maxout
 from fastmlp.layers.norm import BatchNorm, LayerNorm
 from fastmlp.layers.products import MatMul, Square, Sum
+from fastmlp.layers.scale import Scale
 from fastmlp.layers.softmax import Softmax
 from fastmlp.layers.symbol import Symbol
 
@@ -25,7 +26,7 @@ LAYERS: Mapping[str, type[Layer]] = {
     **{
         kind.__name__: kind
         for kind in (
-            *(Linear, Softmax, Dropout, Maxout, LayerNorm, BatchNorm, products.Parameter),
+            *(Linear, Softmax, Dropout, Maxout, LayerNorm, BatchNorm, Scale, products.Parameter),
             *(Add, Multiply, Maximum, Concat, Copy, MatMul, Square, Sum),
         )
     },
@@ -48,6 +49,7 @@ __all__ = [
     "Maxout",
     "Multiply",
     "Parameter",
+    "Scale",
     "Softmax",
     "Square",
     "Sum",

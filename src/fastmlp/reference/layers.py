@@ -21,6 +21,7 @@ __all__ = [
     "Dropout",
     "Layer",
     "Linear",
+    "Scale",
     "Sequential",
     "Softmax",
     "Square",
@@ -183,6 +184,46 @@ class Dropout(Layer):
 
     def backward(self, dy: ArrayLike) -> Array:
         return as_float(dy) * self.factor
+
+
+class Scale(Layer):
+    """``y = x gain + shift``; backward: ``dgain = sum(dy x)``, ``dshift = sum(dy)`` over the rows.
+
+    Parameters
+    ----------
+    gain : array-like (features,)
+    shift : array-like (features,), or None
+
+    Examples
+    --------
+    >>> Scale([2.0, 3.0], [0.0, 1.0]).forward([[1.0, 1.0]])
+    array([[2., 4.]])
+    """
+
+    def __init__(self, gain: ArrayLike, shift: ArrayLike | None = None) -> None:
+        self.gain = np.array(gain, dtype=np.float64)
+        self.shift = None if shift is None else np.array(shift, dtype=np.float64)
+        self.dgain = np.zeros_like(self.gain)
+        self.dshift = None if self.shift is None else np.zeros_like(self.shift)
+
+    @property
+    def params(self) -> list[Array]:
+        return [self.gain] if self.shift is None else [self.gain, self.shift]
+
+    @property
+    def grads(self) -> list[Array]:
+        return [self.dgain] if self.dshift is None else [self.dgain, self.dshift]
+
+    def forward(self, x: ArrayLike, training: bool = False) -> Array:
+        self.x = as_float(x)
+        return as_float(self.x * self.gain + (0.0 if self.shift is None else self.shift))
+
+    def backward(self, dy: ArrayLike) -> Array:
+        dy = as_float(dy)
+        self.dgain[...] = (dy * self.x).sum(axis=0)
+        if self.dshift is not None:
+            self.dshift[...] = dy.sum(axis=0)
+        return as_float(dy * self.gain)
 
 
 class Sum(Layer):
