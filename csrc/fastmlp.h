@@ -51,7 +51,8 @@ typedef int (*fm_poll)(void *context);
 /* Arrays of pointers have one for each input, or output: x[k] is (rows, width of input k), y[k] (rows, width of output
    k), and so are the gradients dx[k] and dy[k]. */
 
-/* FM_BAD_ARGUMENT for fewer than 0 rows, and for a network with nodes of the caller's whose function has not been set. */
+/* FM_BAD_INDEX where an input is to name a row of a table and does not; nothing that the call has computed counts then.
+   FM_BAD_ARGUMENT for fewer than 0 rows, and for a network with nodes of the caller's whose function has not been set. */
 
 /* y = net(x). Keeps nothing; any number of threads may call it at once. `poll` may be NULL; FM_INTERRUPTED after it said
    stop. Where another thread updates parameters meanwhile, it tries again for a millisecond, then FM_IN_USE: *y is never

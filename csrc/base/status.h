@@ -11,7 +11,8 @@ typedef enum {
     FM_INTERRUPTED, /* stopped by the poll function; the last finished step stands */
     FM_IN_USE,      /* by another thread */
     FM_LOST,        /* its user stayed behind when the process was forked */
-    FM_BAD_LABEL    /* a label that is no class; the last finished step stands */
+    FM_BAD_LABEL,   /* a label that is no class; the last finished step stands */
+    FM_BAD_INDEX    /* an input that is no row of a table; the last finished step stands */
 } fm_status;
 
 typedef enum { FM_F32 = 0, FM_F64 = 1 } fm_dtype;

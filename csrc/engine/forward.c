@@ -54,8 +54,8 @@ static fm_status forward(fm_net *net, int64_t rows, const void *const *x, int tr
     const int later = fm_schedule_threads(net, rows, FM_WORK_BACKWARD, 1);
     if (fm_workspace_reserve(&net->workspace, net, FM_FORWARD, rows, threads > later ? threads : later) != FM_OK)
         return FM_NO_MEMORY;
-    _Atomic int stop = 0;
-    fm_forward_call call = {.of = {net, &net->workspace, fm_tables_in_use(), &stop},
+    _Atomic int stop = 0, fault = FM_OK;
+    fm_forward_call call = {.of = {net, &net->workspace, fm_tables_in_use(), &stop, &fault},
                             .rows = rows,
                             .training = training,
                             .keeps = 1,
@@ -66,6 +66,7 @@ static fm_status forward(fm_net *net, int64_t rows, const void *const *x, int tr
     if (training && net->n_state > 0) fm_net_begin_update(net); /* of running moments */
     fm_forward_all(&call, threads);
     fm_net_end_update(net);
+    if (atomic_load(&fault) != FM_OK) return (fm_status)atomic_load(&fault);
     if (atomic_load(&stop)) return FM_INTERRUPTED;
     net->saved_rows = rows;
     net->saved_training = training;

@@ -75,6 +75,7 @@ typedef struct {
     void *pack, *scratch, *temporary; /* pack: for engine/product.h */
     int64_t temporary_width;          /* distance of its rows */
     _Atomic int *stop;                /* non-zero: leave early, nothing will be used */
+    _Atomic int *fault;               /* the status of an operation that cannot go on; FM_OK at first */
     void (*poll)(void *context);      /* to be called every few milliseconds; or NULL */
     void *poll_context;
     double *waited; /* seconds that this thread has spent on its caller's business */
@@ -163,6 +164,12 @@ static inline void *fm_element(const fm_run *run, const void *base, int64_t elem
 }
 
 static inline int fm_stopped(const fm_run *run) { return atomic_load_explicit(run->stop, memory_order_relaxed); }
+
+/* For an operation that cannot go on: all threads leave early, and the call returns this status. */
+static inline void fm_fail(const fm_run *run, fm_status status) {
+    atomic_store(run->fault, status);
+    atomic_store(run->stop, 1);
+}
 
 static inline void fm_poll_now_and_then(const fm_run *run) {
     if (run->poll != NULL) run->poll(run->poll_context);

@@ -16,6 +16,7 @@ typedef struct {
     void *poll_context;
     uint64_t count;   /* of the network's updates */
     _Atomic int stop; /* a status */
+    _Atomic int fault;
 } predict_call;
 
 /* The value of a source for the block of rows that begins at `row`. */
@@ -88,7 +89,7 @@ typedef struct {
 
 static fm_status predict_blocks(fm_net *net, const fm_workspace *workspace, const request *r, int64_t block,
                                 uint64_t count, int threads) {
-    predict_call call = {.of = {net, workspace, fm_tables_in_use(), &call.stop},
+    predict_call call = {.of = {net, workspace, fm_tables_in_use(), &call.stop, &call.fault},
                          .rows = r->rows,
                          .block = block,
                          .x = r->x,
@@ -97,15 +98,20 @@ static fm_status predict_blocks(fm_net *net, const fm_workspace *workspace, cons
                          .poll_context = r->poll_context,
                          .count = count};
     fm_parallel(threads, predict_task, &call);
-    return (fm_status)atomic_load(&call.stop);
+    const int fault = atomic_load(&call.fault);
+    return (fm_status)(fault != FM_OK ? fault : atomic_load(&call.stop));
 }
 
 /* The caller's nodes see all rows at once. */
 static fm_status predict_whole(fm_net *net, const fm_workspace *workspace, const request *r, int threads) {
-    _Atomic int stop = 0;
-    fm_forward_call call = {
-        .of = {net, workspace, fm_tables_in_use(), &stop}, .rows = r->rows, .step = net->step, .x = r->x, .y = r->y};
+    _Atomic int stop = 0, fault = FM_OK;
+    fm_forward_call call = {.of = {net, workspace, fm_tables_in_use(), &stop, &fault},
+                            .rows = r->rows,
+                            .step = net->step,
+                            .x = r->x,
+                            .y = r->y};
     fm_forward_all(&call, threads);
+    if (atomic_load(&fault) != FM_OK) return (fm_status)atomic_load(&fault);
     return atomic_load(&stop) ? FM_INTERRUPTED : FM_OK;
 }
 

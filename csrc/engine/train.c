@@ -20,6 +20,7 @@ typedef struct {
     const fm_epoch *epoch;
     fm_tables tables;
     _Atomic int stop, regroup;           /* stop: 1 when it was raised in phase A, 2 in phase B */
+    _Atomic int fault;                   /* a status, of an operation that stopped the run */
     _Atomic int never;                   /* the stop flag of what must finish */
     _Atomic int64_t wrong_label;         /* one that is no class and stopped the run; 0: none */
     int64_t next_row;                    /* of the step that comes next */
@@ -206,7 +207,7 @@ static int one_step(training_thread *t, int64_t first) {
 
 static training_thread thread_of(training *run, fm_worker *self) {
     const fm_trainer *trainer = run->trainer;
-    const fm_walk_of_call of = {trainer->net, &trainer->workspace, run->tables, &run->stop};
+    const fm_walk_of_call of = {trainer->net, &trainer->workspace, run->tables, &run->stop, &run->fault};
     training_thread t = {
         .run = run,
         .walk = fm_walk_new(&of, self),
@@ -284,6 +285,7 @@ static fm_status train(fm_trainer *trainer, const fm_epoch *epoch, double *loss,
     *steps = run.steps;
     *loss = run.wrong_label != 0 ? (double)run.wrong_label : run.mean_loss + run.sum_loss + run.penalty;
     if (run.wrong_label != 0) return FM_BAD_LABEL;
+    if (atomic_load(&run.fault) != FM_OK) return (fm_status)atomic_load(&run.fault);
     return atomic_load(&run.stop) ? FM_INTERRUPTED : FM_OK;
 }
 

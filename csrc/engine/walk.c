@@ -16,6 +16,7 @@ fm_walk fm_walk_new(const fm_walk_of_call *call, fm_worker *worker) {
                 .temporary = workspace->temporary,
                 .temporary_width = workspace->temporary_width,
                 .stop = call->stop,
+                .fault = call->fault,
                 .waited = &worker->waited,
                 .custom = net->custom,
                 .custom_context = net->custom_context},

@@ -19,7 +19,7 @@ typedef struct {
     const fm_net *net;
     const fm_workspace *workspace;
     fm_tables tables;
-    _Atomic int *stop;
+    _Atomic int *stop, *fault;
 } fm_walk_of_call;
 
 fm_walk fm_walk_new(const fm_walk_of_call *call, fm_worker *worker);

@@ -5,6 +5,9 @@ cdef int check(fm_status status) except -1:
         return 0
     if status == FM_NO_MEMORY:
         raise OutOfMemoryError("not enough memory for this call; nothing was changed")
+    if status == FM_BAD_INDEX:
+        raise ArgumentError("x: got a value that is no row of an Embedding's table; want whole "
+                            "numbers from 0 to num_embeddings - 1")
     raise ArgumentError(f"the core refused its arguments (status {<int>status})")
 
 

@@ -13,6 +13,7 @@ cdef extern from "fastmlp.h" nogil:
         FM_IN_USE
         FM_LOST
         FM_BAD_LABEL
+        FM_BAD_INDEX
 
     ctypedef enum fm_dtype:
         FM_F32
