@@ -181,6 +181,7 @@ NEEDED = {
     "LayerNorm": {"features": 4},
     "BatchNorm": {"features": 4},
     "Scale": {"features": 4},
+    "Embedding": {"num_embeddings": 5, "embedding_dim": 2},
     "Parameter": {"shape": 3},
     "ExponentialLR": {"gamma": 0.5},
     "OneCycleLR": {"max_lr": 0.1},

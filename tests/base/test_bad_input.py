@@ -235,7 +235,7 @@ def test_calls(world, entry, argument, label, value):
 
 
 # Layers that have no defaults.
-NEEDY = (fm.Linear, fm.Maxout, fm.LayerNorm, fm.BatchNorm, fm.Scale)
+NEEDY = (fm.Linear, fm.Maxout, fm.LayerNorm, fm.BatchNorm, fm.Scale, fm.Embedding)
 
 
 @pytest.mark.parametrize("make", [

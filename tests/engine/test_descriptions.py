@@ -38,6 +38,7 @@ RIGHT = {
         node("batch_norm"),
         node("custom", sizes=(0,)),
         node("scale"),
+        node("embedding", fan_out=2 * WIDTH, sizes=(5,)),
     ]
 }
 

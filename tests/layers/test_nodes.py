@@ -54,36 +54,6 @@ def test_norms_match_the_reference(kind, training, dtype, shape):
         np.testing.assert_allclose(ours.running_var, twin.running_var, **room)
 
 
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("shape", [(2, 1), (3, 17), (40, 64), (1500, 9)])
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.usefixtures("isa", "threads")
-def test_scale_is_its_twin(bias, dtype, shape):
-    ours = fm.Scale(shape[1], bias=bias, dtype=dtype)
-    values = [draw(shape[1], seed=1), draw(shape[1], seed=2)][: 1 + bias]
-    for view, value in zip(ours.parameters().values(), values, strict=True):
-        view[...] = value
-    twin = ref.Scale(*ours.parameters().values())
-    x, dy = draw(*shape, seed=5, dtype=dtype), draw(*shape, seed=6, dtype=dtype)
-    room = {"rtol": DTYPES[dtype], "atol": DTYPES[dtype] * np.sqrt(shape[0])}
-    np.testing.assert_allclose(ours.forward(x), twin.forward(x), **room)
-    np.testing.assert_allclose(ours.backward(dy), twin.backward(dy), **room)
-    for gradient, name in zip(twin.grads, ("dgain", "dshift"), strict=False):
-        np.testing.assert_allclose(getattr(ours, name), gradient, **room)
-
-
-def scaled(dtype="float64", seed=0):
-    return fm.Sequential(
-        fm.Scale(6), fm.Linear(6, 8), fm.ReLU(), fm.Scale(8, bias=False), fm.Linear(8, 3),
-        dtype=dtype, seed=seed)  # fmt: skip
-
-
-@pytest.mark.usefixtures("isa", "threads")
-def test_a_network_with_scales_has_right_gradients():
-    errors = fm.gradcheck(scaled(), fm.CrossEntropyLoss(), draw(30, 6), np.arange(30) % 3)
-    assert errors < 1e-6, errors.table()
-
-
 def normed(dtype="float64", seed=0):
     return fm.Sequential(
         fm.Linear(6, 8), fm.BatchNorm(8), fm.ReLU(), fm.Linear(8, 8), fm.LayerNorm(8), fm.Tanh(),

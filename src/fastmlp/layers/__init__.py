@@ -10,6 +10,7 @@ from fastmlp.layers.activations import ACTIVATIONS as ACTIVATIONS
 from fastmlp.layers.base import Layer
 from fastmlp.layers.custom import Custom
 from fastmlp.layers.dropout import Dropout
+from fastmlp.layers.embedding import Embedding
 from fastmlp.layers.inputs import Input, Parameter
 from fastmlp.layers.joins import Add, Concat, Copy, Maximum, Multiply
 from fastmlp.layers.linear import Linear
@@ -20,16 +21,13 @@ from fastmlp.layers.scale import Scale
 from fastmlp.layers.softmax import Softmax
 from fastmlp.layers.symbol import Symbol
 
+_ALONE = (Linear, Softmax, Dropout, Maxout, LayerNorm, BatchNorm, Scale, Embedding)
+_IN_GRAPHS = (products.Parameter, Add, Multiply, Maximum, Concat, Copy, MatMul, Square, Sum)
+
 # By the name that a description and a model file use.
 LAYERS: Mapping[str, type[Layer]] = {
     **ACTIVATIONS,
-    **{
-        kind.__name__: kind
-        for kind in (
-            *(Linear, Softmax, Dropout, Maxout, LayerNorm, BatchNorm, Scale, products.Parameter),
-            *(Add, Multiply, Maximum, Concat, Copy, MatMul, Square, Sum),
-        )
-    },
+    **{kind.__name__: kind for kind in (*_ALONE, *_IN_GRAPHS)},
 }
 
 # What `fastmlp` exports too.
@@ -40,6 +38,7 @@ __all__ = [
     "Copy",
     "Custom",
     "Dropout",
+    "Embedding",
     "Input",
     "Layer",
     "LayerNorm",

@@ -19,6 +19,7 @@ from .rng import dropout_mask
 __all__ = [
     "Activation",
     "Dropout",
+    "Embedding",
     "Layer",
     "Linear",
     "Scale",
@@ -224,6 +225,44 @@ class Scale(Layer):
         if self.dshift is not None:
             self.dshift[...] = dy.sum(axis=0)
         return as_float(dy * self.gain)
+
+
+class Embedding(Layer):
+    """Rows of a table: ``y[i] = W[x[i]]``, for each column of row numbers ``x``.
+
+    Backward: ``dW[r]`` sums ``dy`` over the places where ``x`` is ``r``; ``dx`` is 0.
+
+    Parameters
+    ----------
+    W : array-like (num_embeddings, embedding_dim)
+
+    Examples
+    --------
+    >>> Embedding([[0.0, 1.0], [2.0, 3.0]]).forward([[1.0], [0.0]])
+    array([[2., 3.],
+           [0., 1.]])
+    """
+
+    def __init__(self, W: ArrayLike) -> None:
+        self.W = np.array(W, dtype=np.float64)
+        self.dW = np.zeros_like(self.W)
+
+    @property
+    def params(self) -> list[Array]:
+        return [self.W]
+
+    @property
+    def grads(self) -> list[Array]:
+        return [self.dW]
+
+    def forward(self, x: ArrayLike, training: bool = False) -> Array:
+        self.x = as_float(x).astype(np.int64)
+        return as_float(self.W[self.x].reshape(len(self.x), self.x.shape[1] * self.W.shape[1]))
+
+    def backward(self, dy: ArrayLike) -> Array:
+        self.dW[...] = 0.0
+        np.add.at(self.dW, self.x, as_float(dy).reshape(*self.x.shape, self.W.shape[1]))
+        return np.zeros(self.x.shape)
 
 
 class Sum(Layer):
