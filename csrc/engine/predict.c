@@ -14,9 +14,9 @@ typedef struct {
     void *const *y;
     fm_poll poll;
     void *poll_context;
-    uint64_t count;   /* of the network's updates */
-    _Atomic int stop; /* a status */
-    _Atomic int fault;
+    uint64_t count;            /* of the network's updates */
+    _Atomic int stop;          /* a status */
+    _Atomic int failed, fault; /* an operation has, and why; seen by `stop` only between blocks, alike by all threads */
 } predict_call;
 
 /* The value of a source for the block of rows that begins at `row`. */
@@ -59,6 +59,7 @@ static void predict_block(const predict_call *call, fm_walk *walk, int64_t row, 
 /* Blocks take milliseconds at most, so the calling thread asks after each but the last. */
 static void ask_to_go_on(predict_call *call, const fm_walk *walk) {
     if (walk->worker->index != 0) return;
+    if (atomic_load(&call->fault) != FM_OK) atomic_store(&call->stop, atomic_load(&call->fault));
     if (fm_seqlock_begin_read(&walk->net->updates) != call->count) atomic_store(&call->stop, FM_IN_USE);
     if (call->poll != NULL && call->poll(call->poll_context)) atomic_store(&call->stop, FM_INTERRUPTED);
 }
@@ -89,7 +90,7 @@ typedef struct {
 
 static fm_status predict_blocks(fm_net *net, const fm_workspace *workspace, const request *r, int64_t block,
                                 uint64_t count, int threads) {
-    predict_call call = {.of = {net, workspace, fm_tables_in_use(), &call.stop, &call.fault},
+    predict_call call = {.of = {net, workspace, fm_tables_in_use(), &call.failed, &call.fault},
                          .rows = r->rows,
                          .block = block,
                          .x = r->x,
