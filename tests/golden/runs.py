@@ -96,6 +96,10 @@ RUNS = {
     "counts": Run(
         lambda: dense(8, 257, 3, between=fm.Softplus), 64, 64,
         fm.PoissonNLLLoss(reduction="sum"), fm.Adam(lr=1e-3), weighted=True, epochs=5),
+    "scales and a table": Run(
+        lambda: [fm.Scale(13), fm.Linear(13, 6), fm.Step(), fm.Embedding(2, 5, columns=6),
+                 fm.Scale(30, bias=False), fm.Linear(30, 4)], 110, 50,
+        fm.MSELoss(), fm.Adam(lr=0.01), (fm.L2(1e-3),)),
     "every join and norm": Run(
         every_join, 130, 60, fm.MSELoss(), fm.Adam(lr=1e-2), (fm.L2(1e-4),)),
 }  # fmt: skip
