@@ -1,0 +1,42 @@
+"""The lecture's scripts as notebooks: made by jupytext, and run from beginning to end."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+jupytext = pytest.importorskip("jupytext")
+from examples.lecture import notebooks  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+NAMES = [script.stem for script in notebooks.SCRIPTS]
+
+
+@pytest.mark.parametrize("script", notebooks.SCRIPTS, ids=NAMES)
+def test_every_script_is_a_notebook(script, tmp_path):
+    path = notebooks.write(script, tmp_path)
+    first, *cells = jupytext.read(path).cells
+    assert first.cell_type == "markdown"
+    assert first.source.startswith("# ")
+    assert cells
+    for cell in cells:
+        assert cell.cell_type == "code"
+        compile(cell.source, script.name, "exec")
+    if not script.stem.endswith("_bare"):
+        assert sum(cell.source == "main()" for cell in cells) == 1
+
+
+@pytest.mark.scripts
+@pytest.mark.parametrize("name", NAMES)
+def test_notebooks_run(name, tmp_path):
+    pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    # In a process of its own: the warnings of what runs the kernel are not judged here.
+    command = [sys.executable, "-m", "examples.lecture.notebooks", str(tmp_path), name, "--run"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=300)
+    cells = jupytext.read(tmp_path / f"{name}.ipynb").cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    assert any(output.get("name") == "stdout" for output in outputs)
