@@ -60,12 +60,12 @@ class Entry:
 
 
 def _forward(w: Any, x: Array) -> list[Any]:
-    y = harness.twin_net(w.net).forward(x.reshape(-1, x.shape[-1]))
+    y = harness.net_reference(w.net).forward(x.reshape(-1, x.shape[-1]))
     return [y.reshape(*x.shape[:-1], CLASSES)]
 
 
 def _backward(w: Any, dy: Array) -> list[Any]:
-    twin = harness.twin_net(w.net)
+    twin = harness.net_reference(w.net)
     twin.forward(X)
     dx = twin.backward(dy)
     return [dx, ref.flatten(twin.grads)]
@@ -318,7 +318,7 @@ def _twin_loss(given: str) -> Callable[[Any, Array], list[Any]]:
         data = _data(w, given, value)
         y = data.pop("y")
         single = np.ndim(data["scores"]) == 1
-        twin = harness.twin_loss(w.loss)
+        twin = harness.loss_reference(w.loss)
         loss = twin.forward(np.atleast_2d(data["scores"]), y[None] if single else y,
                             data["sample_weight"])  # fmt: skip
         return [loss, twin.backward().reshape(np.shape(data["scores"]))]

@@ -46,12 +46,14 @@ class Training:
 
     def state(self) -> list[bytes]:
         own = self.trainer.state_dict()
-        return bits(self.net.params, self.net.grads, *own.pop("slots"), own.pop("powers"), repr(own))
+        return bits(
+            self.net.params, self.net.grads, *own.pop("slots"), own.pop("powers"), repr(own)
+        )
 
     def twin(self) -> ref.Trainer:
         """The reference's trainer, after the same step."""
-        net, loss = harness.twin_net(self._net()), harness.twin_loss(self.loss)
-        found = ref.Trainer(net, loss, harness.twin_optimizer(self.optimizer))
+        net, loss = harness.net_reference(self._net()), harness.loss_reference(self.loss)
+        found = ref.Trainer(net, loss, harness.optimizer_reference(self.optimizer))
         found.step(X, self.good_y)
         return found
 

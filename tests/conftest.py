@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +15,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The tests of the command line import houses.py by this name.
-sys.path.insert(0, str(Path(__file__).parent))
 pytest.register_assert_rewrite("tests.harness")
 
 from tests import harness  # noqa: E402

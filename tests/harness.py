@@ -1,5 +1,5 @@
 """What the tests of the core share: cases from its registries, awkward shapes, guarded arrays,
-the rule by which results are compared, and NumPy twins of whole networks.
+the rule by which results are compared, and the NumPy reference of whole networks.
 
 The rule of comparison (`check`): a result may differ from the float64 reference by
 ``tolerance * magnitude``, plus the smallest subnormal, the spacing of numbers near 0.
@@ -184,7 +184,7 @@ def parameter_choices(row):
     return [defaults, tuple(0.3 + 1.7 * value for value in defaults)] if defaults else [()]
 
 
-def twin_layer(layer, index, width, seed):
+def layer_reference(layer, index, width, seed):
     """The reference's copy of a public layer."""
     node = layer.node((-1,), (width,))
     if node.op == "linear":
@@ -195,20 +195,20 @@ def twin_layer(layer, index, width, seed):
     return ref.Softmax() if node.op == "softmax" else ref.Dropout(node.params[0], seed, index)
 
 
-def twin_net(net):
+def net_reference(net):
     """The reference's copy of a public network, with its parameters."""
     width, layers = net.in_features, []
     for index, layer in enumerate(net):
-        layers.append(twin_layer(layer, index, width, net.seed))
+        layers.append(layer_reference(layer, index, width, net.seed))
         width = layer.width_after(width)
     return ref.Sequential(*layers)
 
 
-def twin_loss(loss):
+def loss_reference(loss):
     return ref.LOSSES[type(loss).__name__](**loss.arguments())
 
 
-def twin_optimizer(optimizer, net=None):
+def optimizer_reference(optimizer, net=None):
     """The reference's optimizer; with the groups that it has in a network."""
     kind, values = optimizer.core_spec()
     row = _core.optimizers()[kind]
@@ -228,5 +228,5 @@ def reference_optimizer(row, values, lr):
     return ref.OPTIMIZERS[row["name"]](lr=lr, **dict(zip(names, values, strict=True)))
 
 
-def twin_penalty(penalty):
+def penalty_reference(penalty):
     return ref.PENALTIES[type(penalty).__name__](**penalty.arguments())

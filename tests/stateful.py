@@ -57,7 +57,7 @@ def joined(**options: Any) -> fm.Network:
 KINDS = {"chain": chain, "normed": normed, "joined": joined}
 
 
-class JoinedTwin:
+class JoinedReference:
     """The reference's copy of ``joined``."""
 
     def __init__(self, linears: list[Any]) -> None:
@@ -102,8 +102,8 @@ class Model:
         if self.kind == "normed":
             return None
         if self.kind == "joined":
-            return JoinedTwin(self.linears())
-        twin = harness.twin_net(self.net)
+            return JoinedReference(self.linears())
+        twin = harness.net_reference(self.net)
         twin.layers[2].step = self.net.step_count
         return twin
 

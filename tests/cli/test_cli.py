@@ -21,10 +21,10 @@ from fastmlp.io.model import FORMAT_VERSION, RESERVED_KEY
 pytest.importorskip("click")
 pytest.importorskip("matplotlib")
 pytest.importorskip("sklearn")
-pytest.importorskip("houses")  # skips where pandas is missing
+pytest.importorskip("tests.houses")  # skips where pandas is missing
 
 import pandas as pd
-from houses import one_error_line
+from tests.houses import one_error_line
 
 from fastmlp.cli.info import MOST_COLUMNS
 from fastmlp.tabular import Encoder, TableDescription, TableModel

@@ -20,9 +20,9 @@ from fastmlp.io import checkpoint, inspect
 pytest.importorskip("click")
 pytest.importorskip("matplotlib")
 pytest.importorskip("sklearn")
-pytest.importorskip("houses")  # skips where pandas is missing
+pytest.importorskip("tests.houses")  # skips where pandas is missing
 
-from houses import houses, one_error_line, write
+from tests.houses import houses, one_error_line, write
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 

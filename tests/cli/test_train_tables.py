@@ -16,10 +16,10 @@ import pytest
 pytest.importorskip("click")
 pytest.importorskip("matplotlib")
 pytest.importorskip("sklearn")
-pytest.importorskip("houses")  # skips where pandas is missing
+pytest.importorskip("tests.houses")  # skips where pandas is missing
 
 import pandas as pd
-from houses import QUICK, houses, one_error_line, write
+from tests.houses import QUICK, houses, one_error_line, write
 
 from fastmlp import tabular
 from fastmlp.cli import main

@@ -7,7 +7,7 @@ import inspect
 from importlib import resources
 
 import pytest
-import typed_script
+from tests import typed_script
 
 from fastmlp import _core
 from fastmlp.layers import activations

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 
-import harness
 import numpy as np
 import pytest
+from tests import harness
 
 import fastmlp as fm
 

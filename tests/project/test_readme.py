@@ -10,8 +10,6 @@ import doctest
 import importlib
 import pkgutil
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -64,14 +62,17 @@ def test_links_within_the_repository_lead_somewhere(page):
         assert (page.parent / target).exists(), f"{page_name(page)} links to {target}"
 
 
-def test_the_first_command_prints_what_the_readme_shows(tmp_path):
+def test_the_first_command_prints_what_the_readme_shows(tmp_path, monkeypatch, capsys):
+    """.ci/run gives the command itself to a new shell."""
     pytest.importorskip("sklearn")
     pytest.importorskip("rich")
     if fastmlp.show_config()["isa"] == "portable":
         pytest.skip("the numbers are those of instruction sets with fused multiply-add")
-    command = [sys.executable, "-m", "fastmlp", "train", "digits"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
-    printed = {" ".join(line.split()) for line in done.stdout.splitlines()}
+    monkeypatch.chdir(tmp_path)
+    from fastmlp.cli import main
+
+    assert main(["train", "digits"]) == 0
+    printed = {" ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
     for line in next(blocks(README, "text"))[1].splitlines():
         assert " ".join(line.split()) in printed, line
     assert {path.name for path in tmp_path.iterdir()} == {"digits.safetensors", "digits.png"}

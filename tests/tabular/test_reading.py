@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("pandas")
 
 import pandas as pd
-from houses import houses, write
+from tests.houses import houses, write
 
 from fastmlp.base.errors import ArgumentTypeError, MissingPackageError
 from fastmlp.tabular.reading import TableError, frame_of, read_table

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("pandas")
 
 import pandas as pd
-from houses import houses, write
+from tests.houses import houses, write
 
 import fastmlp as fm
 from fastmlp import tabular

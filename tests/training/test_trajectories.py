@@ -13,11 +13,11 @@ from tests.harness import (
     OPTIMIZERS,
     check,
     generator,
+    loss_reference,
+    net_reference,
+    optimizer_reference,
+    penalty_reference,
     same_bits,
-    twin_loss,
-    twin_net,
-    twin_optimizer,
-    twin_penalty,
 )
 
 import fastmlp as fm
@@ -91,8 +91,10 @@ def batch(step, x, y, weight):
 
 def follow(net, loss, optimizer, penalties=(), weighted=False):
     """Compare every step with the reference's."""
-    twins = twin_net(net), twin_loss(loss), twin_optimizer(optimizer, net)
-    theirs = ref.Trainer(*twins, [twin_penalty(p) for p in penalties], optimizer.clip_norm or 0.0)
+    twins = net_reference(net), loss_reference(loss), optimizer_reference(optimizer, net)
+    theirs = ref.Trainer(
+        *twins, [penalty_reference(p) for p in penalties], optimizer.clip_norm or 0.0
+    )
     ours = fm.Trainer(net, loss, optimizer, penalty=list(penalties))
     x, y = data(loss)
     weight = generator("weight").uniform(size=ROWS) if weighted else None
@@ -148,10 +150,10 @@ def test_fit(shuffle, threads):
     penalties = [fm.L2(1e-3)]
     net, (x, y) = network(fm.Dropout(0.2)), data(loss)
     weight = generator("weight").uniform(size=ROWS)
-    twin = twin_net(net)
+    twin = net_reference(net)
     expected = ref.fit(
-        twin, x, y, loss=twin_loss(loss), optimizer=twin_optimizer(optimizer), epochs=5,
-        batch_size=7, penalties=[twin_penalty(p) for p in penalties], clip_norm=0.5,
+        twin, x, y, loss=loss_reference(loss), optimizer=optimizer_reference(optimizer), epochs=5,
+        batch_size=7, penalties=[penalty_reference(p) for p in penalties], clip_norm=0.5,
         sample_weight=weight, shuffle=shuffle, seed=9,
     )  # fmt: skip
     history = fm.fit(net, x, y, loss=loss, optimizer=optimizer, epochs=5, batch_size=7,
@@ -170,7 +172,7 @@ def test_settings_of_each_step(optimizer, threads):
     steps = {name: np.linspace(*ends, 5) for name, ends in {
         "lrs": (0.02, 0.01), "weight_decays": (0.5, 0.0), "dropouts": (0.0, 2.5),
         "label_smoothings": (0.4, 0.0)}.items()}  # fmt: skip
-    theirs = ref.Trainer(twin_net(net), twin_loss(loss), twin_optimizer(optimizer))
+    theirs = ref.Trainer(net_reference(net), loss_reference(loss), optimizer_reference(optimizer))
     order = generator("order").permutation(ROWS)
     expected = [value for _, value in theirs.epoch(x, y, order, 5, **steps)]
     ours, losses = fm.Trainer(net, loss, optimizer), np.empty((5, 2))
@@ -222,7 +224,7 @@ def torch_optimizer(torch, optimizer, net):
 
 def torch_groups(optimizer, net):
     """One of PyTorch's param_groups for each array; one that is frozen gets no gradient."""
-    twin, found, start = twin_optimizer(optimizer, network(fm.ReLU())), [], 0
+    twin, found, start = optimizer_reference(optimizer, network(fm.ReLU())), [], 0
     for parameter in net.parameters():
         lr, decay = (float(np.ravel(part)[start]) for part in (twin.rate, twin.decay))
         parameter.requires_grad_(lr > 0.0)
