@@ -5,7 +5,7 @@
 
 #include "base/aligned_alloc.h"
 
-const fm_group *fm_group_of(const fm_trainer *trainer, int64_t at) {
+const fm_group *fm_group_among_several(const fm_trainer *trainer, int64_t at) {
     int first = 0, last = trainer->n_groups - 1;
     while (first < last) {
         const int middle = first + (last - first) / 2;
@@ -15,7 +15,7 @@ const fm_group *fm_group_of(const fm_trainer *trainer, int64_t at) {
     return &trainer->groups[first];
 }
 
-int fm_array_is_frozen(const fm_trainer *trainer, const fm_array *array) {
+int fm_groups_freeze(const fm_trainer *trainer, const fm_array *array) {
     const int64_t end = array->at + array->rows * array->cols;
     int64_t begin = array->at;
     for (const fm_group *group = fm_group_of(trainer, begin); begin < end; group++) {
@@ -45,5 +45,7 @@ fm_status fm_trainer_set_groups(fm_trainer *trainer, int n, const fm_group *grou
     fm_free(trainer->groups);
     trainer->groups = own;
     trainer->n_groups = count;
+    trainer->any_is_frozen = 0;
+    for (int i = 0; i < count; i++) trainer->any_is_frozen |= own[i].lr == 0.0;
     return FM_OK;
 }

@@ -17,7 +17,7 @@ struct fm_trainer {
     void *custom_context;
     fm_penalty *penalties;
     fm_group *groups; /* see groups.h */
-    int n_groups;
+    int n_groups, any_is_frozen;
     void *slot[FM_SLOTS]; /* like the parameters; NULL where the optimizer keeps none */
     double power[2];      /* hyper[0]^t, hyper[1]^t */
     int64_t t;

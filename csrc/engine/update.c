@@ -33,7 +33,9 @@ static void update_part(const fm_trainer *trainer, const fm_kernels *kernels, co
     };
     for (int i = 0; i < FM_SLOTS; i++) call.slot[i] = element(net, trainer->slot[i], begin);
     memcpy(call.hyper, trainer->optimizer.hyper, sizeof call.hyper);
-    call.hyper[trainer->decay] = group->weight_decay * state->weight_decay;
+    const double decay = group->weight_decay * state->weight_decay;
+    /* a store here would hold up the kernel's first load, for some nanoseconds */
+    if (decay != trainer->optimizer.hyper[trainer->decay]) call.hyper[trainer->decay] = decay;
     kernels->update(&call);
 }
 
