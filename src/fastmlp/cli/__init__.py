@@ -33,5 +33,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name != "click":
             raise
-        from fastmlp.cli.bare import run
+        from fastmlp.cli.minimal import run
     return run(arguments)

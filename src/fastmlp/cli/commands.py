@@ -12,8 +12,8 @@ import click
 from fastmlp.base.errors import FastMLPError, MissingPackageError
 from fastmlp.cli import INSTALL_HINT
 from fastmlp.cli.info import describe_build, describe_model
-from fastmlp.cli.settings import Settings
 from fastmlp.cli.tables import error_line, print_table
+from fastmlp.cli.train_settings import Settings
 from fastmlp.tabular.datasets import DATA_SETS
 from fastmlp.tabular.models.mlp import DROPOUT, LARGEST_BATCH, MLP, ROWS_OF_A_CYCLE
 from fastmlp.tabular.reading import FORMATS, TableError, is_table

@@ -12,8 +12,8 @@ from fastmlp import plot, tabular
 from fastmlp.base.errors import ArgumentError
 from fastmlp.cli.paths import check_output
 from fastmlp.cli.progress import TrainProgress
-from fastmlp.cli.settings import Settings
 from fastmlp.cli.tables import column_lines, print_table
+from fastmlp.cli.train_settings import Settings
 from fastmlp.io import write_atomically
 from fastmlp.tabular import Table, TrainedTable
 from fastmlp.tabular.scores import BASELINES
