@@ -130,6 +130,32 @@ def test_predictions_beside_lbfgs_are_of_one_state():
     assert beside.found <= set(states)
 
 
+class Slow:
+    """Numbers that are there only when somebody says so."""
+
+    def __init__(self, numbers):
+        self.numbers, self.asked, self.given = numbers, threading.Event(), threading.Event()
+
+    def __array__(self, dtype=None, copy=None):
+        self.asked.set()
+        assert self.given.wait(60)
+        return self.numbers
+
+
+def test_a_prediction_amid_an_update_that_does_not_end_is_refused():
+    net = network()
+    numbers = Slow(np.zeros(net.params.size, np.float32))
+    core = net.core_net()
+    thread = threading.Thread(target=core.assign, args=(numbers, net.state))
+    thread.start()
+    assert numbers.asked.wait(60)
+    with pytest.raises(fm.StateError, match=r"^predict: another thread"):
+        net.predict(X)
+    numbers.given.set()
+    assert not net.predict(X).any()  # behind the update, which it waits for
+    thread.join()
+
+
 def predict_until_refused(net, x):
     while True:
         net.predict(x)

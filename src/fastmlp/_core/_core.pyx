@@ -11,6 +11,7 @@ Cython 3.3's comprehension releases the item twice, and the process crashes.
 """
 import os
 from threading import get_ident
+from time import monotonic
 
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals

@@ -15,6 +15,9 @@ cdef int64_t MANY_ROWS = 128
 # handing the GIL round for less than they gain.
 cdef int64_t SHORT_WORK = 1 << 17
 
+# Seconds for which a prediction that meets updates is made again.
+cdef double PATIENCE = 0.1
+
 
 cdef int fill_node(fm_node *node, object given) except -1:
     """A `fastmlp.base.node.Node`, as the core takes it."""
@@ -214,6 +217,14 @@ cdef class Net:
             with nogil:
                 status = fm_net_predict(self.net, rows, <const void *const *>from_x, to_y, poll,
                                         context)
+        if status == FM_IN_USE:
+            # Whoever updates may have lost the processor, or may wait for the GIL.
+            until = monotonic() + PATIENCE
+            while status == FM_IN_USE and monotonic() < until:
+                PyErr_CheckSignals()
+                with nogil:
+                    status = fm_net_predict(self.net, rows, <const void *const *>from_x, to_y, poll,
+                                            context)
         if status == FM_INTERRUPTED and signals is not None and signals.error is not None:
             raise signals.error
         if status == FM_IN_USE:
