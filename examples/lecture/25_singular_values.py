@@ -1,4 +1,4 @@
-"""Singular values: what rank is, how to solve A x = b and A x = 0, and a linear autoencoder.
+"""Singular values: what rank is, a picture from a few bases, and a linear autoencoder.
 
     A = U S V^T    the columns of U and V are orthonormal, S is diagonal: s_1 >= s_2 >= ... >= 0
     rank           how many s_k are not 0: the true dimension of the rows, and of the columns
@@ -7,16 +7,12 @@
     k bases        the sum of the first k s_k u_k v_k^T: no matrix of rank k is closer to A, and its
                    distance is sqrt(s_{k+1}^2 + s_{k+2}^2 + ...)
 
-A line a x + b y + c = 0 through noisy points is A v = 0 with the rows (x, y, 1) and a vector v of
-norm 1: the last right singular vector. Least squares thinks that all noise is in y, and so finds a
-slope that is too small where x is noisy too.
-
 A linear autoencoder of k units, x -> x W1 -> x W1 W2, trained on the rows of A, cannot be better
 than k bases, and training reaches them.
 """
 
 import numpy as np
-from lecture_support import GREY, check, draw, image, panel, run, same, table
+from lecture_support import check, draw, image, panel, run, same, table
 
 import fastmlp as fm
 
@@ -24,7 +20,6 @@ import fastmlp as fm
 # singular values but the first are; a matrix with random bases and these values stands for it.
 STATED = {1: 5.542, 2: 2.139, 3: 1.416, 4: 0.863}
 SINGULAR_VALUES = np.array([12.0, *np.sqrt(-np.diff(np.square([*STATED.values(), 0.0])))])
-STATED_SLOPES = {"least squares": 2.38, "A v = 0": 2.61}
 
 
 def matrix_of(values, size=24, seed=0):
@@ -75,28 +70,6 @@ def pseudo_inverse(A):
     return Vt[kept].T @ np.diag(1 / s[kept]) @ U[:, kept].T
 
 
-def noisy_line(seed=15, n=20):
-    """Points of y = 3 x with noise of standard deviation 0.3 on both axes; 15 is a typical seed."""
-    rng = np.random.default_rng(seed)
-    x = rng.uniform(-1, 1, n)
-    return x + 0.3 * rng.standard_normal(n), 3 * x + 0.3 * rng.standard_normal(n)
-
-
-def slopes(x, y):
-    """By least squares, and by the last right singular vector v of A v = 0."""
-    A = np.column_stack([x, y, np.ones_like(x)])
-    a, b, _ = np.linalg.svd(A)[2][-1]
-    return {"least squares": float((pseudo_inverse(A[:, [0, 2]]) @ y)[0]), "A v = 0": -a / b}
-
-
-def layer_slope(x, y):
-    """Least squares again, by training a linear layer."""
-    net = fm.Sequential(fm.Linear(1, 1, init="zeros"), dtype="float64")
-    fm.fit(net, x[:, None], y[:, None], loss=fm.MSELoss(), optimizer=fm.SGD(lr=0.5), epochs=500,
-           batch_size=len(x), progress=False)  # fmt: skip
-    return net[0].W.item()
-
-
 def main(folder="."):
     A = matrix_of(SINGULAR_VALUES)
     print("24 x 24, rank 5: distance from the first k bases")
@@ -111,29 +84,12 @@ def main(folder="."):
     same("A times the null space", A @ N, 0.0, 1e-12)
     same("V S^+ U^T and NumPy's pinv", pseudo_inverse(A), np.linalg.pinv(A, rcond=1e-10))
 
-    x, y = noisy_line()
-    same("least squares by pseudo-inverse and by training", slopes(x, y)["least squares"],
-         layer_slope(x, y), 1e-9)  # fmt: skip
-    many = [slopes(*noisy_line(seed)) for seed in range(1000)]
-    print("slope 3, noise on both axes; 1000 sets of 20 points")
-    table(["method", "one set", "stated", "mean of all", "5 %", "95 %"],
-          [(name, slopes(x, y)[name], stated, float(np.mean([one[name] for one in many])),
-            *np.percentile([one[name] for one in many], [5, 95]))
-           for name, stated in STATED_SLOPES.items()])  # fmt: skip
-
     check("rank of the picture", np.linalg.matrix_rank(picture()), 7)
     bases = [image(first_bases(picture(), k), f"{k} of 7 bases", vmin=0, vmax=1)
              for k in range(1, 8)]  # fmt: skip
     s = np.linalg.svd(picture())[1][:10]
     values = panel("Singular values", {"_": (np.arange(1, 11), s, "o")}, xlabel="k")
     draw(folder, "25_singular_values", *bases, values, rows=2, size=(2.6, 2.6))
-    found, ends = slopes(x, y), np.array([-1.6, 1.6])
-    middle = {"least squares": (x.mean(), y.mean()), "A v = 0": (x.mean(), y.mean())}
-    curves = {"points": (x, y, {"style": "o", "color": GREY}), "y = 3 x": (ends, 3 * ends, "--")}
-    curves |= {name: (ends, middle[name][1] + slope * (ends - middle[name][0]))
-               for name, slope in found.items()}  # fmt: skip
-    draw(folder, "25_singular_values_line",
-         panel("Noise on both axes", curves, xlabel="x", ylabel="y"))  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -6,20 +6,11 @@ a tanh. Nodes that nothing reads are added up for the score. backward() finds it
 """
 
 import numpy as np
-from lecture_support import boundary, check, draw, run
+from lecture_support import boundary, check, data, draw, run, spiral
 
 import fastmlp as fm
 
 NODES, WIDTH, READS, SEED = 11, 6, 3, 0
-
-
-def spiral(seed=0):
-    """200 points of two arms."""
-    rng = np.random.default_rng(seed)
-    radius = np.tile(np.linspace(0.3, 5, 100), 2)
-    turn = 0.7 * np.pi * radius + np.repeat([0.0, np.pi], 100)
-    x = radius[:, None] * np.column_stack([np.sin(turn), np.cos(turn)])
-    return x + rng.normal(0, 0.1, (200, 2)), np.repeat([[0.0], [1.0]], 100, axis=0)
 
 
 def random_net(seed=SEED):
@@ -47,7 +38,7 @@ def train(net, x, y, epochs=1500):
 
 
 def main(folder="."):
-    x, y = spiral()
+    x, y = data(spiral)
     net, edges = random_net()
     for node, read in edges.items():
         print(f"node {node:2} reads {', '.join(f'node {one}' if one else 'x' for one in read)}")

@@ -74,6 +74,34 @@ def _text(value, within=0.0):
     return " ".join(text.split())
 
 
+# ---- points of the plane, of two classes ----
+
+
+def circle(rng, angle):
+    radius = np.concatenate([rng.uniform(0, 2, 100), rng.uniform(3, 5, 100)])
+    turn = 2 * np.pi * angle
+    return radius[:, None] * np.column_stack([np.cos(turn), np.sin(turn)])
+
+
+def moons(rng, angle):
+    side = np.repeat([[1.0], [-1.0]], 100, axis=0)
+    arc = np.column_stack([np.cos(np.pi * angle), np.sin(np.pi * angle)])
+    return 2.5 * side * (arc - [0.5, 0.25]) + rng.normal(0, 0.6, (200, 2))
+
+
+def spiral(rng, angle):
+    radius = np.tile(np.linspace(0.3, 5, 100), 2)
+    turn = 0.7 * np.pi * radius + np.repeat([0.0, np.pi], 100)
+    return radius[:, None] * np.column_stack([np.sin(turn), np.cos(turn)])
+
+
+def data(shape, seed=0):
+    """200 points, the second hundred of class 1."""
+    rng = np.random.default_rng(seed)
+    x = shape(rng, rng.uniform(0, 1, 200)) + rng.normal(0, 0.1, (200, 2))
+    return x, np.repeat([[0.0], [1.0]], 100, axis=0)
+
+
 # ---- pictures ----
 
 

@@ -39,7 +39,7 @@ def test_24_activations_for_the_absolute_value(lecture, isa, name, stated):
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4])
 def test_25_an_autoencoder_reaches_the_bases(lecture, isa, k):
-    row = lecture("25")
+    row = lecture("25_singular")
     A = row.matrix_of(row.SINGULAR_VALUES)
     stated = {1: 5.542, 2: 2.139, 3: 1.416, 4: 0.863}[k]
     assert np.linalg.norm(A - row.first_bases(A, k)) == pytest.approx(stated, rel=1e-12)
@@ -47,7 +47,7 @@ def test_25_an_autoencoder_reaches_the_bases(lecture, isa, k):
 
 
 def test_25_lines_through_noise_on_both_axes(lecture):
-    row = lecture("25")
+    row = lecture("25_line")
     found = [row.slopes(*row.noisy_line(seed)) for seed in range(300)]
     for name, stated in (("least squares", 2.38), ("A v = 0", 2.61)):
         low, high = np.percentile([one[name] for one in found], [5, 95])
@@ -219,7 +219,7 @@ def test_37_random_connections_learn_the_spiral(lecture, isa, seed):
     net, edges = row.random_net(seed)
     assert 1000 < net.n_parameters < 1200
     assert all(one < node for node, read in edges.items() for one in read)
-    assert row.train(net, *row.spiral()) == 1.0
+    assert row.train(net, *row.data(row.spiral)) == 1.0
 
 
 def test_38_leading_dimensions(lecture, isa):

@@ -36,6 +36,22 @@ def test_a_layer_takes_leading_dimensions(leading, isa, dtype):
 
 
 @pytest.mark.parametrize("leading", LEADING)
+def test_shapes_and_values_are_those_of_torch(leading):
+    torch = pytest.importorskip("torch", reason="PyTorch is the second opinion; it is optional")
+    ours, theirs = fm.Linear(4, 3, dtype="float64", seed=0), torch.nn.Linear(4, 3).double()
+    with torch.no_grad():
+        theirs.weight.copy_(torch.from_numpy(ours.W.T.copy()))
+        theirs.bias.copy_(torch.from_numpy(ours.b.copy()))
+    x, dy = rows_of(leading, 4), rows_of(leading, 3, seed=1)
+    given = torch.from_numpy(x).requires_grad_()
+    y = theirs(given)
+    y.backward(torch.from_numpy(dy))
+    np.testing.assert_allclose(ours.forward(x), y.detach().numpy(), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(ours.backward(dy), given.grad.numpy(), rtol=0, atol=1e-14)
+    np.testing.assert_allclose(ours.dW, theirs.weight.grad.numpy().T, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("leading", LEADING)
 @pytest.mark.parametrize("keep", [False, True])
 def test_a_network_takes_leading_dimensions(leading, keep, isa):
     net, flat = network(), network()
