@@ -13,6 +13,7 @@ from contract.mutation import Mutant
 
 # Those that notice most come first. All run on AVX2 alone, for the build has nothing else.
 TESTS = ["tests/engine/test_bits.py", "tests/engine/test_kernels.py",
+         "tests/engine/test_training_kernels.py",
          "tests/layers/test_nodes.py", "tests/base/test_layouts.py",
          "tests/layers/test_gradients.py", "tests/networks/test_graph.py",
          "tests/engine/test_regressions.py"]  # fmt: skip
