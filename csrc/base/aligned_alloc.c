@@ -8,10 +8,10 @@
 #include <sys/mman.h>
 #endif
 
-/* Blocks of a few huge pages or more are worth them: walking down a column of weights touches a page a row. */
+/* Blocks of at least this size use huge pages: walking down a column of weights touches one page for each row. */
 enum { HUGE_PAGE = 1 << 21, LEAST_HUGE_BLOCK = 2 * HUGE_PAGE };
 
-/* -1: one has failed, and so does every other. */
+/* -1: one request has failed, and all later ones fail too. */
 static _Atomic int64_t requests_until_failure;
 
 int64_t fm_fail_allocation(int64_t n) { return atomic_exchange(&requests_until_failure, n); }
@@ -24,7 +24,7 @@ static int must_fail(void) {
 
 static int64_t rounded(int64_t bytes) { return (bytes + FM_ALIGNMENT - 1) / FM_ALIGNMENT * FM_ALIGNMENT; }
 
-/* Bytes for the request, at least one unit of alignment; -1 on overflow. */
+/* Bytes of the request, rounded up, at least one unit of alignment; -1 on overflow. */
 static int64_t request_bytes(int64_t count, size_t size) {
     int64_t bytes;
     if (count < 0 || __builtin_mul_overflow(count, (int64_t)size, &bytes)) return -1;
@@ -38,7 +38,7 @@ void *fm_alloc(int64_t count, size_t size) {
     void *block = NULL;
     if (bytes < 0 || must_fail() || posix_memalign(&block, alignment, (size_t)bytes) != 0) return NULL;
 #ifdef MADV_HUGEPAGE
-    /* A wish: whether it is granted changes speed alone. */
+    /* Only a hint: it can change the speed and nothing else. */
     if (alignment == HUGE_PAGE) (void)madvise(block, (size_t)bytes, MADV_HUGEPAGE);
 #endif
     return block;

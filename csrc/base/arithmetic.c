@@ -2,8 +2,8 @@
 
 #if defined(__x86_64__)
 
-/* MXCSR: round to nearest, denormals kept, every trap masked; its lowest six bits are the exception flags. Writing it
-   is slower than reading it, and mostly nothing is to be written. */
+/* MXCSR: round to nearest, keep denormals, mask every trap; its lowest six bits are the exception flags. It is
+   written only if it must change, because writing is slower than reading. */
 enum { IEEE_MODES = 0x1F80, FLAGS = 0x3F };
 
 fm_modes fm_enter_arithmetic(void) {
@@ -18,7 +18,7 @@ void fm_leave_arithmetic(fm_modes host) {
 
 #elif defined(__aarch64__)
 
-/* FPCR has the modes, all zero for IEEE's, and FPSR the flags. */
+/* FPCR holds the modes (all zero for IEEE), FPSR the flags. */
 fm_modes fm_enter_arithmetic(void) {
     fm_modes host;
     __asm__ volatile("mrs %0, fpcr\n\tmrs %1, fpsr" : "=r"(host.control), "=r"(host.status));
@@ -35,7 +35,7 @@ void fm_leave_arithmetic(fm_modes host) {
 
 #include <fenv.h>
 
-/* C knows rounding and flags; what else there is on this processor stays as the host has set it. */
+/* Standard C can set the rounding mode and the flags only; other modes of this processor stay as the host set them. */
 fm_modes fm_enter_arithmetic(void) {
     const fm_modes host = {(uint64_t)fegetround(), (uint64_t)fetestexcept(FE_ALL_EXCEPT)};
     fesetround(FE_TONEAREST);

@@ -1,6 +1,6 @@
-/* The processor's floating-point modes: rounding, flushing of denormal numbers, traps, and the exception flags. Results
-   must not depend on what the host has set, and the host finds its own again: whatever computes does so between these
-   two calls, on its thread. */
+/* The processor's floating-point modes: rounding, flushing of denormal numbers, traps, and the exception flags.
+   Results must not depend on the host program's modes, and the host's modes must not change. So every computation
+   runs between these two calls, on its own thread. */
 #ifndef FM_BASE_ARITHMETIC_H
 #define FM_BASE_ARITHMETIC_H
 
@@ -10,7 +10,7 @@ typedef struct {
     uint64_t control, status;
 } fm_modes;
 
-fm_modes fm_enter_arithmetic(void); /* sets IEEE's modes; returns those before */
+fm_modes fm_enter_arithmetic(void); /* sets the IEEE modes; returns the previous ones */
 void fm_leave_arithmetic(fm_modes host);
 
 #endif

@@ -4,12 +4,12 @@
 
 #include "base/clock.h"
 
-/* Seconds. The shortest pause costs little when it was a false alarm; the longest bounds how long a processor that is
-   free again lies idle; a trial that goes well for this long has succeeded. */
+/* Seconds. The shortest pause is cheap after a false alarm. The longest pause limits how long a processor that is
+   free again stays unused. A trial has succeeded if it runs well for `long_enough`. */
 static const double shortest_pause = 0.01, longest_pause = 1.0, long_enough = 0.1;
 
-/* Written by whichever thread reports: a race costs one pause that is too long or too short, and never a result. */
-static _Atomic int limit; /* 0: none */
+/* Any thread that reports writes these. A race can make one pause too long or too short, but cannot change a result. */
+static _Atomic int limit; /* 0: no limit */
 static _Atomic double until, pause_length;
 
 int fm_backoff_limit(int threads) {
@@ -25,7 +25,7 @@ void fm_backoff_report(int threads, int displaced) {
     const double now = fm_seconds();
     const double since_trial = now - atomic_load(&until);
     double next = since_trial > long_enough ? shortest_pause : atomic_load(&pause_length);
-    if (since_trial > 0.0 && since_trial <= long_enough) next *= 2.0; /* not for regions that end during the pause */
+    if (since_trial > 0.0 && since_trial <= long_enough) next *= 2.0; /* not for regions that end in the pause */
     next = next > longest_pause ? longest_pause : next < shortest_pause ? shortest_pause : next;
     atomic_store(&pause_length, next);
     atomic_store(&until, now + next);

@@ -1,13 +1,14 @@
-/* Other programs on our processors. A team is as fast as its slowest worker, and a worker whose processor was given to
-   someone else for a few milliseconds holds up all the others at the next barrier. So whoever lost a processor reports
-   it, and for a while the process takes fewer threads; then it tries again, more and more seldom while that fails. */
+/* Takes fewer threads while other programs use our processors. A team is as fast as its slowest worker: a worker
+   that loses its processor for a few milliseconds delays all others at the next barrier. So a worker that lost its
+   processor reports it, and the process takes fewer threads for a while. Then it tries the full number again, less
+   often after each failure. */
 #ifndef FM_BASE_BACKOFF_H
 #define FM_BASE_BACKOFF_H
 
-/* How many of `threads` to take now. */
+/* The number of threads, at most `threads`, to use now. */
 int fm_backoff_limit(int threads);
 
-/* Of `threads` workers, `displaced` have lost their processors. */
+/* Reports that `displaced` of `threads` workers lost their processors. */
 void fm_backoff_report(int threads, int displaced);
 
 #endif

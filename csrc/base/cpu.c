@@ -2,7 +2,7 @@
 
 #if defined(__x86_64__)
 
-/* __builtin_cpu_supports also asks the operating system (XGETBV) whether it saves the wide registers. */
+/* __builtin_cpu_supports also checks (XGETBV) that the operating system saves the wide registers. */
 unsigned fm_cpu_features(void) {
     unsigned bits = 0;
     __builtin_cpu_init();

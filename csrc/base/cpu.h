@@ -1,4 +1,4 @@
-/* What the processor and the operating system allow, as bits that cmake/isa.cmake names. */
+/* Features that both the processor and the operating system support, as bits; cmake/isa.cmake names them. */
 #ifndef FM_BASE_CPU_H
 #define FM_BASE_CPU_H
 

@@ -13,29 +13,30 @@
 #include "base/backoff.h"
 #include "base/quota.h"
 
-/* A waiting thread polls this often before it offers its processor to others: long enough for the balanced case
-   (microseconds), short enough not to hold up whoever must still arrive when there are more threads than cores. Where
-   that does not help, for the scheduler may give the processor straight back, it sleeps. */
+/* A waiting thread polls this often before it yields its processor. That is long enough if the work is balanced
+   (microseconds), and short enough not to delay the last thread if there are more threads than cores. The scheduler
+   may return the processor at once after a yield, so the thread sleeps after some yields. */
 enum { SPINS_BEFORE_YIELD = 2000, YIELDS_BEFORE_SLEEP = 20, MOST_THREADS = 1024, MOST_PROCESSORS = 1024 };
 
 struct fm_team {
     _Alignas(64) _Atomic int arrived;
     _Alignas(64) _Atomic unsigned generation;
     _Alignas(64) _Atomic int displaced;
-    _Atomic uint64_t taken[MOST_PROCESSORS / 64]; /* processors that workers of this team are on */
+    _Atomic uint64_t taken[MOST_PROCESSORS / 64]; /* bits of the processors that workers of this team run on */
 };
 
 static _Thread_local int thread_override;
 static _Atomic int process_threads;
 static _Atomic int forks;
-/* Workers of all regions under way: calls from several threads of the caller share what threads there may be. */
+/* The workers of all regions that are running now. Calls from several threads of the host divide the allowed
+   threads. */
 static _Atomic int at_work;
 
 static int processors;
 
 static void count_fork(void) { atomic_fetch_add(&forks, 1); }
 
-/* What the process may use is asked when the core is loaded: later callers may have bound their own thread. */
+/* Read when the core is loaded, because a later caller may have bound its own thread to one processor. */
 __attribute__((constructor)) static void look_at_process(void) {
     pthread_atfork(NULL, NULL, count_fork);
     processors = fm_usable_cpus("");
@@ -47,7 +48,8 @@ int fm_forks(void) { return atomic_load_explicit(&forks, memory_order_relaxed); 
 
 static int bounded(long threads) { return threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : (int)threads; }
 
-/* OMP_NUM_THREADS may be a list, one number a nesting level; the first is the outermost. 0 where it says nothing. */
+/* OMP_NUM_THREADS may be a list with one number for each nesting level; the first one is the outermost. 0 if it is
+   not set. */
 static long threads_of_environment(void) {
     const char *text = getenv("OMP_NUM_THREADS");
     char *end;
@@ -90,7 +92,8 @@ static void relax(void) {
 #endif
 }
 
-/* Sleeping is this thread's own choice; a processor that does not come back from a yield has been taken. */
+/* Time asleep counts as waiting, because it is the thread's own choice. Time lost in a yield does not: another
+   program took the processor. */
 static void wait_politely(fm_worker *self, unsigned generation) {
     for (int turns = 0; atomic_load_explicit(&self->team->generation, memory_order_acquire) == generation; turns++) {
         if (turns < YIELDS_BEFORE_SLEEP) {
@@ -119,21 +122,21 @@ void fm_barrier(fm_worker *self) {
     wait_politely(self, generation);
 }
 
-/* Seconds. The short errands of the system are no reason to do without a thread: what counts is the share lost of many
-   milliseconds of work. Shorter looks than these would cost something, each being a system call. */
+/* Seconds. Short interruptions by the system are not a reason to use fewer threads; only the part lost of many
+   milliseconds of work counts. Each reading is a system call, so more frequent ones would be too expensive. */
 static const double look_every = 2e-3, long_region = 2e-4, enough_seen = 8e-3, most_lost = 0.2;
 
-/* Whether the last region took so long that the next one can afford to read its threads' clocks. */
+/* Whether the last region was so long that the next one can afford to read the clocks of its threads. */
 static _Atomic int regions_are_long;
 
-/* Time in regions, and how much of it this thread was without a processor; from one region to the next. */
+/* Time in regions, and the part of it without a processor; kept from one region to the next. */
 static _Thread_local struct {
     double seen, lost;
 } record;
 
 static void look(fm_worker *self, double now) {
     const double busy = fm_thread_seconds(), passed = now - self->since - self->waited;
-    if (self->busy >= 0.0 && busy > self->busy) { /* some systems' clocks of threads stand still for milliseconds */
+    if (self->busy >= 0.0 && busy > self->busy) { /* the thread clocks of some systems stand still for milliseconds */
         record.seen += passed;
         record.lost += passed - (busy - self->busy);
     }
@@ -154,7 +157,7 @@ void fm_check_preemption(fm_worker *self) {
     if (now - self->since > look_every) look(self, now);
 }
 
-/* Threads for a region that has `own` of those at work. */
+/* The threads that a region may have; it already has `own` threads. */
 static int available_threads(int own) {
     const int left = fm_threads() - (atomic_load_explicit(&at_work, memory_order_relaxed) - own);
     return fm_backoff_limit(left < 1 ? 1 : left);
@@ -166,15 +169,16 @@ int fm_should_regroup(const fm_worker *self, int wanted) {
 }
 
 #if defined(__linux__)
-/* The first worker on a processor stays there; false for one that finds it taken. */
+/* False if another worker of the team already runs on this processor; then this one should move. */
 static int take_processor(fm_team *team) {
     const unsigned processor = (unsigned)sched_getcpu() % MOST_PROCESSORS;
     const uint64_t bit = UINT64_C(1) << processor % 64;
     return (atomic_fetch_or_explicit(&team->taken[processor / 64], bit, memory_order_relaxed) & bit) == 0;
 }
 
-/* The system wakes threads where they slept last or where the waker runs, and needs milliseconds to see that two of a
-   team share a processor while another one idles. Forbidding the present one for a moment moves this thread at once. */
+/* The system wakes a thread where it slept last or where the waking thread runs. It takes milliseconds to notice
+   that two workers share a processor while another one is idle. To forbid the present processor for a moment moves
+   the thread at once. */
 static void step_aside(void) {
     cpu_set_t allowed, others;
     if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
@@ -185,7 +189,7 @@ static void step_aside(void) {
 }
 
 static void find_place(const fm_worker *self) {
-    if (take_processor(self->team) || self->index == 0) return; /* the caller's thread is not ours to move */
+    if (take_processor(self->team) || self->index == 0) return; /* the host's own thread is not moved */
     step_aside();
     take_processor(self->team);
 }
@@ -235,7 +239,7 @@ void fm_parallel(int threads, fm_task task, void *context) {
 }
 
 void fm_partition(const fm_worker *self, int64_t n, int64_t granularity, int64_t *begin, int64_t *end) {
-    if (self->count == 1) { /* without the divisions below, which steps of one row would notice */
+    if (self->count == 1) { /* avoids the divisions below, which cost a visible part of a one-row step */
         *begin = 0;
         *end = n;
         return;

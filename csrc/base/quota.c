@@ -48,7 +48,7 @@ static int quota_v1(const char *root, const char *group) {
 
 static int smaller(int a, int b) { return a == 0 ? b : b == 0 || a < b ? a : b; }
 
-/* Every ancestor may hold a quota, and the tightest one counts. */
+/* Every ancestor group may have a quota; the smallest one applies. */
 static int tightest(const char *root, char *group, int (*quota)(const char *, const char *)) {
     int cpus = quota(root, "");
     while (group[0] != '\0' && strcmp(group, "/") != 0) {
@@ -60,7 +60,7 @@ static int tightest(const char *root, char *group, int (*quota)(const char *, co
     return cpus;
 }
 
-/* Whether a list such as "cpuset,cpu,cpuacct" names the controller that has the quotas. */
+/* Whether a list such as "cpuset,cpu,cpuacct" contains the controller "cpu", which has the quotas. */
 static int names_cpu(const char *controllers) {
     while (*controllers != '\0') {
         const size_t length = strcspn(controllers, ",");
@@ -70,7 +70,7 @@ static int names_cpu(const char *controllers) {
     return 0;
 }
 
-/* A line of /proc/self/cgroup is "id:controllers:path"; version 2 has no controllers. */
+/* A line of /proc/self/cgroup is "id:controllers:path"; in version 2 the controllers are empty. */
 static int quota_of_line(const char *root, char *line) {
     char *controllers = strchr(line, ':');
     char *group = controllers == NULL ? NULL : strchr(controllers + 1, ':');

@@ -31,8 +31,8 @@ static double horner(const double *c, int degree, double x) {
     return sum;
 }
 
-/* Natural logarithm of a normal positive double by the atanh series, |error| < 2e-16 relative: the C library's may
-   differ between systems, and initial weights may not. */
+/* Natural logarithm of a normal positive double by the atanh series, relative error < 2e-16. The C library's log
+   differs between systems, and initial weights must not. */
 static double plain_log(double x) {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
@@ -49,7 +49,7 @@ static double plain_log(double x) {
     return 2.0 * s * sum + exponent * 0.6931471805599453;
 }
 
-static double plain_sqrt(double x) { return __builtin_sqrt(x); } /* IEEE: correctly rounded everywhere */
+static double plain_sqrt(double x) { return __builtin_sqrt(x); } /* IEEE: correctly rounded on every processor */
 
 /* Inverse of the normal distribution function: Wichura, Algorithm AS 241 (PPND16), Applied Statistics 37 (1988). */
 static double normal_quantile(double u) {
@@ -117,7 +117,7 @@ void fm_random_keep(const fm_rng *rng, int64_t n, double p, uint8_t *out) {
     for_each_group(rng, n, store_keep, &context);
 }
 
-/* Fisher-Yates from the top; word i chooses the partner of place i. */
+/* Fisher-Yates, from the last element to the first; word i chooses the element that is swapped with element i. */
 static void swap_down(const uint32_t *words, int64_t first, int64_t count, int64_t *order) {
     for (int64_t k = count - 1; k >= 0; k--) {
         int64_t i = first + k;

@@ -1,8 +1,8 @@
 /* Random numbers as a pure function of (seed, stream, step, index): Philox4x32-10 (Salmon, Moraes, Dror & Shaw,
-   "Parallel random numbers: as easy as 1, 2, 3", SC 2011). docs/numerics.md fixes the numbering.
+   "Parallel random numbers: as easy as 1, 2, 3", SC 2011). docs/numerics.md defines the numbering.
 
-   Element e is word (e % 64) / 16 of the block (e / 64) * 16 + e % 16, so that 16 neighbours are 16 counters' same
-   word: whatever the vector width, no shuffling is needed. */
+   Element e is word (e % 64) / 16 of block (e / 64) * 16 + e % 16. So 16 adjacent elements are the same word of 16
+   blocks, and vector code of any width needs no shuffling. */
 #ifndef FM_BASE_RNG_H
 #define FM_BASE_RNG_H
 
@@ -19,8 +19,8 @@ static inline fm_rng fm_rng_make(uint64_t seed, uint32_t stream, uint32_t step) 
     return (fm_rng){{(uint32_t)seed, (uint32_t)(seed >> 32)}, stream, step};
 }
 
-/* The 64 words of elements 64 * group .. 64 * group + 63. Plain loops: the compiler vectorises them on every ISA, and
-   integers have no rounding to differ by. */
+/* The 64 words of elements 64 * group .. 64 * group + 63. Plain loops: the compiler vectorises them for every ISA,
+   and integer arithmetic gives the same result on all of them. */
 static inline __attribute__((always_inline)) void fm_rng_group(const fm_rng *rng, uint64_t group, uint32_t *out) {
     uint32_t c0[16], c1[16], c2[16], c3[16], k0 = rng->key[0], k1 = rng->key[1];
     for (int i = 0; i < 16; i++) {
@@ -52,10 +52,10 @@ static inline __attribute__((always_inline)) void fm_rng_group(const fm_rng *rng
 
 void fm_random_uniform(const fm_rng *rng, int64_t n, double *out); /* in (0, 1) */
 void fm_random_normal(const fm_rng *rng, int64_t n, double *out);
-void fm_random_keep(const fm_rng *rng, int64_t n, double p, uint8_t *out); /* 1 where dropout keeps the element */
+void fm_random_keep(const fm_rng *rng, int64_t n, double p, uint8_t *out); /* 1: dropout keeps the element */
 void fm_permutation(uint64_t seed, uint32_t epoch, int64_t n, int64_t *out);
 
-/* Dropout drops an element whose word is below this. */
+/* Dropout drops an element if its word is below this. */
 static inline uint64_t fm_drop_threshold(double p) { return (uint64_t)(p * 4294967296.0); }
 
 #endif
