@@ -80,7 +80,8 @@ _NEEDED: dict[str, Any] = {
     "in_features": 3, "out_features": 2, "features": 3, "pieces": 2, "lam": 0.1, "p": 1.5,
     "gamma": 0.5, "max_lr": 0.5, "quantiles": [0.1, 0.5], "step_size": 2, "width": 3, "every": 1,
     "n": 1, "value": 0.5, "low": -1.0, "high": 1.0, "std": 1.0, "mean": 0.0, "gain": 1.0,
-    "node": 0, "layer": fm.ReLU(), "name": "y", "state": {}, "columns": {},
+    "node": 0, "layer": fm.ReLU(), "name": "y", "state": {}, "columns": {}, "num_embeddings": 5,
+    "embedding_dim": 2,
     "order": None, "batch_size": 4, "rates": np.ones(3),
 }  # fmt: skip
 # What a caller does not make, or makes of objects that each check their own arguments.

@@ -14,7 +14,17 @@ from fastmlp.losses.custom import CustomLoss
 
 PARAMETERS = {
     **dict.fromkeys(
-        ["in_features", "out_features", "step_size", "max_iter", "history_size"], "size"
+        [
+            "in_features",
+            "out_features",
+            "step_size",
+            "max_iter",
+            "history_size",
+            "num_embeddings",
+            "embedding_dim",
+            "columns",
+        ],
+        "size",
     ),
     **dict.fromkeys(["patience", "cooldown", "warmup"], "count"),
     **dict.fromkeys(["value", "margin", "negative_slope", "alpha"], "real"),
