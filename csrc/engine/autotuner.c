@@ -1,9 +1,10 @@
 #include "engine/autotuner.h"
 
-/* Seconds of work. A trial must outlast the waking of a thread by far; the shortest wait follows a decision that was changed. */
+/* Seconds of work. A trial must be much longer than it takes to wake a thread. The shortest wait follows a changed
+   choice. */
 static const double warm_up = 2e-3, trial_length = 5e-4, shortest_wait = 0.05, longest_wait = 2.0, growth = 3.0;
 static const double least_steps = 4.0;
-/* An alternative must be better by this factor: what is equally fast on fewer threads is left alone. */
+/* The alternative must take less than this part of the time: if several threads are equally fast, one thread stays. */
 static const double clearly = 0.97;
 
 static void begin(fm_autotuner *tuner, int trial, double length) {

@@ -1,32 +1,33 @@
-/* How many threads steps of one size should take, found by trying.
+/* Finds by trials how many threads steps of one size should take.
 
-   The cost model of schedule.c does not know whether two processors share a cache or sit on different dies, which decides
-   whether a second thread helps a small network or holds it up. So one thread and several take turns for a moment, the
-   better goes on, and this is repeated more and more seldom, for virtual machines move while they run. */
+   The cost model of schedule.c does not know whether two processors share a cache or are on different dies. That
+   decides whether a second thread makes a small network faster or slower. So the autotuner times one thread and
+   several threads in turn and keeps the faster choice. It repeats this less and less often, but never stops, because
+   a virtual machine can move to other processors. */
 #ifndef FM_ENGINE_AUTOTUNER_H
 #define FM_ENGINE_AUTOTUNER_H
 
 #include <stdint.h>
 
 typedef struct {
-    int64_t rows;                  /* of the steps it knows about */
-    int several;                   /* the alternative to one thread */
+    int64_t rows;                  /* rows of the steps that it was tuned for */
+    int several;                   /* the number of threads to compare with one thread */
     int choice;                    /* 0: one thread, 1: several */
-    int trial;                     /* 0: none; 1: the choice is being timed; 2: its alternative is */
-    int settling;                  /* caches still hold what the threads before left */
-    double seconds, steps;         /* of what is being timed */
-    double seconds_of_choice;      /* a step's, as just timed */
-    double worked;                 /* seconds so far: the clock of what follows, which stands still between calls */
-    double next_change, last_wait; /* when to end a trial or to begin the next one */
+    int trial;                     /* 0: none; 1: times the choice; 2: times the alternative */
+    int settling;                  /* the next note is not counted: caches still hold data of the previous threads */
+    double seconds, steps;         /* of the current trial */
+    double seconds_of_choice;      /* of one step, from the trial that just ended */
+    double worked;                 /* total seconds of work; this clock stands still between calls */
+    double next_change, last_wait; /* when to end this trial or begin the next one, on the clock `worked` */
 } fm_autotuner;
 
-/* Threads for what comes next: `proposed` ones at first, and whenever `most` allows no choice. */
+/* Threads for the next steps. At first, this is `proposed`; if `most` is below 2, it is `most`. */
 int fm_autotuner_threads(fm_autotuner *tuner, int64_t rows, int proposed, int most);
 
-/* Takes note of what the chosen threads did. */
+/* Records that the chosen threads did `steps` steps in `seconds`. */
 void fm_autotuner_note(fm_autotuner *tuner, double seconds, int64_t steps);
 
-/* How much longer the choice stands. */
+/* How many more seconds of work the choice is valid for. */
 double fm_autotuner_seconds_left(const fm_autotuner *tuner);
 
 #endif

@@ -1,13 +1,13 @@
-/* Backward: the upstream gradient down through the fused ops, then the gradients of the parameters. */
+/* Backward: takes the upstream gradient down through the fused ops, then computes the gradients of the parameters. */
 #ifndef FM_ENGINE_BACKWARD_H
 #define FM_ENGINE_BACKWARD_H
 
 #include "engine/walk.h"
 
-/* The outputs' deltas hold dL/dy on entry. */
+/* On entry, the deltas of the outputs hold dL/dy. */
 void fm_backward(const fm_walk *walk);
 
-/* This thread's rows of an array's gradient, when all deltas are there; false where it has none. */
+/* Computes this thread's rows of an array's gradient; all deltas must be complete. False if it has no rows. */
 int fm_backward_gradient(const fm_walk *walk, int op, int array, int64_t *begin, int64_t *end);
 
 #endif

@@ -10,7 +10,7 @@ static void gather_rows(void *to, const void *from, const int64_t *order, int64_
         memcpy((char *)to + i * (int64_t)bytes, (const char *)from + order[i] * (int64_t)bytes, bytes);
 }
 
-/* Views of the caller's arrays. */
+/* Uses the caller's arrays without a copy. */
 static void view(fm_walk *walk, const fm_epoch *epoch, int64_t first) {
     const fm_net *net = walk->net;
     const void *input[FM_MOST_ENDS];
@@ -48,7 +48,7 @@ static void gather_targets(const fm_walk *walk, const fm_epoch *epoch, const int
     }
 }
 
-/* This thread's rows, copied in order. */
+/* Copies this thread's rows in order. */
 static void gather(fm_walk *walk, const fm_epoch *epoch, int64_t first) {
     const fm_net *net = walk->net;
     const int64_t *order = epoch->order + first;

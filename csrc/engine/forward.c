@@ -47,7 +47,7 @@ static void forward_task(void *context, fm_worker *self) {
 
 void fm_forward_all(fm_forward_call *call, int threads) { fm_parallel(threads, forward_task, call); }
 
-/* Room for the threads of the backward that may follow, too. */
+/* Also reserves memory for the threads of the backward that may follow. */
 static fm_status forward(fm_net *net, int64_t rows, const void *const *x, int training, void *const *y) {
     if (rows < 0 || !fm_net_can_run(net)) return FM_BAD_ARGUMENT;
     const int threads = fm_schedule_threads(net, rows, FM_WORK_FORWARD, 1);
@@ -63,7 +63,7 @@ static fm_status forward(fm_net *net, int64_t rows, const void *const *x, int tr
                             .x = x,
                             .y = y};
     net->saved_rows = -1;
-    if (training && net->n_state > 0) fm_net_begin_update(net); /* of running moments */
+    if (training && net->n_state > 0) fm_net_begin_update(net); /* predict must notice that the state changes */
     fm_forward_all(&call, threads);
     fm_net_end_update(net);
     if (atomic_load(&fault) != FM_OK) return (fm_status)atomic_load(&fault);

@@ -1,14 +1,14 @@
-/* Forward through all fused ops, with everything kept that backward needs. */
+/* Forward through all fused ops; stores everything that backward needs. */
 #ifndef FM_ENGINE_FORWARD_H
 #define FM_ENGINE_FORWARD_H
 
 #include "engine/walk.h"
 
 void fm_forward(const fm_walk *walk);
-/* Running moments and the like take in the last forward's, after a step that stands. */
+/* Updates state such as running moments from the last forward, after a finished step. */
 void fm_forward_keep(const fm_walk *walk);
 
-/* All rows from x to y in a workspace that has room for them. */
+/* Computes all rows from x to y, in a workspace with enough memory for them. */
 typedef struct {
     fm_walk_of_call of;
     int64_t rows;

@@ -6,15 +6,15 @@
 
 static int op_index(const fm_net *net, int source) { return source < 0 ? source : net->op_of_node[source]; }
 
-/* The op of a value that nobody but its one reader uses, and that can still take this part of an epilogue; or NULL. */
+/* The op of a value with exactly one reader that can still take this part of an epilogue; otherwise NULL. */
 static fm_fused *open_host(fm_net *net, int source, int part) {
     if (source < 0 || fm_graph_uses(net, source) != 1) return NULL;
     fm_fused *op = &net->ops[net->op_of_node[source]];
     return op->row->hosts != NULL && (op->row->hosts(op) & part) ? op : NULL;
 }
 
-/* A residual must be there before its host runs, and only two may read it: the sum of three gradients would be made in
-   another order than without fusion. */
+/* The residual must be computed before its host runs. At most two nodes may read it: otherwise three gradients would
+   be added in another order than without fusion. */
 static fm_fused *host_of_residual(fm_net *net, const fm_node *node) {
     for (int k = 1; k >= 0; k--) {
         const int other = op_index(net, node->source[1 - k]);
@@ -27,7 +27,7 @@ static fm_fused *host_of_residual(fm_net *net, const fm_node *node) {
     return NULL;
 }
 
-/* The op that this node becomes a part of; NULL where it stays a pass of its own. */
+/* The op that this node becomes a part of; NULL if it is a pass of its own. */
 static fm_fused *host_of(fm_net *net, const fm_node *node) {
     const fm_op_row *row = fm_op_rows[node->op];
     if (row->becomes == 0 || net->ends.separate) return NULL;
@@ -71,7 +71,8 @@ static void make_ops(fm_net *net) {
     }
 }
 
-/* Contributions to a delta are made from the last reader to the first; the loss comes before them all. */
+/* Contributions to a delta are added from the last reader to the first. The loss writes its contribution before all
+   of them. */
 static void order_contributions(fm_net *net, int *readers) {
     memset(readers, 0, (size_t)net->n_ops * sizeof *readers);
     for (int i = net->n_ops - 1; i >= 0; i--) {
@@ -88,7 +89,7 @@ static void order_contributions(fm_net *net, int *readers) {
     }
 }
 
-/* An op that alone reads its source may share that one's delta, or finish it. */
+/* An op that is the only reader of its source may use the same array for both deltas, or compute the source's dz. */
 static void share_deltas(fm_net *net, const int *readers) {
     for (int i = 0; i < net->n_ops; i++) {
         fm_fused *op = &net->ops[i];
@@ -117,7 +118,7 @@ static void plan_ops(fm_net *net) {
     }
 }
 
-/* The op whose value this one's is in predict. */
+/* The op that holds the value of op i in predict; an identity op has its source's value. */
 static int shown_by(const fm_net *net, int i) {
     const fm_fused *op = &net->ops[i];
     if (!op->row->is_identity) return i;
@@ -133,21 +134,21 @@ static void find_last_readers(fm_net *net, int *last_reader) {
             if (op->source[k] >= 0 && net->ops[op->source[k]].shown >= 0)
                 last_reader[net->ops[op->source[k]].shown] = i;
     }
-    /* An output whose value is another op's is copied at the end. */
+    /* If the value of an output is another op's, it is copied at the end. */
     for (int k = 0; k < net->ends.n_outputs; k++) {
         const int shown = net->ops[net->output[k]].shown;
         if (shown >= 0 && shown != net->output[k]) last_reader[shown] = net->n_ops;
     }
 }
 
-/* Buffers for predict: a value's is free again behind its last reader. */
+/* Assigns predict's buffers: a buffer can be used again after the last reader of its value. */
 static void place_values(fm_net *net, int *last_reader) {
     find_last_readers(net, last_reader);
     for (int i = 0; i < net->n_ops; i++) {
         fm_fused *op = &net->ops[i];
         if (op->shown != i || op->output >= 0) continue;
         int slot = 0;
-        for (int j = 0; j < i; j++) /* slots only grow, so that one pass over those before finds a free one */
+        for (int j = 0; j < i; j++) /* slots only grow, so one pass over the earlier ops finds a free slot */
             if (net->ops[j].slot == slot && last_reader[j] >= i) slot++, j = -1;
         op->slot = slot;
         if (slot >= net->n_slots) net->n_slots = slot + 1;

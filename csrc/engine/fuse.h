@@ -1,11 +1,12 @@
-/* From nodes to fused ops: what runs in one pass, who contributes to whose gradient, and predict's buffers. */
+/* Turns nodes into fused ops: which nodes run in one pass, which readers contribute to a gradient, and which buffers
+   predict uses. */
 #ifndef FM_ENGINE_FUSE_H
 #define FM_ENGINE_FUSE_H
 
 #include "engine/net.h"
 
-/* `net` is described, and has room for as many fused ops as nodes, and for their readers; `scratch` holds as many
-   ints as nodes. */
+/* `net` is described and has memory for as many fused ops and readers as nodes; `scratch` holds one int for each
+   node. */
 void fm_fuse(fm_net *net, int *scratch);
 
 #endif

@@ -37,7 +37,7 @@ static int node_is_valid(const fm_net *net, int index) {
     return fm_op_rows[node->op]->check(node, width);
 }
 
-/* Gives the node its places among parameters and state; false on overflow. */
+/* Places the parameters and state of a node; false on overflow. */
 static int place_arrays(fm_net *net, int index) {
     const fm_op_row *row = fm_op_rows[net->nodes[index].op];
     fm_array *array = &net->arrays[net->n_arrays];
@@ -55,7 +55,7 @@ static int place_arrays(fm_net *net, int index) {
     return row->state == NULL || !__builtin_add_overflow(net->n_state, row->state(&net->nodes[index]), &net->n_state);
 }
 
-/* A value that nobody reads would have no gradient. */
+/* Every value must be read, because a value that nothing reads has no gradient. */
 static int all_is_used(const fm_net *net) {
     for (int value = -net->ends.n_inputs; value < net->n_nodes; value++)
         if (fm_graph_uses(net, value) == 0) return 0;

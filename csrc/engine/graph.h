@@ -1,4 +1,4 @@
-/* Descriptions of networks: whether they are sound, and where each node's parameters and state lie. */
+/* Descriptions of networks: checks them, and places the parameters and state of each node. */
 #ifndef FM_ENGINE_GRAPH_H
 #define FM_ENGINE_GRAPH_H
 
@@ -6,13 +6,13 @@
 
 int fm_graph_ends_are_valid(const fm_ends *ends, int n_nodes);
 
-/* `net` has its nodes, and room for FM_MOST_ARRAYS arrays of each: checks them, and gives parameters and state their
-   places. FM_NO_MEMORY where they are more than can be counted. */
+/* `net` has its nodes, and memory for FM_MOST_ARRAYS arrays of each node. Checks the nodes and places their
+   parameters and state. FM_NO_MEMORY if their number overflows. */
 fm_status fm_graph_describe(fm_net *net);
 
-/* How often a node's value (-1 - k: an input's) is read, by other nodes or by the caller. */
+/* How many times a value is read, by nodes or as an output of the network; node -1 - k is input k. */
 int fm_graph_uses(const fm_net *net, int node);
 
-int64_t fm_graph_width(const fm_net *net, int source); /* of a node's value or an input */
+int64_t fm_graph_width(const fm_net *net, int source); /* width of a node's value, or of an input */
 
 #endif

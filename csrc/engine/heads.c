@@ -21,7 +21,7 @@ double fm_heads_scale(const fm_trainer *trainer, const fm_walk *walk) {
     return total_weight;
 }
 
-/* The loss of an output in a step, with the step's own label smoothing where there is one. */
+/* The loss of an output, with the label smoothing of this step if it is given. */
 static fm_loss_spec loss_of(const fm_trainer *trainer, int k, const double *label_smoothing) {
     fm_loss_spec loss = trainer->heads[k].loss;
     if (trainer->smooths[k] && label_smoothing != NULL) loss.params = label_smoothing;

@@ -1,4 +1,4 @@
-/* Losses over batches: scale, the rows' values and gradients, and the total. */
+/* Losses over batches: scale, values and gradients of rows, and the total. */
 #include "engine/loss.h"
 
 #include "base/aligned_alloc.h"
@@ -12,8 +12,8 @@ double fm_total_weight(fm_dtype dtype, int64_t rows, const void *weight) {
     return total;
 }
 
-/* What multiplies the sum of weighted row losses: 1 for "sum", 1 / (total weight [* columns]) for "mean"; 0 where there
-   is no weight, so that an empty batch costs nothing and moves nothing. */
+/* The factor of the sum of weighted row losses. It is 1 for a sum and 1 / (total weight [* columns]) for a mean. It
+   is 0 if the total weight is 0: such a batch has loss 0 and changes nothing. */
 double fm_loss_scale(const fm_loss_spec *loss, int64_t n, double total_weight) {
     if (!loss->mean) return 1.0;
     const double columns = fm_loss_at(loss->kind)->elementwise ? (double)n : 1.0;

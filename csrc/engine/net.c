@@ -1,4 +1,4 @@
-/* Networks: making and freeing them, and what callers may look at. */
+/* Networks: creates and frees them, and gives callers access to their arrays. */
 #include "engine/net.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* How callers describe a node, and what crosses between them and operations. Part of the public header. */
+/* A node as callers describe it, and the data that callers and operations exchange. Part of the public header. */
 #ifndef FM_ENGINE_NODE_H
 #define FM_ENGINE_NODE_H
 
@@ -14,20 +14,20 @@ typedef enum {
 const char *fm_op_name(int op);   /* NULL outside 0 .. FM_OPS - 1 */
 int fm_op_find(const char *name); /* -1 for an unknown name */
 
-/* Nodes that one node may read, parameter arrays that it may have, numbers and sizes of its own. */
+/* Largest numbers of sources and of parameter arrays of a node, and of its own numbers and sizes. */
 enum { FM_MOST_SOURCES = 8, FM_MOST_ARRAYS = 3, FM_NODE_PARAMS = 4, FM_NODE_SIZES = 4 };
 
 typedef struct {
     fm_op op;
-    int n_sources, source[FM_MOST_SOURCES]; /* nodes before this one; -1 - k is input k of the network */
-    int64_t fan_in, fan_out;                /* fan_in: width of each source, or of all together: see the operation */
-    int kind;                               /* these four mean what the operation's file says */
+    int n_sources, source[FM_MOST_SOURCES]; /* earlier nodes; -1 - k is input k of the network */
+    int64_t fan_in, fan_out; /* fan_in: width of each source, or the sum of their widths; the operation decides */
+    int kind;                /* the operation's file defines these four */
     int bias;
     double param[FM_NODE_PARAMS];
     int64_t size[FM_NODE_SIZES];
 } fm_node;
 
-/* What an array of parameters is for: penalties and groups go by it. */
+/* The role of a parameter array; penalties and parameter groups use it. */
 typedef enum { FM_WEIGHT, FM_BIAS, FM_GAIN, FM_SHIFT, FM_TABLE, FM_FREE } fm_role;
 
 typedef struct {
@@ -35,10 +35,10 @@ typedef struct {
     const char *name;
     fm_role role;
     int64_t rows, cols; /* row-major; a vector has one column */
-    int64_t at;         /* the first element's place among the parameters */
+    int64_t at;         /* index of the first element among the parameters */
 } fm_array;
 
-/* A node of the caller's at work, on the thread that called the network. All arrays are contiguous. */
+/* One call of a custom node, on the thread that called the network. All arrays are contiguous. */
 typedef struct {
     int node;
     int64_t rows;
@@ -46,13 +46,13 @@ typedef struct {
     const void *x[FM_MOST_SOURCES]; /* (rows, width) of each source */
     void *y;                        /* (rows, fan_out): forward writes it, backward may read it */
     const void *dy;                 /* NULL in forward */
-    void *dx[FM_MOST_SOURCES];      /* for backward to store, or add to; NULL where nobody asks */
+    void *dx[FM_MOST_SOURCES];      /* backward stores into it or adds to it; NULL: not needed */
     int add[FM_MOST_SOURCES];
     void *grads; /* (size[0]) */
     int add_grads;
 } fm_custom_call;
 
-/* Non-zero: it failed, and the call that needed it returns FM_INTERRUPTED. */
+/* A non-zero result means failure; the call on the network then returns FM_INTERRUPTED. */
 typedef int (*fm_custom)(void *context, const fm_custom_call *call);
 
 #endif

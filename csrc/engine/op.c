@@ -1,4 +1,4 @@
-/* The rows of ops.def, and what several operations have in common. */
+/* The rows of ops.def, and functions that several operations use. */
 #include "engine/op.h"
 
 #include <string.h>

@@ -1,8 +1,8 @@
-/* One operation, as the engine sees it, and the engine, as an operation sees it: docs/decisions/operations.md.
+/* The interface between the engine and an operation; see docs/decisions/operations.md.
 
-   An operation is a row of functions on tiles of plain arrays. It sees no team, no workspace and no network. Matrices are
-   row-major, sizes are elements of the storage type. A function writes nothing outside its tile, and no bit of a result
-   depends on which tiles there are: who computes what, and when, is schedule.c's business. */
+   An operation is a row of functions that work on tiles of plain arrays. It knows no threads, workspaces or
+   networks. Matrices are row-major, and sizes count elements of the storage type. A function writes only into its
+   tile. The bits of a result do not depend on the division into tiles; schedule.c decides that division. */
 #ifndef FM_ENGINE_OP_H
 #define FM_ENGINE_OP_H
 
@@ -15,75 +15,75 @@
 
 typedef struct fm_fused fm_fused;
 
-/* ---- what follows an operation's core on the same tile, while that is in cache: y = f(z + residual) ---- */
+/* ---- the epilogue runs after an operation's core, on the same tile while it is in cache: y = f(z + residual) ---- */
 
 enum { FM_EPILOGUE_RESIDUAL = 1, FM_EPILOGUE_ACTIVATION = 2 };
 
 typedef struct {
-    int residual;   /* the last source is added */
-    int activation; /* row of activations.def, -1 for none */
+    int residual;   /* adds the last source */
+    int activation; /* row of activations.def; -1: none */
     double params[FM_ACTIVATION_PARAMS];
-    int stores_slope; /* forward leaves local gradients for backward; else backward takes them from y */
+    int stores_slope; /* forward stores local gradients for backward; otherwise backward computes them from y */
 } fm_epilogue;
 
-/* ---- memory that an operation books ---- */
+/* ---- memory that an operation requests ---- */
 
-typedef enum { FM_PREDICT, FM_FORWARD, FM_TRAIN } fm_use; /* FORWARD: a backward may follow, by hand */
+typedef enum { FM_PREDICT, FM_FORWARD, FM_TRAIN } fm_use; /* FORWARD: backward may follow by hand */
 
 typedef enum {
-    FM_KEPT,     /* from forward to backward; not booked to predict */
-    FM_COPY,     /* made from the parameters by `renew` */
-    FM_SCRATCH,  /* a thread's, for one call; only the largest one of all operations exists */
-    FM_TEMPORARY /* rows of its own for each tile, for one call; shared by all operations like SCRATCH */
+    FM_KEPT,     /* from forward to backward; predict does not have it */
+    FM_COPY,     /* copies of the parameters, made by `renew` */
+    FM_SCRATCH,  /* for one call on one thread; all operations use the same block, as large as the largest request */
+    FM_TEMPORARY /* for one call, with separate rows for each tile; all operations use the same block */
 } fm_life;
 
 enum { FM_MOST_SPACES = 3 };
 
 typedef struct {
     fm_life life;
-    size_t size;            /* of an element; the storage type's unless the operation says otherwise */
-    int64_t count, per_row; /* elements: so many, and so many for each row of the batch */
+    size_t size;            /* bytes of an element; normally those of the storage type */
+    int64_t count, per_row; /* elements: in total, or for each row of the batch */
 } fm_space;
 
-/* ---- an operation at work ---- */
+/* ---- the data of a running operation ---- */
 
-/* Where the arrays of a fused op lie, from row 0 of the batch, or of predict's block. NULL where there is none. */
+/* The arrays of a fused op, from row 0 of the batch (in predict: of the block). NULL if there is none. */
 typedef struct {
     const fm_fused *op;
     const void *x[FM_MOST_SOURCES]; /* (rows, width) of each source */
     void *y;                        /* (rows, fan_out) */
-    void *slope;                    /* like y, where the epilogue stores one */
-    const void *saved;              /* what the epilogue's backward reads: slope, or y */
-    const void *saved_below;        /* ... of the fused op that `below` names */
-    void *delta, *dz;               /* dL/dy, and what LOCAL makes of it: the same array unless values are shown */
-    void *dx[FM_MOST_SOURCES];      /* NULL where nobody asks */
+    void *slope;                    /* like y, if the epilogue stores slopes */
+    const void *saved;              /* what the epilogue's backward reads: slope or y */
+    const void *saved_below;        /* the same of the fused op `below` */
+    void *delta, *dz;               /* dL/dy, and dL/dz from LOCAL; one array unless the net is `separate` */
+    void *dx[FM_MOST_SOURCES];      /* NULL: not needed */
     const void *param[FM_MOST_ARRAYS];
     void *grad[FM_MOST_ARRAYS];
     void *state, *space[FM_MOST_SPACES];
 } fm_operands;
 
-/* What a thread knows while it works. */
+/* What a thread needs to run operations. */
 typedef struct {
     const fm_kernels *kernels;
-    size_t size;         /* of an element of the storage type */
+    size_t size;         /* bytes of an element of the storage type */
     int64_t rows;        /* of the batch */
-    int training, keeps; /* keeps: a backward may follow */
-    int adds;            /* gradients are added to those of before */
+    int training, keeps; /* keeps: backward may follow */
+    int adds;            /* gradients are added to the existing ones */
     uint64_t seed;
-    uint32_t step;                    /* both number dropout's masks */
-    double drop_factor;               /* of dropout's probabilities; read in training only */
+    uint32_t step;                    /* seed and step select dropout's masks */
+    double drop_factor;               /* factor of dropout probabilities; used in training only */
     void *pack, *scratch, *temporary; /* pack: for engine/product.h */
-    int64_t temporary_width;          /* distance of its rows */
-    _Atomic int *stop;                /* non-zero: leave early, nothing will be used */
-    _Atomic int *fault;               /* the status of an operation that cannot go on; FM_OK at first */
-    void (*poll)(void *context);      /* to be called every few milliseconds; or NULL */
+    int64_t temporary_width;          /* distance between its rows */
+    _Atomic int *stop;                /* non-zero: leave early; the results will not be used */
+    _Atomic int *fault;               /* status of an operation that failed; FM_OK at first */
+    void (*poll)(void *context);      /* must be called every few milliseconds; or NULL */
     void *poll_context;
-    double *waited; /* seconds that this thread has spent on its caller's business */
+    double *waited; /* seconds that this thread spent in the caller's functions */
     fm_custom custom;
     void *custom_context;
 } fm_run;
 
-/* Rows row .. row + rows and columns col .. col + cols of the array that a function writes. Never empty. */
+/* Rows row .. row + rows and columns col .. col + cols of the array that a function writes. A tile is never empty. */
 typedef struct {
     int64_t row, rows, col, cols;
 } fm_tile;
@@ -92,67 +92,67 @@ typedef void fm_tile_work(const fm_run *, const fm_operands *, const fm_tile *);
 typedef void fm_source_work(const fm_run *, const fm_operands *, int source, const fm_tile *);
 typedef void fm_array_work(const fm_run *, const fm_operands *, int array, int64_t begin, int64_t end);
 
-/* Whose rows an operation looks at: its own, or those of the whole batch, for which all threads wait before `collect`
-   and behind it. CALLER: only the calling thread works, and only where the caller has set a function. */
+/* The rows that an operation reads: its own, or those of the whole batch; then all threads wait before and after
+   `collect`. CALLER: the operation runs the caller's function on the calling thread only. */
 typedef enum { FM_OWN_ROWS, FM_ALL_ROWS_IN_TRAINING, FM_CALLER } fm_needs;
 
-/* ---- the row ---- */
+/* ---- the row of an operation ---- */
 
-/* A function that is NULL has nothing to do. The comments give what a function writes, which is what is cut into tiles. */
+/* A NULL function does nothing. Each comment names what the function writes; that array is divided into tiles. */
 typedef struct {
     const char *name;
-    int variant;                                         /* for operations that share a file */
-    int (*check)(const fm_node *, const int64_t *width); /* whether the node is sound; width of each source */
-    int (*arrays)(const fm_node *, fm_array *);          /* name, role, rows and cols of each; returns how many */
-    int64_t (*state)(const fm_node *);                   /* elements that are kept but not trained */
+    int variant;                                         /* tells operations in the same file apart */
+    int (*check)(const fm_node *, const int64_t *width); /* checks the node; width of each source */
+    int (*arrays)(const fm_node *, fm_array *); /* sets name, role, rows and cols of each; returns their number */
+    int64_t (*state)(const fm_node *);          /* number of elements that are kept but not trained */
 
-    int becomes; /* part of an epilogue that such a node can become, or 0 */
+    int becomes; /* the part of an epilogue that such a node can become; 0: none */
     void (*become)(const fm_node *, fm_epilogue *);
-    int (*hosts)(const fm_fused *); /* parts of an epilogue that it can still take */
-    int keeps_delta;                /* dx[0] is dz: with one reader they may be one array */
-    int is_identity;                /* in predict y is x[0] */
-    int ends_local;                 /* `down` can run the LOCAL of the op below, see fm_fused.below */
+    int (*hosts)(const fm_fused *); /* the parts of an epilogue that it can still take */
+    int keeps_delta;                /* dx[0] is dz: with one reader both may be the same array */
+    int is_identity;                /* in predict, y is x[0] */
+    int ends_local;                 /* `down` can compute the LOCAL of the op below; see fm_fused.below */
     fm_needs needs;
-    void (*plan)(fm_fused *);                                /* sets the fields of fm_fused that are marked so */
-    int64_t (*spaces)(const fm_fused *, fm_use, fm_space *); /* returns how many */
+    void (*plan)(fm_fused *);                                /* sets the fields of fm_fused that are marked below */
+    int64_t (*spaces)(const fm_fused *, fm_use, fm_space *); /* returns their number */
 
-    fm_tile_work *collect;      /* what needs all rows; columns of all rows */
+    fm_tile_work *collect;      /* what needs all rows of the batch; tiles of columns */
     fm_tile_work *forward;      /* y */
-    fm_tile_work *local;        /* delta -> dz; dz */
+    fm_tile_work *local;        /* delta -> dz; writes dz */
     fm_tile_work *collect_down; /* like collect, before `down` */
-    fm_source_work *down;       /* dz -> dx[source], stored or added to; columns: fm_fused.down_cols */
-    fm_array_work *gradient;    /* rows begin .. end of grad[array], from all rows of the batch */
+    fm_source_work *down;       /* dz -> dx[source], stored or added; columns: fm_fused.down_cols */
+    fm_array_work *gradient;    /* rows begin .. end of grad[array]; reads all rows of the batch */
     void (*renew)(const fm_run *, const fm_operands *, int for_down, int64_t begin, int64_t end);
-    /* copies, from rows begin .. end of array 0: those that forward reads, or all */
-    fm_tile_work *keep; /* state, after a step that stands; columns */
+    /* copies of rows begin .. end of array 0: those that forward reads, or all */
+    fm_tile_work *keep; /* state, after a finished step; tiles of columns */
 } fm_op_row;
 
-/* A node with what was fused into it: one pass over the data. */
+/* A node and the nodes fused into it: one pass over the data. */
 struct fm_fused {
     const fm_op_row *row;
-    fm_node node;                           /* the core */
-    int index;                              /* its number in the network */
-    size_t size;                            /* of an element of the storage type */
-    int n_sources, source[FM_MOST_SOURCES]; /* fused ops before this one, -1 - k for input k of the network */
+    fm_node node;                           /* the first of the nodes */
+    int index;                              /* index of `node` in the network */
+    size_t size;                            /* bytes of an element of the storage type */
+    int n_sources, source[FM_MOST_SOURCES]; /* earlier fused ops; -1 - k is input k of the network */
     int64_t width[FM_MOST_SOURCES];
-    int adds[FM_MOST_SOURCES]; /* others have contributed to this source's delta before */
+    int adds[FM_MOST_SOURCES]; /* another reader contributed to this source's delta before */
     fm_epilogue epilogue;
-    const fm_fused *below; /* DOWN to source 0 ends with the epilogue's LOCAL of this one; NULL: it does not */
-    int local_is_done;     /* ... by the reader of this one */
-    int in_place;          /* its delta is its source's too, for nobody else reads that source */
+    const fm_fused *below; /* `down` to source 0 also computes LOCAL of this op; NULL: no */
+    int local_is_done;     /* its reader computes its LOCAL */
+    int in_place;          /* uses its source's delta as its own, being the only reader */
     int n_arrays;
-    int output;      /* its value is that output of the network; -1: none */
-    int shown, slot; /* predict: the fused op whose value this one's is, and the buffer that it lies in */
+    int output;      /* index of the output of the network; -1: none */
+    int shown, slot; /* predict: the fused op that holds its value, and its buffer */
 
     /* set by `plan` */
     fm_compute compute;
-    int whole_rows, down_whole_rows;    /* a tile has all columns */
-    int64_t down_cols[FM_MOST_SOURCES]; /* of the domain of DOWN; the source's width at first */
+    int whole_rows, down_whole_rows;    /* each tile has all columns */
+    int64_t down_cols[FM_MOST_SOURCES]; /* columns that `down` writes; at first the source's width */
     int has_local;
-    int form;              /* the operation's own choice */
-    int64_t product_width; /* columns of its widest matrix product, 0 for none */
-    int64_t streamed;      /* elements of parameters that every block of rows reads */
-    double flops;          /* of a row, forward */
+    int form;              /* chosen and used by the operation itself */
+    int64_t product_width; /* columns of its widest matrix product; 0: none */
+    int64_t streamed;      /* number of parameter elements that every block of rows reads */
+    double flops;          /* of one row, forward */
 };
 
 /* ---- op.c: for operations ---- */
@@ -165,7 +165,7 @@ static inline void *fm_element(const fm_run *run, const void *base, int64_t elem
 
 static inline int fm_stopped(const fm_run *run) { return atomic_load_explicit(run->stop, memory_order_relaxed); }
 
-/* For an operation that cannot go on: all threads leave early, and the call returns this status. */
+/* Called by an operation that cannot continue: all threads leave early, and the call returns this status. */
 static inline void fm_fail(const fm_run *run, fm_status status) {
     atomic_store(run->fault, status);
     atomic_store(run->stop, 1);
@@ -175,16 +175,18 @@ static inline void fm_poll_now_and_then(const fm_run *run) {
     if (run->poll != NULL) run->poll(run->poll_context);
 }
 
-/* Checks of widths: one source of fan_in columns that keeps them; sources of fan_in columns each, or together. */
+/* Width checks: one source of fan_in columns and the same fan_out; each source has fan_in columns; the widths of the
+   sources add up to fan_in. */
 int fm_check_keeps_width(const fm_node *node, const int64_t *width);
 int fm_check_each_width(const fm_node *node, const int64_t *width);
 int fm_check_sum_of_widths(const fm_node *node, const int64_t *width);
 
 void fm_activation_becomes(const fm_node *node, fm_epilogue *epilogue);
-void fm_activate(const fm_run *run, const fm_operands *at, const fm_tile *tile, const void *z); /* z: like y, whole */
+void fm_activate(const fm_run *run, const fm_operands *at, const fm_tile *tile, const void *z); /* z: like y */
 void fm_activation_local(const fm_run *run, const fm_operands *at, const fm_tile *tile);
 
-/* dx[source] takes dz as it is; or what of a join's dy reaches that source, from column `offset` of dz on. */
+/* The first adds or stores dz to dx[source] as it is. The second does so with a join's gradient of that source,
+   which begins at column `offset` of dz. */
 void fm_pass_down(const fm_run *run, const fm_operands *at, int source, const fm_tile *tile);
 void fm_send_down(const fm_run *run, const fm_operands *at, int source, fm_join kind, int64_t offset,
                   const fm_tile *tile);

@@ -1,5 +1,5 @@
-/* Predict: forward with nothing kept, a block of rows at a time. A prediction that met an update of the parameters is made
-   again, and refused where updates leave it no time. */
+/* Predict: forward that stores nothing for backward, one block of rows at a time. If the parameters are updated
+   meanwhile, predict runs again; if updates continue, it returns FM_IN_USE. */
 #include <sched.h>
 #include <string.h>
 
@@ -14,12 +14,13 @@ typedef struct {
     void *const *y;
     fm_poll poll;
     void *poll_context;
-    uint64_t count;            /* of the network's updates */
-    _Atomic int stop;          /* a status */
-    _Atomic int failed, fault; /* an operation has, and why; seen by `stop` only between blocks, alike by all threads */
+    uint64_t count;   /* of the network's updates, at the beginning */
+    _Atomic int stop; /* a status */
+    _Atomic int failed,
+        fault; /* set by an operation; copied to `stop` between blocks, so that all threads see the same */
 } predict_call;
 
-/* The value of a source for the block of rows that begins at `row`. */
+/* The value of a source, for the block of rows that begins at `row`. */
 static void *block_value(const predict_call *call, const fm_walk *walk, int source, int64_t row) {
     const fm_net *net = walk->net;
     if (source >= 0) source = net->ops[source].shown;
@@ -36,7 +37,7 @@ static void copy_shown(const predict_call *call, const fm_walk *walk, int output
            (size_t)(rows * width) * walk->run.size);
 }
 
-/* The tile's rows count from the block's first one. */
+/* Rows of tiles count from the first row of the block. */
 static void predict_block(const predict_call *call, fm_walk *walk, int64_t row, int64_t rows) {
     const fm_net *net = walk->net;
     walk->row_begin = 0;
@@ -56,7 +57,7 @@ static void predict_block(const predict_call *call, fm_walk *walk, int64_t row, 
             copy_shown(call, walk, k, row, rows);
 }
 
-/* Blocks take milliseconds at most, so the calling thread asks after each but the last. */
+/* A block takes a few milliseconds at most, so the calling thread checks after each block except the last. */
 static void ask_to_go_on(predict_call *call, const fm_walk *walk) {
     if (walk->worker->index != 0) return;
     if (atomic_load(&call->fault) != FM_OK) atomic_store(&call->stop, atomic_load(&call->fault));
@@ -74,12 +75,13 @@ static void predict_task(void *context, fm_worker *self) {
         predict_block(call, &walk, row, end - row < call->block ? end - row : call->block);
         if (row + call->block < end) {
             ask_to_go_on(call, &walk);
-            fm_walk_wait_for_columns(&walk); /* all hear the same answer, and nobody overwrites what another copies */
+            fm_walk_wait_for_columns(
+                &walk); /* all threads see the same answer, and no thread overwrites what another one copies */
         }
     }
 }
 
-/* What a caller wants: y NULL for the memory alone. */
+/* The arguments of a call; y is NULL to reserve memory only. */
 typedef struct {
     int64_t rows;
     const void *const *x;
@@ -103,7 +105,7 @@ static fm_status predict_blocks(fm_net *net, const fm_workspace *workspace, cons
     return (fm_status)(fault != FM_OK ? fault : atomic_load(&call.stop));
 }
 
-/* The caller's nodes see all rows at once. */
+/* Custom nodes get all rows in one call. */
 static fm_status predict_whole(fm_net *net, const fm_workspace *workspace, const request *r, int threads) {
     _Atomic int stop = 0, fault = FM_OK;
     fm_forward_call call = {.of = {net, workspace, fm_tables_in_use(), &stop, &fault},
@@ -126,7 +128,7 @@ static fm_status predict_in(fm_net *net, fm_workspace *workspace, const request 
                             : predict_blocks(net, workspace, r, block, count, threads);
 }
 
-/* FM_IN_USE where updates had another `count` behind some block. */
+/* FM_IN_USE if an update began or ended during the call. */
 static fm_status predict_once(fm_net *net, const request *r, uint64_t count) {
     if (r->rows < 0 || (r->y != NULL && !fm_net_can_run(net))) return FM_BAD_ARGUMENT;
     const fm_modes host = fm_enter_arithmetic();
@@ -145,7 +147,7 @@ static fm_status predict_once(fm_net *net, const request *r, uint64_t count) {
 }
 
 fm_status fm_net_predict(fm_net *net, int64_t rows, const void *const *x, void *const *y, fm_poll poll, void *context) {
-    const double patience = 1e-3; /* an update of a small network is over in less */
+    const double patience = 1e-3; /* longer than an update of a small network takes */
     const request r = {rows, x, y, poll, context};
     double first = 0.0;
     for (;;) {

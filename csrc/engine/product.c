@@ -1,9 +1,10 @@
-/* Blocking for the caches around the table's kernel. */
+/* Divides a product into blocks that fit the caches, for the kernels of the table. */
 #include "engine/product.h"
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* A block of A fills a quarter of a second-level cache, whatever its precision; a block of B is read from the third. */
+/* A block of A fills a quarter of a second-level cache in any precision; a block of B is read from the third-level
+   cache. */
 enum { A_BLOCK_BYTES = 1 << 18, DEPTH = 1024, MOST_COLUMNS = 2048 };
 
 int64_t fm_pack_bytes(int64_t widest, size_t size) {
@@ -11,8 +12,8 @@ int64_t fm_pack_bytes(int64_t widest, size_t size) {
     return A_BLOCK_BYTES + DEPTH * (smaller(widest, MOST_COLUMNS) + FM_MOST_TILE_COLS) * (int64_t)size;
 }
 
-/* Reading in place is cheaper until B outgrows the second-level cache, or its rows lie so far apart that they fall on the
-   same lines of the first-level one; and even then for few rows, which read a packed B too seldom. */
+/* Packing pays if B is larger than the second-level cache, or if its rows are so far apart that they map to the same
+   lines of the first-level cache. It does not pay for few rows, because they read a packed B too few times. */
 static int must_pack(const fm_products *k, const fm_gemm *g, size_t size) {
     enum { IN_PLACE_BYTES = 1 << 20 };
     if (g->m < k->least_packed_rows || g->n < FM_LEAST_PACKED_WIDTH) return 0;
@@ -32,7 +33,7 @@ static int told_to_stop(const fm_product *space) {
     return fm_stopped(space->watch);
 }
 
-/* Columns from j on and the part of k from k0 on: where they lie, and what comes before and after them in the chains. */
+/* The part of a product with columns from j on and k from k0 on: its arrays, and how its chains begin and end. */
 static fm_gemm part_of(const fm_gemm *g, int64_t j, int64_t columns, int64_t k0, int64_t depth, size_t size) {
     fm_gemm part = *g;
     part.n = smaller(columns, g->n - j);
@@ -68,7 +69,7 @@ static fm_gemm with_packed_a(const fm_product *space, fm_gemm g) {
     return g;
 }
 
-/* All rows of a part, a block at a time, between which a stop is heard. */
+/* Computes all rows of a part, one block at a time, and checks the stop flag between blocks. */
 static void multiply_rows(const fm_product *space, const fm_gemm *g, int packed) {
     enum { SLAB_PRODUCTS = 1 << 28 };
     const int64_t mr = kernels_of(space)->tile_rows, size = (int64_t)space->size;
@@ -90,8 +91,8 @@ static void multiply_rows(const fm_product *space, const fm_gemm *g, int packed)
     }
 }
 
-/* Without packing, only k is cut: what of a panel of B is read again must stay in cache. A sum that is added to C is one
-   chain of at most FM_BATCH_CHUNK terms, and never cut. */
+/* Without packing, only k is divided, so that a panel of B stays in cache between its readers. A sum that is added
+   to C is one chain of at most FM_BATCH_CHUNK terms and is never divided. */
 void fm_multiply(const fm_product *space, fm_gemm g) {
     _Static_assert((int)FM_BATCH_CHUNK <= (int)DEPTH, "an added chain has no place to wait for its second half");
     if (g.m == 0 || g.n == 0) return;
@@ -99,7 +100,7 @@ void fm_multiply(const fm_product *space, fm_gemm g) {
     const int64_t columns = packed ? MOST_COLUMNS : g.n;
     g.a_panel = g.a_row * kernels_of(space)->tile_rows;
     g.b_panel = kernels_of(space)->tile_cols;
-    if (!packed && g.k <= DEPTH) { /* nothing to cut: small networks would notice the copies below */
+    if (!packed && g.k <= DEPTH) { /* nothing to divide; the copies below would cost a visible part of a small step */
         multiply_rows(space, &g, 0);
         return;
     }
@@ -114,8 +115,8 @@ void fm_multiply(const fm_product *space, fm_gemm g) {
     }
 }
 
-/* Few outputs would leave most of a vector's lanes idle: then the gradient is made transposed, with vectors along the
-   inputs, and transposed back. Every element's chain is the same either way. */
+/* With few outputs, most lanes of a vector would be idle. Then the gradient is computed transposed, with vectors
+   along the inputs, and transposed back. Every element has the same chain either way. */
 static int is_better_transposed(int64_t in, int64_t out) { return out < FM_LEAST_DIRECT_OUTPUTS && in >= 16; }
 
 static void gradient_chunks(const fm_product *space, fm_gemm g, int64_t rows, int64_t a_step, int add) {

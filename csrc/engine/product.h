@@ -4,26 +4,27 @@
 
 #include "engine/op.h"
 
-/* Networks without a product this wide never pack, and have no space for it. */
+/* Networks without a product of this width never pack and have no memory for it. */
 enum { FM_LEAST_PACKED_WIDTH = 192 };
-/* A weight gradient of fewer outputs needs space for itself transposed. */
+/* The weight gradient of a layer with fewer outputs needs memory for a transposed copy. */
 enum { FM_LEAST_DIRECT_OUTPUTS = 16 };
 
 typedef struct {
     const fm_kernels *kernels;
     fm_compute compute;
-    size_t size; /* of an element */
+    size_t size; /* bytes of an element */
     void *pack;
-    const fm_run *watch; /* long products look at its stop flag every few milliseconds; NULL: they must finish */
+    const fm_run *watch; /* long products check its stop flag every few milliseconds; NULL: cannot be stopped */
 } fm_product;
 
-int64_t fm_pack_bytes(int64_t widest, size_t size); /* for products of at most so many columns */
+int64_t fm_pack_bytes(int64_t widest, size_t size); /* for products of at most `widest` columns */
 
 static inline fm_product fm_product_of(const fm_run *run, const fm_fused *op) {
     return (fm_product){run->kernels, op->compute, run->size, run->pack, run};
 }
 
-/* C[m][n] (finish) A B, with A's element (i, k) at a[i * a_row + k * a_step] and B's rows b_step apart. */
+/* C[m][n] = A B with the epilogue of `g`. A's element (i, k) is a[i * a_row + k * a_step]; B's rows are b_step
+   apart. */
 void fm_multiply(const fm_product *space, fm_gemm g);
 
 /* Rows begin .. end of dW (in, out), from x (rows, in) and delta (rows, out), stored or added. */
@@ -32,7 +33,7 @@ typedef struct {
     const void *x, *delta;
     int64_t begin, end;
     int add;
-    void *transposed; /* (out, end - begin), where there are few outputs */
+    void *transposed; /* (out, end - begin), if there are few outputs */
     void *dw;
 } fm_weight_gradient_call;
 

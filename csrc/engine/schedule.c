@@ -4,13 +4,13 @@
 
 #include "base/clock.h"
 
-/* What waking the team, one thread's part in a barrier and one thread's arithmetic cost, measured on two x86-64 server
-   processors (see docs/performance-notes.md). They choose a thread count and never a result. */
+/* The cost of waking the team, of one thread in a barrier, and of arithmetic on one thread, measured on two x86-64
+   server processors (see docs/performance-notes.md). These numbers choose a thread count and never change a result. */
 static const struct {
     double region_us, barrier_us, flops_per_us, updates_per_us;
 } cost = {10.0, 0.5, 90e3, 3e3};
 
-/* Forward-sized products, and barriers, of each kind of work. */
+/* For each kind of work: its arithmetic in units of one forward, and its number of barriers. */
 static const struct {
     double passes, waits;
 } work_of[] = {[FM_WORK_FORWARD] = {1.0, 1.0}, [FM_WORK_BACKWARD] = {2.0, 2.0}, [FM_WORK_STEP] = {3.0, 3.0}};
@@ -23,14 +23,15 @@ static int ignores_cost(void) { return atomic_load_explicit(&cost_ignored, memor
 
 static int fewer(int a, int b) { return a < b ? a : b; }
 
-/* More threads than processors only wait for one another. */
+/* More threads than processors would only wait for each other. */
 static int worthwhile_threads(void) { return fewer(fm_threads(), fm_processors()); }
 
 static double microseconds_alone(const fm_net *net, int64_t rows, fm_work work) {
     return work_of[work].passes * (double)rows * net->flops / cost.flops_per_us;
 }
 
-/* For work that takes one thread `alone` microseconds, with so many barriers and this share of waking the team. */
+/* The fastest number of threads for work that takes one thread `alone` microseconds, with `waits` barriers and
+   `region_us` for waking the team. */
 static int threads_for(double alone, double waits, double region_us) {
     if (ignores_cost()) return fm_threads();
     const int most = worthwhile_threads();
@@ -51,8 +52,8 @@ int fm_schedule_update(const fm_net *net) {
     return threads_for((double)net->n_params / cost.updates_per_us, 1.0, cost.region_us);
 }
 
-/* Threads that a step may try to take. Very short steps are for one; long ones for several, wherever the processors
-   lie. */
+/* The largest number of threads that the autotuner may try; 1: no trials. Very short steps always take one thread.
+   For long steps several threads are faster on any processors. */
 static int choices(const fm_net *net, int64_t rows) {
     const double shortest = 5.0, longest = 2000.0, alone = microseconds_alone(net, rows, FM_WORK_STEP);
     return ignores_cost() || alone < shortest || alone > longest ? 1 : worthwhile_threads();
@@ -82,7 +83,7 @@ int fm_schedule_gradients_are_long(const fm_net *net, int64_t rows, int threads)
 }
 
 int fm_schedule_first_touch(int64_t bytes) {
-    enum { LEAST_BYTES = 1 << 24 }; /* less is quickly read from another memory node, and stays in caches */
+    enum { LEAST_BYTES = 1 << 24 }; /* smaller arrays stay in caches, and other memory nodes read them quickly */
     return bytes < LEAST_BYTES ? 1 : worthwhile_threads();
 }
 
@@ -91,8 +92,8 @@ fm_axis fm_schedule_axis(int64_t rows, int threads) {
     return rows >= (int64_t)LEAST_ROWS_A_THREAD * threads ? FM_BY_ROWS : FM_BY_COLUMNS;
 }
 
-/* What the second-level cache holds, but enough to make use of every weight that is read. Large weights are packed, which
-   few rows would not repay. */
+/* As many rows as fit the second-level cache, but enough to use each weight often. Large weights are packed, which
+   pays only for many rows. */
 int64_t fm_schedule_block(const fm_net *net) {
     enum { BLOCK_BYTES = 1 << 18, LEAST_ROWS = 128, MOST_ROWS = 1024, PACKED_BYTES = 1 << 23, PACKED_ROWS = 512 };
     const int64_t size = (int64_t)net->size, rows = BLOCK_BYTES / size / net->widest / 8 * 8;

@@ -1,8 +1,8 @@
-/* The training loop: one parallel region for a whole epoch (or until another number of threads would do better), two
-   barriers a step.
+/* The training loop: one parallel region for a whole epoch, or until the number of threads changes; two barriers in a
+   step.
 
-   Phase A, this thread's rows: gather, forward, loss and its gradient, backward down to the first layer.
-   Phase B, this thread's parameters: gradients over all rows, update, copies for the next step. */
+   Phase A, each thread for its rows: gather, forward, loss and its gradient, backward down to the first layer. Phase
+   B, each thread for its parameters: gradients over all rows, update, copies for the next step. */
 #include <math.h>
 #include <string.h>
 
@@ -19,16 +19,17 @@ typedef struct {
     fm_trainer *trainer;
     const fm_epoch *epoch;
     fm_tables tables;
-    _Atomic int stop, regroup;           /* stop: 1 when it was raised in phase A, 2 in phase B */
-    _Atomic int fault;                   /* a status, of an operation that stopped the run */
-    _Atomic int never;                   /* the stop flag of what must finish */
-    _Atomic int64_t wrong_label;         /* one that is no class and stopped the run; 0: none */
-    int64_t next_row;                    /* of the step that comes next */
-    double last_poll;                    /* of the calling thread */
-    fm_shift shift;                      /* the threads of the region */
-    int taken;                           /* ... that it really had */
-    double mean_loss, sum_loss, penalty; /* of mean and sum losses over the steps done */
-    double weight_done;                  /* of the mean */
+    _Atomic int stop, regroup;   /* stop: 1 if raised in phase A, 2 if raised in phase B */
+    _Atomic int fault;           /* status of an operation that stopped the run */
+    _Atomic int never;           /* stop flag of work that must not stop */
+    _Atomic int64_t wrong_label; /* label that is not a class and stopped the run; 0: none */
+    int64_t next_row;            /* first row of the next step */
+    double last_poll;            /* time of the calling thread's last poll */
+    fm_shift shift;              /* threads of this region, as planned */
+    int taken;                   /* threads that the region really had */
+    double mean_loss, sum_loss,
+        penalty;        /* of the finished steps; mean_loss and sum_loss: of the losses that are means, sums */
+    double weight_done; /* total weight of the samples in mean_loss */
     int64_t steps, rows_done;
 } training;
 
@@ -36,14 +37,14 @@ typedef struct {
     training *run;
     fm_walk walk;
     fm_step_state state;
-    double total_weight;           /* of the batch's samples */
-    double penalty;                /* by which penalties count in the step */
-    const double *label_smoothing; /* of the step; NULL: the loss's own */
+    double total_weight;           /* sample weights of the batch */
+    double penalty;                /* factor of the penalties in this step */
+    const double *label_smoothing; /* of this step; NULL: the loss's own */
     int phase;                     /* 0: A, 1: B */
-    int is_last;                   /* step of this region: nobody needs its copies */
+    int is_last;                   /* last step of this region: the copies for the next step are not needed */
 } training_thread;
 
-/* Only the calling thread may run the caller's function; the others learn of it through the flag. */
+/* Only the calling thread may call the caller's function; the other threads see the flag. */
 static void poll_now_and_then(void *context) {
     training_thread *t = context;
     const fm_epoch *epoch = t->run->epoch;
@@ -51,7 +52,7 @@ static void poll_now_and_then(void *context) {
     if (now - t->run->last_poll < every) return;
     t->run->last_poll = now;
     if (epoch->poll(epoch->poll_context)) atomic_store(&t->run->stop, 1 + t->phase);
-    t->walk.worker->waited += fm_seconds() - now; /* for the caller's locks, perhaps */
+    t->walk.worker->waited += fm_seconds() - now; /* the caller may have waited for its locks */
 }
 
 static void stop_at_wrong_label(training_thread *t, int64_t label) {
@@ -67,7 +68,7 @@ static void phase_a(training_thread *t, int64_t first) {
     fm_check_preemption(self);
     if (self->index == 0 && fm_schedule_shift_is_over(&t->run->shift, self)) atomic_store(&t->run->regroup, 1);
     fm_batch_take(&t->walk, epoch, first);
-    /* rows gathered by others are needed by those who work by columns, and their weights by the loss's scale */
+    /* a thread that works by columns needs rows that others gathered; the loss's scale needs all weights */
     if (epoch->order != NULL && (t->walk.axis == FM_BY_COLUMNS || epoch->targets[0].weight != NULL)) fm_barrier(self);
     t->total_weight = fm_heads_scale(trainer, &t->walk);
     fm_forward(&t->walk);
@@ -78,14 +79,16 @@ static void phase_a(training_thread *t, int64_t first) {
     fm_penalty_chunks(trainer, t->walk.run.kernels, self, t->walk.workspace->chunk_sum);
 }
 
-/* Whether gradients are all made before the first update: clipping needs it, and so does a step so long that a stop must
-   be heard while they are made. Otherwise an array's update follows its gradient while that is in cache. */
+/* Whether all gradients are computed before the first update. Clipping needs that. So does a step so long that a
+   stop must be possible during its gradients. Otherwise each array is updated right after its gradient, while both
+   are in cache. */
 static int updates_come_last(const training_thread *t) {
     return t->run->trainer->optimizer.clip_norm != 0.0 ||
            fm_schedule_gradients_are_long(t->walk.net, t->walk.run.rows, t->walk.worker->count);
 }
 
-/* This thread's rows of one array: gradient, penalties, and with `update` all that follows. */
+/* This thread's rows of one array: gradient and penalties; with `update` also the update and the copies for the next
+   step. */
 static void array_gradient(training_thread *t, int op, int array, int update) {
     const fm_trainer *trainer = t->run->trainer;
     const fm_kernels *kernels = t->walk.run.kernels;
@@ -110,7 +113,7 @@ static void clip(training_thread *t) {
     t->state.g_scale = fm_clip_scale(norm, trainer->optimizer.clip_norm);
 }
 
-/* Called when all gradients are there. */
+/* All gradients must be complete. */
 static void update_all(training_thread *t) {
     int64_t begin, end;
     if (t->run->trainer->optimizer.clip_norm != 0.0) clip(t);
@@ -130,7 +133,7 @@ static void all_gradients(training_thread *t, int update) {
     fm_barrier(t->walk.worker);
 }
 
-/* False when the run was stopped before the first update. Once an update has been made, all others must be. */
+/* False if the run was stopped before the first update. After the first update, all others must follow. */
 static int phase_b(training_thread *t) {
     if (updates_come_last(t)) {
         all_gradients(t, 0);
@@ -148,7 +151,7 @@ static int phase_b(training_thread *t) {
     return 1;
 }
 
-/* The step's losses, before its update. */
+/* The losses of a step, before its update. */
 typedef struct {
     fm_head_losses heads;
     double penalty;
@@ -161,7 +164,7 @@ static losses losses_of(const training_thread *t) {
                     .penalty = t->penalty * fm_chunks_total(chunk_sum, fm_penalty_chunk_count(trainer))};
 }
 
-/* Running means, so that the loss of one step is exactly itself. */
+/* Uses running means, so that the loss of an epoch of one step has exactly the bits of that step. */
 static void account(const training_thread *t, losses step, int64_t number) {
     training *run = t->run;
     const double sum = step.heads.mean + step.heads.sum, rows = (double)t->walk.run.rows;
@@ -176,8 +179,8 @@ static void account(const training_thread *t, losses step, int64_t number) {
         run->mean_loss += (step.heads.mean - run->mean_loss) * (t->total_weight / run->weight_done);
 }
 
-/* False when the run was stopped. All threads agree: what they look for behind a barrier was raised before it. A stop of
-   phase B may already be up when the slower ones look behind phase A, and is not for them yet. */
+/* False if the run was stopped. All threads decide alike: a flag that they check after a barrier was set before it.
+   A fast thread may already stop phase B while a slow one checks after phase A; so phase A stops only at 1. */
 static int one_step(training_thread *t, int64_t first) {
     training *run = t->run;
     const int64_t number = first / run->epoch->batch;
@@ -237,7 +240,7 @@ static void training_task(void *context, fm_worker *self) {
         if (!done) break;
         first += epoch->batch;
     }
-    fm_barrier(self); /* nobody reads the trainer's step state any more */
+    fm_barrier(self); /* after this, no thread reads the trainer's step state */
     if (self->index == 0) {
         run->taken = self->count;
         run->next_row = first;
@@ -251,7 +254,7 @@ static int64_t steps_from(const fm_epoch *epoch, int64_t row) {
     return (epoch->rows - row + epoch->batch - 1) / epoch->batch;
 }
 
-/* Trains on until the epoch has ended or another number of threads is due. */
+/* Trains until the epoch ends or the number of threads must change. */
 static fm_status train_on(training *run, int64_t batch) {
     fm_trainer *trainer = run->trainer;
     const int64_t steps_before = run->steps;
@@ -260,7 +263,7 @@ static fm_status train_on(training *run, int64_t batch) {
         fm_workspace_reserve(&trainer->workspace, trainer->net, FM_TRAIN, batch, run->shift.threads);
     if (status != FM_OK) {
         if (run->steps == 0) return FM_NO_MEMORY;
-        run->shift.threads = trainer->workspace.threads; /* more would be faster, but these do */
+        run->shift.threads = trainer->workspace.threads; /* no memory for more threads; continue with those that fit */
     }
     atomic_store(&run->regroup, 0);
     fm_parallel(run->shift.threads, training_task, run);

@@ -1,4 +1,4 @@
-/* Trainers: making and freeing them, and the optimizer by hand. */
+/* Trainers: creates and frees them; updates by hand. */
 #include "engine/trainer.h"
 
 #include <math.h>
@@ -21,7 +21,7 @@ static int keeps_slot(const fm_optimizer_spec *spec, int slot) {
     return slot < row->slots && (row->need[slot] < 0 || spec->hyper[row->need[slot]] != 0.0);
 }
 
-/* The place of a name in "name=default name=default ...", -1 where it is not. */
+/* The index of a name in "name=default name=default ..."; -1: not in the list. */
 static int place_of(const char *name, const char *list) {
     const size_t length = strlen(name);
     for (int place = 0; *list != '\0'; place++) {
@@ -104,7 +104,7 @@ typedef struct {
     const fm_trainer *trainer;
     const fm_kernels *kernels;
     fm_step_state state;
-    double *chunk_sum; /* where gradients are clipped, else NULL */
+    double *chunk_sum; /* if gradients are clipped, otherwise NULL */
 } update_call;
 
 static void update_task(void *context, fm_worker *self) {

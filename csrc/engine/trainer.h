@@ -1,4 +1,4 @@
-/* A trainer's inside: the network it moves, and the optimizer's state. */
+/* The inside of a trainer: the network that it trains, and the optimizer's state. */
 #ifndef FM_ENGINE_TRAINER_H
 #define FM_ENGINE_TRAINER_H
 
@@ -10,15 +10,15 @@ struct fm_trainer {
     fm_head heads[FM_MOST_ENDS]; /* one for each output */
     fm_optimizer_spec optimizer;
     double *loss_params[FM_MOST_ENDS];
-    int has_custom;            /* losses */
-    int smooths[FM_MOST_ENDS]; /* the loss takes label smoothing */
-    int decay;                 /* index of the weight decay among the hyperparameters */
+    int has_custom;            /* some loss is a custom loss */
+    int smooths[FM_MOST_ENDS]; /* this loss has label smoothing */
+    int decay;                 /* index of weight decay among the hyperparameters */
     fm_custom_loss custom;
     void *custom_context;
     fm_penalty *penalties;
     fm_group *groups; /* see groups.h */
     int n_groups, any_is_frozen;
-    void *slot[FM_SLOTS]; /* like the parameters; NULL where the optimizer keeps none */
+    void *slot[FM_SLOTS]; /* like the parameters; NULL if the optimizer does not use it */
     double power[2];      /* hyper[0]^t, hyper[1]^t */
     int64_t t;
     fm_workspace workspace;

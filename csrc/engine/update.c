@@ -17,7 +17,7 @@ fm_step_state fm_step_state_next(const fm_trainer *trainer, fm_step_state state,
     return state;
 }
 
-/* Of parameters that are all in one group. */
+/* Updates parameters that are all in one group. */
 static void update_part(const fm_trainer *trainer, const fm_kernels *kernels, const fm_step_state *state,
                         const fm_group *group, int64_t begin, int64_t end) {
     const fm_net *net = trainer->net;
@@ -34,7 +34,7 @@ static void update_part(const fm_trainer *trainer, const fm_kernels *kernels, co
     for (int i = 0; i < FM_SLOTS; i++) call.slot[i] = element(net, trainer->slot[i], begin);
     memcpy(call.hyper, trainer->optimizer.hyper, sizeof call.hyper);
     const double decay = group->weight_decay * state->weight_decay;
-    /* a store here would hold up the kernel's first load, for some nanoseconds */
+    /* storing the same value would delay the kernel's first load by some nanoseconds */
     if (decay != trainer->optimizer.hyper[trainer->decay]) call.hyper[trainer->decay] = decay;
     kernels->update(&call);
 }
@@ -68,7 +68,7 @@ static double penalty_of(const fm_trainer *trainer, const fm_kernels *kernels, i
     return sum;
 }
 
-/* Frozen parameters have no gradient that could count. */
+/* Frozen parameters have no gradient, so they are left out. */
 static double squares_of(const fm_trainer *trainer, const fm_kernels *kernels, int64_t at, int64_t n) {
     const int64_t end = at + n;
     double sum = 0.0;
@@ -84,7 +84,8 @@ typedef double (*sum_of)(const fm_trainer *, const fm_kernels *, int64_t at, int
 
 static int64_t chunks_of(int64_t n) { return (n + FM_SUM_CHUNK - 1) / FM_SUM_CHUNK; }
 
-/* Chunks of `n` parameters from `at` on, numbered from `first`; this worker fills every count-th. */
+/* Sums of chunks of `n` parameters from `at` on; `first` is the number of the first chunk. Worker i of n fills
+   chunks i, i + n, i + 2n, ... */
 typedef struct {
     const fm_trainer *trainer;
     const fm_kernels *kernels;
@@ -137,7 +138,7 @@ double fm_chunks_total(const double *chunk_sum, int64_t count) {
     return total;
 }
 
-/* PyTorch's clip_grad_norm_: the norm is capped, with a guard against division by zero. */
+/* PyTorch's clip_grad_norm_: limits the norm; 1e-6 avoids a division by zero. */
 double fm_clip_scale(double norm, double clip_norm) {
     const double scale = clip_norm / (norm + 1e-6);
     return scale < 1.0 ? scale : 1.0;

@@ -5,7 +5,7 @@
 #include "base/parallel.h"
 #include "engine/trainer.h"
 
-/* The scalars of one update; every thread makes its own copy and advances it alike. */
+/* The scalars of one update. Every thread has its own copy and advances it in the same way. */
 typedef struct {
     double lr, weight_decay, power[2], g_scale;
     int64_t t;
@@ -13,14 +13,14 @@ typedef struct {
 
 fm_step_state fm_step_state_next(const fm_trainer *trainer, fm_step_state state, double lr);
 
-/* Parameters begin .. end. */
+/* Updates parameters begin .. end. */
 void fm_update_range(const fm_trainer *trainer, const fm_kernels *kernels, const fm_step_state *state, int64_t begin,
                      int64_t end);
 void fm_penalty_gradient_range(const fm_trainer *trainer, const fm_kernels *kernels, double factor, int64_t begin,
                                int64_t end);
 int fm_takes_penalties(const fm_array *array);
 
-/* This worker's part of the chunk sums; returns how many chunks there are. */
+/* Computes this worker's part of the chunk sums; returns the number of chunks. */
 int64_t fm_penalty_chunks(const fm_trainer *trainer, const fm_kernels *kernels, const fm_worker *self,
                           double *chunk_sum);
 int64_t fm_square_chunks(const fm_trainer *trainer, const fm_kernels *kernels, const fm_worker *self,

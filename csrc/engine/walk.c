@@ -75,7 +75,7 @@ int fm_walk_is_collective(const fm_walk *walk, const fm_op_row *row) {
     return row->needs == FM_CALLER || (row->needs == FM_ALL_ROWS_IN_TRAINING && walk->run.training);
 }
 
-/* The caller is asked even about no rows: its parameters have gradients all the same. */
+/* The caller's function is called even for 0 rows, because it must set the gradients of its parameters. */
 void fm_walk_collect(const fm_walk *walk, const fm_operands *at, fm_tile_work *work) {
     const int64_t cols = at->op->node.fan_out;
     fm_tile tile = {0, walk->run.rows, 0, cols};

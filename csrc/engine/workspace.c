@@ -6,7 +6,7 @@
 #include "engine/net.h"
 #include "engine/product.h"
 
-/* One walk over all arrays, run twice: with block == NULL it only adds up bytes, then it sets the pointers. */
+/* One walk over all arrays, run twice: with block == NULL it only adds up the bytes; then it sets the pointers. */
 typedef struct {
     fm_layout layout;
     char *block;
@@ -31,7 +31,7 @@ static void *place_rows(fm_placer *p, int64_t width, size_t size) {
 
 static int64_t more(int64_t a, int64_t b) { return a > b ? a : b; }
 
-/* ---- what the operations book ---- */
+/* ---- memory that the operations request ---- */
 
 static int booked(const fm_placer *p, const fm_fused *op, fm_space *space) {
     for (int k = 0; k < FM_MOST_SPACES; k++) space[k] = (fm_space){.size = op->size};
@@ -43,7 +43,7 @@ static int64_t bytes_of(const fm_space *space) {
     return __builtin_mul_overflow(space->count, (int64_t)space->size, &bytes) ? INT64_MAX : bytes;
 }
 
-/* The largest of what only one operation needs at a time. */
+/* The largest requests for memory that all operations use in turn. */
 typedef struct {
     int64_t scratch_bytes, temporary_width, product_width;
 } shared_needs;
@@ -100,7 +100,7 @@ static void place_spaces(fm_placer *p, const fm_fused *op, fm_operands *at) {
     }
 }
 
-/* Ops that are the only readers of their source, and hand their delta on as it is, work in place on its delta. */
+/* An op that is the only reader of its source and passes its delta on unchanged uses the source's delta as its own. */
 static void place_values(fm_placer *p, const fm_fused *op, fm_operands *at) {
     const int64_t width = op->node.fan_out;
     void *own = op->in_place ? NULL : place_rows(p, width, op->size);
@@ -122,7 +122,7 @@ static void place_ops(fm_placer *p) {
     }
 }
 
-/* Sources' values and deltas; those of the network's inputs come with each call. */
+/* Connects each op to the values and deltas of its sources. Each call sets those of the network's inputs. */
 static void connect(const fm_placer *p) {
     fm_operands *all = p->workspace->thread[0].at;
     for (int i = 0; i < p->net->n_ops; i++) {
@@ -138,7 +138,7 @@ static void connect(const fm_placer *p) {
         memcpy(p->workspace->thread[t].at, all, (size_t)p->net->n_ops * sizeof *all);
 }
 
-/* ---- what each use needs besides ---- */
+/* ---- other memory of predict, forward and training ---- */
 
 static void place_slots(fm_placer *p) {
     for (int t = 0; t < p->workspace->threads; t++) {

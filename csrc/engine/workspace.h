@@ -1,20 +1,20 @@
-/* Memory for passes over the data: where every array of every fused op lies. */
+/* Memory for passes over the data: all arrays of all fused ops. */
 #ifndef FM_ENGINE_WORKSPACE_H
 #define FM_ENGINE_WORKSPACE_H
 
 #include "engine/op.h"
 #include "fastmlp.h"
 
-/* What is a thread's own. */
+/* Memory of one thread. */
 typedef struct {
-    fm_operands *at; /* of each fused op; each thread has its own, for they view different batches at one moment */
+    fm_operands *at; /* for each fused op; each thread has its own, because threads may be at different batches */
     void *pack, *scratch;
-    void **slot;         /* predict: n_slots of (rows, widest) */
-    fm_targets *targets; /* to train: of each output, for the batch */
-    double *scale;       /* ... and what multiplies its loss */
+    void **slot;         /* predict: n_slots arrays of (rows, widest) */
+    fm_targets *targets; /* training: the batch's targets of each output */
+    double *scale;       /* training: the factor of each output's loss */
 } fm_thread_space;
 
-/* To train: an output's targets, gathered, and what its loss was. */
+/* Training: the gathered targets of an output, and its losses. */
 typedef struct {
     double *row_value;
     int64_t *label;
@@ -22,26 +22,26 @@ typedef struct {
     double custom_loss;
 } fm_head_space;
 
-/* Memory for up to `rows` rows, one block. */
+/* One block of memory, for up to `rows` rows. */
 typedef struct {
     int64_t rows;
     int threads;
     char *block;
     fm_thread_space *thread;
-    void **input;    /* (rows, width) of each input: copied or gathered */
+    void **input;    /* (rows, width) of each input, copied or gathered */
     void *temporary; /* (rows, temporary_width) */
     int64_t temporary_width;
-    fm_head_space *head; /* of each output */
-    double *chunk_sum;   /* of every FM_SUM_CHUNK parameters */
-    void *weight;        /* of each row */
+    fm_head_space *head; /* for each output */
+    double *chunk_sum;   /* one sum for each FM_SUM_CHUNK parameters */
+    void *weight;        /* (rows) sample weights */
 } fm_workspace;
 
 enum { FM_SUM_CHUNK = 4096 };
 
-/* Chunks that sums over each array of parameters, or over all of them, take together. */
+/* The largest number of chunk sums, over each array of parameters or over all of them. */
 int64_t fm_workspace_chunks(const fm_net *net);
 
-/* Makes the workspace hold `rows` rows for `threads` threads; an unchanged one when memory cannot be had. */
+/* Makes the workspace large enough for `rows` rows and `threads` threads. If memory is short, it stays unchanged. */
 fm_status fm_workspace_reserve(fm_workspace *workspace, const fm_net *net, fm_use use, int64_t rows, int threads);
 void fm_workspace_release(fm_workspace *workspace);
 

@@ -118,7 +118,7 @@ FM_OP2(vmask_f64, vi_gt_f64, vint_f64, _mm256_castsi256_pd(_mm256_cmpgt_epi64(a,
 #define vi_shl_f64(i, n) _mm256_slli_epi64(i, n)
 #define vi_shr_f64(i, n) _mm256_srli_epi64(i, n)
 
-/* A window of this table is a lane mask: n ones, then zeros. */
+/* A window of this table is a lane mask: n lanes of ones, then zeros. */
 static const int32_t fm_first_lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
 
 FM_INLINE __m256i fm_first_f32(int n) { return _mm256_loadu_si256((const __m256i *)(fm_first_lanes + 8 - n)); }
@@ -128,7 +128,7 @@ FM_INLINE vec_f64 v_load_n_f64(const double *p, int n) { return _mm256_maskload_
 FM_INLINE void v_store_n_f32(float *p, vec_f32 v, int n) { _mm256_maskstore_ps(p, fm_first_f32(n), v); }
 FM_INLINE void v_store_n_f64(double *p, vec_f64 v, int n) { _mm256_maskstore_pd(p, fm_first_f64(n), v); }
 
-/* Halves tree: lane l op= lane l + lanes/2, down to one. */
+/* Tree of halves: lane l is combined with lane l + lanes/2, then lanes/4, ... 1. */
 FM_INLINE float v_sum_f32(vec_f32 v) {
     __m128 q = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     q = _mm_add_ps(q, _mm_movehl_ps(q, q));
@@ -148,7 +148,7 @@ FM_INLINE double v_hmax_f64(vec_f64 v) {
     return _mm_cvtsd_f64(_mm_max_sd(q, _mm_unpackhi_pd(q, q)));
 }
 
-/* Rows g*4 .. g*4+3: afterwards r[j] holds, in its 128-bit block b, column 4b+j of those rows. */
+/* Transposes each 4 x 4 block: r holds four rows; afterwards block b of r[j] holds column 4b+j of them. */
 FM_INLINE void fm_transpose4_blocks(vec_f32 r[4]) {
     const __m256d a = _mm256_castps_pd(_mm256_unpacklo_ps(r[0], r[1]));
     const __m256d b = _mm256_castps_pd(_mm256_unpackhi_ps(r[0], r[1]));

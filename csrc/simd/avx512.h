@@ -117,7 +117,7 @@ FM_INLINE vec_f64 v_load_n_f64(const double *p, int n) { return _mm512_maskz_loa
 FM_INLINE void v_store_n_f32(float *p, vec_f32 v, int n) { _mm512_mask_storeu_ps(p, fm_first_f32(n), v); }
 FM_INLINE void v_store_n_f64(double *p, vec_f64 v, int n) { _mm512_mask_storeu_pd(p, fm_first_f64(n), v); }
 
-/* Halves tree: lane l op= lane l + lanes/2, down to one. */
+/* Tree of halves: lane l is combined with lane l + lanes/2, then lanes/4, ... 1. */
 FM_INLINE float v_sum_f32(vec_f32 v) {
     const __m256 h = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
     __m128 q = _mm_add_ps(_mm256_castps256_ps128(h), _mm256_extractf128_ps(h, 1));
@@ -141,7 +141,7 @@ FM_INLINE double v_hmax_f64(vec_f64 v) {
     return _mm_cvtsd_f64(_mm_max_sd(q, _mm_unpackhi_pd(q, q)));
 }
 
-/* Four rows: afterwards r[j] holds, in its 128-bit block b, column 4b+j of those rows. */
+/* Transposes each 4 x 4 block: r holds four rows; afterwards block b of r[j] holds column 4b+j of them. */
 FM_INLINE void fm_transpose4_blocks(vec_f32 r[4]) {
     const __m512d a = _mm512_castps_pd(_mm512_unpacklo_ps(r[0], r[1]));
     const __m512d b = _mm512_castps_pd(_mm512_unpackhi_ps(r[0], r[1]));
@@ -152,7 +152,7 @@ FM_INLINE void fm_transpose4_blocks(vec_f32 r[4]) {
     r[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
     r[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
 }
-/* The 4 x 4 square of 128-bit blocks whose rows are r[0], r[step], r[2 step], r[3 step]. */
+/* Transposes the 4 x 4 square of 128-bit blocks whose rows are r[0], r[step], r[2 step], r[3 step]. */
 FM_INLINE void fm_transpose_blocks(vec_f64 *r, int step) {
     const vec_f64 a = _mm512_shuffle_f64x2(r[0], r[step], 0x88);
     const vec_f64 b = _mm512_shuffle_f64x2(r[0], r[step], 0xdd);

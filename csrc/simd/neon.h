@@ -14,7 +14,7 @@ typedef uint64x2_t vmask_f64;
 #define v_lanes_f32 4
 #define v_lanes_f64 2
 
-/* Bit operations act on unsigned lanes; FM_U and FM_F change the view, never the bits. */
+/* Bit operations act on unsigned lanes; FM_U and FM_F reinterpret the same bits. */
 #define FM_U32(v) vreinterpretq_u32_f32(v)
 #define FM_F32(u) vreinterpretq_f32_u32(u)
 #define FM_U64(v) vreinterpretq_u64_f64(v)
@@ -134,7 +134,7 @@ FM_INLINE void v_store_n_f64(double *p, vec_f64 v, int n) {
     else vst1_f64(p, vget_low_f64(v));
 }
 
-/* Halves tree: lane l op= lane l + lanes/2, down to one. */
+/* Tree of halves: lane l is combined with lane l + lanes/2, then lanes/4, ... 1. */
 FM_INLINE float v_sum_f32(vec_f32 v) {
     const float32x2_t h = vadd_f32(vget_low_f32(v), vget_high_f32(v));
     return vget_lane_f32(h, 0) + vget_lane_f32(h, 1);

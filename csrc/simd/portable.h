@@ -1,4 +1,4 @@
-/* The vocabulary of simd.h in the vector extensions of GCC and Clang: any processor, no FMA. */
+/* The vocabulary of simd.h in the vector extensions of GCC and Clang: runs on any processor, without FMA. */
 #ifndef FM_SIMD_PORTABLE_H
 #define FM_SIMD_PORTABLE_H
 
@@ -60,7 +60,7 @@ FM_OP2(vmask_f32, vm_or_f32, vmask_f32, a | b)
 FM_OP1(vmask_f32, vm_not_f32, vmask_f32, ~a)
 FM_OP1(int, vm_any_f32, vmask_f32, (a[0] | a[1] | a[2] | a[3]) != 0)
 
-/* Adding and taking away 0x1p23f rounds |a| to an integer; larger numbers are integers. */
+/* Adding and subtracting 0x1p23f rounds |a| to an integer; larger numbers are already integers. */
 FM_INLINE vec_f32 v_round_f32(vec_f32 a) {
     const vec_f32 big = v_set1_f32(0x1p23f), magnitude = v_abs_f32(a);
     const vec_f32 rounded = v_or_f32((magnitude + big) - big, v_and_f32(a, v_set1_f32(-0.0f)));
@@ -85,7 +85,7 @@ FM_INLINE vec_f32 v_load_n_f32(const float *p, int n) {
 FM_INLINE void v_store_n_f32(float *p, vec_f32 v, int n) {
     for (int l = 0; l < n; l++) p[l] = v[l];
 }
-/* Halves tree: lane l op= lane l + lanes/2, down to one. */
+/* Tree of halves: lane l is combined with lane l + lanes/2, then lanes/4, ... 1. */
 FM_INLINE float v_sum_f32(vec_f32 v) { return (v[0] + v[2]) + (v[1] + v[3]); }
 FM_INLINE float v_hmax_f32(vec_f32 v) {
     const float a = v[0] > v[2] ? v[0] : v[2], b = v[1] > v[3] ? v[1] : v[3];
@@ -146,7 +146,7 @@ FM_OP2(vmask_f64, vm_or_f64, vmask_f64, a | b)
 FM_OP1(vmask_f64, vm_not_f64, vmask_f64, ~a)
 FM_OP1(int, vm_any_f64, vmask_f64, (a[0] | a[1]) != 0)
 
-/* Adding and taking away 0x1p52 rounds |a| to an integer; larger numbers are integers. */
+/* Adding and subtracting 0x1p52 rounds |a| to an integer; larger numbers are already integers. */
 FM_INLINE vec_f64 v_round_f64(vec_f64 a) {
     const vec_f64 big = v_set1_f64(0x1p52), magnitude = v_abs_f64(a);
     const vec_f64 rounded = v_or_f64((magnitude + big) - big, v_and_f64(a, v_set1_f64(-0.0)));

@@ -36,12 +36,12 @@
 
 #include <stdint.h>
 
-/* A build that measures coverage says `static`, so that a function is counted once and not in each of its callers. */
+/* A build that measures coverage defines FM_INLINE as `static`, so that each function is counted once. */
 #ifndef FM_INLINE
 #define FM_INLINE static inline __attribute__((always_inline))
 #endif
 
-/* Rows of an ISA header: name, types, expression of the operands a, b, c. */
+/* Rows of an ISA header: result type, name, operand type, expression of the operands a, b, c. */
 #define FM_OP0(R, name, expr) \
     FM_INLINE R name(void) { return expr; }
 #define FM_OP1(R, name, A, expr) \
