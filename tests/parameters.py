@@ -27,7 +27,7 @@ PARAMETERS = {
         "size",
     ),
     **dict.fromkeys(["patience", "cooldown", "warmup"], "count"),
-    **dict.fromkeys(["value", "margin", "negative_slope", "alpha"], "real"),
+    **dict.fromkeys(["value", "margin", "negative_slope", "alpha", "min", "max"], "real"),
     **dict.fromkeys(["delta", "max_lr", "div_factor", "final_div_factor"], "positive"),
     **dict.fromkeys(["weight_decay", "momentum", "eps", "lr_decay", "lam", "gamma"], "at least 0"),
     **dict.fromkeys(["eta_min", "min_lr", "min_delta"], "at least 0"),

@@ -48,8 +48,9 @@ def dense(*widths: int, between: Callable[[], fm.Layer] = fm.ReLU) -> list[fm.La
 
 
 def every_activation() -> list[fm.Layer]:
+    """All but those that have a run of their own."""
     makers = [getattr(fm, row["name"], None) for row in _core.activations()]
-    layers = [make() for make in makers if make is not None and make is not fm.Step]
+    layers = [make() for make in makers if make not in {None, fm.Step, fm.Clamp}]
     layers.append(fm.GELU(approximate="tanh"))
     linears = [fm.Linear(17, 17) for _ in layers]
     pairs = [layer for pair in zip(linears, layers, strict=True) for layer in pair]
@@ -100,6 +101,9 @@ RUNS = {
         lambda: [fm.Scale(13), fm.Linear(13, 6), fm.Step(), fm.Embedding(2, 5, columns=6),
                  fm.Scale(30, bias=False), fm.Linear(30, 4)], 110, 50,
         fm.MSELoss(), fm.Adam(lr=0.01), (fm.L2(1e-3),)),
+    "limits": Run(
+        lambda: dense(10, 40, 6, between=lambda: fm.Clamp(-0.3, 0.2)), 60, 25,
+        fm.MSELoss(), fm.SGD(lr=0.1)),
     "every join and norm": Run(
         every_join, 130, 60, fm.MSELoss(), fm.Adam(lr=1e-2), (fm.L2(1e-4),)),
 }  # fmt: skip

@@ -58,6 +58,14 @@ def test_activation_parameters():
         fm.ELU().alpha = 3.0
 
 
+def test_clamp_wants_a_range():
+    assert fm.Clamp(2.0, 2.0).forward([-5.0, 2.0, 5.0]).tolist() == [2.0, 2.0, 2.0]
+    with pytest.raises(fm.ArgumentError, match=r"max: got 1\.0; want a finite number >= 2"):
+        fm.Clamp(2.0, 1.0)
+    with pytest.raises(fm.ArgumentError, match="min: got -inf"):
+        fm.Clamp(min=float("-inf"))
+
+
 def test_gelu_has_two_formulas():
     exact, tanh = fm.GELU(), fm.GELU(approximate="tanh")
     assert 1e-5 < abs(exact.forward(X) - tanh.forward(X)).max() < 1e-3

@@ -13,7 +13,7 @@ from fastmlp import reference as ref
 
 SEED = 20240229
 ROWS, COLUMNS = 5, 4
-KINKED = {"ReLU", "LeakyReLU", "ELU", "SELU", "Step"}
+KINKS = dict.fromkeys(("ReLU", "LeakyReLU", "ELU", "SELU", "Step"), (0.0,)) | {"Clamp": (-1.0, 1.0)}
 LOSS_PARAMS = [
     ("CrossEntropyLoss", ()),
     ("CrossEntropyLoss", (0.1,)),
@@ -67,8 +67,8 @@ def test_derivative_equals_central_differences(name, rng):
     z = rng.uniform(-6.0, 6.0, size=200)
     h = 1e-5
     differences = (row.f(z + h, *params) - row.f(z - h, *params)) / (2.0 * h)
-    if name in KINKED:
-        assert np.abs(z).min() > h
+    for kink in KINKS.get(name, ()):
+        assert np.abs(z - kink).min() > h
     np.testing.assert_allclose(row.df(z, *params), differences, rtol=1e-8, atol=1e-9)
 
 
@@ -102,6 +102,8 @@ def test_nan_propagates(name):
         ("LeakyReLU", (0.3,), 0.3),
         ("ELU", (2.0,), 2.0),
         ("Step", (), 0.0),
+        ("Clamp", (0.0, 1.0), 1.0),
+        ("Clamp", (-1.0, 0.0), 1.0),
     ],
 )
 def test_derivative_at_the_kink(name, params, expected):
@@ -449,11 +451,12 @@ def test_clipping_equals_pytorch(torch, rng):
 @pytest.mark.parametrize("name", sorted(set(ref.ACTIVATIONS) - {"Identity", "Step"}))
 def test_activation_equals_pytorch(name, torch, rng):
     make = {
+        "Clamp": lambda: lambda z: torch.clamp(z, -1.0, 1.0),
         "GELUTanh": lambda: torch.nn.GELU(approximate="tanh"),
         "LeakyReLU": lambda: torch.nn.LeakyReLU(0.1),
         "Softplus": lambda: torch.nn.Softplus(threshold=100),
     }.get(name) or getattr(torch.nn, name)
-    z = np.append(rng.uniform(-8.0, 8.0, size=100), 0.0)
+    z = np.append(rng.uniform(-8.0, 8.0, size=100), [0.0, -1.0, 1.0])
     theirs = torch.tensor(z, requires_grad=True)
     y = make()(theirs)
     y.sum().backward()

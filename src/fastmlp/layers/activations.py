@@ -19,6 +19,7 @@ __all__ = [
     "ELU",
     "GELU",
     "SELU",
+    "Clamp",
     "Identity",
     "LeakyReLU",
     "Mish",
@@ -323,6 +324,47 @@ class Step(Activation):
     >>> fm.Step().forward([-1.0, 2.0]).tolist()
     [0.0, 1.0]
     """
+
+
+class Clamp(Activation):
+    """Limits to a range: ``f(z) = z < min ? min : z > max ? max : z``.
+
+    Local gradient: ``f'(z) = min <= z <= max ? 1 : 0``.
+    Input and output have the same shape, ``(N, features)`` or ``(features,)``.
+    The gradient is 1 at both ends of the range, as that of ``torch.clamp``.
+
+    Parameters
+    ----------
+    min : float, default -1
+        The least output.
+    max : float, default 1
+        The largest output, at least ``min``.
+    dtype : {"float32", "float64"}, optional
+        Used while the layer is alone; by default float64 for float64 input, else float32.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.Clamp(min=0.0, max=6.0).forward([-1.0, 2.0, 9.0]).tolist()
+    [0.0, 2.0, 6.0]
+    """
+
+    def __init__(
+        self, min: float = -1.0, max: float = 1.0, dtype: Any = None, seed: int | None = None
+    ) -> None:
+        super().__init__(dtype, seed)
+        low = validation.real(min, "min")
+        self._parameters = (low, validation.real(max, "max", low=low))
+
+    @property
+    def min(self) -> float:
+        """The least output. Read-only: a network that holds the layer has it built in."""
+        return self._parameters[0]
+
+    @property
+    def max(self) -> float:
+        """The largest output. Read-only: a network that holds the layer has it built in."""
+        return self._parameters[1]
 
 
 ACTIVATIONS: Mapping[str, type[Activation]] = {name: globals()[name] for name in __all__}

@@ -7,7 +7,7 @@ and returns a float64 array of the same shape. The derivative ``d_<name>`` is al
 * the error is a few ulps of the added terms, in the far tails too (``gelu(-10)`` is not 0);
 * ``-inf`` and ``inf`` give the limit, never ``inf * 0``; no input gives a warning;
 * NaN gives NaN, except in the constant derivatives of ``identity`` and ``step``;
-* at a kink the derivative is the one from the left, where ``z <= 0``.
+* at a kink the derivative is the one from the left, where ``z <= 0``; that of ``clamp`` is 1.
 
 Sources: PyTorch's definitions, except that the leaky slope is 0.1 and softplus has no threshold.
 Hendrycks & Gimpel 2016 (GELU), Clevert et al. 2016 (ELU), Klambauer et al. 2017 (SELU), Misra 2019
@@ -269,6 +269,21 @@ def d_step(z: ArrayLike) -> Array:
     return np.zeros_like(as_float(z))
 
 
+def clamp(z: ArrayLike, min: float = -1.0, max: float = 1.0) -> Array:
+    """The nearest number from ``min`` to ``max``.
+
+    >>> clamp([-3.0, 0.5, 2.0])
+    array([-1. ,  0.5,  1. ])
+    """
+    return np.minimum(np.maximum(as_float(z), min), max)
+
+
+def d_clamp(z: ArrayLike, min: float = -1.0, max: float = 1.0) -> Array:
+    """1 where ``min <= z <= max``, else 0."""
+    z = as_float(z)
+    return np.where(np.isnan(z), z, (z >= min) & (z <= max))
+
+
 class ActivationRow(NamedTuple):
     """One activation: ``f(z, *params)``, ``df(z, *params)``, default parameters, formula.
 
@@ -305,4 +320,7 @@ ACTIVATIONS: dict[str, ActivationRow] = {
     "Tanh": ActivationRow(tanh, d_tanh, {}, "tanh(z)"),
     "Softplus": ActivationRow(softplus, d_softplus, {}, "log(1 + exp(z))"),
     "Step": ActivationRow(step, d_step, {}, "z > 0 ? 1 : 0"),
+    "Clamp": ActivationRow(
+        clamp, d_clamp, {"min": -1.0, "max": 1.0}, "z < min ? min : z > max ? max : z"
+    ),
 }
