@@ -14,10 +14,9 @@ typedef struct {
     void *const *y;
     fm_poll poll;
     void *poll_context;
-    uint64_t count;   /* of the network's updates, at the beginning */
-    _Atomic int stop; /* a status */
-    _Atomic int failed,
-        fault; /* set by an operation; copied to `stop` between blocks, so that all threads see the same */
+    uint64_t count;            /* of the network's updates, at the beginning */
+    _Atomic int stop;          /* a status */
+    _Atomic int failed, fault; /* set by an operation; copied to `stop` between blocks, alike for all threads */
 } predict_call;
 
 /* The value of a source, for the block of rows that begins at `row`. */

@@ -45,7 +45,7 @@ static fm_gemm part_of(const fm_gemm *g, int64_t j, int64_t columns, int64_t k0,
     part.residual = g->residual == NULL || k0 + part.k < g->k ? NULL : at(g->residual, j, size);
     part.bias = g->bias == NULL ? NULL : at(g->bias, j, size);
     if (k0 > 0) part.start = FM_START_C;
-    if (k0 + part.k < g->k) part.finish = FM_FINISH_STORE;
+    if (k0 + part.k < g->k) part.epilogue = FM_GEMM_STORE;
     return part;
 }
 
@@ -126,7 +126,7 @@ static void gradient_chunks(const fm_product *space, fm_gemm g, int64_t rows, in
         g.k = smaller(FM_BATCH_CHUNK, rows - row);
         g.a = at(a, row * a_step, space->size);
         g.b = at(b, row * g.b_step, space->size);
-        g.finish = add || row > 0 ? FM_FINISH_ADD : FM_FINISH_STORE;
+        g.epilogue = add || row > 0 ? FM_GEMM_ADD : FM_GEMM_STORE;
         fm_multiply(space, g);
         row += FM_BATCH_CHUNK;
     } while (row < rows);

@@ -19,17 +19,16 @@ typedef struct {
     fm_trainer *trainer;
     const fm_epoch *epoch;
     fm_tables tables;
-    _Atomic int stop, regroup;   /* stop: 1 if raised in phase A, 2 if raised in phase B */
-    _Atomic int fault;           /* status of an operation that stopped the run */
-    _Atomic int never;           /* stop flag of work that must not stop */
-    _Atomic int64_t wrong_label; /* label that is not a class and stopped the run; 0: none */
-    int64_t next_row;            /* first row of the next step */
-    double last_poll;            /* time of the calling thread's last poll */
-    fm_shift shift;              /* threads of this region, as planned */
-    int taken;                   /* threads that the region really had */
-    double mean_loss, sum_loss,
-        penalty;        /* of the finished steps; mean_loss and sum_loss: of the losses that are means, sums */
-    double weight_done; /* total weight of the samples in mean_loss */
+    _Atomic int stop, regroup;           /* stop: 1 if raised in phase A, 2 if raised in phase B */
+    _Atomic int fault;                   /* status of an operation that stopped the run */
+    _Atomic int never;                   /* stop flag of work that must not stop */
+    _Atomic int64_t wrong_label;         /* label that is not a class and stopped the run; 0: none */
+    int64_t next_row;                    /* first row of the next step */
+    double last_poll;                    /* time of the calling thread's last poll */
+    fm_shift shift;                      /* threads of this region, as planned */
+    int taken;                           /* threads that the region really had */
+    double mean_loss, sum_loss, penalty; /* of the finished steps; of the losses that are means, sums */
+    double weight_done;                  /* total weight of the samples in mean_loss */
     int64_t steps, rows_done;
 } training;
 

@@ -1,4 +1,4 @@
-/* Chooses the table, and holds the registries' rows. */
+/* Chooses the kernel table, and holds the rows of the registries. */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +42,8 @@ fm_status fm_use_isa(const char *name) {
     return FM_UNKNOWN_ISA;
 }
 
-/* The last row that runs: cmake/isa.cmake lists them from worst to best, and the first runs everywhere. */
+/* The best ISA that this processor supports: cmake/isa.cmake lists them from worst to best, and every processor
+   supports the first. */
 static const isa_row *best(void) {
     int i = fm_isa_count() - 1;
     while (i > 0 && !fm_isa_supported(i)) i--;

@@ -1,5 +1,5 @@
-/* Compiled once per ISA (cmake/isa.cmake) and exporting one symbol: everything else is static, so that no function
-   compiled for a newer processor can be picked by the linker for common use. */
+/* Compiled once for each ISA (cmake/isa.cmake). It exports one symbol, and everything else is static: otherwise the
+   linker could choose a function compiled for a newer processor for common use. */
 #include <math.h>
 #include <stddef.h>
 
@@ -11,7 +11,7 @@
 #define FM_EXPORT_(isa) fm_kernels_of_##isa
 #define FM_EXPORT(isa) FM_EXPORT_(isa)
 
-/* Layers with at most this many outputs take the dot form; see engine/ops/linear.c. */
+/* Layers with at most this many outputs use the dot form; see engine/ops/linear.c. */
 #define FM_DOT_OUTPUTS 4
 
 #define FM_SUFFIX f32

@@ -1,10 +1,10 @@
-/* The registries: what each row of the .def files says, for the engine and for Python. */
+/* The registries: the rows of the .def files, for the engine and for Python. */
 #ifndef FM_KERNELS_REGISTRY_H
 #define FM_KERNELS_REGISTRY_H
 
 enum { FM_ACTIVATION_PARAMS = 2, FM_HYPERS = 6, FM_SLOTS = 2 };
 
-/* What backward needs of an activation: its output, or its local gradient ("slope") stored by forward. */
+/* What backward needs of an activation: its output, or its local gradient ("slope"), which forward stores. */
 typedef enum { FM_SAVES_OUTPUT, FM_SAVES_SLOPE } fm_saves;
 
 typedef struct {
@@ -25,7 +25,7 @@ typedef struct {
 typedef struct {
     const char *name, *hyper;
     int slots;
-    int need[FM_SLOTS]; /* index of the hyperparameter that must not be 0 for the slot to be kept; -1: always */
+    int need[FM_SLOTS]; /* index of the hyperparameter that must not be 0 for the slot to exist; -1: always */
 } fm_optimizer_row;
 
 int fm_activation_count(void);

@@ -1,11 +1,11 @@
-/* The kernel table: what an ISA's kernels can do for one element type, and their tile sizes.
+/* The kernel table: the kernels of one ISA for one element type, and their tile sizes.
 
-   One table exists per ISA and storage type, each total. A kernel works on plain arrays on the calling thread: it knows
-   no workspaces, threads or allocation. `void *` stands for arrays of the storage type; matrices are row-major and `ld*`
-   is the distance between rows, in elements. Row counts and widths may be zero.
+   There is one table for each ISA and storage type, and every table is complete. A kernel works on plain arrays on the
+   calling thread: it knows no workspaces, threads or allocation. `void *` stands for arrays of the storage type.
+   Matrices are row-major, and `ld*` is the distance between rows, in elements. Numbers of rows and columns may be zero.
 
-   Storage and compute type are apart: what arrays hold is the table's type, and only matrix products have a type of
-   their operands besides, a column of `product`. */
+   Storage type and compute type are separate: arrays have the table's type, and only matrix products have another
+   type for their operands, a column of `product`. */
 #ifndef FM_KERNELS_TABLE_H
 #define FM_KERNELS_TABLE_H
 
@@ -22,15 +22,16 @@ typedef enum {
 } fm_start;
 
 typedef enum {
-    FM_FINISH_STORE,
-    FM_FINISH_ADD,      /* c += the finished chain */
-    FM_FINISH_ACTIVATE, /* c = f(chain); the slopes to `aux` when the activation saves them and aux is given */
-    FM_FINISH_BACKPROP  /* c = chain * local gradient, from what the activation saved in `aux` */
-} fm_finish;
+    FM_GEMM_STORE,
+    FM_GEMM_ADD,      /* c += the complete chain */
+    FM_GEMM_ACTIVATE, /* c = f(chain); the slopes to `aux` when the activation saves them and aux is given */
+    FM_GEMM_BACKPROP  /* c = chain * local gradient, from what the activation saved in `aux` */
+} fm_gemm_epilogue;
 
-/* c[m][n] = finish(start + sum over ascending k of a[i][k] * b[k][j]), every element one chain of fused multiply-adds.
-   Element (i, k) of A is a[(i / mr) * a_panel + (i % mr) * a_row + k * a_step] with mr = tile_rows, so the same kernel
-   reads A in place, transposed, or packed; element (k, j) of B is b[(j / nr) * b_panel + k * b_step + j % nr]. */
+/* c[m][n] = epilogue(start + sum over ascending k of a[i][k] * b[k][j]); every element is one chain of fused
+   multiply-adds. Element (i, k) of A is a[(i / mr) * a_panel + (i % mr) * a_row + k * a_step] with mr = tile_rows,
+   so the same kernel reads A in place, transposed, or packed. Element (k, j) of B is b[(j / nr) * b_panel + k *
+   b_step + j % nr]. */
 typedef struct {
     int64_t m, n, k;
     const void *a;
@@ -41,7 +42,7 @@ typedef struct {
     int64_t ldc;
     const void *bias; /* (n), read by FM_START_BIAS */
     fm_start start;
-    fm_finish finish;
+    fm_gemm_epilogue epilogue;
     int activation; /* row of activations.def, for ACTIVATE and BACKPROP */
     const double *act_params;
     void *aux; /* (m, n) */
@@ -52,43 +53,44 @@ typedef struct {
 
 typedef enum { FM_JOIN_ADD, FM_JOIN_MULTIPLY, FM_JOIN_MAXIMUM } fm_join;
 
-/* Columns of a batch and their moments; all matrices are (m, n) with rows ld apart. `rows` are those of the whole batch. */
+/* Columns of a batch and their moments. All matrices are (m, n) with rows ld apart; `rows` is the number of rows of
+   the whole batch. */
 typedef struct {
     int64_t m, n, ld, rows;
     double eps;
     const void *mean, *variance, *gain, *shift; /* (n) */
     const void *x;
-    void *y, *normal; /* normal: (x - mean) / sqrt(variance + eps), or NULL if nobody needs it */
-    const void *dy, *dy_sum,
-        *dy_normal_sum; /* the sums (n) of dy and dy * normal over the rows; NULL: constant moments */
+    void *y, *normal;                        /* normal: (x - mean) / sqrt(variance + eps), or NULL if not needed */
+    const void *dy, *dy_sum, *dy_normal_sum; /* (n) sums of dy and dy * normal over the rows; NULL: constant moments */
     void *dx;
     int add;
 } fm_batch_norm;
 
-/* dx (m, n), rows ldx apart as are those of the operands a and b, takes its share of dy: stored or added. */
+/* Adds or stores to dx (m, n) the gradient of one operand of a join. The rows of dx, a and b are ldx apart. */
 typedef struct {
     fm_join kind;
     int side; /* 0: dx belongs to a, 1: to b */
     int add;
     int64_t m, n;
-    const void *a, *b; /* unread, and may be NULL, for FM_JOIN_ADD */
+    const void *a, *b; /* not read for FM_JOIN_ADD, and may be NULL then */
     const void *dy;
     int64_t ldy;
     void *dx;
     int64_t ldx;
 } fm_join_back;
 
-/* Loss of m rows of n scores and its gradient. Exactly one of label (class ids) and target (m, target_cols) is set. */
+/* Losses of m rows of n scores, and their gradients. Exactly one of label (class ids) and target (m, target_cols) is
+   set. */
 typedef struct {
     int kind; /* row of losses.def */
     int64_t m, n;
     const void *scores;   /* (m, n) contiguous */
     const int64_t *label; /* (m) */
-    int64_t *wrong_label; /* takes a label that is no class; the call's results are then worth nothing */
+    int64_t *wrong_label; /* receives a label that is not a class; then the results are meaningless */
     const void *target;   /* (m, target_cols) contiguous; target_cols divides n */
     int64_t target_cols;
     const void *weight; /* (m) or NULL */
-    double scale;       /* multiplies every gradient: 1 / sum of weights, and 1 / n for elementwise means */
+    double scale;       /* factor of every gradient: 1 / sum of weights; for elementwise means also 1 / n */
     const double *params;
     int n_params;
     double *value;  /* (m): weight * loss of each row, not scaled */
@@ -106,24 +108,24 @@ typedef struct {
     double hyper[FM_HYPERS];
     double power[2]; /* hyper[0]^t and hyper[1]^t, t counting this update */
     int64_t t;
-    double g_scale; /* multiplies g first (clipping by norm); 1 leaves it untouched */
+    double g_scale; /* factor of g, for clipping by norm; 1 changes nothing */
 } fm_update_rows;
 
-/* Types of a product's operands. Results, and the numbers that chains start from, are of the storage type. */
+/* Types of a product's operands. Results, and the numbers that chains start from, have the storage type. */
 typedef enum {
     FM_COMPUTE_STORAGE, /* the storage type's own */
     FM_COMPUTES
 } fm_compute;
 
 typedef struct {
-    int tile_rows, tile_cols; /* mr, nr: how packed panels are laid out; nr at most FM_MOST_TILE_COLS */
-    int least_packed_rows;    /* products of fewer rows read B in place, however large it is */
+    int tile_rows, tile_cols; /* mr, nr: the size of packed panels; nr is at most FM_MOST_TILE_COLS */
+    int least_packed_rows;    /* products with fewer rows read B in place, however large it is */
 
     void (*gemm)(const fm_gemm *);
     /* c[i][j] = bias[j] + the lane sum of a[i][:] * bt[j][:], for layers with few outputs; bt is (n, k). */
     void (*dot)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *bt, int64_t ldb, void *c,
                 int64_t ldc, const void *bias);
-    /* dst[m][nr] panels of the k x n matrix src, the last one padded with zeros */
+    /* panels of nr columns: dst[k][nr] from the k x n matrix src; the last one is padded with zeros */
     void (*pack_b)(int64_t k, int64_t n, const void *src, int64_t ld, void *dst);
     /* panels of mr rows: dst[k][mr], from a(i, k) = src[i * row + k * step] */
     void (*pack_a)(int64_t m, int64_t k, const void *src, int64_t row, int64_t step, void *dst);
@@ -143,11 +145,11 @@ typedef struct {
                      int64_t ldy, void *slope, int64_t lds);
     void (*backprop)(int kind, const double *params, int64_t m, int64_t n, const void *saved, int64_t lds,
                      const void *dy, int64_t ldy, void *dz, int64_t ldz);
-    /* c = a + b, a * b, or the larger (the first of equal ones) */
+    /* c = a + b, a * b, or the larger (of equal ones, the first) */
     void (*join)(fm_join kind, int64_t m, int64_t n, const void *a, int64_t lda, const void *b, int64_t ldb, void *c,
                  int64_t ldc);
     void (*join_gradient)(const fm_join_back *);
-    /* y[j] = the largest x[j + p * step] of `pieces`, the first of equal ones; n columns of y */
+    /* y[j] = the largest of the `pieces` elements x[j + p * step] (of equal ones, the first); y has n columns */
     void (*maxout)(int64_t m, int64_t n, int64_t pieces, int64_t step, const void *x, int64_t ldx, void *y,
                    int64_t ldy);
     void (*maxout_gradient)(int64_t m, int64_t n, int64_t pieces, int64_t step, const void *x, int64_t ldx,
@@ -160,7 +162,7 @@ typedef struct {
     /* y[r] = the lane sum of x[r][:], contiguous; its gradient: dx[r][:] (+)= dy[r] */
     void (*row_sums)(int64_t m, int64_t n, const void *x, void *y);
     void (*row_sums_gradient)(int64_t m, int64_t n, const void *dy, void *dx, int add);
-    /* Contiguous rows; normal (m, n) and scale (m) are kept for the gradient, NULL where there will be none. */
+    /* Contiguous rows. normal (m, n) and scale (m) are stored for the gradient; NULL if there will be none. */
     void (*layer_norm)(int64_t m, int64_t n, double eps, const void *x, const void *gain, const void *shift, void *y,
                        void *normal, void *scale);
     void (*layer_norm_gradient)(int64_t m, int64_t n, const void *normal, const void *scale, const void *gain,
@@ -182,17 +184,17 @@ typedef struct {
     double (*sum_squares)(int64_t n, const void *x);
 } fm_kernels;
 
-/* Packing space is the same for every table, so that a workspace outlives a change of ISA. */
+/* The same for every table, so that a workspace stays usable after a change of ISA. */
 enum { FM_MOST_TILE_COLS = 64 };
 
-/* The batch is summed in chunks of this many rows (docs/numerics.md): a chain inside, chunk totals in order. */
+/* The rows of a batch are summed in chunks of this many (docs/numerics.md): a chain in each chunk, totals in order. */
 enum { FM_BATCH_CHUNK = 1024 };
 
-/* The tables of one ISA, by storage type. */
+/* The tables of one ISA, one for each storage type. */
 typedef const fm_kernels *const *fm_tables;
 
-/* The tables in use: fm_use_isa's choice, or the best that the processor has. Another thread may change the choice at any
-   moment, so a call reads it once and all its workers take what it read. */
+/* The tables in use: the choice of fm_use_isa, or the best ones for the processor. Another thread may change the
+   choice at any time, so a call reads it once and passes it to all its workers. */
 fm_tables fm_tables_in_use(void);
 
 int fm_isa_count(void);             /* ISAs in this build */

@@ -1,5 +1,5 @@
-/* An activation of its own, where it is not the epilogue of another operation. `kind` is a row of activations.def, the
-   first of `param` are its parameters. */
+/* An activation as an operation of its own, if it cannot be the epilogue of another one. `kind` is a row of
+   activations.def; `param` holds its parameters. */
 #include "engine/op.h"
 
 static int check(const fm_node *node, const int64_t *width) {

@@ -1,8 +1,10 @@
-/* Each column brought to mean 0 and variance 1 over the batch in training, by running moments otherwise, then scaled and
-   shifted; param: eps, momentum. In training it needs all rows at once, forward and backward. */
+/* Batch normalisation: each column gets mean 0 and variance 1, then a gain and a shift. In training the moments are
+   those of the batch, so all rows are needed at once, forward and backward. Otherwise the running moments are used.
+   param: eps, momentum. */
 #include "engine/ops/norm.h"
 
-/* MOMENTS: a row of numbers per column, of this batch. The state has the first two of all batches so far. */
+/* MOMENTS: for this batch, each a row with one number for each column. The state holds the running mean and
+   variance. */
 enum { MEAN, VARIANCE, DY_SUM, DY_NORMAL_SUM, MOMENT_ROWS };
 
 static int check(const fm_node *node, const int64_t *width) {

@@ -1,4 +1,4 @@
-/* Values side by side; fan_in is the width of all together. */
+/* Puts the values of all sources side by side; fan_in is the sum of their widths. */
 #include <string.h>
 
 #include "engine/op.h"

@@ -1,5 +1,5 @@
-/* A node of the caller's, who computes all rows at once on the calling thread: values, gradients of the sources and of
-   the parameters, of which there are size[0]. fan_in is the width of all sources together. */
+/* A custom node: the caller's function computes all rows at once on the calling thread. It computes values,
+   gradients of the sources, and gradients of its size[0] parameters. fan_in is the sum of the widths of the sources. */
 #include "base/clock.h"
 #include "engine/op.h"
 
@@ -22,7 +22,7 @@ static fm_custom_call call_for(const fm_run *run, const fm_operands *at) {
 static void ask_caller(const fm_run *run, const fm_custom_call *call) {
     const double start = fm_seconds();
     if (run->custom(run->custom_context, call)) atomic_store(run->stop, 1);
-    *run->waited += fm_seconds() - start; /* for the caller's locks, perhaps */
+    *run->waited += fm_seconds() - start; /* the caller may have waited for its locks */
 }
 
 static void collect(const fm_run *run, const fm_operands *at, const fm_tile *tile) {

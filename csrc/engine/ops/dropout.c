@@ -1,5 +1,5 @@
-/* Dropout: param[0] is the probability. The mask is a function of the seed, the node, the step and the element alone, so
-   backward makes it again. Outside training everything passes. */
+/* Dropout; param[0] is the probability. The mask depends only on the seed, the node, the step and the element, so
+   backward computes it again. Outside training all elements pass. */
 #include <string.h>
 
 #include "engine/op.h"
@@ -11,7 +11,7 @@ static int check(const fm_node *node, const int64_t *width) {
 static void plan(fm_fused *op) { op->whole_rows = op->has_local = 1; }
 
 static void drop(const fm_run *run, const fm_fused *op, const fm_tile *tile, const void *from, void *to) {
-    enum { STREAMS_A_NODE = 4, MASK = 2 }; /* a node's other streams draw its initial values */
+    enum { STREAMS_A_NODE = 4, MASK = 2 }; /* other streams of the node draw its initial values */
     const int64_t first = tile->row * op->node.fan_out, n = tile->rows * op->node.fan_out;
     const fm_rng rng = fm_rng_make(run->seed, (uint32_t)(STREAMS_A_NODE * op->index + MASK), run->step);
     from = fm_element(run, from, first);

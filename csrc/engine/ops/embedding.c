@@ -1,7 +1,9 @@
-/* Each of the fan_in columns holds row numbers of one table (size[0], fan_out / fan_in), and is replaced by those rows.
+/* Each of the fan_in columns holds row numbers of one table (size[0], fan_out / fan_in). Each row number is replaced by
+   that row of the table.
 
-   Row numbers are whole numbers of the storage type, exact up to 2^24 in float32. The caller may change them at any time,
-   so each is checked where it is read, and forward keeps what backward needs. */
+   Row numbers are whole numbers in the storage type; float32 holds them exactly up to 2^24. Another thread may
+   change the input during the call, so each number is checked where it is read, and forward stores the checked
+   numbers for backward. */
 #include <string.h>
 
 #include "engine/op.h"
@@ -28,7 +30,7 @@ static int64_t spaces(const fm_fused *op, fm_use use, fm_space *space) {
     return 1;
 }
 
-/* The row that element `at` of x names; row 0, and a failed call, where it names none. */
+/* The row number in element `at` of x. If it is not a row of the table, the call fails and row 0 is used meanwhile. */
 static int64_t index_at(const fm_run *run, const fm_operands *at, int64_t element) {
     const void *x = fm_element(run, at->x[0], element);
     const double value = run->size == sizeof(float) ? (double)*(const volatile float *)x : *(const volatile double *)x;
@@ -48,7 +50,7 @@ static void forward(const fm_run *run, const fm_operands *at, const fm_tile *til
     }
 }
 
-/* A row number has no gradient. */
+/* Row numbers have no gradient. */
 static void down(const fm_run *run, const fm_operands *at, int source, const fm_tile *tile) {
     if (at->op->adds[source]) return;
     for (int64_t row = tile->row; row < tile->row + tile->rows; row++)
@@ -56,7 +58,7 @@ static void down(const fm_run *run, const fm_operands *at, int source, const fm_
                (size_t)tile->cols * run->size);
 }
 
-/* Each row of the table takes its contributions in the order of the batch, whoever makes it. */
+/* Each row of the table adds its contributions in the order of the batch, on whichever thread. */
 static void gradient(const fm_run *run, const fm_operands *at, int array, int64_t begin, int64_t end) {
     const int64_t columns = at->op->node.fan_in, width = row_width(&at->op->node);
     const int64_t *kept = at->space[INDEX];

@@ -1,4 +1,4 @@
-/* Two values of one width, element by element: their sum, their product, or the larger (the first of equal ones). */
+/* Combines two values of the same width, element by element: sum, product or maximum (of equal elements, the first). */
 #include "engine/op.h"
 
 static int check(const fm_node *node, const int64_t *width) {

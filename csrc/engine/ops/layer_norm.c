@@ -1,4 +1,4 @@
-/* Each row brought to mean 0 and variance 1, then scaled and shifted; param[0] is eps. */
+/* Layer normalisation: each row gets mean 0 and variance 1, then a gain and a shift. param[0] is eps. */
 #include "engine/ops/norm.h"
 
 static int check(const fm_node *node, const int64_t *width) {

@@ -1,8 +1,8 @@
-/* y = f(x W + b + residual). Few outputs take the dot form, in which vectors run along the inputs. */
+/* y = f(x W + b + residual). Layers with few outputs use the dot form, whose vectors run along the inputs. */
 #include "engine/product.h"
 
 enum { W, B };
-enum { TRANSPOSED, GRADIENT, SUM }; /* spaces; TRANSPOSED: (fan_out, fan_in) */
+enum { TRANSPOSED, GRADIENT, SUM }; /* indices of the spaces; TRANSPOSED: (fan_out, fan_in) */
 enum { PRODUCT_FORM, DOT_FORM };
 
 static int takes_dot_form(const fm_node *node) { return node->fan_out <= 4 && node->fan_in >= 16; }
@@ -17,7 +17,7 @@ static int arrays(const fm_node *node, fm_array *array) {
     return node->bias ? 2 : 1;
 }
 
-/* In the dot form a residual would have to be added to what is finished. */
+/* The dot form takes no residual: it would have to be added after the lane sums. */
 static int hosts(const fm_fused *op) {
     if (op->epilogue.activation >= 0) return 0;
     return FM_EPILOGUE_ACTIVATION | (takes_dot_form(&op->node) || op->epilogue.residual ? 0 : FM_EPILOGUE_RESIDUAL);
@@ -34,7 +34,7 @@ static void plan(fm_fused *op) {
     op->flops = (2.0 * (double)in + (has_epilogue ? 16.0 : 0.0)) * (double)out;
 }
 
-/* The dot form reads transposed weights forward, every layer below which something learns reads them backward. */
+/* The dot form needs transposed weights in forward. A layer with trained layers below it needs them in backward. */
 static int64_t spaces(const fm_fused *op, fm_use use, fm_space *space) {
     const int64_t weights = op->node.fan_in * op->node.fan_out;
     const int is_read_down = use == FM_FORWARD || (use == FM_TRAIN && op->source[0] >= 0);
@@ -80,7 +80,7 @@ static void forward_by_product(const fm_run *run, const fm_operands *at, const f
         .ldc = out,
         .bias = at->param[B] == NULL ? NULL : fm_element(run, at->param[B], tile->col),
         .start = at->param[B] == NULL ? FM_START_ZERO : FM_START_BIAS,
-        .finish = op->epilogue.activation < 0 ? FM_FINISH_STORE : FM_FINISH_ACTIVATE,
+        .epilogue = op->epilogue.activation < 0 ? FM_GEMM_STORE : FM_GEMM_ACTIVATE,
         .activation = op->epilogue.activation,
         .act_params = op->epilogue.params,
         .aux = at->slope == NULL ? NULL : fm_element(run, at->slope, first),
@@ -96,7 +96,8 @@ static void forward(const fm_run *run, const fm_operands *at, const fm_tile *til
     else forward_by_product(run, at, tile);
 }
 
-/* dx = dz W^T. Where others have contributed, the product is made apart and added whole: a chain is never continued. */
+/* dx = dz W^T. If other readers contributed before, the product is computed separately and then added, because a
+   chain must not continue another one. */
 static void product_down(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
     const fm_fused *op = at->op, *below = op->below;
     const int64_t in = op->node.fan_in, out = op->node.fan_out, first = tile->row * in + tile->col;
@@ -113,7 +114,7 @@ static void product_down(const fm_run *run, const fm_operands *at, const fm_tile
         .b_step = in,
         .c = op->adds[0] ? fm_element(run, run->temporary, tile->row * run->temporary_width + tile->col) : dx,
         .ldc = in,
-        .finish = below == NULL ? FM_FINISH_STORE : FM_FINISH_BACKPROP,
+        .epilogue = below == NULL ? FM_GEMM_STORE : FM_GEMM_BACKPROP,
         .activation = below == NULL ? -1 : below->epilogue.activation,
         .act_params = below == NULL ? NULL : below->epilogue.params,
         .aux = below == NULL ? NULL : fm_element(run, at->saved_below, first),

@@ -1,10 +1,10 @@
-/* Row by row, (size[0], size[1]) times (size[1], size[2]): a row of each source holds a matrix. */
+/* Multiplies matrices (size[0], size[1]) and (size[1], size[2]): a row of each source holds one matrix. */
 #include <string.h>
 
 #include "engine/product.h"
 
 enum { A, B };
-/* A thread's scratch: the second operand transposed, and behind it a result that is to be added. */
+/* A thread's scratch memory: the second operand transposed, then a result that will be added. */
 enum { SCRATCH };
 
 static int check(const fm_node *node, const int64_t *width) {
@@ -32,7 +32,8 @@ static int64_t spaces(const fm_fused *op, fm_use use, fm_space *space) {
     return 1;
 }
 
-/* c (m, n) = a b, with a's element (i, k) at a[i * a_row + k * a_step]. Small, so it is never stopped half way. */
+/* c (m, n) = a b; a's element (i, k) is a[i * a_row + k * a_step]. The products are small, so they do not check the
+   stop flag. */
 static void small_product(const fm_run *run, const fm_fused *op, int64_t m, int64_t k, int64_t n, const void *a,
                           int64_t a_row, int64_t a_step, const void *b, void *c) {
     const fm_product space = {run->kernels, op->compute, run->size, run->pack, NULL};
@@ -48,7 +49,7 @@ static void small_product(const fm_run *run, const fm_fused *op, int64_t m, int6
         .c = c,
         .ldc = n,
         .start = FM_START_ZERO,
-        .finish = FM_FINISH_STORE,
+        .epilogue = FM_GEMM_STORE,
         .activation = -1,
     };
     fm_multiply(&space, product);

@@ -1,11 +1,11 @@
-/* y[j] is the largest of x[j], x[j + fan_out], x[j + 2 fan_out], ..., the first of equal ones. */
+/* y[j] is the largest of x[j], x[j + fan_out], x[j + 2 fan_out], ...; of equal elements, the first. */
 #include "engine/op.h"
 
 static int check(const fm_node *node, const int64_t *width) {
     return node->n_sources == 1 && fm_check_each_width(node, width) && node->fan_in % node->fan_out == 0;
 }
 
-/* All pieces of a column of y go down together. */
+/* One tile of `down` has all pieces of its columns of y. */
 static void plan(fm_fused *op) { op->down_cols[0] = op->node.fan_out; }
 
 static void forward(const fm_run *run, const fm_operands *at, const fm_tile *tile) {

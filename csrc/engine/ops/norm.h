@@ -1,11 +1,11 @@
-/* What both norms have: a gain and a shift for each column, and the normalized values that backward needs. */
+/* Shared by both norms: a gain and a shift for each column, and the normalised values that backward needs. */
 #ifndef FM_ENGINE_OPS_NORM_H
 #define FM_ENGINE_OPS_NORM_H
 
 #include "engine/op.h"
 
 enum { GAIN, SHIFT };
-enum { NORMAL, MOMENTS }; /* spaces; NORMAL: (rows, width) */
+enum { NORMAL, MOMENTS }; /* indices of the spaces; NORMAL: (rows, width) */
 
 static inline int fm_norm_arrays(const fm_node *node, fm_array *array) {
     array[GAIN] = (fm_array){.name = "gamma", .role = FM_GAIN, .rows = node->fan_out, .cols = 1};

@@ -1,4 +1,4 @@
-/* A parameter as the value of every row. It reads nothing; `kind` is 1 where penalties are for it. */
+/* A trained parameter whose value is the same in every row. It has no sources; `kind` is 1 if penalties apply to it. */
 #include <string.h>
 
 #include "engine/op.h"

@@ -1,5 +1,6 @@
-/* y = x * gain + shift, a gain for each column, and a shift where there is a bias. Both are rounded: no fused
-   multiply-add, so that the kernels for two values serve here too, with the rows of one of them 0 apart. */
+/* y = x * gain + shift: one gain for each column, and one shift if there is a bias. The product and the sum are both
+   rounded, without a fused multiply-add. So the kernels that join two values compute it, with a row distance of 0
+   for gain and shift. */
 #include "engine/op.h"
 
 enum { GAIN, SHIFT };
@@ -20,7 +21,7 @@ static void forward(const fm_run *run, const fm_operands *at, const fm_tile *til
                            0, y, width);
 }
 
-/* dx = dz * gain, a row at a time: so each operand may have its own distance of rows. */
+/* dx = dz * gain, one row at a time, so that each operand may have its own row distance. */
 static void down(const fm_run *run, const fm_operands *at, int source, const fm_tile *tile) {
     const int64_t width = at->op->node.fan_out;
     for (int64_t row = tile->row; row < tile->row + tile->rows; row++) {

@@ -1,4 +1,4 @@
-/* Softmax over the columns of a row. */
+/* Softmax over the columns of each row. */
 #include "engine/op.h"
 
 static void plan(fm_fused *op) { op->whole_rows = op->has_local = 1; }

@@ -1,4 +1,4 @@
-/* The sum of a row. */
+/* The sum of each row. */
 #include "engine/op.h"
 
 static int check(const fm_node *node, const int64_t *width) {
