@@ -23,8 +23,10 @@ class Embedding(ParametricLayer):
     The input has the network's type, like every other one: its values are whole numbers from 0 to
     ``num_embeddings - 1``, of any integer type where the layer is given an array. Each of the
     ``columns`` is replaced by a row of the one table: ``(N, columns) -> (N, columns *
-    embedding_dim)``. The gradient of a row sums its contributions in the order of the batch; the
-    row numbers have none (``dx`` is 0).
+    embedding_dim)``.
+
+    Local gradients: each row of the table gets the sum of its ``dy``, added in the order of the
+    batch; the row numbers have none (``dx`` is 0).
 
     Parameters
     ----------
