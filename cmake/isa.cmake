@@ -1,6 +1,6 @@
-# THE table of instruction sets. One row: name, architecture it exists on, compile flags, and the CPU feature bits
-# (names of csrc/base/cpu.c) a processor must have before the row's kernels may run. Order is preference, best last.
-# Adding an ISA is this row and csrc/simd/<name>.h.
+# The table of instruction sets. Each row has a name, the architecture it exists on, compile flags, and the CPU feature bits
+# (names of csrc/base/cpu.c) that a processor must have to run its kernels. The rows go from the least to the most preferred.
+# To add an ISA, add a row here and write csrc/simd/<name>.h.
 #
 #   fm_isa(<name> <arch: any|x86_64|aarch64> "<flags>" "<required CPU bits>")
 
@@ -12,7 +12,7 @@ elseif(FM_ARCH STREQUAL "arm64")
   set(FM_ARCH aarch64)
 endif()
 
-set(FM_ONLY_ISAS "" CACHE STRING "Build these rows alone; all of the architecture's where it is empty")
+set(FM_ONLY_ISAS "" CACHE STRING "Build only these rows; empty: all rows of the architecture")
 
 function(fm_isa name arch flags bits)
   if(NOT arch STREQUAL "any" AND NOT arch STREQUAL FM_ARCH)

@@ -1,7 +1,5 @@
-"""Scripts that prove docs/contract.md, one module an item.
+"""Scripts that prove the promises of docs/contract.md, one module for each item.
 
-``python -m contract --all`` runs them whole, for hours, and writes ``results.md``; a quick
-share of each is a test of the suite (tests/project/test_contract.py).
-
-An item is a module with ``TITLE`` and ``run(scale) -> list[Figure]``, named in ``items.py``.
+``python -m contract --all`` runs them in full, which takes hours, and writes ``results.md``. A
+quick part of each is a test of the suite (tests/project/test_contract.py).
 """

@@ -1,4 +1,4 @@
-"""``python -m contract --all``, or some items by name; ``--quick`` for the suite's share."""
+"""``python -m contract --all`` or the names of items; ``--quick`` runs only what the suite runs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(name: str, full: bool) -> int:
-    """1 where a goal was missed or the run did not come to its end, 0 where all is well."""
+    """1 if a goal was missed or the run failed, otherwise 0."""
     item = items.load(name)
     print(f"{name}: {item.TITLE}")
     start, circumstances = time.monotonic(), results.circumstances()
@@ -38,7 +38,7 @@ def _run(name: str, full: bool) -> int:
             figures = item.run(Scale(full, Path(scratch)))
         except Unavailable as missing:
             figures = [exactly("the run", "cannot be made here", "whole", str(missing))]
-        except Exception as error:  # the items after it run all the same
+        except Exception as error:  # the next items run all the same
             traceback.print_exc()
             note = f"{type(error).__name__}: {error!s:.300}"
             figures = [exactly("the run", "broke off", "whole", note)]

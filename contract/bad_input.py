@@ -1,5 +1,7 @@
-"""Bad input: each entry point with every dtype, layout, container, shape and value of arrays and
-every type and value of numbers gives the right result or an error that explains itself.
+"""Bad input gives the right result or a clear error.
+
+Each entry point gets arrays of every dtype, layout, container, shape and value, and numbers of
+every type and value.
 """
 
 from __future__ import annotations
@@ -20,12 +22,12 @@ TITLE = "Bad input: the right result, or an error that says what is wrong"
 
 _SEED = 4
 _CHUNK = 40_000
-_SECONDS = 1800  # for a chunk: then a case is hanging
+_SECONDS = 1800  # for one chunk of cases; after that, a case hangs
 
 
 @dataclass
 class Found:
-    """What the cases came to."""
+    """The outcomes of the cases."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -34,7 +36,7 @@ class Found:
 
 
 def run(scale: Scale) -> list[Figure]:
-    """Every case, in processes of their own; quickly, a sample in this one."""
+    """Every case, in separate processes; the quick part runs a sample in this process."""
     found = _everything(scale) if scale.full else _sample()
     tried = sum(found.outcomes.values()) - found.outcomes["impossible"]
     figures = [
@@ -73,7 +75,7 @@ def _everything(scale: Scale) -> Found:
 
 
 def _chunk(first: int, end: int, report: Path, found: Found) -> int:
-    """Run some cases, as far as they come; return the next one's number."""
+    """Run some cases until a crash or the end; return the number of the next case."""
     command = [sys.executable, "-X", "faulthandler", "-m", "contract.bad_input_worker",
                str(first), str(end), str(report)]  # fmt: skip
     report.write_text(f"{first}\n")
@@ -98,18 +100,18 @@ def _chunk(first: int, end: int, report: Path, found: Found) -> int:
     if stopped is None:
         found.outcomes.update(counts)
         return end
-    # Outcomes were not told: count what was begun.
+    # The outcomes are lost, so the cases that began are counted.
     found.outcomes["before a crash or hang"] += last - first + 1
     stopped.append(f"{every_case()[last]}: {note}")
     return last + 1
 
 
 def _parameters(scale: Scale) -> list[Figure]:
-    """Every parameter of the public signatures, given anything, in a process of its own."""
+    """Every parameter of the public signatures, given any object, in a separate process."""
     scale.say("every parameter of the signatures")
     count = scale.choose(500, 0)
     command = [sys.executable, "-m", "contract.bad_input_parameters", str(count)]
-    # Its bars and warnings go to the error stream.
+    # Progress bars and warnings go to the error stream.
     done = subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=_SECONDS, check=False
     )
@@ -125,7 +127,7 @@ def _parameters(scale: Scale) -> list[Figure]:
 
 
 def _changing(scale: Scale) -> list[Figure]:
-    """Calls amid which callbacks, nodes, losses and threads change every array they reach."""
+    """Calls during which callbacks, nodes, losses and threads change every array they can reach."""
     scale.say("arrays that change while a call uses them")
     count = scale.choose(300, 20_000)
     command = [sys.executable, "-X", "faulthandler", "-m", "tests.changing", "5000", str(count)]
@@ -141,7 +143,7 @@ def _changing(scale: Scale) -> list[Figure]:
 
 
 def _any_order(scale: Scale) -> list[Figure]:
-    """Hypothesis' state machine of the API, with new examples each time."""
+    """Hypothesis' state machine of the API, with new examples in each run."""
     from tests.stateful import failure
 
     scale.say("the state machine")

@@ -1,4 +1,4 @@
-"""The cases of bad input, in a fixed order, and what is right in each."""
+"""The cases of bad input, in a fixed order, and the right outcome of each."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Array = np.ndarray[Any, Any]
 
 ENTRIES = entries()
 DTYPES = ("float32", "float64")
-# From here on float32 may overflow where the reference does not: such results are compared
-# with those of the plain array only.
+# Larger numbers may overflow in float32 but not in the reference, so such results are compared only
+# with those of the plain array.
 _LARGE = 1e9
 
 
@@ -50,11 +50,11 @@ def _forms(good: tuple[int, ...], with_huge: bool) -> tuple[Form, ...]:
 
 
 class Cases(Sequence[Case]):
-    """Every case, made when it is asked for; which dtype the network has takes turns."""
+    """Every case, made on demand; the dtypes of the network alternate."""
 
     def __init__(self) -> None:
         self._forms = [
-            # NumPy would be summing a huge view for years before scikit-learn refuses it.
+            # NumPy would sum a huge view for years before scikit-learn refuses it.
             _forms(entry.good.shape, not of_sklearn(entry))
             for entry in ENTRIES.values()
         ]
@@ -72,7 +72,7 @@ class Cases(Sequence[Case]):
 
 @dataclass(frozen=True)
 class NumberCase:
-    """One call with one number: names of tables of bad_input_numbers."""
+    """One call with one number; the fields are names in the tables of bad_input_numbers."""
 
     place: str
     kind: str
@@ -95,7 +95,7 @@ class NumberCases(Sequence[NumberCase]):
 
 
 class Chain(Sequence[Any]):
-    """One sequence behind another."""
+    """Two sequences, one after the other."""
 
     def __init__(self, first: Sequence[Any], second: Sequence[Any]) -> None:
         self._first, self._second = first, second
@@ -115,7 +115,7 @@ def every_case() -> Sequence[Any]:
 
 
 class Judge:
-    """Runs cases and says what is wrong; keeps worlds that errors must have left unchanged."""
+    """Runs cases and says what is wrong; keeps worlds that an error must not change."""
 
     def __init__(self) -> None:
         self._worlds: dict[tuple[str, str], Any] = {}
@@ -123,7 +123,7 @@ class Judge:
         self.outcomes: dict[str, int] = {}
 
     def verdict(self, case: Case | NumberCase) -> str:
-        """What is wrong with a case; "" where nothing is."""
+        """What is wrong with a case; "" if nothing is."""
         return self._of_array(case) if isinstance(case, Case) else self._of_number(case)
 
     def _of_number(self, case: NumberCase) -> str:
@@ -170,7 +170,7 @@ class Judge:
 
     @staticmethod
     def _call(entry: Entry, world: Any, value: Any) -> list[Any]:
-        # Estimators warn as scikit-learn's do.
+        # Estimators give the warnings of scikit-learn.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore" if of_sklearn(entry) else "error")
             warnings.filterwarnings("ignore", "the training loss is", RuntimeWarning)
@@ -178,7 +178,7 @@ class Judge:
 
     @staticmethod
     def _wanted(entry: Entry, given: Any, plain: Array | None, dtype: np.dtype[Any]) -> str | None:
-        """The argument that an error must name; None for none, "*" where both are well."""
+        """The argument that an error must name; None: no error, "*": both outcomes are right."""
         if given is None and entry.optional:
             return None
         if entry.argument == "out":
@@ -190,7 +190,7 @@ class Judge:
     def _wrong_results(self, case: Case, plain: Array | None, results: list[Any]) -> str:
         entry, dtype = ENTRIES[case.entry], np.dtype(case.dtype)
         if plain is None and of_sklearn(entry):
-            # Labels, say, that are text.
+            # For example labels that are text.
             refused = refused_by_peer(entry, case.dtype, case.form)
             return f"scikit-learn refuses it: {refused!r:.150}" if refused else ""
         plain = None if plain is None or entry.argument == "out" else entry.plain(plain, dtype)
@@ -201,11 +201,11 @@ class Judge:
     def _results_of_plain(
         self, entry: Entry, dtype: str, plain: Array | None
     ) -> tuple[list[bytes], str]:
-        """The bits that a plain array gives; and what is wrong about them."""
+        """The bits that a plain array gives, and what is wrong with them."""
         contents = () if plain is None else (plain.shape, plain.dtype.char, plain.tobytes())
         key = (entry.name, dtype, contents)
         if key not in self._plain:
-            # scikit-learn takes a number where it refuses an array of no dimension.
+            # scikit-learn accepts a number where it refuses an array without dimensions.
             scalar = plain is not None and plain.ndim == 0 and of_sklearn(entry)
             given = plain.item() if scalar else plain
             try:
@@ -218,12 +218,12 @@ class Judge:
 
 
 def of_sklearn(entry: Entry) -> bool:
-    """Whether scikit-learn's checks decide what is taken."""
+    """Whether scikit-learn's checks decide which input is accepted."""
     return entry.rule is None and entry.argument != "out"
 
 
 def as_array(given: Any) -> Array | None:
-    """The array of real numbers that something stands for, as NumPy sees it."""
+    """The array of real numbers that NumPy makes of an object."""
     try:
         array = np.asarray(given)
         masked = np.ma.is_masked(given)
@@ -233,9 +233,9 @@ def as_array(given: Any) -> Array | None:
 
 
 def as_floats(given: Any) -> Array | None:
-    """The numbers in what is not of a numeric type, as scikit-learn sees it."""
+    """The numbers that scikit-learn makes of an object without a numeric type."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what is lost of complex numbers
+        warnings.simplefilter("ignore")  # the loss of imaginary parts
         try:
             return np.asarray(given, np.float64)
         except Exception:
@@ -243,14 +243,14 @@ def as_floats(given: Any) -> Array | None:
 
 
 def is_place(given: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
-    """Whether results can be written here as they are."""
+    """Whether results can be written into this object without a conversion."""
     if not isinstance(given, np.ndarray) or np.ma.is_masked(given):
         return False
     return given.shape == shape and given.dtype == dtype and given.flags.carray
 
 
 def wrong_error(entry: Entry, error: Exception, wanted: str | None, form: Form) -> str:
-    """What is wrong about an error; "" where nothing is."""
+    """What is wrong with an error; "" if nothing is."""
     text = f"{type(error).__name__}: {error}"[:200]
     if not isinstance(error, fm.FastMLPError):
         return f"raised {text}"
@@ -266,7 +266,7 @@ def wrong_error(entry: Entry, error: Exception, wanted: str | None, form: Form) 
 
 
 def wrong_for_sklearn(entry: Entry, world: Any, error: Exception, form: Form) -> str:
-    """An error of another class than usual must be the one of scikit-learn's own estimator."""
+    """An error of an unusual class must be the one that scikit-learn's own estimator raises."""
     if isinstance(error, (ValueError, TypeError)):
         return ""
     if type(refused_by_peer(entry, world.dtype, form)) is type(error):
@@ -275,7 +275,7 @@ def wrong_for_sklearn(entry: Entry, world: Any, error: Exception, form: Form) ->
 
 
 def refused_by_peer(entry: Entry, dtype: Any, form: Form) -> Exception | None:
-    """The error of scikit-learn's own estimator, if there is one."""
+    """The error that scikit-learn's own estimator raises, or None."""
     try:
         entry.call(Peer(entry.make(dtype).name, dtype), forms.build(form, entry.good))
     except Exception as error:
@@ -300,7 +300,7 @@ def wrong_against_reference(
 
 
 def close(actual: Any, expected: Any, dtype: np.dtype[Any]) -> bool:
-    """Whether a result is the reference's, but for the rounding of some dozen operations."""
+    """Whether a result agrees with the reference, up to the rounding of some dozen operations."""
     expected = np.asarray(expected, np.float64)
     beyond = np.abs(expected) > np.finfo(dtype).max if dtype.kind == "f" else False
     expected = np.where(beyond, np.copysign(np.inf, expected), expected)

@@ -1,4 +1,4 @@
-"""The entry points that take arrays: how each is called, on what, and what it must give."""
+"""The entry points that take arrays: how to call each, with what, and its right results."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Array = np.ndarray[Any, Any]
 class Entry:
     """One argument of one entry point.
 
-    ``call(world, value)`` gives results; ``expect(world, array)`` those of the float64 reference.
-    ``rule`` is None where others define what is taken: then an error of theirs is as good as a
-    result. ``labels``: one-dimensional targets are labels. ``kept_as`` is the dtype in which the
-    call computes: "net", "float64", "own" for the array's, or "natural" for float64 where that or
-    wider is given, else float32.
+    ``call(world, value)`` returns results; ``expect(world, array)`` those of the float64 reference.
+    ``rule`` is None if other packages decide what is accepted: then their errors are as good as
+    results. ``labels``: one-dimensional targets are labels. ``kept_as`` is the dtype of the
+    computation: "net", "float64", "own" for that of the array, or "natural" for float64 if the
+    array has that or a wider type, otherwise float32.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Entry:
     kept_as: str = "net"
 
     def plain(self, array: Array, dtype: np.dtype[Any]) -> Array:
-        """The array as the call should see it: native, contiguous, of one type."""
+        """The array as the call should see it: native, contiguous, of one dtype."""
         if self.labels and array.ndim == 1:
             return np.array(array, np.int64)
         wide = array.dtype.kind == "f" and array.dtype.itemsize >= 8
@@ -285,7 +285,7 @@ def _of_losses() -> Iterator[Entry]:
 
 
 def _of_losses_of_one_row() -> Iterator[Entry]:
-    """Scores (C,) with a target and a weight of one row."""
+    """Scores (C,) with the target and the weight of one row."""
     for name, y in (("CrossEntropyLoss", np.array([1.0])), ("MSELoss", worlds.Y[1])):
         world = lambda dtype, name=name: worlds.ByHand(name, dtype)  # noqa: E731
         for argument, good, takes in (
@@ -379,7 +379,7 @@ def _of_estimators() -> Iterator[Entry]:
 
 
 def entries() -> dict[str, Entry]:
-    """All, by name."""
+    """All entry points by name."""
     every = [*_of_networks(), *_of_setters(), *_of_graphs(), *_of_losses(),
              *_of_losses_of_one_row(), *_of_layers(),
              *_of_estimators()]  # fmt: skip

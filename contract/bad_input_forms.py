@@ -1,7 +1,8 @@
-"""What users give where arrays are wanted: a good array in every dtype, layout, container, shape
-and with every kind of odd value in it; and things that are no arrays at all.
+"""What users may pass instead of a good array.
 
-A form is a name; `build` makes the object, the same one every time.
+A good array in every dtype, layout, container and shape, with every kind of odd value in it; and
+objects that are no arrays at all. A form is a name; `build` makes its object, the same one every
+time.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ import numpy as np
 
 from contract.bad_input_objects import CONTAINERS, ODDITIES
 
-HUGE_ROWS = 2**50  # no machine has the memory, whatever it promises
+HUGE_ROWS = 2**50  # no machine has that much memory, even if the system promises it
 
-# ---- dtypes: every type code of NumPy's, in both byte orders ----
+# ---- dtypes: every type code of NumPy, in both byte orders ----
 
 
 def _dtypes() -> dict[str, np.dtype[Any]]:
@@ -49,7 +50,7 @@ def cast(good: np.ndarray[Any, Any], name: str) -> np.ndarray[Any, Any]:
     return good.astype(str).astype(dtype) if dtype.kind == "T" else good.astype(dtype)
 
 
-# ---- shapes: the good one, wrong by one in each place, and quite other ones ----
+# ---- shapes: the good one, off by one in each place, and quite different ones ----
 
 Shape = tuple[int, ...]
 
@@ -69,7 +70,7 @@ def shapes(good: Shape) -> dict[str, Shape]:
 
 
 def huge_shapes(good: Shape) -> dict[str, Shape]:
-    """Views of one number: their sizes in bytes overflow, or memory does."""
+    """Views of one number whose sizes in bytes overflow, or exceed any memory."""
     found = {"huge": (HUGE_ROWS,), "largest": (2**59, *([2] * (len(good) - 1)))}
     for axis in range(len(good)):
         found[f"axis {axis} huge"] = (*good[:axis], HUGE_ROWS, *good[axis + 1 :])
@@ -77,7 +78,7 @@ def huge_shapes(good: Shape) -> dict[str, Shape]:
     return found
 
 
-# ---- layouts of one and the same array ----
+# ---- layouts of the same array ----
 
 
 def _every_third(x: np.ndarray[Any, Any], place: Callable[[Any], Any] = np.array) -> Any:
@@ -109,7 +110,7 @@ def _locked(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def _first_repeated(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """All rows are the first one, by a stride of zero."""
+    """Every row is the first row, by a stride of zero."""
     return np.broadcast_to(x[:1], x.shape) if x.ndim else x
 
 
@@ -157,7 +158,7 @@ INTEGER_VALUES: dict[str, Callable[[np.dtype[Any]], Any]] = {
 
 @dataclass(frozen=True)
 class Form:
-    """One object to give: names of tables of this module."""
+    """One object to pass; the fields are names in the tables of this module."""
 
     dtype: str = "d"
     shape: str = "good"
@@ -172,17 +173,17 @@ class Form:
 
     @property
     def huge(self) -> bool:
-        """Whether this is a view of more numbers than there is memory for."""
+        """Whether this is a view of more numbers than fit into memory."""
         return self.layout == "huge"
 
     @property
     def wants_memory(self) -> bool:
-        """Whether to say that there is no memory is right."""
+        """Whether an out-of-memory error is right."""
         return self.huge or self.oddity == "__array__ without memory"
 
 
 def forms(good: Shape) -> Iterator[Form]:
-    """Every form for an argument of a good shape; pairs of the axes, not their whole product."""
+    """Every form for an argument with this good shape; pairs of choices, not all combinations."""
     some = shapes(good)
     for oddity in ODDITIES:
         yield Form(oddity=oddity)
@@ -215,11 +216,11 @@ def forms(good: Shape) -> Iterator[Form]:
 
 
 class Impossible(Exception):
-    """There is no such object: a matrix of three dimensions, a buffer of some dtype."""
+    """No such object exists: a matrix with three dimensions, a buffer of some dtypes."""
 
 
 def build(form: Form, good: np.ndarray[Any, Any]) -> Any:
-    """The object; ``good`` is the array, of float64, that all would be well with."""
+    """Make the object; ``good`` is a float64 array with which the call would succeed."""
     if form.oddity:
         return ODDITIES[form.oddity]()
     try:

@@ -1,5 +1,7 @@
-"""The entry points that take one number: every type of number with every kind of value, for every
-numeric parameter of every constructor, every setter and every call.
+"""The entry points that take one number.
+
+Every type of number, with every kind of value, goes to every numeric parameter of every
+constructor, setter and call.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from contract.bad_input_objects import ODDITIES
 from contract.bad_input_worlds import LABELS, Training, X
 
 _MOST = 2**31 - 1
-# Where a call is made once for each of them.
+# If the call is made once for each number.
 _FEW = 4
 
 TYPES: dict[str, Callable[[Any], Any]] = {
@@ -52,7 +54,7 @@ VALUES = [
 
 @dataclass(frozen=True)
 class Range:
-    """What is taken: integers or reals between two ends, flags, or also None."""
+    """The accepted values: integers or reals in a range, flags, or also None."""
 
     whole: bool = False
     low: float = -math.inf
@@ -96,21 +98,21 @@ RANGES = {
     "flag": Range(flag=True),
     "seed": Range(True, 0, 2**64 - 1, none=True),
 }
-# Narrower than their kind says: in float32 a smaller one would be 0.
+# Narrower than other parameters of their kind: in float32 a smaller eps would be 0.
 _OWN = {(name, "eps"): Range(low=float(np.finfo(np.float32).tiny)) for name in
         ("BatchNorm", "LayerNorm")}  # fmt: skip
-_OTHERS = {"SGD": {"momentum": 0.9}}  # which nesterov needs
+_OTHERS = {"SGD": {"momentum": 0.9}}  # nesterov needs it
 
 
 @dataclass(frozen=True)
 class Place:
-    """One number of one entry point; ``give`` returns what became of it, or None."""
+    """One number of one entry point; ``give`` returns the resulting value, or None."""
 
     name: str
     argument: str
     range: Range
     give: Callable[[Any], Any]
-    costs: bool = False  # time or memory grow with the number
+    costs: bool = False  # the number decides how much time or memory the call takes
 
 
 def _constructed(cls: Any, parameter: str) -> Callable[[Any], Any]:
@@ -191,7 +193,7 @@ GIVEN = [*product(TYPES, range(len(VALUES))), *product(ODDITIES, [None])]
 
 
 def number(kind: str, which: int | None) -> Any:
-    """The object; ArithmeticError, ValueError or TypeError where the type has no such value."""
+    """Make the number; ArithmeticError, ValueError or TypeError if the type has no such value."""
     if which is None:
         return ODDITIES[kind]()
     with np.errstate(all="ignore"):
@@ -199,7 +201,7 @@ def number(kind: str, which: int | None) -> Any:
 
 
 def verdict(place: Place, value: Any) -> tuple[str, str]:
-    """The outcome of giving a number, and what is wrong about it; "" where nothing is."""
+    """The outcome of passing a number, and what is wrong with it; "" if nothing is."""
     takes = place.range.takes(value)
     if takes and place.costs and value > _FEW:
         return "impossible", ""

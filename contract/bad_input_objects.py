@@ -1,4 +1,4 @@
-"""What is no plain array: containers that may become one, and things that do not."""
+"""Objects that are no plain arrays: containers that convert to arrays, and others that do not."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-# ---- containers: what is no plain array, but may become one ----
+# ---- containers: no plain arrays, but convertible ----
 
 
 class Subclass(np.ndarray[Any, Any]):
-    """An array of another class."""
+    """An array of a subclass."""
 
 
 class _ByMethod:
-    """Has one way of giving an array: a method or an attribute."""
+    """Offers its array in one way: by a method or an attribute."""
 
     def __init__(self, x: np.ndarray[Any, Any]) -> None:
         self._x = x
@@ -46,7 +46,7 @@ class ByStruct(_ByMethod):
 
 
 class ByDLPack(_ByMethod):
-    """What NumPy's asarray does not look at."""
+    """NumPy's asarray does not use this protocol."""
 
     def __dlpack__(self, **options: Any) -> Any:
         return self._x.__dlpack__(**options)
@@ -56,7 +56,7 @@ class ByDLPack(_ByMethod):
 
 
 class Tensor(ByArray, ByDLPack):
-    """As a tensor of other packages."""
+    """Like the tensors of other packages."""
 
     def __len__(self) -> int:
         return len(self._x)
@@ -66,7 +66,7 @@ class Tensor(ByArray, ByDLPack):
 
 
 class Sequence(_ByMethod):
-    """A sequence of its own kind."""
+    """A sequence of its own class."""
 
     def __len__(self) -> int:
         return len(self._x)
@@ -89,7 +89,7 @@ def _frame(x: np.ndarray[Any, Any]) -> Any:
 
 
 def _nullable(x: np.ndarray[Any, Any]) -> Any:
-    """pandas' own numbers, one of them missing."""
+    """pandas' own nullable numbers, with one missing."""
     found = _frame(x.astype(np.float64)).astype("Float64")
     if x.size:
         found.iloc[(0,) * x.ndim] = None

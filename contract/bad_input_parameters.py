@@ -1,8 +1,8 @@
-"""Every parameter of every public function, class and method, given what it does not expect.
+"""Every parameter of every public function, class and method gets unexpected objects.
 
-The parameters are those of the signatures, so that a new one is tried too. Each call that fails
-must raise the package's own error, which names the parameter, and must leave networks, optimizer,
-trainer and callbacks as they were; files that cannot be opened or made are the system's errors.
+The parameters come from the signatures, so new ones are included. A failing call must raise the
+package's own error, which must name the parameter. It must leave networks, optimizer, trainer and
+callbacks unchanged. Files that cannot be opened or written give the system's errors.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Y = np.linspace(1, -1, 24, dtype=np.float32).reshape(12, 2)
 
 
 class World:
-    """A network and what belongs to it, in a folder of its own."""
+    """A network and the objects that belong to it, in a separate folder."""
 
     def __init__(self) -> None:
         self.net = fm.Sequential(fm.Linear(3, 4), fm.ReLU(), fm.Linear(4, 2), seed=0)
@@ -45,14 +45,14 @@ class World:
         self.graph = fm.Graph(self.symbol, fm.Linear(3, 2)(self.symbol), seed=0)
 
     def state(self) -> Any:
-        """Of everything that can change, except what a loss or a layer keeps for backward."""
+        """Everything that can change, except what a loss or a layer keeps for backward."""
         parameters = [self.net.params, self.graph.params, self.layer.W, self.layer.b]
         keeping = (self.optimizer, self.trainer, self.stopping, self.schedule)
         states = [owner.state_dict() for owner in keeping]
         return as_bytes([parameters, states, self.history.to_dict()])
 
     def good(self, name: str) -> Any:
-        """An argument for a parameter that has no default."""
+        """A good argument for a parameter without a default."""
         known = {
             "net": self.net, "loss": self.loss, "x": X, "y": Y, "dy": Y, "path": "net",
             "scores": Y,
@@ -61,7 +61,7 @@ class World:
         return known[name] if name in known else _NEEDED[name]
 
 
-# Objects of the package's own, and text that is no file's name.
+# Objects of the package itself, and text that is not a file name.
 STRANGE: dict[str, Callable[[], Any]] = {
     **ODDITIES,
     "text with a zero": lambda: "a\0b",
@@ -84,7 +84,7 @@ _NEEDED: dict[str, Any] = {
     "embedding_dim": 2,
     "order": None, "batch_size": 4, "rates": np.ones(3),
 }  # fmt: skip
-# What a caller does not make, or makes of objects that each check their own arguments.
+# Not called by users, or made of objects that check their own arguments.
 _OTHERS = {
     "FitState", "Parameter", "Symbol", "Custom", "Sequential", "Graph", "History", "ModelFile",
     "write_atomically",
@@ -104,15 +104,15 @@ _METHODS = {
 }
 
 
-# A position that takes one of two, and the list that changes what another one is.
+# Alternatives: an error about the first parameter may name the second one.
 _ALSO_NAMED = {"net": "lr", "nodes": "inputs", "batch_size": "rates", "name": "node", "scores": "y",
                "layer": "layers"}  # fmt: skip
-# What these raise is theirs.
+# Objects that raise errors of their own; these reach the caller.
 _RAISING = {"attributes raise", "__len__ raises"}
 
 
 class Call:
-    """Something to call with one strange argument; the others are good."""
+    """A call with one strange argument and otherwise good ones."""
 
     def __init__(self, name: str, find: Callable[[World], Callable[..., Any]]) -> None:
         self.name, self.find = name, find
@@ -129,7 +129,7 @@ class Call:
 
 
 def calls() -> Iterator[Call]:
-    """All of them, by the package's own lists."""
+    """All calls, from the package's own lists of names."""
     kinds = [name for name, found in vars(initializers).items() if _is_initializer(found)]
     for module, names in ((fm, fm.__all__), (io, io.__all__), (initializers, kinds)):
         for name in sorted(set(names) - _OTHERS):
@@ -202,7 +202,7 @@ def _words(error: Exception) -> list[str]:
 
 
 def cases() -> list[tuple[Call, str, str]]:
-    """Every strange thing for every parameter."""
+    """Every strange object for every parameter."""
     return [
         (call, parameter, kind)
         for call in calls()
@@ -212,7 +212,7 @@ def cases() -> list[tuple[Call, str, str]]:
 
 
 def main(count: int) -> None:
-    """Try some of them, or all where ``count`` is 0; print what came of it, as JSON."""
+    """Try some cases, or all if ``count`` is 0; print the outcomes as JSON."""
     outcomes: Counter[str] = Counter()
     wrong = []
     drawn = cases()

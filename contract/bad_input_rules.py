@@ -1,5 +1,6 @@
-"""What arrays each argument takes, written down apart from the package: a rule gives the argument
-that an error must name, or None where the call must succeed.
+"""The arrays that each argument accepts, written independently of the package.
+
+A rule returns the argument that an error must name, or None if the call must succeed.
 """
 
 from __future__ import annotations
@@ -25,16 +26,16 @@ def rows(
     argument: str, width: int, count: int | None = None, *, single: bool = False,
     partner: str | None = None, least: int = 0,
 ) -> Rule:  # fmt: skip
-    """(N, width); ``partner`` is named where only N differs from ``count``.
+    """(N, width); an error names ``partner`` if only N differs from ``count``.
 
-    ``single`` takes one row, and any leading dimensions.
+    ``single`` also accepts one row, and any leading dimensions.
     """
 
     def rule(array: Array, dtype: np.dtype[Any]) -> str | None:
         if single and array.ndim and array.shape[-1] == width:
             return None if count in (None, array.size // width) else partner or argument
         if partner and array.ndim > 2 and array.shape[-1] == width and array.size:
-            return partner  # which lacks the leading dimensions
+            return partner  # it lacks the leading dimensions
         if array.ndim != 2 or array.shape[1] != width or array.shape[0] < least:
             return argument
         return None if count in (None, array.shape[0]) else partner or argument
@@ -43,7 +44,7 @@ def rows(
 
 
 def any_rows(argument: str, pieces: int = 1) -> Rule:
-    """(..., width) of any width that can be divided."""
+    """(..., width) for any width that the number of pieces divides."""
 
     def rule(array: Array, dtype: np.dtype[Any]) -> str | None:
         if array.ndim == 0 or array.shape[-1] == 0:
@@ -65,7 +66,7 @@ def only_finite(rule: Rule, argument: str) -> Rule:
 
 
 def fits(loss: str, array: Array, dtype: np.dtype[Any], count: int, width: int) -> bool:
-    """Whether these are targets of a loss for scores (count, width)."""
+    """Whether an array is a valid target of a loss for scores (count, width)."""
     if loss in OF_CLASSES:
         of_all = loss == "CrossEntropyLoss" and array.shape == (count, width)
         if of_all and (width > 1 or array.dtype.kind == "f"):
@@ -91,13 +92,13 @@ def targets(loss: str, width: int) -> Rule:
 
 
 def scores(loss: str, y: Array, *, single: bool) -> Rule:
-    """Scores for the targets ``y``, which are named where they do not fit."""
+    """Scores for the targets ``y``; an error names ``y`` if the two do not fit."""
 
     def rule(array: Array, dtype: np.dtype[Any]) -> str | None:
         if array.ndim == 0 or array.shape[-1] == 0 or (array.ndim != 2 and not single):
             return "scores"
         if array.ndim > 2:
-            return "y"  # which lacks the leading dimensions
+            return "y"  # it lacks the leading dimensions
         count, width = array.shape if array.ndim == 2 else (1, array.shape[0])
         target = y[None] if array.ndim == 1 else y
         return None if fits(loss, target, dtype, count, width) else "y"
@@ -106,7 +107,7 @@ def scores(loss: str, y: Array, *, single: bool) -> Rule:
 
 
 def target_of_row(loss: str, width: int) -> Rule:
-    """The target of one row: one number of any dimension, or that row."""
+    """The target of one row: one number with any dimensions, or that row."""
 
     def rule(array: Array, dtype: np.dtype[Any]) -> str | None:
         target = array.reshape(1) if array.size == 1 else array[None]
@@ -116,5 +117,5 @@ def target_of_row(loss: str, width: int) -> Rule:
 
 
 def number(argument: str) -> Rule:
-    """One number, as such or as an array of one."""
+    """One number, or an array with one element."""
     return lambda array, dtype: None if array.shape in ((), (1,)) else argument

@@ -1,7 +1,7 @@
-"""Runs a range of cases in a process of its own: ``first end report``.
+"""Runs a range of cases in a separate process: ``first end report``.
 
-The number of each case is in ``report`` before it begins, so that a crash is known by its case;
-what was wrong follows, a line each, and at the end the counts of outcomes.
+The number of each case is written to ``report`` before it begins, so that a crash is attributed to
+its case. Then follow the faults, one in each line, and at the end the counts of outcomes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from contract.bad_input_cases import Judge, every_case
 
-# Addresses of this process, in bytes: a case that wants more memory than there is gets an error.
+# Address space of this process in bytes: a case that needs more memory than exists gets an error.
 _ROOM = 16 << 30
 
 

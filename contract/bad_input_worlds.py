@@ -1,5 +1,7 @@
-"""What the cases of bad input are tried on: networks, losses, layers and estimators in the middle
-of their work, with all that an error must leave as it is.
+"""The objects that bad input is tried on.
+
+Networks, losses, layers and estimators in the middle of their work, with everything that an error
+must leave unchanged.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import fastmlp as fm
 from fastmlp import reference as ref
 
 X = EIGHTHS
-Y = EIGHTHS[:, :CLASSES] / 4  # also probabilities, and counts
+Y = EIGHTHS[:, :CLASSES] / 4  # valid as probabilities and as counts too
 DY = EIGHTHS[::-1, :CLASSES] - 1
 WEIGHTS = np.array([1.0, 2.0, 0.5, 1.0, 3.0, 1.0])
 OF_CLASSES = ("CrossEntropyLoss", "MultiMarginLoss")
@@ -26,7 +28,7 @@ def bits(*parts: Any) -> list[bytes]:
 
 
 class Training:
-    """A network that has made a step, with a forward pass pending, and its trainer."""
+    """A network after one step, with a pending forward pass, and its trainer."""
 
     loss_name = "CrossEntropyLoss"
     good_y: Any = LABELS
@@ -51,7 +53,7 @@ class Training:
         )
 
     def twin(self) -> ref.Trainer:
-        """The reference's trainer, after the same step."""
+        """The reference's trainer after the same step."""
         net, loss = harness.net_reference(self._net()), harness.loss_reference(self.loss)
         found = ref.Trainer(net, loss, harness.optimizer_reference(self.optimizer))
         found.step(X, self.good_y)
@@ -63,7 +65,7 @@ class Regression(Training):
 
 
 class Normed:
-    """A network whose layers have all kinds of parameters, bound to an optimizer by hand."""
+    """A network whose layers have all kinds of parameters, with an optimizer used by hand."""
 
     def __init__(self, dtype: str) -> None:
         self.dtype = np.dtype(dtype)
@@ -81,7 +83,7 @@ class Normed:
 
 
 class Joined:
-    """A graph of two inputs and two outputs: ``y = tanh((a + b) W)``, ``z = a * b``."""
+    """A graph with two inputs and two outputs: ``y = tanh((a + b) W)``, ``z = a * b``."""
 
     def __init__(self, dtype: str) -> None:
         self.dtype = np.dtype(dtype)
@@ -99,13 +101,13 @@ class Joined:
                     self.trainer.state_dict()["t"])  # fmt: skip
 
     def values(self, a: Any, b: Any) -> dict[str, Any]:
-        """What the reference gives."""
+        """The values of the reference."""
         scores = ref.Linear(self.weights).forward(ref.Add().forward(a, b))
         return {"y": ref.Activation("Tanh").forward(scores), "z": ref.Multiply().forward(a, b)}
 
 
 class ByHand:
-    """A loss that has a gradient to give."""
+    """A loss used by hand, after a forward pass."""
 
     def __init__(self, name: str, dtype: str) -> None:
         self.dtype = np.dtype(dtype)
@@ -137,7 +139,7 @@ class Alone:
 
 
 class Estimator:
-    """A fitted estimator for scikit-learn."""
+    """A fitted estimator of fastmlp.sklearn."""
 
     TARGETS: ClassVar[dict[str, Any]] = {"MLPClassifier": LABELS, "MLPRegressor": Y[:, 0]}
 
@@ -148,7 +150,7 @@ class Estimator:
         )
         self.y = self.TARGETS[name]
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that two epochs are few
+            warnings.simplefilter("ignore")  # the warning that two epochs are few
             self.estimator.fit(X, self.y)
 
     @staticmethod
@@ -163,7 +165,7 @@ class Estimator:
 
 
 class Peer(Estimator):
-    """The estimator of the same name of scikit-learn's own."""
+    """The estimator of scikit-learn with the same name."""
 
     @staticmethod
     def _package() -> Any:

@@ -1,8 +1,8 @@
-"""Item 1: the same bits on every instruction set, thread count, build and batch.
+"""The same bits on every instruction set, thread count, build and batch.
 
-Hundreds of configurations are trained for 50 steps or more each; the SHA-256 of weights, losses and
+Hundreds of configurations are trained for 50 steps or more each. The SHA-256 of weights, losses and
 predictions is compared with that of one thread on the first instruction set with fused
-multiply-add. The portable kernels have bits of their own.
+multiply-add. The portable kernels have their own bits.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TITLE = "Bits: the same on every instruction set, thread count, compiler and bat
 
 THREADS = (1, 2, 3, 4, 7, 16)
 COMPILERS = ("gcc", "clang")
-# Drawn by each of the C programs: every activation with every loss in both types.
+# Each C program draws so many: every activation with every loss in both types.
 C_RUNS = 208
 
 Results = dict[Configuration, Outcome]
@@ -62,7 +62,7 @@ def _everywhere(
 
 
 def _about_the_runs(scale: Scale, some: list[Configuration], expected: Results) -> list[Figure]:
-    """What makes the comparison worth something."""
+    """Figures that show that the comparison means something."""
     met = set().union(*(pairs_of(configuration) for configuration in some))
     values = expected.values()
     figures = [
@@ -96,12 +96,12 @@ def _of_predictions(every: Every) -> Figure:
 
 
 def differing(found: Results, expected: Results) -> list[Configuration]:
-    """The configurations that came to another hash."""
+    """The configurations with another hash."""
     return [key for key, outcome in found.items() if outcome.hash != expected[key].hash]
 
 
 def mismatches(name: str, wrong: list[Configuration]) -> Figure:
-    """Their number, which is to be 0; the first of them are named."""
+    """Their number, which must be 0; the note names the first of them."""
     return exactly(f"mismatches: {name}", len(wrong), 0, "; ".join(map(str, wrong[:3])))
 
 
@@ -126,7 +126,7 @@ def _over_builds(scale: Scale, every: Every, fused: list[str]) -> list[Figure]:
 
 
 def _over_architectures(scale: Scale) -> list[Figure]:
-    """The C test programs, which 64-bit ARM can run without Python."""
+    """The C test programs, which run on 64-bit ARM without Python."""
     folder = scale.scratch / "programs"
     here = bits_builds.here(folder / "gcc", "gcc", C_RUNS)
     scale.say(f"{len(here)} runs of the C programs built by gcc")
@@ -152,7 +152,7 @@ def _unlike(name: str, here: dict[str, str], there: Callable[[int], dict[str, st
 
 
 def tried(name: str, compare: Callable[[], Figure]) -> Figure:
-    """What the comparison finds; a goal that cannot be tried here counts as missed."""
+    """Run a comparison; a goal that cannot be tried here counts as missed."""
     try:
         return compare()
     except Unavailable as missing:

@@ -1,4 +1,4 @@
-"""The same training by builds of other compilers, and for 64-bit ARM under emulation."""
+"""The same training with builds of other compilers, and on 64-bit ARM under emulation."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def package(folder: Path, compiler: str) -> Path:
 def outcomes(
     packages: Path, configurations: list[Configuration], isas: list[str], threads: tuple[int, ...]
 ) -> tuple[str, dict[tuple[str, int], dict[Configuration, Outcome]]]:
-    """That build's compiler, and what the configurations come to on each ISA and thread count."""
+    """The compiler of that build, and the outcomes on each ISA and thread count."""
     environment = {**_without_spinning(), "PYTHONPATH": str(packages)}
     asked = {"configurations": configurations, "isas": isas, "threads": threads}
     command = [sys.executable, "-m", "contract.bits_training"]
@@ -54,17 +54,17 @@ def outcomes(
 
 
 def _without_spinning() -> dict[str, str]:
-    """An environment in which teams that outnumber the processors do not wait by spinning."""
+    """An environment in which OpenMP teams larger than the machine do not wait by spinning."""
     return {**os.environ, "OMP_WAIT_POLICY": "passive"}
 
 
 def here(folder: Path, compiler: str, runs: int) -> dict[str, str]:
-    """Hashes of the runs of the C test programs on this machine, by their names."""
+    """Hashes of the runs of the C test programs on this machine, by name."""
     return _hashes(native.build(folder, *PROGRAMS, compiler=native.program(compiler)), [], runs)
 
 
 def on_arm(folder: Path, runs: int) -> dict[str, str]:
-    """The same on 64-bit ARM under emulation."""
+    """The same hashes on 64-bit ARM under emulation."""
     toolchain = native.ROOT / "tests" / "c" / "aarch64.cmake"
     compiler, emulator = native.program(ARM_COMPILER), native.program(ARM_EMULATOR)
     built = native.build(

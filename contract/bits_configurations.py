@@ -1,4 +1,4 @@
-"""Configurations of training, drawn so that every two choices meet in one of them.
+"""Configurations of training, drawn so that every pair of choices occurs in one of them.
 
 Activations, losses and optimizers come from the core's registries, each with its defaults and with
 other parameters, so that a new row is covered without a change here.
@@ -23,7 +23,7 @@ STEPS = 50
 
 
 class Configuration(NamedTuple):
-    """One choice of each, by its name."""
+    """One choice of each kind, by name."""
 
     architecture: str
     activation: str
@@ -94,7 +94,7 @@ PENALTIES: dict[str, tuple[fm.Penalty, ...]] = {
     "all": (fm.L2(1e-3), fm.L1(1e-3), fm.Lp(1.5, 1e-3)),
 }  # fmt: skip
 
-# The top rate of one schedule is not a multiple of the optimizer's, so it is given.
+# One schedule needs a top rate that is not a multiple of the optimizer's rate.
 SCHEDULES: dict[str, Callable[[float], fm.Schedule | None]] = {
     "none": lambda lr: None,
     "StepLR": lambda lr: fm.StepLR(3, 0.5),
@@ -104,7 +104,7 @@ SCHEDULES: dict[str, Callable[[float], fm.Schedule | None]] = {
     "ReduceLROnPlateau": lambda lr: fm.ReduceLROnPlateau(0.5, 1),
 }
 
-# (rows, rows a step): one row, odd numbers, a whole batch, more rows than a chunk of a sum.
+# (rows, rows in a step): one row, odd numbers, a whole batch, more rows than a chunk of a sum.
 BATCHES = {
     "1 of 26": (26, 1), "7 of 33": (33, 7), "32 of 100": (100, 32), "61 of 61": (61, 61),
     "1051 of 1100": (1100, 1051),
@@ -121,13 +121,13 @@ Pair = tuple[int, str, int, str]
 
 
 def pairs_of(configuration: Configuration) -> set[Pair]:
-    """Each two choices of a configuration, with the places they have in it."""
+    """Each pair of choices in a configuration, with their positions."""
     together = itertools.combinations(enumerate(configuration), 2)
     return {(i, a, j, b) for (i, a), (j, b) in together}
 
 
 def every_pair() -> set[Pair]:
-    """Each two choices that could meet."""
+    """Every pair of choices that can occur."""
     return {
         (i, a, j, b)
         for (i, some), (j, others) in itertools.combinations(enumerate(CHOICES), 2)
@@ -137,10 +137,10 @@ def every_pair() -> set[Pair]:
 
 
 def configurations(least: int, tries: int = 20) -> Iterator[Configuration]:
-    """At least so many, different ones; goes on until every two choices have met.
+    """``least`` different configurations, and more until every pair of choices has occurred.
 
-    Each is the one of some random ones that brings most pairs together for the first time; the
-    random ones have such a pair in them.
+    Of some random candidates, which all contain a new pair, each step takes the one with the most
+    new pairs.
     """
     rng = harness.generator("configurations")
     missing, seen = every_pair(), set[Configuration]()

@@ -1,7 +1,7 @@
-"""Networks of every shape the engine treats in its own way, around an activation and a width.
+"""Networks of every shape that the engine treats specially, for any activation and width.
 
-Each function takes a maker of the activation and the number of outputs, and gives what
-``golden.runs.network`` makes a network of.
+Each function takes a maker of the activation and the number of outputs, and returns the arguments
+of ``golden.runs.network``.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def joins(act: Maker, out: int) -> fm.Graph:
 
 
 def products(act: Maker, out: int) -> fm.Graph:
-    """A matrix with two readers, which no Linear can stand for; sums and squares."""
+    """A product of two matrices that no Linear can replace; sums and squares."""
     x = fm.Input(IN)
     matrix = fm.Parameter(4, 12)
     a = fm.MatMul()(matrix, act()(fm.Linear(IN, 12)(x)))
@@ -101,7 +101,7 @@ def products(act: Maker, out: int) -> fm.Graph:
 
 
 class Blend:
-    """A node of the caller's: ``a x + b z`` with ``a`` and ``b`` learnt, element by element."""
+    """A custom node with parameters: ``a x + b z``, where ``a`` and ``b`` are trained."""
 
     def __init__(self) -> None:
         self.parameters = {"a": np.full(14, 0.5), "b": np.full(14, -0.25)}
@@ -119,7 +119,7 @@ class Blend:
 
 
 class Cubic:
-    """A node of the caller's without parameters: ``x - x^3 / 8``."""
+    """A custom node without parameters: ``x - x^3 / 8``."""
 
     def forward(self, x: Any) -> Any:
         self.x = x

@@ -1,7 +1,7 @@
-"""Training of one configuration, and the hash of what comes out.
+"""Trains one configuration and returns the hash of its results.
 
-``python -m contract.bits_training`` reads a list of configurations, instruction sets and
-thread counts as JSON and prints the hashes, so that another build of the package can be asked.
+``python -m contract.bits_training`` reads a list of configurations, instruction sets and thread
+counts as JSON and prints the hashes, so that another build of the package can be asked.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ RATE = 0.01
 
 
 class Outcome(NamedTuple):
-    """What a training run came to.
+    """The outcome of a training run.
 
-    ``moved`` says whether the parameters are finite and others than at first, ``predictions`` how
-    many ways of cutting and ordering the rows were tried, ``wrong`` how many gave other bits.
+    ``moved``: the parameters are finite and differ from the initial ones. ``predictions``: in how
+    many ways the rows were divided and ordered. ``wrong``: how many of these gave other bits.
     """
 
     hash: str
@@ -47,7 +47,7 @@ class Outcome(NamedTuple):
 
 
 def trained(configuration: Configuration) -> Outcome:
-    """Train on the instruction set and threads that are in force."""
+    """Train on the current instruction set and number of threads."""
     run, schedule = _run(configuration)
     net = runs.network(run, configuration.dtype)
     first = net.params.copy()
@@ -82,13 +82,13 @@ def _run(c: Configuration) -> tuple[runs.Run, fm.Schedule | None]:
 
 
 def _few(loss: fm.Loss) -> int:
-    """1 output, where that is a problem at all; 3 classes or quantiles."""
+    """1 output if the loss allows it; otherwise 3 classes or quantiles."""
     of_classes = harness.LOSSES[type(loss).__name__][1]["target"] == "class"
     return 3 if of_classes or len(getattr(loss, "quantiles", ())) == 3 else 1
 
 
 def _other_predictions(net: fm.Network, x: Any, whole: Any) -> Iterable[tuple[Any, Any]]:
-    """Predictions of the rows in parts and in another order, beside those of all together."""
+    """Predictions of parts and of reordered rows, paired with those of all rows together."""
     for size in (1, 3, 16, 17):
         some = range(0, min(len(x), 51), size)
         parts = [net.predict(x[at : at + size]) for at in some]
@@ -101,7 +101,7 @@ def _other_predictions(net: fm.Network, x: Any, whole: Any) -> Iterable[tuple[An
 def outcomes(
     configurations: list[Configuration], isa: str, threads: int
 ) -> dict[Configuration, Outcome]:
-    """Train each on this instruction set, with the work cut for so many threads."""
+    """Train each configuration on this instruction set and number of threads."""
     before = _core.config()["isa"]
     _core.use_isa(isa)
     try:

@@ -1,8 +1,8 @@
-"""Coverage: what of the kernels, the engine and the Python package the suite runs.
+"""Coverage: which lines and branches of kernels, engine and Python package the suite runs.
 
-A branch of a kernel counts as taken where some instruction set, in one of the two types, took it:
-each is compiled from the same source. What no test reaches stands in ``uncovered.md`` with its
-reason; without one it is a miss. It has no quick share.
+A branch of a kernel is covered if some instruction set, in one of the two types, took it: each is
+compiled from the same source. Code that no test reaches is listed in ``uncovered.md`` with its
+reason; without a reason it is a miss. This item has no quick part.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def run(scale: Scale) -> list[Figure]:
 
 
 def _run_programs(scale: Scale, build: Build) -> list[str]:
-    """All C test programs; the names of those that fail."""
+    """Run all C test programs; return the names of those that fail."""
     failed = []
     for program in build.programs:
         done = subprocess.run(program, capture_output=True, text=True)
@@ -65,7 +65,7 @@ def _run_programs(scale: Scale, build: Build) -> list[str]:
 
 
 def _plain_suite(scale: Scale) -> list[Figure]:
-    """pytest as anyone runs it, on the package that is installed; quiet machines tell the time."""
+    """Run pytest on the installed package, as users do; only quiet machines give a valid time."""
     start = time.monotonic()
     outcome, failed = _pytest(scale, [sys.executable], native.ROOT, dict(os.environ))
     seconds = time.monotonic() - start
@@ -76,7 +76,7 @@ def _plain_suite(scale: Scale) -> list[Figure]:
 
 
 def _run_suite(scale: Scale, build: Build) -> tuple[str, list[str]]:
-    """pytest on the build with counters: its last line, and the names of the tests that fail."""
+    """Run pytest on the build with counters; return its last line and the failing tests."""
     python = [sys.executable, "-m", "coverage", "run", f"--rcfile={build.python_settings}"]
     environment = {**os.environ, "PYTHONPATH": str(build.site)}
     return _pytest(scale, python, build.root, environment)
@@ -85,7 +85,7 @@ def _run_suite(scale: Scale, build: Build) -> tuple[str, list[str]]:
 def _pytest(
     scale: Scale, python: list[str], folder: Path, environment: dict[str, str]
 ) -> tuple[str, list[str]]:
-    """The suite's last line, and the names of the tests that fail; says how they failed."""
+    """The suite's last line and the names of failing tests; reports how they failed."""
     command = [*python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     lines = done.stdout.strip().splitlines() or [done.stderr[-200:]]

@@ -1,4 +1,4 @@
-"""A build of the core that counts what runs, and the settings that make Python do so."""
+"""A build of the core that counts executed code, and settings that make Python do the same."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 from contract import native
 
-# Counters are set before functions are inlined, threads count together, and the vocabulary of the
-# instruction sets, which has no branches, is left alone.
+# Counters are inserted before inlining and updated by all threads together. The vector vocabulary
+# has no branches and is not counted.
 FLAGS = "--coverage -fprofile-update=atomic -fno-early-inlining -DFM_INLINE=static "
 FLAGS += "-Wno-unused-function -Wno-maybe-uninitialized -fprofile-exclude-files=.*/simd/.*"
 PROGRAMS = ("test_products", "test_graph", "test_training", "test_threads", "test_api")
@@ -19,7 +19,7 @@ PROGRAMS += ("test_trainers", "test_fusion", "test_groups")
 
 @dataclass(frozen=True)
 class Build:
-    """Folders and files of a build that counts."""
+    """Folders and files of a build with counters."""
 
     root: Path
     objects: Path
@@ -29,7 +29,7 @@ class Build:
 
 
 def build(scratch: Path) -> Build:
-    """The core, the test programs and the extension, which is put into a package of its own."""
+    """Build the core, the test programs, and the extension in a separate package."""
     objects, site = scratch / "objects", scratch / "site"
     options = ("-DFM_PYTHON=ON", "-DFM_OPTIMIZATION=-O2", f"-DPython_EXECUTABLE={sys.executable}")
     compiler = native.program("gcc")
@@ -43,7 +43,7 @@ def build(scratch: Path) -> Build:
 
 
 def _settings(site: Path, data: Path) -> str:
-    """Child processes are measured too, those that are forked as well."""
+    """Settings that also measure child processes, forked ones included."""
     return f"""[run]
 branch = True
 source = {site / "fastmlp"}

@@ -1,4 +1,4 @@
-"""Lines and branches of kernels and engine that ran, by gcov."""
+"""Lines and branches of kernels and engine that ran, from gcov."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOLDERS = ("csrc/kernels/", "csrc/engine/")
 
 @dataclass(frozen=True)
 class Share:
-    """How many of how many."""
+    """A number out of a total."""
 
     covered: int
     all: int
@@ -33,7 +33,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What was covered, and where something was not."""
+    """What ran, and the places where something did not."""
 
     lines: Share
     branches: Share
@@ -48,8 +48,10 @@ class _Line:
     branches: list[bool] = field(default_factory=list)
 
     def add(self, count: int, branches: list[bool]) -> None:
-        """Another compilation. One that lacks some branches, for a constant decides them there,
-        tells nothing about those of the others."""
+        """Add another compilation of the line.
+
+        If constants removed some of its branches, it says nothing about the branches of the others.
+        """
         self.ran = self.ran or count > 0
         if len(branches) > len(self.branches):
             self.branches = branches
@@ -58,11 +60,11 @@ class _Line:
 
 
 def measure(build: Build) -> Coverage:
-    """Everything of ``FOLDERS``, over all instruction sets and both types."""
+    """Measure all files in ``FOLDERS``, over all instruction sets and both types."""
     found: dict[tuple[str, str, int], _Line] = defaultdict(_Line)
     for notes in sorted(build.objects.glob("CMakeFiles/fm_*/**/*.gcno")):
         for path, line in _lines(notes):
-            # Functions of kernels end in the name of their type.
+            # The names of kernels end in their type.
             function = re.sub(r"_f(32|64)$", "", line.get("function_name", ""))
             taken = [branch["count"] > 0 for branch in line["branches"]]
             found[path, function, line["line_number"]].add(line["count"], taken)

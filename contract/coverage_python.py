@@ -1,4 +1,4 @@
-"""Lines and branches of the Python package that ran, by coverage.py."""
+"""Lines and branches of the Python package that ran, from coverage.py."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contract.reasons import place
 
 
 def measure(build: Build) -> Coverage:
-    """The whole package, in all processes of the suite. Only lines are asked for reasons."""
+    """Measure the whole package, in all processes of the suite. Only lines need reasons."""
     base = [sys.executable, "-m", "coverage"]
     settings, report = f"--rcfile={build.python_settings}", build.site.parent / "python.json"
     native.run([*base, "combine", settings], cwd=build.root)

@@ -1,4 +1,4 @@
-"""What an item of the contract finds: figures beside their goals."""
+"""What an item of the contract measures: figures with their goals."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Figure:
-    """One number that was measured, and whether it is what the contract promises.
+    """One measured number, and whether it meets the contract.
 
-    ``met`` is None where the figure only describes the run.
+    ``met`` is None if the figure has no goal and only describes the run.
     """
 
     name: str
@@ -47,9 +47,9 @@ def at_least(name: str, value: float, limit: float, unit: str = "", note: str = 
 class Scale:
     """How much of an item to run, and where.
 
-    ``full`` is the whole run of the contract, which may take an hour; the quick share takes some
-    seconds and is part of the suite. ``scratch`` is an empty folder. Without ``builds`` the parts
-    are left out that build C programs.
+    ``full`` is the complete run, which may take an hour; the quick part takes some seconds and
+    belongs to the suite. ``scratch`` is an empty folder. Without ``builds``, the parts that build C
+    programs are left out.
     """
 
     full: bool
@@ -59,11 +59,11 @@ class Scale:
     started: float = field(default_factory=time.monotonic)
 
     def choose(self, quick: int, full: int) -> int:
-        """A number for the quick share or for the full run."""
+        """A number for the quick part or for the full run."""
         return full if self.full else quick
 
     def say(self, text: str) -> None:
-        """Tell how far the run is."""
+        """Report the progress of the run."""
         if self.talks:
             print(
                 f"  {time.monotonic() - self.started:7.1f} s  {text}", file=sys.stderr, flush=True
@@ -71,4 +71,4 @@ class Scale:
 
 
 class Unavailable(Exception):
-    """Something that the item needs is not on this machine; the text says what."""
+    """Something that the item needs is not on this machine; the text names it."""

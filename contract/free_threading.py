@@ -1,4 +1,4 @@
-"""Locking of shared objects, here and on a CPython without the GIL, which also runs the suite."""
+"""Locking of shared objects, with the GIL and without it; the suite runs without it too."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[1]
 
 _STRESS = "from contract import free_threading_stress as s; s.report({seconds})"
 _NAMES = ("python3.15t", "python3.14t", "python3.13t")
-# What the suite needs, and what is installed where there is a wheel: tests are skipped otherwise,
-# but for examples of the documentation.
+# What the suite needs. Other packages are installed if they have a wheel; otherwise their tests are
+# skipped, and examples in the documentation may fail.
 _NEEDS = ("numpy", "pytest", "hypothesis")
 _EXTRAS = (
     "scipy", "scikit-learn", "matplotlib", "pandas", "click", "rich", "tqdm", "threadpoolctl",
@@ -47,7 +47,7 @@ def _environment() -> dict[str, str]:
 
 
 def _stress(python: str, seconds: int, has_gil: bool) -> Iterator[Figure]:
-    """Eight threads, the same objects, random operations."""
+    """Eight threads do random operations on the same objects."""
     printed = watchdog.run(
         "-c", _STRESS.format(seconds=seconds),
         environment=_environment(), timeout=watchdog.TIMEOUT + seconds, python=python,
@@ -69,7 +69,7 @@ def _stress(python: str, seconds: int, has_gil: bool) -> Iterator[Figure]:
 def _declares_itself(python: str) -> Figure:
     """Importing a module that does not declare itself compatible enables the GIL.
 
-    Unless ``PYTHON_GIL`` says otherwise, which the environment here does not.
+    ``PYTHON_GIL`` could prevent that; the environment here does not set it.
     """
     code = "import sys, fastmlp; print(sys._is_gil_enabled())"
     found = watchdog.run("-c", code, environment=_environment(), python=python).strip()
@@ -77,7 +77,7 @@ def _declares_itself(python: str) -> Figure:
 
 
 def _without_gil(scale: Scale) -> Iterator[Figure]:
-    """A build of this tree on a free-threaded CPython, the stress, and the whole suite."""
+    """Build this tree on a free-threaded CPython; run the stress test and the whole suite."""
     try:
         python = _install(program(*_NAMES), scale.scratch / "venv")
     except Unavailable as missing:
@@ -102,7 +102,7 @@ def _without_gil(scale: Scale) -> Iterator[Figure]:
 
 
 def _install(interpreter: str, folder: Path) -> Path:
-    """A new environment of the interpreter, with what the suite needs and this tree."""
+    """Make a new environment of the interpreter with this tree and what the suite needs."""
     command([interpreter, "-m", "venv", str(folder)])
     python = folder / "bin" / "python"
     pip = [str(python), "-m", "pip", "install", "-q"]

@@ -1,7 +1,7 @@
-"""Threads that do random things to the same objects: each gets the right result, or a StateError.
+"""Threads do random operations on the same objects: each gets the right result or a StateError.
 
-Runs in a process of its own, see ``report``. A forward pass and its backward are two calls, between
-which others may come in: all threads use the same batch, so that every order gives one result.
+Runs in a separate process, see ``report``. A forward pass and its backward are two calls, and other
+calls may come between them. So all threads use the same batch, and every order has the same result.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DY = _draws.normal(size=(ROWS, CLASSES)).astype(np.float32)
 
 
 class Wrong(AssertionError):
-    """A result that is neither right nor refused."""
+    """A result that is neither right nor a StateError."""
 
 
 def _network(seed: int) -> fm.Sequential:
@@ -54,12 +54,12 @@ def _same(found: Any, wanted: Any) -> None:
 
 
 class Shared:
-    """A network that nobody trains, one that all train, and what is known of them."""
+    """A network that no thread trains, one that all train, and their known results."""
 
     def __init__(self, folder: Path) -> None:
         self.still, self.trainer = _network(1), _trainer(_network(2))
         self.steps = 0
-        self.predictions = set[bytes]()  # amid steps
+        self.predictions = set[bytes]()  # made between the steps
         self.count = threading.Lock()
         self.folder = folder
         twin = self.still.copy()
@@ -97,7 +97,7 @@ class Shared:
     def look_inside(self) -> None:
         _same(self.still.forward(X, keep=True), self.output)
         hidden = self.still.layers[0].output
-        if hidden is not None:  # another one has passed since, and has kept nothing
+        if hidden is not None:  # otherwise another forward without keep came in between
             _same(hidden, self.hidden)
 
     def copy(self) -> None:
@@ -140,7 +140,7 @@ class Shared:
         self.layer = fm.Linear(WIDTH, CLASSES, seed=4)
 
     def first_use(self) -> None:
-        """Of a layer, whose parameters are made when they are needed."""
+        """The first use of a layer, which creates its parameters."""
         _same(self.layer.forward(X), self.layer_output)
 
     def settings(self) -> None:
@@ -158,9 +158,9 @@ class Shared:
         ]  # fmt: skip
 
     def steps_were_lost(self) -> bool:
-        """Whether the steps that were made, one after another, give other parameters.
+        """Whether the same number of steps in one thread gives other parameters.
 
-        What was predicted amid them has to be of the parameters between two of them.
+        Each prediction must belong to the parameters between two steps.
         """
         alone = _trainer(_network(2))
         self.predictions.discard(alone.net.predict(X).tobytes())
@@ -187,7 +187,7 @@ def _work(shared: Shared, thread: int, until: float) -> collections.Counter[str]
 
 
 def report(seconds: float) -> None:
-    """Print what came of it."""
+    """Run the stress test and print its outcome."""
     sys.setswitchinterval(1e-5)
     _core.ignore_thread_cost(True)
     fm.set_num_threads(2)

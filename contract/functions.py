@@ -1,10 +1,10 @@
 """The largest error of every function, in units in the last place (ULP).
 
-``tests/c/test_math.c`` runs the vector code itself against the C library in wider types, over every
-float32 and 10^8 float64 inputs; what it takes for exact is compared with MPFR (gmpy2) at samples
-and where the largest errors are. An ULP of a number y with 2^e <= \\|y\\| < 2^(e+1) is 2^(e-23) in
-float32 and 2^(e-52) in float64, never less than the smallest denormal; errors are distances to the
-exact value, so correct rounding has at most 0.5.
+``tests/c/test_math.c`` compares the vector code with the C library in wider types, over every
+float32 and 10^8 float64 inputs. Its reference values are compared with MPFR (gmpy2) at samples and
+at the largest errors. For a number y with 2^e <= \\|y\\| < 2^(e+1), an ULP is 2^(e-23) in float32
+and 2^(e-52) in float64, but at least the smallest denormal. Errors are distances to the exact
+value, so correct rounding has at most 0.5.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ORACLE_ERROR = {32: 1e-4, 64: 0.02}  # ULP
 
 
 class Line(NamedTuple):
-    """What the program found for one function and precision."""
+    """The program's results for one function and precision."""
 
     name: str
     bits: int
@@ -47,7 +47,7 @@ EXACT = re.compile(r"^  exact (\w+) f(\d\d) (\S+) (\S+)$", re.MULTILINE)
 
 
 def run(scale: Scale) -> list[Figure]:
-    """Every function on the best instruction set; the others must have its bits."""
+    """Every function on the best instruction set; the others must have the same bits."""
     isas = [isa for isa in _core.config()["isas"] if isa != "portable"]
     if not isas:
         raise Unavailable("this processor has no instruction set with fused multiply-add")
@@ -70,7 +70,7 @@ def run(scale: Scale) -> list[Figure]:
 
 
 def _output(scale: Scale, program: Path, *arguments: str) -> str:
-    """What the program prints; it ends with 1 where a bound is exceeded, which its lines tell."""
+    """The output of the program. Its exit status 1 means that a line exceeds its bound."""
     scale.say(f"{program.name} {' '.join(arguments)}")
     done = subprocess.run([str(program), *arguments], capture_output=True, text=True)
     if done.returncode not in (0, 1) or not done.stdout.endswith(" failed\n"):
@@ -87,7 +87,7 @@ def _lines(text: str) -> list[Line]:
 
 
 def _goal(name: str, bits: int) -> float | None:
-    """The contract's bound in ULP, None for what it does not name."""
+    """The contract's bound in ULP; None if the contract does not name the function."""
     function = name.removesuffix("_slope")
     if name in ELEMENTARY:
         return 1.0 if bits == 32 else 1.5
@@ -115,7 +115,7 @@ def _same_bits(isa: str, lines: list[Line], other: str, others: list[Line]) -> F
 
 
 def _oracle(text: str) -> list[Figure]:
-    """How far the program's exact values are from MPFR's."""
+    """The distance between the program's reference values and MPFR's."""
     samples = EXACT.findall(text)
     if not functions_mpfr.AVAILABLE:
         return [fact("exact values compared with MPFR", 0, "gmpy2 is not installed")]

@@ -15,7 +15,7 @@ BITS = 200
 
 
 def _number(text: str) -> Any:
-    """A number as C prints it with %a."""
+    """A number in the form of C's %a."""
     return gmpy2.mpfr(text.replace("0x", ""), BITS, 16) if "0x" in text else gmpy2.mpfr(text)
 
 
@@ -28,7 +28,7 @@ def _sigmoid_slope(x: Any) -> Any:
 
 
 def _gate_slope(x: Any, v: Any, dv: Any) -> Any:
-    """The derivative of x s(v), s the logistic function and dv = dv/dx."""
+    """The derivative of x s(v), where s is the logistic function and dv = dv/dx."""
     return _logistic(v) * (1 + x * dv * _logistic(-v))
 
 
@@ -41,7 +41,7 @@ def _density(x: Any) -> Any:
 
 
 def _gelu_tanh_argument(x: Any) -> tuple[Any, Any]:
-    """v of x s(v), and its derivative."""
+    """The argument v of x s(v), and its derivative."""
     a, b = gmpy2.sqrt(8 / gmpy2.const_pi()), gmpy2.mpfr("0.044715")
     return a * (x + b * x**3), a * (1 + 3 * b * x**2)
 
@@ -93,12 +93,12 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 
 
 def error(name: str, bits: int, x: str, y: str) -> float:
-    """How far y is from the function's value at x, in ULP of float32 or float64."""
+    """The distance of y from the function's value at x, in ULP of float32 or float64."""
     digits, lowest, highest = (24, -126, 128) if bits == 32 else (53, -1022, 1024)
     with gmpy2.context(gmpy2.get_context(), precision=BITS):
         at, got = _number(x), _number(y)
         if not gmpy2.is_finite(at):
-            return 0.0  # limits are judged by the program, against the C library's
+            return 0.0  # the program itself compares special values with the C library
         exact, end = FUNCTIONS[name](at), gmpy2.exp2(highest)
         if gmpy2.is_nan(exact) or gmpy2.is_nan(got):
             return 0.0 if gmpy2.is_nan(exact) and gmpy2.is_nan(got) else float("inf")

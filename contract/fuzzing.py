@@ -1,8 +1,8 @@
-"""Fuzzing: model files, checkpoints and descriptions of networks, made by anyone.
+"""Fuzzing of model files, checkpoints and descriptions of networks from untrusted sources.
 
-Three targets, guided by coverage in the full run: files and descriptions in JSON by atheris,
-descriptions for the C core by libFuzzer (tests/c/fuzz_graph.c). The corpora lie in ``corpus``; the
-quick share replays them, and changes them a few hundred times without guidance.
+The full run has three targets guided by coverage: files and JSON descriptions with atheris, and
+descriptions for the C core with libFuzzer (tests/c/fuzz_graph.c). The corpora are in ``corpus``.
+The quick part replays them, and some hundred random changes of them.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ TITLE = "Fuzzing"
 
 CPU_HOURS = 2.0
 CORPUS = Path(__file__).parent / "corpus"
-CRASHES = Path(__file__).parent / "crashes"  # what was found is kept here
-MOST_CORPUS_BYTES = 60_000  # of each
+CRASHES = Path(__file__).parent / "crashes"  # inputs that failed are kept here
+MOST_CORPUS_BYTES = 60_000  # of each corpus
 DIRECTORY_ENTRY = 50  # of a zip file, for a name of four letters
 SEED = 20240607
-CHANGES = 150  # of the quick share, for each kind
-LARGE = (3000, 2000, 10)  # widths of the network whose file's memory is measured
+CHANGES = 150  # in the quick part, for each kind
+LARGE = (3000, 2000, 10)  # widths of the network whose file is used to measure memory
 FUZZER_FLAGS = "-fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -g1"
 ENVIRONMENT = {
-    # A block of more is refused, as by a machine without that memory.
+    # Larger blocks are refused, as on a machine with little memory.
     "ASAN_OPTIONS": "allocator_may_return_null=1:max_allocation_size_mb=512:quarantine_size_mb=16",
     "UBSAN_OPTIONS": "print_stacktrace=1",
 }
@@ -58,7 +58,7 @@ class Target:
 
 
 def run(scale: Scale) -> list[Figure]:
-    """Replay the corpora; the full run then looks for more for two hours of processor time."""
+    """Replay the corpora; the full run then fuzzes for two hours of processor time."""
     figures = _files(scale) + _descriptions(scale)
     if scale.builds:
         figures += _graphs(scale)
@@ -75,7 +75,7 @@ def corpus(name: str) -> list[bytes]:
 
 
 def keep(name: str, folder: Path) -> None:
-    """Keep a minimised corpus: the smallest inputs first, as far as there is room."""
+    """Keep a minimised corpus, smallest inputs first, up to the size limit."""
     found = sorted((path.read_bytes() for path in folder.iterdir()), key=lambda b: (len(b), b))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -99,7 +99,7 @@ def _unpack(name: str, folder: Path) -> Path:
 
 @dataclass
 class Tally:
-    """Outcomes of cases, and the first of those that broke a promise."""
+    """Outcomes of cases, and the first cases that broke a promise."""
 
     outcomes: collections.Counter[str]
     broken: int = 0
@@ -164,14 +164,14 @@ def _descriptions(scale: Scale) -> list[Figure]:
 
 
 def _changed(seeds, change, rng: random.Random, scale: Scale) -> Iterator:  # type: ignore[no-untyped-def, type-arg]
-    """The seeds as they are, and changed ones."""
+    """The seeds unchanged, then changed ones."""
     yield from seeds
     for _ in range(scale.choose(CHANGES, 20 * CHANGES)):
         yield change(rng.choice(seeds), rng)
 
 
 def _graphs(scale: Scale) -> list[Figure]:
-    """The corpus of the C core, by a program without a sanitizer: any compiler builds it."""
+    """The corpus of the C core, in a program without a sanitizer, which any compiler can build."""
     options = () if scale.full else ("-DFM_ONLY_ISAS=portable", "-DFM_OPTIMIZATION=-O0")
     try:
         folder = native.build(scale.scratch / "replay", "fuzz_graph", options=options)
@@ -220,10 +220,10 @@ def _targets(scale: Scale) -> list[Target]:
 
 
 class Crashes:
-    """What a fuzzer wrote of inputs, and how often it ended badly without writing of a new one.
+    """Counts the failing inputs that a fuzzer wrote, and the failures without a new input.
 
-    It writes to a folder that is empty at first: a file is named by its contents, so that the crash
-    of an earlier run would otherwise seem not to be one of this run.
+    The fuzzer writes to a folder that is empty at first. Files are named by their contents, so in
+    an old folder a crash could have the name of an earlier run's.
     """
 
     def __init__(self, folder: Path, kept: Path) -> None:
@@ -233,7 +233,7 @@ class Crashes:
         self.endings: collections.Counter[int] = collections.Counter()
 
     def look(self, status: int) -> None:
-        """Look what is new after a run with some exit status, and keep it."""
+        """Count and keep new files after a run with this exit status."""
         new = {path.name for path in self.folder.iterdir()} - self.names
         for name in new:
             self.kept.mkdir(parents=True, exist_ok=True)
@@ -244,7 +244,7 @@ class Crashes:
 
     @property
     def count(self) -> int:
-        """Of both."""
+        """The sum of both."""
         return len(self.names) + self.endings.total()
 
     def __str__(self) -> str:
@@ -253,9 +253,9 @@ class Crashes:
 
 
 def _fuzz(target: Target, seconds: float, scale: Scale) -> tuple[Crashes, int, float]:
-    """Run a fuzzer again after each crash, for some seconds of processor time; keep its corpus.
+    """Run a fuzzer for some seconds of processor time, again after each crash; keep its corpus.
 
-    Return crashes, runs, and the processor time.
+    Return the crashes, the number of runs and the processor time.
     """
     folder = _unpack(target.name, scale.scratch / f"{target.name}-corpus")
     crashes = Crashes(scale.scratch / f"{target.name}-crashes", CRASHES / target.name)
@@ -282,7 +282,7 @@ def _fuzz(target: Target, seconds: float, scale: Scale) -> tuple[Crashes, int, f
 
 
 def _libfuzzer(target: Target, options: list[str]) -> tuple[str, int, float]:
-    """Run a fuzzer; return what it printed, its exit status and its seconds of processor time."""
+    """Run a fuzzer; return its output, exit status and seconds of processor time."""
     known = {"FUZZED": target.name, "PYTHONPATH": str(native.ROOT)}
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
@@ -294,7 +294,7 @@ def _libfuzzer(target: Target, options: list[str]) -> tuple[str, int, float]:
             env={**os.environ, **ENVIRONMENT, **known},
         )  # fmt: skip
         _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)  # as `wait` was not the one to ask
+        process.returncode = os.waitstatus_to_exitcode(status)  # because `wait` was bypassed
         output.seek(0)
         printed = output.read().decode(errors="replace")
         return printed, process.returncode, used.ru_utime + used.ru_stime

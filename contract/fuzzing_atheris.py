@@ -1,8 +1,8 @@
 """A target of atheris: ``FUZZED=files python contract/fuzzing_atheris.py [options]``.
 
-The target is files or descriptions, options and folders are libFuzzer's, which starts this script
-anew with options of its own; what is found lies where its ``-artifact_prefix`` says. The root of
-the project has to be in PYTHONPATH.
+The target is files or descriptions. Options and folders are those of libFuzzer, which starts this
+script again with its own options. It writes what it finds to the prefix in ``-artifact_prefix``.
+PYTHONPATH must contain the root of the project.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ with atheris.instrument_imports(include=["fastmlp"]):
 
 from contract import fuzzing_cases
 
-MOST_ADDRESSES = 4 * 2**30  # a network for which there is no memory is to be refused at once
+MOST_ADDRESSES = 4 * 2**30  # a network that needs more memory must be refused at once
 
 
 def main(arguments: list[str]) -> None:
@@ -49,14 +49,14 @@ def main(arguments: list[str]) -> None:
         "descriptions": (_tolerant(try_description), mutate_description),
     }[os.environ["FUZZED"]]
     resource.setrlimit(resource.RLIMIT_AS, (MOST_ADDRESSES, MOST_ADDRESSES))
-    # What libFuzzer gives to the shell to start this again.
+    # libFuzzer passes this command to the shell to start the script again.
     program = shlex.join([sys.executable, arguments[0]])
     atheris.Setup([program, *arguments[1:]], run, custom_mutator=mutate)
     atheris.Fuzz()
 
 
 def _tolerant(run):  # type: ignore[no-untyped-def]
-    """Bytes that are no text are no case."""
+    """Bytes that are not text are skipped."""
 
     def only_text(data: bytes) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Files and descriptions for the fuzzers: real ones, changed ones, and what must hold of each."""
+"""Files and descriptions for the fuzzers: real ones, changed ones, and what must hold for each."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ import fastmlp as fm
 from fastmlp.io import checkpoint, inspect, load, read_metadata
 from fastmlp.layers import LAYERS
 
-# What a load may allocate beside twice the file's size: the objects of a header of some kilobytes,
-# and what the interpreter and the allocator take in larger pieces than they need.
+# Memory that a load may allocate besides twice the file's size: for the objects of a header of some
+# kilobytes, and for the larger pieces that interpreter and allocator request.
 CONSTANT_BYTES = 8 * 2**20
 MOST_SECONDS = 10.0
-MOST_WIDTH = 10**6  # of all values together, for networks that are run
-MAKES_LARGE = range(10**6, 10**13)  # sizes for which there may be memory, but not for many of them
+MOST_WIDTH = 10**6  # total width of all values, for networks that are run
+MAKES_LARGE = range(10**6, 10**13)  # sizes that may fit into memory once, but not many times
 
 Refusal = (fm.ArgumentError, fm.ArgumentTypeError, fm.io.ModelFileError)
 
@@ -32,7 +32,7 @@ Refusal = (fm.ArgumentError, fm.ArgumentTypeError, fm.io.ModelFileError)
 
 
 class Meter:
-    """Memory taken within: what the process grew by at most, or what Python did elsewhere."""
+    """Measures memory: the largest growth of the process, or elsewhere Python's own count."""
 
     def __enter__(self) -> Meter:
         self._reset = Path("/proc/self/clear_refs")
@@ -59,11 +59,11 @@ def _status(key: str) -> int:
 
 
 class Broken(AssertionError):
-    """A property that does not hold."""
+    """A property does not hold."""
 
 
 def try_file(contents: bytes, path: Path, target: fm.Sequential) -> tuple[str, int]:
-    """Load a file in every way there is; return the outcome, and bytes beyond twice its size."""
+    """Load a file in every way; return the outcome, and the memory beyond twice its size."""
     path.write_bytes(contents)
     outcome = "refused"
     before = target.params.tobytes()
@@ -98,7 +98,7 @@ def try_file(contents: bytes, path: Path, target: fm.Sequential) -> tuple[str, i
 
 
 def fit(net: fm.Sequential, path: Path) -> None:
-    """The fit whose checkpoint is in the corpus; it goes on from the file where there is one."""
+    """The fit whose checkpoint is in the corpus; it continues from the file if there is one."""
     x = np.linspace(-1.0, 1.0, 18, dtype=np.float32).reshape(6, 3)
     callbacks = [fm.EarlyStopping(5, monitor="loss"), fm.Checkpoint(path, resume=True)]
     fm.fit(net, x, [0, 1, 0, 1, 1, 0], loss=fm.CrossEntropyLoss(), epochs=3, batch_size=4,
@@ -106,7 +106,7 @@ def fit(net: fm.Sequential, path: Path) -> None:
 
 
 def try_description(text: str) -> str:
-    """Make a network of a description in JSON, and run it; return the outcome."""
+    """Make a network from a JSON description and run it; return the outcome."""
     try:
         description = json.loads(text)
     except (ValueError, RecursionError):
@@ -151,7 +151,7 @@ def _hold(beyond: int, seconds: float) -> None:
 
 
 def check_works(net: Any) -> None:
-    """Rows go through it, both ways, and have the shapes that they should."""
+    """Run rows forward and backward, and check the shapes."""
     core = net.core_net()
     inner = net._widths if isinstance(net, fm.Sequential) else [s.width for s in net._order]
     if sum(inner) + sum(core.widths_in) > MOST_WIDTH:
@@ -166,7 +166,7 @@ def check_works(net: Any) -> None:
         net.backward(again)
 
 
-# ---- real ones ----
+# ---- real inputs ----
 
 
 def networks() -> Iterator[Any]:
@@ -186,12 +186,12 @@ def networks() -> Iterator[Any]:
 
 
 def target() -> fm.Sequential:
-    """The network whose fit the checkpoints of the corpus are of."""
+    """The network of the fit that wrote the checkpoints in the corpus."""
     return fm.Sequential(fm.Linear(3, 4), fm.Tanh(), fm.Linear(4, 2), seed=5)
 
 
 def real_files(folder: Path) -> Iterator[bytes]:
-    """Model files, a checkpoint, and safetensors of someone else's."""
+    """Model files, a checkpoint, and a safetensors file of another program."""
     path = folder / "real"
     for net in networks():
         net.save(path, {"note": "of the corpus"})
@@ -204,12 +204,12 @@ def real_files(folder: Path) -> Iterator[bytes]:
 
 
 def real_descriptions() -> Iterator[str]:
-    """Of the same networks."""
+    """Descriptions of the same networks."""
     for net in networks():
         yield json.dumps(net.describe())
 
 
-# ---- changed ones ----
+# ---- changed inputs ----
 
 _WILD: tuple[Any, ...] = (
     0, 1, -1, 2, 7, 2**31 - 1, 2**31, 2**53, 2**62, 2**63, 2**64, 10**30, 0.5, -0.0, 1e308,
@@ -219,7 +219,7 @@ _WILD: tuple[Any, ...] = (
 
 
 def mutated_json(value: Any, rng: random.Random) -> Any:
-    """The same tree, changed at one place."""
+    """The same tree with one change."""
     if isinstance(value, (dict, list)) and value and rng.random() < 0.85:
         items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
         where = rng.randrange(len(items))
@@ -252,7 +252,7 @@ def _changed_text(text: str, rng: random.Random) -> str:
 
 
 def mutated_description(text: str, rng: random.Random) -> str:
-    """A description changed as JSON, or now and then as text."""
+    """A description with a change of its JSON, or sometimes of its text."""
     if text and rng.random() < 0.05:
         at = rng.randrange(len(text))
         return text[:at] + chr(rng.randrange(32, 127)) + text[at + 1 :]
@@ -262,7 +262,7 @@ def mutated_description(text: str, rng: random.Random) -> str:
 
 
 def mutated_file(contents: bytes, rng: random.Random) -> bytes:
-    """A file changed in its header, its header's length, its tensors' places, or any byte."""
+    """A file with a change of its header, header length, tensor offsets, or any byte."""
     length = int.from_bytes(contents[:8], "little")
     header, data = contents[8 : 8 + length], contents[8 + length :]
     manner = rng.randrange(10)
@@ -289,7 +289,7 @@ def _changed_header(header: bytes, rng: random.Random) -> bytes:
 
 
 def _shifted(header: bytes, rng: random.Random) -> bytes:
-    """Offsets of one tensor changed, and its shape with them or not."""
+    """Change the offsets of one tensor, with or without its shape."""
     try:
         fields = json.loads(header)
         name = rng.choice([key for key in fields if key != "__metadata__"])

@@ -1,4 +1,4 @@
-"""Arrays that begin or end exactly where memory that must not be touched does."""
+"""Arrays that begin or end at memory that must not be touched."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Guards:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """The pages are given back as ordinary ones, with the last array that looks at them."""
+        """Makes the pages ordinary ones, which are freed with the last array that uses them."""
         for whole in self._maps:
             self._protect(whole, 0, len(whole), READ_AND_WRITE)
         self._maps.clear()
 
     def place(self, values: np.ndarray, at_end: bool) -> np.ndarray:
-        """A copy of ``values``, flush with the guard behind it or with the one before it."""
+        """A copy of ``values`` that ends at the second guard, or begins at the first one."""
         page = mmap.PAGESIZE
         room = -(-max(values.nbytes, 1) // page) * page
         whole = mmap.mmap(-1, room + 2 * page)

@@ -11,7 +11,7 @@ TITLE = "Interruption: Ctrl-C while training, kills and errors while saving"
 
 
 def run(scale: Scale) -> list[Figure]:
-    """Signals to calls, then kills of saves, then errors in saves."""
+    """Signals during calls, then kills during saves, then errors during saves."""
     if os.name != "posix":
         raise Unavailable("the signals of POSIX are needed")
     return interruption_signals.run(scale) + interruption_saves.run(scale)

@@ -1,7 +1,7 @@
-"""Calls that wait for an interrupt: ``python -m contract.interruption_calls folder``.
+"""Calls that run until an interrupt: ``python -m contract.interruption_calls folder``.
 
-Reads ``["name", threads]`` lines from standard input; for each it writes a line when the call is
-under way, one with the moment at which KeyboardInterrupt arrived, and one with what was wrong.
+Reads lines ``["name", threads]`` from standard input. For each it writes one line when the call is
+running, one with the time at which KeyboardInterrupt arrived, and one with the faults found.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ import fastmlp as fm
 from contract.memory_cases import Cube
 from fastmlp import _core
 
-MORE = 3  # steps, or epochs, behind the interrupt
+MORE = 3  # steps or epochs after the interrupt
 
 
 def say(what: Any) -> None:
-    """Tell the caller."""
+    """Write a line to the calling process."""
     print(json.dumps(what), flush=True)
 
 
@@ -39,7 +39,7 @@ def data(rows: int, width: int, classes: int) -> tuple[Any, Any]:
 
 
 def mlp(*widths: int, behind: Callable[[int], Any] | None = None) -> Any:
-    """Linear layers, ReLUs between them, and something behind each ReLU."""
+    """Linear layers with a ReLU between them, and another layer after each ReLU."""
     layers: list[Any] = []
     for a, b in pairwise(widths[:-1]):
         layers += [fm.Linear(a, b), fm.ReLU(), *([behind(b)] if behind else [])]
@@ -48,7 +48,7 @@ def mlp(*widths: int, behind: Callable[[int], Any] | None = None) -> Any:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fit that would take for ever."""
+    """A fit that would never end."""
 
     widths: tuple[int, ...]
     rows: int
@@ -58,7 +58,7 @@ class Fit:
     every: int = 0  # epochs between checkpoints
 
     def trainer(self) -> fm.Trainer:
-        """Of a new network."""
+        """The trainer of a new network."""
         net = mlp(*self.widths, behind=self.behind)
         return fm.Trainer(net, fm.CrossEntropyLoss(), fm.Adam(lr=1e-4), fm.L2(1e-3))
 
@@ -81,18 +81,18 @@ FITS = {
 
 
 class Ready:
-    """Says that a fit has begun."""
+    """Reports that a fit has begun."""
 
     def on_fit_start(self, state: Any) -> None:
-        """Now."""
+        """Report it."""
         say("ready")
 
     def on_epoch_end(self, state: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 def numbers(trainer: fm.Trainer) -> list[Any]:
-    """All that a fit goes on from, bit for bit."""
+    """Everything that a fit continues from, bit for bit."""
     state = trainer.state_dict()
     arrays = [trainer.net.params, trainer.net.state, *state["slots"], state["powers"]]
     return [*(array.tobytes() for array in arrays), state["t"], state["step_count"]]
@@ -112,7 +112,7 @@ def steps(fit: Fit, trainer: fm.Trainer, first: int, count: int) -> None:
 
 
 def interrupted_fit(fit: Fit, path: Path) -> list[str]:
-    """Fit until interrupted; return what is wrong afterwards."""
+    """Fit until the interrupt; return the faults found afterwards."""
     path.unlink(missing_ok=True)
     trainer = fit.trainer()
     saving = [fm.Checkpoint(path, every=fit.every)] if fit.every else []
@@ -126,7 +126,7 @@ def interrupted_fit(fit: Fit, path: Path) -> list[str]:
 
 
 def _is_a_step(fit: Fit, trainer: fm.Trainer, history: Any) -> list[str]:
-    """The network is as a finished step left it, and goes on from there."""
+    """The network is as a finished step left it, and continues from there."""
     wrong = []
     done = trainer.state_dict()["t"]
     epochs = done // -(-fit.rows // fit.batch)
@@ -144,7 +144,7 @@ def _is_a_step(fit: Fit, trainer: fm.Trainer, history: Any) -> list[str]:
 
 
 def _goes_on(fit: Fit, path: Path, history: Any) -> list[str]:
-    """A fit that goes on from the last checkpoint is the fit without interrupt."""
+    """A fit resumed from the last checkpoint equals the fit without an interrupt."""
     if not fit.every or not isinstance(history, fm.History):
         return []
     epochs = len(history.loss) + MORE
@@ -156,7 +156,7 @@ def _goes_on(fit: Fit, path: Path, history: Any) -> list[str]:
 
 
 def _for_ever(call: Callable[[], Any], again: Callable[[], Any]) -> list[str]:
-    """Call until interrupted; ``again`` gives what must be the same before and afterwards."""
+    """Call until the interrupt; ``again`` returns what must be equal before and after it."""
     right = again()
     try:
         say("ready")
@@ -169,14 +169,14 @@ def _for_ever(call: Callable[[], Any], again: Callable[[], Any]) -> list[str]:
 
 
 def interrupted_predict() -> list[str]:
-    """Predict many rows until interrupted."""
+    """Predict many rows until the interrupt."""
     net = mlp(100, 300, 300, 10)
     x, _ = data(100_000, 100, 10)
     return _for_ever(lambda: net.predict(x), lambda: [net.predict(x[:500]), net.params.copy()])
 
 
 def interrupted_lbfgs() -> list[str]:
-    """Minimise until interrupted."""
+    """Minimise with L-BFGS until the interrupt."""
     x, y = data(3_000, 40, 3)
 
     def fit(epochs: int) -> list[Any]:
@@ -189,7 +189,7 @@ def interrupted_lbfgs() -> list[str]:
 
 
 def interrupted_estimator() -> list[str]:
-    """Fit an estimator until interrupted."""
+    """Fit an estimator until the interrupt."""
     from fastmlp.sklearn import MLPClassifier
 
     x, y = data(3_000, 20, 3)
@@ -210,8 +210,8 @@ OTHERS = {
 
 
 def main(folder: str) -> None:
-    """Serve until the input ends."""
-    # A process started in the background of a shell ignores interrupts.
+    """Run the requested calls until the input ends."""
+    # A shell makes its background processes ignore interrupts.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for line in sys.stdin:
         name, threads = json.loads(line)

@@ -1,4 +1,4 @@
-/* Put before the C library's by LD_PRELOAD: one of the calling thread's calls on files fails when asked to. */
+/* Loaded before the C library by LD_PRELOAD: makes one file call of the calling thread fail on request. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -8,11 +8,12 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-/* 0: none is to fail; -1: one has failed */
+/* left: 0: no failure is requested; -1: it has happened */
 static _Thread_local int left, number, cut;
 
-/* The `n`-th call from now fails with error `e`. With `c` the `n`-th write is cut short instead, and the call behind it
-   fails, unless `e` is 0. Returns -1 when what was asked for before has happened, else what was left. */
+/* The `n`-th call from now fails with error `e`. If `c` is not 0, the `n`-th write is short instead, and the next
+   call fails unless `e` is 0. Returns the calls that were left until the failure requested before, or -1 if it has
+   happened. */
 int contract_fail_file(int n, int e, int c) {
     const int before = left;
     left = n;

@@ -1,4 +1,4 @@
-"""Kills and errors while a file is being written: it is the old one or the new one."""
+"""Kills and errors while a file is written: afterwards it is the old file or the new one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ENDS = ("old", "new", "torn")
 
 
 def run(scale: Scale) -> list[Figure]:
-    """Kills, then errors."""
+    """First kills, then errors."""
     return _kills(scale) + _errors(scale)
 
 

@@ -1,4 +1,4 @@
-"""SIGINT at random moments of calls, and how long it took to end them."""
+"""SIGINT at random moments of calls, and how long the calls take to end."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from contract.figures import Figure, Scale, at_least, at_most, exactly, fact
 from contract.interruption_calls import FITS, OTHERS
 
 SOON = 0.1  # seconds
-WATCHDOG = 120.0  # seconds: a call takes a few
-WATCHDOG_OF_CHECKS = 600.0  # seconds: they repeat 100,000 steps one by one, with counters too
+WATCHDOG = 120.0  # seconds; a call takes a few
+WATCHDOG_OF_CHECKS = 600.0  # seconds: they repeat 100,000 steps, also with counters
 
 
 @dataclass
 class Found:
-    """What came of the signals to one kind of call."""
+    """The outcomes of signals to one kind of call."""
 
     waits: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     def late(self) -> int:
-        """How many took longer than they may."""
+        """How many calls took longer than allowed."""
         return sum(wait > SOON for wait in self.waits)
 
 
@@ -79,7 +79,7 @@ def _figures(scale: Scale, name: str, kinds: dict[str, Found], least: int) -> li
     if scale.full:
         share = float((waits <= SOON).mean())
         figures.append(at_least(f"{name}: ended within 100 ms", share, 0.99, note=late))
-    else:  # a busy machine may hold up any of so few
+    else:  # with so few calls, a busy machine may delay any of them
         median = float(np.median(waits))
         figures.append(at_most(f"{name}: median time to the end", median, SOON, "s", late))
     for percent in (50, 90, 99, 100):
@@ -117,7 +117,7 @@ class Calls:
         self._process.stdout.close()
 
     def interrupt(self, name: str, rng: random.Random) -> tuple[float, list[str]]:
-        """Start a call, send the signal, return the seconds until it ended and what was wrong."""
+        """Start a call and send the signal; return the seconds until its end, and the faults."""
         assert self._process.stdin is not None
         with self._killed_after(WATCHDOG):
             print(json.dumps([name, rng.choice([1, 2])]), file=self._process.stdin, flush=True)

@@ -1,4 +1,4 @@
-"""What is written in the tests of saves: two contents of one file, by two ways to save.
+"""Tests of saves: a file is replaced by another content, in two ways of saving.
 
 ``python -m contract.interruption_writes`` runs one of the two tests.
 """
@@ -30,12 +30,12 @@ from fastmlp.io import checkpoint
 
 SIZES = {"2 kB": 20, "1 MB": 500, "8 MB": 1400}
 MANY = 10**6
-HAPPENED = -1  # instead of how many calls are left
+HAPPENED = -1  # set instead of the number of calls left
 
 
 @dataclass
 class Target:
-    """A file in a folder of its own, which holds the old network and is to hold the new one."""
+    """A file in a separate folder, with the old network; a save replaces it with the new one."""
 
     path: Path
     save: Callable[[str], None]
@@ -43,7 +43,7 @@ class Target:
 
     @staticmethod
     def make(folder: Path, size: str, is_checkpoint: bool) -> Target:
-        """Two networks of one shape, with other weights."""
+        """Two networks of the same shape with different weights."""
         width = SIZES[size]
         trainers = {}
         for seed, name in enumerate(("old", "new")):
@@ -66,11 +66,11 @@ class Target:
         return target
 
     def digest(self) -> str:
-        """Of the file as it is."""
+        """The hash of the present file."""
         return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     def which(self) -> str:
-        """Old, new or torn, by its hash; the first two can be loaded."""
+        """Old, new or torn, by its hash; old and new files must load."""
         digest = self.digest()
         for name, known in self.hashes.items():
             if digest == known:
@@ -79,12 +79,12 @@ class Target:
         return "torn"
 
     def left_over(self) -> list[str]:
-        """Other files in its folder."""
+        """Other files in the folder."""
         return [other.name for other in self.path.parent.iterdir() if other != self.path]
 
 
 def _targets(folder: Path, sizes: int) -> list[Target]:
-    """Files of some of the sizes, the least ones first."""
+    """Files of some of the sizes, smallest first."""
     chosen = list(SIZES)[:sizes]
     return [Target.make(folder, size, kind) for size in chosen for kind in (False, True)]
 
@@ -93,7 +93,7 @@ def _targets(folder: Path, sizes: int) -> list[Target]:
 
 
 def kills(folder: Path, count: int, sizes: int) -> dict[str, Any]:
-    """Kill processes that save, at moments over the whole length of a save."""
+    """Kill saving processes at moments spread over the whole save."""
     rng = random.Random(3)
     outcomes: Counter[str] = Counter()
     targets = _targets(folder, sizes)
@@ -117,7 +117,7 @@ def _seconds(target: Target) -> float:
 
 
 def _kill(target: Target, seconds: float) -> str:
-    """Let a child save, kill it; return what is in the file."""
+    """Let a child process save, and kill it; return the state of the file."""
     started, starts = os.pipe()
     child = os.fork()
     if child == 0:
@@ -137,10 +137,10 @@ def _kill(target: Target, seconds: float) -> str:
 
 
 class Calls:
-    """Failures of the system's calls on files, by the library that interruption_files.c makes.
+    """Failures of system calls on files, with the library from interruption_files.c.
 
-    The ``nth`` call in a block fails with an error's ``number``; where they are ``cut``, the
-    ``nth`` write is a short one instead, and the call behind it fails, unless the number is 0.
+    The ``nth`` call in a block fails with error ``number``. With ``cut``, the ``nth`` write is a
+    short one, and the next call fails, unless the number is 0.
     """
 
     def __init__(self) -> None:
@@ -149,7 +149,7 @@ class Calls:
 
     @contextmanager
     def failing(self, nth: int, number: int, cut: bool) -> Iterator[None]:
-        """See above; a RuntimeError if the block did not come so far."""
+        """Make the ``nth`` call fail; RuntimeError if the block makes fewer calls."""
         self._fail(nth, number, cut)
         try:
             yield
@@ -158,7 +158,7 @@ class Calls:
                 raise RuntimeError(f"there was no call {nth} to fail")
 
     def of(self, target: Target, cut: bool) -> int:
-        """How many a save makes, or how many writes."""
+        """The number of calls of a save, or of its writes."""
         self._fail(MANY, 0, cut)
         target.save("old")
         return MANY - self._fail(0, 0, 0)
@@ -166,7 +166,7 @@ class Calls:
 
 @dataclass(frozen=True)
 class Way:
-    """A way in which saves of a target fail."""
+    """A way to make saves of a target fail."""
 
     name: str
     target: Target
@@ -175,7 +175,7 @@ class Way:
 
 
 def errors(folder: Path, count: int, sizes: int, has_library: bool) -> dict[str, Any]:
-    """Let saves fail in ``count`` ways, chosen from all there are; 0: in all of them."""
+    """Make saves fail in ``count`` ways, drawn from all; 0: in all ways."""
     ways = []
     for target in _targets(folder, sizes):
         ways += [*_limits(target), *(_by_library(target) if has_library else _by_patches(target))]
@@ -189,7 +189,7 @@ def errors(folder: Path, count: int, sizes: int, has_library: bool) -> dict[str,
 
 
 def _limits(target: Target) -> Iterator[Way]:
-    """Files may grow to a part of the size only: a short write, then an error."""
+    """Limit the size of files: a short write, then an error."""
     for k in range(8):
         size = int((k + 0.5) / 8 * target.path.stat().st_size)
         yield Way("limit of size", target, errno.EFBIG, partial(_limited, size))
@@ -206,7 +206,7 @@ def _limited(size: int) -> Iterator[None]:
 
 
 def _by_library(target: Target) -> Iterator[Way]:
-    """Each of a save's calls on files, with each error."""
+    """Each call on files of a save, with each error."""
     calls = Calls()
     for cut, numbers in ((False, (errno.ENOSPC, errno.EIO)), (True, (errno.ENOSPC, errno.EIO, 0))):
         for nth, number in product(range(1, calls.of(target, cut) + 1), numbers):
@@ -216,7 +216,7 @@ def _by_library(target: Target) -> Iterator[Way]:
 
 
 def _by_patches(target: Target) -> Iterator[Way]:
-    """Python's functions, where no library can be built."""
+    """Patches of Python's functions, if no library can be built."""
     for function in ("open", "fsync", "replace", "chmod"):
         for number in (errno.ENOSPC, errno.EIO):
             name = f"{errno.errorcode[number]} of os.{function}"
@@ -232,7 +232,7 @@ def _patched(function: str, number: int) -> Any:
 
 
 def _one_error(way: Way) -> list[str]:
-    """Save while that happens; return what is wrong afterwards."""
+    """Save during the failure; return the faults found afterwards."""
     target, wrong = way.target, []
     caught: OSError | None = None
     with way.failing():
@@ -243,7 +243,7 @@ def _one_error(way: Way) -> list[str]:
     state = target.which()
     if state == "torn" or (caught is None and state == "old"):
         wrong.append(f"the file is {state}")
-    if caught is not None and caught.errno != way.number:  # 0: the short write is to be made up
+    if caught is not None and caught.errno != way.number:  # 0: the save completes it
         wrong.append(f"{caught!r}")
     if caught is not None and str(target.path) not in str(caught):
         wrong.append(f"{caught} does not name the path")

@@ -1,4 +1,4 @@
-"""The items of the contract, by the names they are called with."""
+"""The items of the contract, by name."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ NAMES = (
     "coverage",
     "mutants",
 )
-# Coverage takes the whole suite, and has no quick share.
+# Coverage runs the whole suite and has no quick part.
 QUICK = tuple(name for name in NAMES if name != "coverage")
-# Items whose quick shares build the core or its test programs; the other part of fuzzing does not.
+# Items whose quick parts build the core or its test programs; in fuzzing, a part does.
 BUILDING = ("functions", "sanitizers", "fuzzing", "mutants")
 
 
 class Item(Protocol):
-    """A module of an item."""
+    """The module of an item."""
 
     TITLE: str
 

@@ -1,4 +1,4 @@
-"""Memory that cannot be had, and memory that is not given back."""
+"""Requests for memory that fail, and memory that is not freed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One call with one request for memory that fails, and what came of it."""
+"""One call in which one request for memory fails, and its outcome."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from contract.memory_cases import Case, as_bytes, rewind, state
 
 
 class Level(Protocol):
-    """Where requests for memory can be made to fail."""
+    """A place where requests for memory can be made to fail."""
 
     tells: bool  # whether `happened` is certain
 
     def failing(self, nth: int) -> AbstractContextManager[Any]:
-        """Let the ``nth`` request in a block fail."""
+        """Make the ``nth`` request in a block fail."""
 
     def happened(self) -> bool:
-        """Whether the last block came to that request."""
+        """Whether the last block made that request."""
 
 
-# What NumPy and CPython make of a failure in a function of theirs, and parts of its text.
+# Exceptions that NumPy and CPython raise for a failure inside them, and parts of their texts.
 _FOREIGN = {
     SystemError: ("without exception set", "without setting an exception", "an exception set"),
     TypeError: ("not PosixPath",),
@@ -35,7 +35,7 @@ _FOREIGN = {
 
 
 def _is_foreign(error: Exception) -> bool:
-    """Whether NumPy or CPython has put this error in the place of MemoryError."""
+    """Whether NumPy or CPython raised this error instead of MemoryError."""
     frames = traceback.extract_tb(error.__traceback__)
     text = str(error)
     ours = "fastmlp._core" in text or frames[-1].filename.endswith(".pyx")
@@ -43,25 +43,25 @@ def _is_foreign(error: Exception) -> bool:
 
 
 def _module(error: Exception) -> str:
-    """Whose line raised an error, or called the function in C that did."""
+    """The module whose line raised an error, or called the C function that did."""
     frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
     return str(frames[-1].f_globals["__name__"])
 
 
 @dataclass
 class Tally:
-    """What the attempts came to; ``wrong`` says of each that broke a promise what and where."""
+    """Outcomes of the attempts; ``wrong`` describes each broken promise."""
 
     failures: int = 0
-    absorbed: int = 0  # the call found another way, to the right result
-    # Not by us, but raised in the place of MemoryError: how often each exception, and where.
+    absorbed: int = 0  # the call gave the right result all the same
+    # Raised by others instead of MemoryError: count of each exception and place.
     foreign: Counter[str] = field(default_factory=Counter)
     places: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
 
 
 class Subject:
-    """A case, and what its call gives when nothing fails."""
+    """A case, and its results without failures."""
 
     def __init__(self, case: Case, folder: Path) -> None:
         self.case, self.folder = case, folder
@@ -71,17 +71,17 @@ class Subject:
         self.right = self._result()
 
     def _begin(self) -> None:
-        """Make a network that has not taken its workspace yet."""
+        """Make a network without a workspace."""
         self.net = self.case.make()
         self.call = self.case.prepare(self.net, self.folder)
 
     def _result(self) -> Any:
-        """Of the call from the start, with the state it leaves."""
+        """The results of the call from the start, and the state afterwards."""
         rewind(self.net, self.start)
         return [as_bytes(self.call()), state(self.net), self._files()]
 
     def fail(self, level: Level, nth: int) -> tuple[Any, Exception | None]:
-        """Call with the ``nth`` request failing; return the value, or None and the error."""
+        """Call while the ``nth`` request fails; return the value, or None and the error."""
         self._begin()
         value = caught = None
         with level.failing(nth):
@@ -92,7 +92,7 @@ class Subject:
         return value, caught
 
     def attempt(self, level: Level, nth: int, tally: Tally) -> bool:
-        """Let the call's ``nth`` request fail; False where it makes no so many."""
+        """Make the ``nth`` request of the call fail; False if the call makes fewer requests."""
         value, caught = self.fail(level, nth)
         if not level.happened():
             return False
@@ -108,7 +108,7 @@ class Subject:
                 tally.places[_module(caught)] += 1
             self._expect(isinstance(caught, MemoryError) or foreign, what, nth, tally)
             self._expect(state(self.net) in self.allowed, "a step half made", nth, tally)
-            # The one file that a call writes has the same bytes before and after it.
+            # A file that the call writes must not change other files.
             left = self._files().items() <= self.right[2].items()
             self._expect(left, "a file torn or left over", nth, tally)
         del value, caught

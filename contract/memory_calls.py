@@ -1,6 +1,7 @@
-"""Random calls, right and wrong ones: ``python -m contract.memory_calls calls rounds``.
+"""Random right and wrong calls: ``python -m contract.memory_calls calls rounds``.
 
-Prints resident memory over the calls, and the growth of what is in use over rounds of equal calls.
+Prints the resident memory during the calls, and the growth of used memory over rounds of equal
+calls.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Stop(Exception):
 
 
 class Interrupt:
-    """Ends a fit at the end of an epoch, by Ctrl-C or by an exception."""
+    """Ends a fit at the end of an epoch, by Ctrl-C or by another exception."""
 
     def __init__(self, how: str) -> None:
         self.how = how
@@ -69,7 +70,7 @@ def network(rng: np.random.Generator) -> Any:
 
 
 def one_call(seed: int, folder: Path) -> tuple[str, bool]:
-    """Make a network, fit it and predict; return how, and whether it ended as it should."""
+    """Make a network, fit it and predict; return the kind of call, and whether it ended right."""
     rng = np.random.default_rng(seed)
     how = HOW[int(rng.integers(len(HOW)))]
     net = network(rng)
@@ -109,10 +110,10 @@ def _fit_and_predict(net: Any, x: Any, y: Any, options: dict[str, Any]) -> BaseE
 
 
 def _others(net: Any, x: Any, rng: np.random.Generator, folder: Path) -> None:
-    """Something else with the network, sometimes."""
+    """Sometimes do something else with the network."""
     choice = rng.random()
     has_custom = any(isinstance(layer, fm.Custom) for layer in net)
-    if choice < 0.01 and not has_custom:  # seldom: it waits for the disk
+    if choice < 0.01 and not has_custom:  # rare, because it waits for the disk
         net.save(folder / "net")
         fm.load(folder / "net")
     elif choice < 0.3:
@@ -126,7 +127,7 @@ def _others(net: Any, x: Any, rng: np.random.Generator, folder: Path) -> None:
 
 
 def resident() -> int:
-    """Bytes of this process in memory."""
+    """The resident memory of this process in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096
 
@@ -138,7 +139,7 @@ class _Mallinfo(ctypes.Structure):
 
 
 def heap_reader() -> Callable[[], int]:
-    """A function that gives the bytes in use of the C library's heap; of no use without GNU's."""
+    """A function that returns the used bytes of the C library's heap; only for the GNU library."""
     try:
         mallinfo = ctypes.CDLL(None).mallinfo2
     except AttributeError:
@@ -153,7 +154,7 @@ def heap_reader() -> Callable[[], int]:
 
 
 def main(calls: int, rounds: int) -> None:
-    """Random calls, then rounds of equal ones."""
+    """Run random calls, then rounds of equal ones."""
     outcomes: Counter[str] = Counter()
     strange: list[str] = []
     heap = heap_reader()
@@ -175,7 +176,8 @@ def main(calls: int, rounds: int) -> None:
 
     with tempfile.TemporaryDirectory() as name, fm.threads(2):
         folder = Path(name)
-        # Caches and the heap's gaps fill for some 60,000 calls; 180,000 more were flat.
+        # Caches and gaps in the heap grow for some 60,000 calls; 180,000 further calls added
+        # nothing.
         warm_up = calls * 3 // 4
         walk(range(warm_up))
         outcomes.clear()

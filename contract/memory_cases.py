@@ -1,4 +1,4 @@
-"""Calls whose requests for memory are made to fail: what they are, and what they must leave."""
+"""Calls in which requests for memory fail, and the states that they may leave."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Cube:
         return self.parameters["a"] * x**3
 
     def backward(self, upstream: Any) -> Any:
-        """Of both."""
+        """Gradients of both."""
         self.gradients = {"a": np.array([(upstream * self.x**3).sum()])}
         return upstream * self.parameters["a"] * 3 * self.x**2
 
@@ -48,18 +48,18 @@ class Half:
         return float((self.difference**2).sum() / (2 * len(y)))
 
     def backward(self) -> Any:
-        """Its gradient."""
+        """The gradient of the scores."""
         return self.difference / len(self.difference)
 
 
 def chain() -> Any:
-    """Layers wide enough for products to pack."""
+    """Layers wide enough to pack their products."""
     hidden = fm.Linear(WIDTH, 300)
     return fm.Sequential(hidden, fm.Tanh(), fm.Dropout(0.3), fm.Linear(300, CLASSES), seed=3)
 
 
 def graph() -> Any:
-    """Norms, joins, a maxout and dropout."""
+    """Norms, joins, a maxout and a dropout layer."""
     nodes = [
         ("a", fm.Linear(WIDTH, 8), "x"), ("n", fm.BatchNorm(8), "a"), ("r", fm.ReLU(), "n"),
         ("b", fm.Linear(WIDTH, 8), "x"), ("m", fm.Multiply(), ["r", "b"]),
@@ -70,7 +70,7 @@ def graph() -> Any:
 
 
 def custom() -> Any:
-    """A node in Python between two layers."""
+    """A custom node between two layers."""
     return fm.Sequential(fm.Linear(WIDTH, 5), Cube(), fm.Linear(5, CLASSES), seed=5)
 
 
@@ -78,16 +78,16 @@ State = tuple[bytes, bytes]
 
 
 def state(net: Any) -> State:
-    """What training changes."""
+    """Everything that training changes."""
     return net.params.tobytes(), net.state.tobytes()
 
 
 @dataclass(frozen=True)
 class Case:
-    """A call on a network: ``prepare(net, folder)`` gives it, and it returns its results.
+    """A call on a network: ``prepare(net, folder)`` returns it, and it returns its results.
 
-    ``finished`` gives the states of the network that a call that fails may leave, besides the one
-    it found: those after each step of a fit.
+    ``finished`` returns the states that a failing call may leave, besides the state before it:
+    those after each step of a fit.
     """
 
     name: str
@@ -97,7 +97,7 @@ class Case:
 
 
 def as_bytes(value: Any) -> Any:
-    """A result as something that can be compared bit for bit."""
+    """A form of a result that can be compared bit for bit."""
     if isinstance(value, np.ndarray):
         return value.tobytes()
     if isinstance(value, (tuple, list)):
@@ -110,7 +110,7 @@ def as_bytes(value: Any) -> Any:
 
 
 def rewind(net: Any, start: State) -> None:
-    """Make a network what it was."""
+    """Restore the state of a network."""
     net.params[...] = np.frombuffer(start[0], net.dtype)
     net.state[...] = np.frombuffer(start[1], net.dtype)
     net.grads[...] = 0
@@ -198,7 +198,7 @@ def _estimator() -> Any:
     from fastmlp.sklearn import MLPClassifier
 
     model = MLPClassifier((5,), max_iter=2, n_iter_no_change=9, random_state=0, tol=0.0)
-    with warnings.catch_warnings(action="ignore"):  # that two iterations are few
+    with warnings.catch_warnings(action="ignore"):  # the warning that two iterations are few
         return model.fit(X, Y).predict_proba(X)
 
 
@@ -223,7 +223,7 @@ def _backward(net: Any, folder: Path) -> Callable[[], Any]:
     net.forward(X)
 
     def call() -> Any:
-        if net.core_net().saved_rows < 0:  # repeated: a backward uses its forward up
+        if net.core_net().saved_rows < 0:  # each backward needs its own forward
             net.forward(X)
         return [net.backward(DY), net.grads.copy()]
 
@@ -273,10 +273,10 @@ def _of_network(name: str, make: Callable[[], Any], calls: Any) -> Iterator[Case
 
 
 def cases() -> list[Case]:
-    """All of them; those of packages that are not installed are left out."""
+    """All cases, except those of packages that are not installed."""
     found = [*_all_training(), *_of_network("chain", chain, _BY_HAND | _FILES)]
     found += _of_network("norms and joins", graph, _BY_HAND | _FILES)
-    found += _of_network("nodes in Python", custom, _BY_HAND)  # which no file takes
+    found += _of_network("nodes in Python", custom, _BY_HAND)  # no file can hold them
     layer, loss = fm.Linear(WIDTH, 9), fm.MSELoss()
     found.append(Case("layer alone", chain, lambda net, folder: lambda: layer.forward(X)))
     found.append(Case("loss alone", chain, lambda net, folder: lambda: loss.forward(X, X)))

@@ -1,6 +1,6 @@
 """Failures of memory in all cases: ``python -m contract.memory_failures``.
 
-Prints a line before each attempt and one for each case, so that the caller knows which it was that
+Prints a line before each attempt and one after each case, so that the caller can tell which attempt
 ended the process.
 """
 
@@ -23,16 +23,17 @@ LEVELS = {"core": Core, "objects": Objects, "malloc": Malloc}
 
 
 def sweep(case: Case, level: Level, every: int, measured: Iterator[bool]) -> Tally:
-    """Each ``every``-th request of a case fails once.
+    """Make each ``every``-th request of a case fail once.
 
-    Where ``measured`` says so it then fails repeatedly, and the growth of the heap is told.
+    If ``measured`` says so, repeat the failure and report the growth of the heap.
     """
     tally = Tally()
     with tempfile.TemporaryDirectory() as folder:
         subject = Subject(case, Path(folder))
-        # Where the level does not tell, a call that gets through so often made no more requests.
+        # If the level does not report failures, so many successful calls mean that there are no
+        # more.
         quiet, most_quiet = 0, 4 + 40 // every
-        first = 1 + len(case.name) % every  # not the same requests in all cases
+        first = 1 + len(case.name) % every  # differs between the cases
         for nth in itertools.count(first, every):
             say("attempt", [case.name, nth])
             absorbed = tally.absorbed
@@ -51,14 +52,14 @@ def sweep(case: Case, level: Level, every: int, measured: Iterator[bool]) -> Tal
 
 
 def say(kind: str, what: object) -> None:
-    """Tell the caller."""
+    """Print a line for the calling process."""
     print(json.dumps([kind, what]), flush=True)
 
 
 def main(level_name: str, threads: str, first: str, stride: str, every: str, measured: str) -> None:
-    """Sweep each ``stride``-th case from the ``first`` on; see whether any failure loses memory.
+    """Run each ``stride``-th case from ``first`` on, and check whether a failure loses memory.
 
-    That is measured of each ``measured``-th failure of all cases, of none where it is 0.
+    Each ``measured``-th failure of all cases is checked; 0: none.
     """
     level, period = LEVELS[level_name](), int(measured)
     chosen = (period > 0 and k % period == 0 for k in itertools.count())

@@ -1,6 +1,6 @@
-"""By how much the heap grows when the same request of a call fails again and again.
+"""The growth of the heap if the same request of a call fails repeatedly.
 
-One lost block at one such point shows, which an average over all points would hide.
+A block lost at one request shows here; an average over all requests would hide it.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from contract.memory_calls import heap_reader
 from contract.memory_cases import cases
 
 WARM_UP, CALLS, WINDOWS = 8, 16, 3
-LEAST_BLOCK = 64  # bytes: the core takes no less
-# What each thread keeps of freed blocks is in use for the heap's count, by up to 120 bytes a call.
+LEAST_BLOCK = 64  # bytes: the smallest block of the core
+# The heap counts the freed blocks that a thread caches as used, up to 120 bytes for each call.
 ENVIRONMENT = {"GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
 
 
 def measurable() -> bool:
-    """Whether the C library tells what is in use."""
+    """Whether the C library reports its used memory."""
     return heap_reader()() > 0
 
 
 def of(
     subject: Subject, level: Level, nth: int, beside: Callable[[], object] | None = None
 ) -> float:
-    """Bytes in use that a call leaves whose ``nth`` request fails; ``beside`` it something else.
+    """Bytes that remain used after a call whose ``nth`` request fails; ``beside`` runs with it.
 
-    It is the median of some windows: a table of Python's grows seldom, but then by kilobytes.
+    The median of some windows, because a table of Python rarely grows, but then by kilobytes.
     """
     heap, held = heap_reader(), []
 
@@ -52,7 +52,7 @@ def of(
 
 
 def trial(level: Level) -> float:
-    """The same with the least block lost beside each call, which the measure has to see."""
+    """The same with the smallest block lost in each call, which the measurement must detect."""
     library = ctypes.CDLL(None)
     with tempfile.TemporaryDirectory() as folder:
         subject = Subject(cases()[0], Path(folder))

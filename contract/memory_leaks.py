@@ -1,4 +1,4 @@
-"""Memory that is not given back: random calls, and what the process holds after them."""
+"""Memory leaks: random calls, and the memory that the process uses after them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 from contract import native
 from contract.figures import Figure, Scale, at_least, at_most, exactly, fact
 
-MOST_GROWTH, MOST_SLOPE = 2**20, 1.0  # bytes; bytes a call
-MOST_BLOCKS = 0.25  # a call; a leak in every call would be 1 or more
+MOST_GROWTH, MOST_SLOPE = 2**20, 1.0  # bytes; bytes for each call
+MOST_BLOCKS = 0.25  # for each call; a leak in every call would be 1 or more
 
 
 def run(scale: Scale) -> list[Figure]:
-    """Random fits and predictions; then equal rounds of them, which must hold equal memory."""
+    """Random fits and predictions, then equal rounds of them, which must use equal memory."""
     if not Path("/proc/self/statm").exists():
         return [fact("leaks", "not run", "the system does not tell a process's memory in /proc")]
     calls, rounds = scale.choose(800, 100_000), scale.choose(12, 100)
@@ -38,7 +38,7 @@ def run(scale: Scale) -> list[Figure]:
         ),
         at_most("leaks: growth of resident memory", growth, MOST_GROWTH, "bytes"),
     ]
-    if scale.full:  # among few calls a page, or a table that grows once, is too coarse
+    if scale.full:  # with few calls, one page or one growing table would decide
         figures += [
             at_most("leaks: slope of resident memory", slope, MOST_SLOPE, "bytes a call"),
             at_most(
@@ -59,6 +59,6 @@ def run(scale: Scale) -> list[Figure]:
 
 
 def _slope(x: Any, y: Any) -> float:
-    """The median slope of all pairs (Theil and Sen): a single step up or down is no leak."""
+    """The median slope of all pairs (Theil and Sen); a single step is not a leak."""
     i, j = np.triu_indices(len(x), 1)
     return float(np.median((y[j] - y[i]) / (x[j] - x[i])))

@@ -1,4 +1,4 @@
-"""The levels at which requests for memory are made to fail: the core, Python's objects, malloc."""
+"""The levels at which requests for memory can fail: the core, Python's objects, malloc."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastmlp import _core
 
 
 class Core:
-    """Requests of the C core: the one named fails, and all after it."""
+    """Requests of the C core: the chosen one and all after it fail."""
 
     tells = True
 
@@ -19,7 +19,7 @@ class Core:
 
     @contextmanager
     def failing(self, nth: int) -> Iterator[None]:
-        """Let the ``nth`` request in a block fail."""
+        """Make the ``nth`` request in a block fail."""
         _core.fail_allocation(nth)
         try:
             yield
@@ -27,12 +27,12 @@ class Core:
             self._left = _core.fail_allocation(0)
 
     def happened(self) -> bool:
-        """Whether the last block came to that request."""
+        """Whether the last block made that request."""
         return self._left < 0
 
 
 class Objects:
-    """Requests of CPython, for objects and their contents: the one named fails alone."""
+    """Requests of CPython for objects and their contents: only the chosen one fails."""
 
     tells = False
 
@@ -43,7 +43,7 @@ class Objects:
 
     @contextmanager
     def failing(self, nth: int) -> Iterator[None]:
-        """Let the ``nth`` request in a block fail."""
+        """Make the ``nth`` request in a block fail."""
         self._arm(nth, nth + 1)
         try:
             yield
@@ -51,14 +51,14 @@ class Objects:
             self._disarm()
 
     def happened(self) -> bool:
-        """Perhaps: CPython does not tell."""
+        """Unknown: CPython does not report it, so this returns True."""
         return True
 
 
 class Malloc:
-    """Requests to the C library, everybody's in the calling thread: the one named fails alone.
+    """All requests to the C library in the calling thread: only the chosen one fails.
 
-    For processes started with `memory_malloc.c` in LD_PRELOAD.
+    For processes that were started with `memory_malloc.c` in LD_PRELOAD.
     """
 
     tells = True
@@ -71,16 +71,16 @@ class Malloc:
 
     @contextmanager
     def failing(self, nth: int) -> Iterator[None]:
-        """Let the ``nth`` request in a block fail."""
+        """Make the ``nth`` request in a block fail."""
         self._fail(nth)
         try:
             yield
         finally:
             try:
                 self._left = self._fail(0)
-            except (MemoryError, ctypes.ArgumentError):  # it was this call's own request
+            except (MemoryError, ctypes.ArgumentError):  # the request of this call itself failed
                 self._left = self._fail(0)
 
     def happened(self) -> bool:
-        """Whether the last block came to that request."""
+        """Whether the last block made that request."""
         return self._left < 0

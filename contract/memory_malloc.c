@@ -1,4 +1,4 @@
-/* Put before the C library's by LD_PRELOAD: one request of the calling thread for memory fails when asked to. */
+/* Loaded before the C library by LD_PRELOAD: makes one memory request of the calling thread fail on request. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -10,9 +10,10 @@ extern void *__libc_calloc(size_t, size_t);
 extern void *__libc_realloc(void *, size_t);
 extern void *__libc_memalign(size_t, size_t);
 
-static _Thread_local long left __attribute__((tls_model("initial-exec"))); /* 0: none is to fail; -1: one has failed */
+static _Thread_local long left __attribute__((tls_model("initial-exec"))); /* 0: no failure; -1: it has happened */
 
-/* The `n`-th request from now fails. Returns -1 when the one asked for before has failed, else what was left. */
+/* The `n`-th request from now fails. Returns the requests that were left until the failure set before, or -1 if it
+   has happened. */
 long contract_fail_malloc(long n) {
     const long before = left;
     left = n;

@@ -1,4 +1,4 @@
-"""Failures of memory at each level, in processes of their own, which they might end."""
+"""Failures of memory at each level, in separate processes, because a failure may end them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from typing import Any
 from contract import memory_growth, native, preload
 from contract.figures import Figure, Scale, Unavailable, at_least, at_most, exactly, fact
 
-# Bytes a call: half of the least block. Python's own tables move by less than a third of it.
+# Bytes for each call: half of the smallest block. Python's own tables change by less than a third
+# of that.
 MOST_LEAKED = 32.0
 
 
 @dataclass
 class Sweep:
-    """What came of the failures at one level."""
+    """The outcomes of the failures at one level."""
 
-    least: int  # failures that have to come about
-    whole: bool  # not only a few of the requests
-    measured: bool  # the growth of the heap too
+    least: int  # the least number of failures for a valid run
+    whole: bool  # all requests, not a sample
+    measured: bool  # also measures the growth of the heap
     cases: int = 0
     failures: int = 0
     absorbed: int = 0
@@ -34,11 +35,11 @@ class Sweep:
     places: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     deaths: list[str] = field(default_factory=list)
-    growths: list[tuple[float, str, int]] = field(default_factory=list)  # bytes a call, where
+    growths: list[tuple[float, str, int]] = field(default_factory=list)  # bytes a call, and where
     trials: list[float] = field(default_factory=list)  # bytes a call
 
     def add(self, tally: dict[str, Any]) -> None:
-        """Count what came of a case."""
+        """Add the outcomes of a case."""
         self.failures += tally["failures"]
         self.absorbed += tally["absorbed"]
         self.foreign.update(tally["foreign"])
@@ -46,7 +47,7 @@ class Sweep:
         self.wrong += tally["wrong"]
 
     def figures(self, name: str) -> list[Figure]:
-        """All of it beside the goals."""
+        """All figures with their goals."""
         return [
             *(self._growth(name) if self.measured else []),
             fact(f"{name}: calls", self.cases),
@@ -72,7 +73,7 @@ class Sweep:
         if count:
             note += "; at lines of "
             note += ", ".join(f"{place} ({one})" for place, one in self.places.most_common(8))
-        # Some requests are known for them: a sample that meets one says nothing new.
+        # Some requests are known to fail so; in a sample the number says nothing new.
         return exactly(name, count, 0, note) if self.whole else fact(name, count, note)
 
     def _growth(self, name: str) -> list[Figure]:
@@ -101,7 +102,7 @@ class Sweep:
 
 
 def run(scale: Scale) -> list[Figure]:
-    """All levels that are there."""
+    """All levels that this interpreter has."""
     figures = []
     threads = (1, 3) if scale.full else (3,)
     for count in threads:
@@ -110,7 +111,7 @@ def run(scale: Scale) -> list[Figure]:
         least = scale.choose(50, 200)
         figures += _sweep(scale, "core", count, sampling, least).figures(name)
     name = "requests of Python's objects"
-    # Without the GIL, CPython 3.13 crashes by itself where a tuple finds no memory.
+    # Without the GIL, CPython 3.13 itself crashes if a tuple gets no memory.
     if importlib.util.find_spec("_testcapi") and not sysconfig.get_config_var("Py_GIL_DISABLED"):
         sampling = _Sampling(scale.choose(3, 1), scale.choose(301, 1), scale.choose(0, 199))
         least = scale.choose(20, 20_000)
@@ -124,13 +125,13 @@ def run(scale: Scale) -> list[Figure]:
         return [*figures, fact(name, "not run", str(missing))]
     sampling = _Sampling(scale.choose(4, 1), scale.choose(307, 1), 0)
     least = scale.choose(20, 20_000)
-    # One thread: where libgomp cannot have memory for a team, it ends the process.
+    # One thread: libgomp ends the process if it gets no memory for a team.
     return figures + _sweep(scale, "malloc", 1, sampling, least, extra).figures(name)
 
 
 @dataclass(frozen=True)
 class _Sampling:
-    """Which cases, which of their requests, and which of those again and again (0: none)."""
+    """Which cases, which of their requests, and which of those repeatedly (0: none)."""
 
     stride: int
     every: int
@@ -145,7 +146,7 @@ def _sweep(
     least: int,
     extra: dict[str, str] | None = None,
 ) -> Sweep:
-    """Run all cases; where one ends the process, go on behind it."""
+    """Run all cases; if one ends the process, continue after it."""
     measured = sampling.measured if memory_growth.measurable() else 0
     found, first = Sweep(least, scale.full, sampling.measured > 0), 0
     settings = os.environ | (memory_growth.ENVIRONMENT if measured else {}) | (extra or {})
@@ -166,7 +167,7 @@ def _sweep(
 def _listen(
     scale: Scale, process: subprocess.Popen[str], found: Sweep, level: str
 ) -> tuple[Any, int]:
-    """Collect tallies until the process ends; return its last attempt and the cases it ended."""
+    """Collect tallies until the process ends; return its last attempt and number of cases."""
     attempt, done = None, 0
     assert process.stdout is not None
     with process:

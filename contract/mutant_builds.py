@@ -1,4 +1,4 @@
-"""A copy of the sources in which kernels are changed, built and tested again and again."""
+"""Builds and tests changed kernels, again and again, in a copy of the sources."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 from contract import native
 from contract.mutation import Mutant
 
-# Those that notice most come first. All run on AVX2 alone, for the build has nothing else.
+# The tests that find most mutants come first. All run on AVX2, the only ISA of the build.
 TESTS = ["tests/engine/test_bits.py", "tests/engine/test_kernels.py",
          "tests/engine/test_training_kernels.py",
          "tests/layers/test_nodes.py", "tests/base/test_layouts.py",
          "tests/layers/test_gradients.py", "tests/networks/test_graph.py",
          "tests/engine/test_regressions.py"]  # fmt: skip
-PROGRAM = ["33", "997", "8"]  # a sample of test_products' shapes
-SECONDS = 300  # many times what the tests take
+PROGRAM = ["33", "997", "8"]  # a sample of the shapes of test_products
+SECONDS = 300  # many times the duration of the tests
 
 
 class Workshop:
@@ -45,7 +45,7 @@ class Workshop:
             raise RuntimeError(f"the unchanged kernels fail: {failed}")
 
     def verdict(self, mutant: Mutant) -> str:
-        """What became of a mutant; the tree is as before."""
+        """The verdict on a mutant; restores the tree."""
         target = self._tree / mutant.path.relative_to(native.ROOT)
         target.write_text(mutant.source())
         try:
@@ -68,13 +68,13 @@ class Workshop:
         return found.read_bytes()
 
     def _make_site(self) -> None:
-        """The package, with a link to the extension that is built anew each time."""
+        """Make the package, with a link to the extension, which is built again for each mutant."""
         shutil.copytree(native.ROOT / "src" / "fastmlp", self._site / "fastmlp")
         (extension,) = self._build.glob("_core.*.so")
         (self._site / "fastmlp" / extension.name).symlink_to(extension)
 
     def _failure(self) -> str | None:
-        """The first test that fails: its program and why."""
+        """The first failing test: its program and the reason."""
         program = [str(self._build / "tests" / "c" / "test_products"), *PROGRAM]
         suite = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS]
         for name, command in (("test_products.c", program), ("pytest", suite)):

@@ -1,10 +1,10 @@
-"""Mutants: the suite notices when an operator or a constant of the kernels is another one.
+"""Mutants: the suite notices a changed operator or constant in the kernels.
 
-One change at a time, drawn from all that ``mutation.py`` knows, is made in a copy of
-csrc/kernels/*.inc; the AVX2 kernels are built from it, and the tests most likely to notice run
-first. A mutant is killed when a test fails, crashes or does not end. Those with the same machine
-code are no mutants, nor are those that the compiler rejects; ``equivalent.md`` lists those that
-cannot be told from the original by any result, with the reason.
+One change at a time, drawn from those that ``mutation.py`` knows, is made in a copy of
+csrc/kernels/*.inc. The AVX2 kernels are built from it, and the tests most likely to notice run
+first. A mutant is killed if a test fails, crashes or does not end. Changes that the compiler
+rejects, or that give the same machine code, are not counted. ``equivalent.md`` lists mutants that
+no result can tell from the original, with the reason.
 """
 
 from __future__ import annotations
@@ -84,16 +84,16 @@ def _every() -> list[Mutant]:
 
 
 def draw(count: int) -> list[Mutant]:
-    """A choice from all kernels, which does not depend on the order of the files."""
+    """A random choice from all kernels that does not depend on the order of the files."""
     return random.Random(SEED).sample(_every(), count)
 
 
-# What test_math calls the function in which the file's first mutant of the kind lies.
+# The file and kind of a mutant, and test_math's name for the function that contains it.
 QUICK = [("math_log.inc", "v_sub(", "log"), ("math_exp.inc", "v_fnma(", "exp")]
 
 
 def _some(scale: Scale) -> list[Figure]:
-    """Two mutants of the mathematics, by the smallest program that runs it."""
+    """Two mutants of the mathematics, in the smallest program that runs it."""
     survived = 0
     for name, text, function in QUICK:
         mutant = next(mutant for mutant in mutants(KERNELS / name) if mutant.text == text)

@@ -1,4 +1,4 @@
-"""Mutants of C sources: one operator, constant or order of arguments changed at a time."""
+"""Mutants of C sources: one changed operator or constant, or two exchanged arguments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Mutant(NamedTuple):
         return original[: self.start] + self.text + original[self.end :]
 
     def line(self) -> str:
-        """The line as it was, as the list of equivalent mutants names it."""
+        """The original line, as the list of equivalent mutants has it."""
         old, _ = self._lines()
         begin = self.path.read_text().rfind("\n", 0, self.start) + 1
         same_before = self.path.read_text()[:begin].splitlines().count(old)
@@ -30,7 +30,7 @@ class Mutant(NamedTuple):
         return f"{place}: `{old.strip()}`"
 
     def change(self) -> str:
-        """Both forms of the line."""
+        """The line before and after."""
         return f"{self.line()} becomes `{self._lines()[1].strip()}`"
 
     def _lines(self) -> tuple[str, str]:
@@ -40,14 +40,14 @@ class Mutant(NamedTuple):
         return before[begin : ends[0]], after[begin : ends[1]]
 
 
-# Each way, and back.
+# Replaced in both directions.
 PAIRS = [
     ("v_add(", "v_sub("), ("v_mul(", "v_div("), ("v_fma(", "v_fnma("), ("v_max(", "v_min("),
     ("v_lt(", "v_le("), ("v_gt(", "v_ge("), ("vm_and(", "vm_or("), ("v_and(", "v_or("),
     ("vi_add(", "vi_sub("), ("vi_shl(", "vi_shr("), (" + ", " - "), (" * ", " / "),
     (" < ", " <= "), (" > ", " >= "), (" == ", " != "), (" && ", " || "), (" += ", " -= "),
 ]  # fmt: skip
-# Calls whose first two arguments, or last two, are exchanged.
+# Calls whose first two, or last two, arguments are exchanged.
 FIRST_TWO = ("v_sub", "v_div", "v_lt", "v_le", "v_gt", "v_ge", "v_max", "v_min", "vi_sub")
 LAST_TWO = ("v_fma", "v_fnma", "v_select")
 _REAL = re.compile(
@@ -57,7 +57,7 @@ _INTEGER = re.compile(r"(?<![\w.])\d+(?![\w.])")
 
 
 def mutants(path: Path) -> Iterator[Mutant]:
-    """All mutants of a file, apart from its comments and preprocessor lines."""
+    """All mutants of a file, except in its comments and preprocessor lines."""
     text = _code(path.read_text())
     for one, other in PAIRS:
         for old, new in ((one, other), (other, one)):
@@ -73,14 +73,14 @@ def mutants(path: Path) -> Iterator[Mutant]:
 
 
 def _code(text: str) -> str:
-    """The text with blanks for comments and preprocessor lines, and everything in its place."""
+    """The text with blanks instead of comments and preprocessor lines; all positions stay."""
     hidden = r"/\*.*?\*/|^[ \t]*#(?:[^\n]*\\\n)*[^\n]*"
     blank = lambda found: re.sub(r"[^\n]", " ", found[0])  # noqa: E731
     return re.sub(hidden, blank, text, flags=re.DOTALL | re.MULTILINE)
 
 
 def _slightly_more(number: str) -> str:
-    """One part in a thousand more; 0 becomes a thousandth."""
+    """One thousandth more; 0 becomes a thousandth."""
     value = float.fromhex(number) if number.startswith("0x") else float(number)
     return (value * 1.001 if value else 0.001).hex()
 
@@ -96,7 +96,7 @@ def _exchanged(
 
 
 def _arguments(text: str, start: int) -> tuple[list[str], int]:
-    """The arguments of a call, from behind its parenthesis on, and where they end."""
+    """The arguments of a call whose parenthesis is just before ``start``, and where they end."""
     depth, parts, begin = 0, [], start
     for at in range(start, len(text)):
         character = text[at]

@@ -23,9 +23,9 @@ def program(*names: str) -> str:
 def build(
     folder: Path, *targets: str, compiler: str = "", flags: str = "", options: tuple[str, ...] = ()
 ) -> Path:
-    """Build test programs of tests/c (all of them without ``targets``); return their folder.
+    """Build test programs of tests/c (all if ``targets`` is empty); return their folder.
 
-    ``flags`` are added to the C compiler's; ``options`` are cmake's.
+    ``flags`` are added to the C compiler's, ``options`` to those of cmake.
     """
     cmake = program("cmake")
     compiler = compiler or program("cc", "gcc", "clang")
@@ -41,7 +41,7 @@ def build(
 
 
 def run(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; what it printed is part of the error if it fails."""
+    """Run a command to its end; an error contains its output."""
     done = subprocess.run(command, capture_output=True, text=True, **options)  # type: ignore[call-overload]
     if done.returncode != 0:
         raise RuntimeError(

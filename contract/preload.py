@@ -1,4 +1,4 @@
-"""Libraries that stand before the C library, and make its functions fail when asked to."""
+"""Libraries that are loaded before the C library and make its functions fail on request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contract.figures import Unavailable
 
 
 def build(source: str, folder: Path) -> dict[str, str]:
-    """Build such a library; return the environment for processes that are to have it."""
+    """Build such a library; return the environment for processes that load it."""
     if not sys.platform.startswith("linux"):
         raise Unavailable("LD_PRELOAD is needed, as GNU/Linux has it")
     library = (folder / source).with_suffix(".so")

@@ -1,4 +1,4 @@
-"""Other processes, threads and libraries: no hang, the same bits, and the host as it was."""
+"""Other processes, threads and libraries: no hangs, the same bits, an unchanged host."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from contract.processes_cells import Ended
 TITLE = "Processes"
 ROOT = Path(__file__).parents[1]
 
-# The quick share: ways that fork or share this process. The others are in
+# The quick part: ways that fork or share this process. The others are in
 # tests/engine/test_concurrent_fits.py.
 _QUICK = (("fork", "during", "nothing"), ("threads", "during", "numpy"))
 
 
 def run(scale: Scale) -> list[Figure]:
     figures = [*_cells(scale), *processes_predict.figures(scale)]
-    if scale.full:  # tests/engine/test_processes.py has the quick share of the others
+    if scale.full:  # tests/engine/test_processes.py has the quick part of the others
         figures += [*_state(), *_modes()]
     return figures
 
 
 def _report(code: str, timeout: float = watchdog.TIMEOUT) -> str:
-    """What some code prints in a new process, from the repository's root."""
+    """The output of some code in a new process, at the repository's root."""
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("OMP_", "GOMP_"))}
     environment["PYTHONPATH"] = path
@@ -44,7 +44,7 @@ def _report(code: str, timeout: float = watchdog.TIMEOUT) -> str:
 
 
 def _cells(scale: Scale) -> Iterator[Figure]:
-    """All ways at all moments beside all libraries; imported before fastmlp, and put to work."""
+    """All ways at all moments with all libraries, which are imported before fastmlp and used."""
     wanted = list(product(cells.WAYS, cells.MOMENTS, hosts.WORK)) if scale.full else _QUICK
     seeds = list(range(scale.choose(2, 4)))
     with fm.threads(1):
@@ -69,7 +69,7 @@ def _cells(scale: Scale) -> Iterator[Figure]:
 
 
 def _parents(ended: dict[str, Ended], wanted: int) -> Figure:
-    """The fits amid which others ran, against as many epochs with nothing else under way."""
+    """The fits during which others ran, compared with fits of as many epochs that ran alone."""
     epochs = [count for count, _ in ended.values()]
     with fm.threads(1):
         alone = cells.bits_by_epoch(epochs)
@@ -82,7 +82,7 @@ def _parents(ended: dict[str, Ended], wanted: int) -> Figure:
 def _cell(
     way: str, moment: str, host: str, seeds: list[int], serial: list[str]
 ) -> tuple[str, str, Ended | None]:
-    """The verdict, why, and how the fit of the first process ended, if there was one."""
+    """The verdict, its reason, and the end of the first process's fit, if there was one."""
     code = (
         f"from contract import processes_hosts; processes_hosts.WORK[{host!r}]()\n"
         "from contract import processes_cells\n"
@@ -118,7 +118,7 @@ def _state() -> Iterator[Figure]:
 
 
 def _modes() -> Iterator[Figure]:
-    """Each mode in turn is the one that OpenMP's threads are born under."""
+    """Each mode in turn is set while OpenMP starts its threads."""
     runs, other, lost = 0, [], []
     for mode in processes_modes.modes():
         code = f"from contract import processes_modes\nprocesses_modes.report({mode!r}, True)"

@@ -1,6 +1,6 @@
-"""Public calls of every kind, by name, between which ``processes_state.py`` looks at the process.
+"""Public calls of every kind, by name; ``processes_state.py`` checks the process between them.
 
-Imports fastmlp, so it is itself imported when the import has been looked at.
+This module imports fastmlp, so it is imported only after the check of the import.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Calls = Iterator[tuple[str, Call]]
 
 
 def calls(folder: Path) -> Calls:
-    """Those that need no other package, each of which may be repeated."""
+    """The calls that need no other package; each may be repeated."""
     _core.ignore_thread_cost(True)
     yield from _of_settings()
     net = fm.Sequential(
@@ -89,7 +89,7 @@ def fit(net: Any, x: Any, y: Any, **options: Any) -> fm.History:
 
 
 def _of_callbacks(net: fm.Sequential, x: Any, y: Any, path: Path) -> Calls:
-    more = itertools.count(1)  # a fit that goes on needs further epochs
+    more = itertools.count(1)  # a resumed fit needs further epochs
     stopping = fm.EarlyStopping(patience=1, monitor="loss")
     writing = fm.ProgressBar(file=io.StringIO())
     yield "Checkpoint", lambda: fit(net, x, y, epochs=2, callbacks=[fm.Checkpoint(path)])
@@ -161,7 +161,7 @@ def _of_files(net: fm.Sequential, folder: Path) -> Calls:
     yield "load of no model", lambda: _refused(lambda: fm.load(torn), ValueError)
 
 
-# ---- graphs, and nodes in Python ----
+# ---- graphs and custom nodes ----
 
 
 def _of_graphs(folder: Path) -> Calls:
@@ -203,7 +203,7 @@ def _of_own_nodes() -> Calls:
 
 
 def calls_of_rich(folder: Path) -> Calls:
-    """The command line."""
+    """Calls of the command line."""
     from fastmlp import cli
 
     path = folder / "command.safetensors"
@@ -217,7 +217,7 @@ def calls_of_rich(folder: Path) -> Calls:
 
 
 def calls_of_sklearn(folder: Path) -> Calls:
-    """Those of the estimators."""
+    """Calls of the estimators."""
     import fastmlp.sklearn as estimators
 
     x, y = np.random.RandomState(0).rand(50, 3), np.arange(50) % 2
@@ -231,7 +231,7 @@ def calls_of_sklearn(folder: Path) -> Calls:
 
 
 def calls_of_matplotlib(folder: Path) -> Calls:
-    """Pictures."""
+    """Calls that draw pictures."""
     from fastmlp import plot
 
     net = fm.Sequential(fm.Linear(2, 4), fm.Tanh(), fm.Linear(4, 3))

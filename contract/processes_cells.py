@@ -1,6 +1,6 @@
-"""Fits in other processes and threads, before, after and amid one of this process.
+"""Fits in other processes and threads, before, after and during a fit of this process.
 
-Runs in a process of its own, which ``processes.py`` watches: see ``cell``.
+Runs in a separate process that ``processes.py`` watches; see ``cell``.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ Job = tuple[str, int]
 Ended = tuple[int, str]  # epochs of a fit, and the bits of its parameters and losses
 MOMENTS = ("before", "after", "during")
 
-# The trainer that a thread of this process is fitting; forked workers have it as it was then.
+# The trainer that a thread of this process uses; a forked worker has it in its state at the fork.
 _at_work: list[fm.Trainer] = []
 
 
 def fit(job: Job) -> str:
-    """A look at the network that is being fitted, and a fit; beside the host library.
+    """Check the network that is being fitted, then fit another one while the host library works.
 
-    That library is at work in the first process alone: GNU OpenMP hangs in a forked child whose
-    parent has used it, which is for that library to deal with.
+    The host library works only in the first process: GNU OpenMP hangs in a forked child whose
+    parent has used it, and fastmlp cannot change that.
     """
     host, seed = job
     importlib.import_module(hosts.MODULES[host])
@@ -45,7 +45,7 @@ def fit(job: Job) -> str:
 
 
 def _look_at(net: Any) -> None:
-    """A busy network predicts and can be copied; a forked one may say why it does nothing else."""
+    """A busy network predicts and can be copied; after a fork, it may refuse everything else."""
     rows = process_reports.X[:64]
     net.predict(rows)
     assert net.copy().forward(rows).shape == (64, process_reports.WIDTHS[-1])
@@ -97,11 +97,11 @@ def installed(way: str) -> bool:
 
 # ---- moments ----
 
-_SEED = 99  # of the fit amid which others run
+_SEED = 99  # of the fit during which others run
 
 
 class _UntilDone:
-    """A callback that keeps its fit going until the others have done their work."""
+    """A callback that keeps its fit running until the others have finished."""
 
     def __init__(self) -> None:
         self.started, self.done = threading.Event(), threading.Event()
@@ -114,7 +114,7 @@ class _UntilDone:
 
 @contextlib.contextmanager
 def _amid_a_fit(ended: list[Ended]) -> Iterator[None]:
-    """A fit goes on in another thread; how it ended comes into the list."""
+    """Runs a fit in another thread; appends its end to the list."""
     trainer, callback = process_reports.make_trainer(_SEED), _UntilDone()
     with ThreadPoolExecutor(1) as background:
         fitting = background.submit(_fit_here, trainer, 10**6, callback)
@@ -141,7 +141,7 @@ def _bits(net: Any, history: fm.History) -> str:
 
 
 class _Remember:
-    """A callback that takes the bits behind some numbers of epochs."""
+    """A callback that records the bits after some numbers of epochs."""
 
     def __init__(self, epochs: Collection[int]) -> None:
         self.wanted, self.bits = set(epochs), dict[int, str]()
@@ -152,7 +152,7 @@ class _Remember:
 
 
 def bits_by_epoch(epochs: Collection[int]) -> dict[int, str]:
-    """Bits of the fit amid which others run, when nothing else does, behind so many epochs."""
+    """The bits of a fit that runs alone, after these numbers of epochs."""
     remember = _Remember(epochs)
     if epochs:
         _fit_here(process_reports.make_trainer(_SEED), max(epochs), remember)
@@ -162,7 +162,7 @@ def bits_by_epoch(epochs: Collection[int]) -> dict[int, str]:
 def cell(way: str, moment: str, host: str, seeds: Sequence[int]) -> None:
     """Print the bits of fits from these seeds, run in this way at this moment.
 
-    And how the fit amid which they ran ended, or None.
+    Also print how the fit during which they ran ended, or None.
     """
     fm.set_num_threads(process_reports.THREADS)
     jobs = [(host, seed) for seed in seeds]

@@ -1,4 +1,4 @@
-"""More calls for ``processes_state.py``: one for each class, and what other items have lists of."""
+"""More calls for ``processes_state.py``: one for each class, and calls that other items list."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from contract.processes_calls import Calls, fit
 from fastmlp import initializers, reference
 from fastmlp.layers import ACTIVATIONS
 
-FITS = 60  # of thirteen choices each; the first ones have most of the pairs of choices in them
+FITS = 60  # each has thirteen choices; the first fits contain most pairs of choices
 
 
 def calls(folder: Path, estimators: bool) -> Calls:
-    """Every class, every entry point that takes an array, and more."""
+    """Calls of every class, every entry point that takes an array, and more."""
     yield from _of_public_classes()
     for name, entry in bad_input_entries.entries().items():
         if estimators or not name.startswith("MLP"):
@@ -60,6 +60,6 @@ def _of_public_classes() -> Calls:
 
 
 def _each(base: type) -> list[tuple[str, Any]]:
-    """One of each public class of a kind, by name."""
+    """One object of each public class of a kind, by name."""
     named = {cls.__name__: cls for cls in subclasses(base)}
     return [(name, named[name](**NEEDED.get(name, {}))) for name in sorted(named)]

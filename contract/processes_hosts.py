@@ -1,4 +1,4 @@
-"""Libraries that a process may hold beside fastmlp, each put to some threaded work of its own."""
+"""Libraries that a process may use beside fastmlp, each with some threaded work."""
 
 from __future__ import annotations
 

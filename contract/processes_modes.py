@@ -1,6 +1,6 @@
-"""Results where the host has set other floating-point modes than IEEE's, on all threads.
+"""Results if the host has set other floating-point modes than those of IEEE, on all threads.
 
-Runs in a process of its own, see ``report``.
+Runs in a separate process, see ``report``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests import host_state
 import fastmlp as fm
 from fastmlp import _core
 
-# MXCSR: flush to zero, denormals are zero, rounding, the masks of the traps.
+# MXCSR: flush to zero, denormals are zero, rounding, and the masks of the traps.
 _IEEE, _FTZ, _DAZ, _DOWN, _UP, _CHOP, _MASKS = 0x1F80, 0x8000, 0x40, 0x2000, 0x4000, 0x6000, 0x1F80
 MODES = {
     "flush to zero": _IEEE | _FTZ,
@@ -27,7 +27,7 @@ MODES = {
     "all": _IEEE | _FTZ | _DAZ | _UP,
     "traps": _IEEE & ~0x0E80,  # invalid operation, division by zero, overflow and underflow
 }
-# Of <fenv.h>, where there is no MXCSR.
+# From <fenv.h>, for processors without MXCSR.
 _ROUNDINGS = {"round down": 0x800000, "round up": 0x400000, "round to zero": 0xC00000}
 _C = ctypes.CDLL(None)
 
@@ -44,7 +44,7 @@ def _set(mode: str | None) -> None:
 
 
 class _Work:
-    """Calls of the core on arrays that need no conversion: Python's own arithmetic stays out."""
+    """Calls of the core on arrays that need no conversion: Python itself computes nothing."""
 
     def __init__(self, dtype: str) -> None:
         rows, tiny = 300, np.finfo(dtype).tiny
@@ -82,7 +82,7 @@ class _Work:
 
 
 def _try(dtype: str, threads: int, mode: str | None) -> tuple[list[bytes], bool]:
-    """Results, and whether the host's modes are as it had set them."""
+    """The results, and whether the host's modes are unchanged."""
     work = _Work(dtype)
     with fm.threads(threads):
         _set(mode)
@@ -99,9 +99,9 @@ def _as_set() -> int:
 
 
 def report(first_mode: str, all_modes: bool) -> None:
-    """Print how many runs there were, those with other bits, and those that lost the host's modes.
+    """Print the number of runs, the runs with other bits, and those that changed the host's modes.
 
-    OpenMP's threads are born under ``first_mode``: they have it from the thread that starts them.
+    OpenMP's threads start in ``first_mode``: they take it from the thread that starts them.
     """
     _core.ignore_thread_cost(True)
     runs, other, lost = 0, [], []

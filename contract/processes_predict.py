@@ -1,4 +1,4 @@
-"""Predictions of one network by eight threads at once, against the same calls one after another."""
+"""Predictions of one network by eight threads at once, compared with the same calls in turn."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from contract.figures import Figure, Scale, at_least, exactly, fact
 
 THREADS = 8
 LEAST = 1.0
-# Rows of a call -> calls of a turn, which takes some hundred milliseconds: waking eight threads
-# takes less than a percent of it.
+# Rows of a call -> calls of a turn. A turn takes some hundred milliseconds; to wake eight threads
+# takes less than a percent of that.
 CALLS = {1: 240000, 16: 48000, 256: 4800, 4096: 640}
 ADDITIONS, COUNT = 200000, 64
 
 
 class _Work:
-    """Some calls one after another, and as many shared by threads that stay."""
+    """Some calls in turn, and the same number divided among threads of a pool."""
 
     def __init__(self, call: Callable[[int], None], calls: int, pool: ThreadPoolExecutor) -> None:
         self.call, self.calls, self.pool = call, calls, pool
-        self.serial(), self.together()  # the first turn of a thread starts threads of its own
+        self.serial(), self.together()  # the first turn of a thread starts its own threads
 
     def serial(self) -> float:
-        """Seconds for all calls one after another."""
+        """Seconds for all calls in turn."""
         start = time.perf_counter()
         self.call(self.calls)
         return time.perf_counter() - start
 
     def together(self) -> float:
-        """Seconds for as many calls, shared by the threads, from the first's start on."""
+        """Seconds for the same calls, divided among the threads."""
         ready = threading.Barrier(THREADS)
 
         def share() -> float:
@@ -50,24 +50,24 @@ class _Work:
         return time.perf_counter() - first
 
     def ratio(self) -> float:
-        """How much faster eight are, now."""
+        """The current speed-up of eight threads."""
         return self.serial() / self.together()
 
 
 class _Predictions:
-    """Calls on one network. ``wrong`` has a verdict for each result that was looked at."""
+    """Calls on one network. ``wrong`` holds a verdict for each checked result."""
 
     def __init__(self, rows: int, threads: int) -> None:
         self.net = fm.Sequential(fm.Linear(64, 64), fm.ReLU(), fm.Linear(64, 10), seed=0)
         self.threads = threads
-        # Rows of their own for each caller: another one's result is a wrong one.
+        # Each caller has its own rows, so the result of another caller would be wrong.
         self.x = np.random.default_rng(0).normal(size=(THREADS, rows, 64)).astype(np.float32)
         with fm.threads(1):
             self.wanted = [self.net.predict(x) for x in self.x]
         self.wrong: list[bool] = []
 
     def run(self, calls: int) -> None:
-        """Calls that are timed: the last one's result alone is looked at."""
+        """Timed calls; only the last result is checked."""
         x, out = self.x[0], np.empty_like(self.wanted[0])
         with fm.threads(self.threads):
             for _ in range(calls):
@@ -75,7 +75,7 @@ class _Predictions:
         self.wrong.append(out.tobytes() != self.wanted[0].tobytes())
 
     def check(self, calls: int, pool: ThreadPoolExecutor) -> None:
-        """As many calls, shared by the threads, each one's result looked at."""
+        """The same number of calls, divided among the threads; every result is checked."""
         ready = threading.Barrier(THREADS)
 
         def share(caller: int) -> list[bool]:
@@ -94,14 +94,14 @@ class _Predictions:
 
 
 def _additions(calls: int) -> None:
-    """What NumPy does with the GIL, which small predictions keep as well."""
+    """Additions in NumPy, which keeps the GIL during them, as small predictions do."""
     x = np.zeros(COUNT, np.float32)
     for _ in range(calls):
         np.add(x, x, out=x)
 
 
 def figures(scale: Scale) -> Iterator[Figure]:
-    """How much faster eight callers are: each kind of call once a round, both ways in turn."""
+    """The speed-up of eight callers: each kind of call once in a round, both ways in turn."""
     rounds, part = scale.choose(7, 51), scale.choose(8, 1)
     counts = sorted({1, fm.get_num_threads()})
     cases = list(product(CALLS, counts)) if scale.full else [(256, 1)]
@@ -120,7 +120,7 @@ def figures(scale: Scale) -> Iterator[Figure]:
             f"on {threads} threads at most"
         )
         note = f"quartiles {low:.2f} and {high:.2f} of {rounds} rounds"
-        # The suite judges no times: it may run beside anything.
+        # The suite checks no times, because other programs may run beside it.
         full = scale.full
         yield at_least(name, middle, LEAST, note=note) if full else fact(name, middle, note)
     low, middle, high = numpy

@@ -1,6 +1,6 @@
-"""The state of the process before and after import and every kind of public call.
+"""The state of the process before and after the import and every kind of public call.
 
-Runs in a process of its own, see ``report``.
+Runs in a separate process, see ``report``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from tests import host_state
 
-# Modules of others that the calls import, by the package that they are of.
+# The modules that the calls import, by package.
 PACKAGES = {
     "rich": ("rich.console",),
     "sklearn": ("sklearn.base", "sklearn.metrics", "sklearn.model_selection"),
@@ -26,10 +26,10 @@ PACKAGES = {
 
 
 def _use_others(packages: Collection[str]) -> None:
-    """What others change when they are imported or first used is not ours to answer for.
+    """Import and use other packages first, because fastmlp is not responsible for their changes.
 
     rich draws from Python's random state when it is imported; tqdm's first bar starts a thread that
-    watches all bars; Matplotlib keeps the files of fonts open.
+    watches all bars; Matplotlib keeps font files open.
     """
     for module in ("scipy.optimize", *(name for package in packages for name in PACKAGES[package])):
         importlib.import_module(module)
@@ -54,7 +54,7 @@ def installed(package: str) -> bool:
 
 
 def _flags() -> dict[str, list[str]]:
-    """Exception flags that calls on ready arrays raised or cleared: the core does neither."""
+    """Exception flags that calls on ready arrays raised or cleared; the core must do neither."""
     import fastmlp as fm
 
     net = fm.Sequential(fm.Linear(4, 8), fm.Sigmoid(), fm.Linear(8, 4), seed=0)
@@ -75,7 +75,7 @@ def _flags() -> dict[str, list[str]]:
 
 
 def _calls(folder: Path, packages: Collection[str], every_entry: bool) -> Iterator[Any]:
-    """Public calls by name, their objects made when their turn comes."""
+    """Public calls by name; the objects of each are made just before it."""
     from contract import processes_calls
 
     yield from processes_calls.calls(folder)
@@ -88,7 +88,7 @@ def _calls(folder: Path, packages: Collection[str], every_entry: bool) -> Iterat
 
 
 def report(packages: Collection[str], every_entry: bool = False) -> None:
-    """Print how many calls there were, and what each changed of the process."""
+    """Print the number of calls, and what each one changed in the process."""
     _use_others(packages)
     before = host_state.read()
     importlib.import_module("fastmlp")

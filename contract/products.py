@@ -1,8 +1,8 @@
-"""Products: every element of a layer's three products is docs/numerics.md's chain, bit for bit.
+"""Every element of a layer's three products is the chain of docs/numerics.md, bit for bit.
 
-The full run builds tests/c/test_products.c, whose reference is a scalar chain of ``fma``, and whose
-arrays all lie between pages that must not be touched. The quick share holds the extension that is
-installed to tests/chains.py, its arguments between such pages.
+The full run builds tests/c/test_products.c. Its reference is a scalar chain of ``fma``, and all its
+arrays lie between pages that must not be touched. The quick part compares the installed extension
+with tests/chains.py, with its arguments between such pages.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _by_program(scale: Scale) -> list[Figure]:
 
 
 def _counts(program: Path, *arguments: int) -> tuple[dict[str, int], dict[str, str]]:
-    """What test_products counted; a crash is one more failure."""
+    """The counts of test_products; a crash is one more failure."""
     command = [str(program), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     found = {name: int(n) for n, name in re.findall(r"(\d+) (\w+)", done.stdout)}

@@ -1,4 +1,4 @@
-"""How many threads a process takes where nobody says: affinity, control groups, OMP_NUM_THREADS."""
+"""The default number of threads: from affinity, control groups and OMP_NUM_THREADS."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fastmlp import _core
 TITLE = "Threads under quota"
 ROOT = Path(__file__).parents[1]
 
-# What OMP_NUM_THREADS says, if anything; 1024 is the most there may be.
+# Values of OMP_NUM_THREADS; the largest number of threads is 1024.
 ENVIRONMENT = {
     "": None, "abc": None, "0": None, "-3": None, "2abc": None, "1e3": None, ",2": None,
     "99999999999": 1024, "2,3": 2, "3": 3, " 5": 5, "4 ": 4, "+2": 2, "99999999999999999999": 1024,
@@ -38,7 +38,7 @@ def run(scale: Scale) -> list[Figure]:
 
 
 def _wrong(figure: str, cases: dict[str, tuple[object, object]]) -> Figure:
-    """How many of the named (found, wanted) pairs differ."""
+    """The number of named (found, wanted) pairs that differ."""
     wrong = [f"{name}: got {a}, want {b}" for name, (a, b) in cases.items() if a != b]
     return exactly(f"{figure}, wrong of {len(cases)}", len(wrong), 0, "; ".join(wrong))
 
@@ -47,7 +47,7 @@ def _wrong(figure: str, cases: dict[str, tuple[object, object]]) -> Figure:
 
 
 def _fake_groups(scale: Scale) -> Iterator[Figure]:
-    """Trees of files like those of the kernel, under a folder instead of /."""
+    """Copies of the kernel's files in a folder that stands for /."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     cases: dict[str, tuple[object, object]] = {}
     for number, (name, tree) in enumerate(TREES.items()):
@@ -60,7 +60,7 @@ def _fake_groups(scale: Scale) -> Iterator[Figure]:
 
 
 def _mounted_groups(scale: Scale) -> Iterator[Figure]:
-    """New processes that see such trees as their own /proc/self/cgroup and /sys/fs/cgroup."""
+    """New processes that see such files as their own /proc/self/cgroup and /sys/fs/cgroup."""
     if not scale.full:
         return
     figure = "New processes under mounted quotas"
@@ -83,7 +83,7 @@ def _mounted_groups(scale: Scale) -> Iterator[Figure]:
 
 
 def _mounting(root: Path, tree: Tree) -> tuple[str, ...]:
-    """The beginning of a command that runs where the tree is mounted."""
+    """The beginning of a command that runs with the tree mounted."""
     write(root, tree.files)
     script = (
         f"mount --bind {root}/sys/fs/cgroup /sys/fs/cgroup && "
@@ -102,7 +102,7 @@ def _without(**more: str) -> dict[str, str]:
 
 
 def _threads(*before: str, **environment: str) -> int:
-    """The default of a new process."""
+    """The default in a new process."""
     done = subprocess.run(
         [*before, *_SHOW], env=_without(**environment), capture_output=True, text=True, timeout=60,
         check=True,
@@ -141,7 +141,7 @@ def _environment(scale: Scale) -> Iterator[Figure]:
 
 
 def _many_threads(scale: Scale) -> Iterator[Figure]:
-    """Fits on many more threads than there are processors: the bits of one thread's."""
+    """Fits on many more threads than processors have the bits of one thread."""
     counts = (1, 3, 16, 64, 200) if scale.full else (1, 16)
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     bits = {}
@@ -155,6 +155,6 @@ def _many_threads(scale: Scale) -> Iterator[Figure]:
 
 
 def print_bits() -> None:
-    """The results of a fit on as many threads as the environment says."""
+    """Print the results of a fit on the default number of threads."""
     _core.ignore_thread_cost(True)
     print(json.dumps(process_reports.fit(0)["bits"]))

@@ -1,4 +1,4 @@
-"""Trees of the files that tell a process its control groups, and the CPUs that they leave."""
+"""Trees of files that describe the control groups of a process, and the CPUs they allow."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Tree:
-    """``cpus`` is None where nothing limits them; a file that is None is a folder."""
+    """``cpus`` is None for no limit; a file that is None is a folder."""
 
     cpus: int | None
     files: dict[str, str | bytes | None]
 
 
 def write(root: Path, files: dict[str, str | bytes | None]) -> None:
-    """Lay the files under ``root``."""
+    """Write the files below ``root``."""
     (root / "proc/self").mkdir(parents=True)
     (root / "sys/fs/cgroup").mkdir(parents=True)
     for name, content in files.items():
@@ -28,7 +28,7 @@ def write(root: Path, files: dict[str, str | bytes | None]) -> None:
 
 
 def _v2(group: str, **maxima: str) -> dict[str, str | bytes | None]:
-    """Version 2: the group of the process, and ``cpu.max`` of some; ``_`` stands for /."""
+    """Version 2: the group of the process, and ``cpu.max`` of some groups; ``_`` stands for /."""
     files: dict[str, str | bytes | None] = {"proc/self/cgroup": f"0::{group}\n"}
     for place, text in maxima.items():
         files[f"sys/fs/cgroup/{place.replace('_', '/')}/cpu.max"] = text
@@ -36,7 +36,7 @@ def _v2(group: str, **maxima: str) -> dict[str, str | bytes | None]:
 
 
 def _v1(line: str, **quotas: tuple[str, str]) -> dict[str, str | bytes | None]:
-    """Version 1: a line of /proc/self/cgroup, and quota and period of some groups."""
+    """Version 1: a line of /proc/self/cgroup, and the quotas and periods of some groups."""
     files: dict[str, str | bytes | None] = {"proc/self/cgroup": line}
     for place, (quota, period) in quotas.items():
         folder = f"sys/fs/cgroup/cpu/{place.replace('_', '/')}"

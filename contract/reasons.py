@@ -1,4 +1,4 @@
-"""``uncovered.md``: code that no test reaches, each place under the heading of its reason."""
+"""``uncovered.md``: code that no test reaches, each line under the heading of its reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ENTRY = re.compile(r"^- `(?P<path>[^`]+)` `(?P<function>[^`]*)`: `(?P<text>.*)`
 
 
 class Place(NamedTuple):
-    """A line by what it says, so that the list does not depend on what stands before it."""
+    """A line, identified by its text, so that the list does not depend on line numbers."""
 
     path: str
     function: str
@@ -30,7 +30,7 @@ def lines(path: str) -> tuple[str, ...]:
 
 
 def place(path: str, function: str, number: int) -> Place:
-    """The place of a line, counted from 1."""
+    """The place of a line; ``number`` counts from 1."""
     return Place(path, function, lines(path)[number - 1])
 
 
@@ -44,7 +44,7 @@ def read() -> list[Place]:
 
 
 def stands(entry: Place) -> bool:
-    """Whether the line is still in its file, and in Python the function too (macros make names)."""
+    """Whether the line is still in its file; in Python, also its function (C macros make names)."""
     if not (ROOT / entry.path).is_file():
         return False
     known = lines(entry.path)

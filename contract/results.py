@@ -1,7 +1,7 @@
 """The results file: the last full run of each item, with commit and machine.
 
-``shortfalls.md`` says why a goal is missed: a line each of item, figure and cause, where the figure
-may be a pattern of ``fnmatch``.
+``shortfalls.md`` explains each missed goal in one line: item, figure and cause. The figure may be a
+pattern for ``fnmatch``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from contract.figures import Figure
 
 HERE = Path(__file__).parent
 DATA, TABLE, CAUSES = HERE / "results.json", HERE / "results.md", HERE / "shortfalls.md"
-# What a run depends on; its results and the corpus are what it makes.
+# The files that a run depends on; without those that a run writes.
 SOURCES = ("../csrc", "../src", "../tests", ".", ":!results.*", ":!corpus", ":!crashes")
 _SIGNS = {None: "", True: "yes", False: "**no**"}
 
@@ -61,7 +61,7 @@ def keep(
     circumstances: Mapping[str, str],
     seconds: float,
 ) -> None:
-    """Enter an item's full run in the place of its last one, and write the table anew."""
+    """Replace an item's last full run by this one, and write the table again."""
     known: dict[str, Any] = json.loads(DATA.read_text()) if DATA.exists() else {}
     known[name] = {
         "title": title,
@@ -74,12 +74,12 @@ def keep(
 
 
 def causes() -> list[tuple[str, str, str]]:
-    """Item, pattern of figures, and why their goal is missed."""
+    """Item, pattern of figures, and the cause of their missed goals."""
     return re.findall(r"^- `(\w+)` `(.+?)`: (.+)$", CAUSES.read_text(), re.MULTILINE)
 
 
 def cause(item: str, figure: str) -> str | None:
-    """Why a figure misses its goal; None where nobody has said it."""
+    """The cause of a missed goal; None if none is listed."""
     known = (why for of, name, why in causes() if of == item and fnmatchcase(figure, name))
     return next(known, None)
 
@@ -105,7 +105,7 @@ def table(known: dict[str, Any]) -> str:
 
 
 def _summary(figures: Mapping[str, list[dict[str, Any]]]) -> str:
-    """How many goals are met, and why the others are not."""
+    """The number of goals that are met, and the causes for the others."""
     judged = [figure for each in figures.values() for figure in each if figure["met"] is not None]
     missed = [
         f"- {item}, {figure['name']}: {_shown(figure['value'])}, goal {figure['goal']}. "

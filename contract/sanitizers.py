@@ -1,7 +1,7 @@
-"""The C test programs under sanitizers: no access outside, no leak, no undefined step, no race.
+"""The C test programs under sanitizers: no bad access, leak, undefined behaviour or race.
 
 Every program of tests/c runs on each instruction set of the machine and on several threads. Each
-sanitizer first has to find faults that are there (tests/c/faults.c), or its silence would prove
+sanitizer must first find known faults (tests/c/faults.c); otherwise its silence would prove
 nothing.
 """
 
@@ -21,16 +21,16 @@ from contract.figures import Figure, Scale, Unavailable, at_least, exactly, fact
 TITLE = "Sanitizers"
 
 QUICK_PROGRAM = "test_trainers"
-NOT_SUPPORTED = 77  # of if_supported: an instruction set that this processor has not
-# Every so many float32 for test_math, and so many float64: it computes in long double, slowly
-# under valgrind.
+NOT_SUPPORTED = 77  # exit status of if_supported: this processor does not have the instruction set
+# test_math takes every so many-th float32, and fewer float64: it computes in long double, which is
+# slow under valgrind.
 MATH_STRIDE = {"valgrind": "40000003"}
 USUAL_STRIDE, POINTS = "1048573", "4096"
 
 
 @dataclass(frozen=True)
 class Sanitizer:
-    """How to build for one sanitizer, what its reports look like, and faults it has to report."""
+    """How to build for one sanitizer, how its reports look, and the known faults it must report."""
 
     reports: str
     faults: tuple[str, ...]
@@ -38,7 +38,7 @@ class Sanitizer:
 
 @dataclass(frozen=True)
 class Build:
-    """One build of the programs, under sanitizers that go together."""
+    """One build of the programs, under sanitizers that can be combined."""
 
     name: str
     compiler: str
@@ -49,7 +49,7 @@ class Build:
     runner: tuple[str, ...] = ()
 
 
-# LLVM's OpenMP runtime loses some tables of its threads when a team grows: those are its own.
+# LLVM's OpenMP runtime loses some of its tables when a team grows; this is not our leak.
 LEAK = r"leak of .*\n +#0 .*\n +#1 "
 OWN_LEAK, LEAK_OF_RUNTIME = rf"{LEAK}(?!.*/libomp\.so)", rf"{LEAK}.*/libomp\.so"
 ADDRESS = Sanitizer(rf"ERROR: AddressSanitizer|{OWN_LEAK}", ("overrun", "leak"))
@@ -60,10 +60,10 @@ MEMCHECK = Sanitizer(r"ERROR SUMMARY: [1-9]", ("overrun", "leak", "undefined val
 ADDRESS_FLAGS = "-fsanitize=address,undefined -fsanitize=float-cast-overflow -g"
 ADDRESS_OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1",
-    "LSAN_OPTIONS": "exitcode=0",  # leaks are counted, and not by the program's exit status
+    "LSAN_OPTIONS": "exitcode=0",  # leaks are counted in the output, not taken from the exit status
     "UBSAN_OPTIONS": "print_stacktrace=1",
 }
-# gcc needs a quarter of an hour for instrumented kernels otherwise.
+# Otherwise gcc needs a quarter of an hour for instrumented kernels.
 LIGHTLY = ("-DFM_OPTIMIZATION=-O1",)
 BOTH = {"ASan and LSan": ADDRESS, "UBSan": UNDEFINED}
 QUICK = (
@@ -97,7 +97,7 @@ BUILDS = (
 
 @dataclass
 class Runs:
-    """What all programs of one build printed."""
+    """The output of all programs of one build."""
 
     programs: int = 0
     checks: int = 0
@@ -106,12 +106,12 @@ class Runs:
     seconds: float = 0.0
 
     def count(self, reports: str) -> int:
-        """How often something was reported."""
+        """The number of reports that match."""
         return sum(len(re.findall(reports, text)) for text in self.printed)
 
 
 def run(scale: Scale) -> list[Figure]:
-    """Run all programs under all sanitizers; the quick share is one program under the first."""
+    """Run all programs under all sanitizers; the quick part is one program under the first one."""
     figures = [exactly("functions of fastmlp.h that no program calls", *_uncalled())]
     if not scale.full:
         return figures + _first_possible(scale)
@@ -127,7 +127,7 @@ def run(scale: Scale) -> list[Figure]:
 
 
 def _first_possible(scale: Scale) -> list[Figure]:
-    """The quick share, with the first compiler that can."""
+    """The quick part, with the first compiler that supports it."""
     problems = []
     for build in QUICK:
         try:
@@ -138,7 +138,7 @@ def _first_possible(scale: Scale) -> list[Figure]:
 
 
 def _uncalled() -> tuple[int, int, str]:
-    """How many functions of the C API no test program calls, how many may be, and which."""
+    """How many functions of the C API no test program calls, the goal, and their names."""
     csrc, programs = native.ROOT / "csrc", native.ROOT / "tests" / "c"
     headers = (csrc / "fastmlp.h").read_text() + (csrc / "kernels" / "registry.h").read_text()
     declared = set(re.findall(r"^[a-z][\w \t*]*?\b(fm_\w+)\([^;]*;", _bare(headers), re.MULTILINE))
@@ -150,7 +150,7 @@ def _uncalled() -> tuple[int, int, str]:
 
 
 def _bare(text: str) -> str:
-    """C without comments and without types of functions, which are no functions."""
+    """C without comments and without function types, which look like functions."""
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     return re.sub(r"^typedef [^{;]*;", "", text, flags=re.MULTILINE)
 
@@ -188,7 +188,7 @@ def _figures_of(build: Build, scale: Scale) -> list[Figure]:
 
 
 def _built(build: Build, scale: Scale) -> Path:
-    """The programs, built; Unavailable where the compiler lacks the sanitizer or OpenMP."""
+    """Build the programs; Unavailable if the compiler lacks the sanitizer or OpenMP."""
     targets = () if scale.full else (QUICK_PROGRAM, "faults")
     options = build.options if scale.full else QUICK_OPTIONS
     if "-fsanitize" in build.flags:
@@ -219,7 +219,7 @@ def _environment(build: Build) -> dict[str, str]:
 
 
 def _check_faults(build: Build, folder: Path) -> None:
-    """Faults must be reported; threads that wait for one another must not."""
+    """The known faults must be reported; threads that only wait for each other must not."""
     for sanitizer in build.sanitizers.values():
         for fault in sanitizer.faults:
             if not re.search(sanitizer.reports, _printed(build, [str(folder / "faults"), fault])):

@@ -92,7 +92,7 @@ def child():
         try:
             call()
         except fm.StateError as error:
-            assert "in another thread when this process was forked" in str(error), error
+            assert "when this process was forked" in str(error), error
         else:
             raise AssertionError("the step that nobody will finish was ignored")
     assert np.array_equal(net.predict(X), before.predict(X))

@@ -1,13 +1,14 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, freethreading_compatible=True
-"""The bridge to the C core: owns handles, releases the GIL, maps statuses to exceptions.
+"""The bridge to the C core: owns handles, releases the GIL, turns statuses into exceptions.
 
-No policy lives here: `fastmlp.base.validation` converts what users give. Predictor and Stepper only
-recognise arrays that need no conversion, and pass everything else to it
-(docs/decisions/ready-arrays.md). Users keep their arrays, and may change them after that check: so
-Net and Trainer look at type and shape of each once more before C reads it, and C at each label.
+The bridge takes no decisions: `fastmlp.base.validation` converts what users pass. Predictor and
+Stepper only recognise arrays that need no conversion, and pass everything else to the validation
+(docs/decisions/ready-arrays.md). Users keep their arrays and may change them after that check. So
+Net and Trainer check type and shape of each array again just before C reads it, and C checks each
+label.
 
-Lists are made by `append`, not by comprehensions: where a list cannot grow for lack of memory,
-Cython 3.3's comprehension releases the item twice, and the process crashes.
+Lists are built with `append`, not with comprehensions: if a list cannot grow because memory is
+short, the comprehension of Cython 3.3 releases the item twice, and the process crashes.
 """
 import os
 from threading import get_ident

@@ -1,4 +1,4 @@
-# Statuses to exceptions, and NumPy arrays over the core's memory.
+# Turns statuses into exceptions, and makes NumPy arrays over the core's memory.
 
 cdef int check(fm_status status) except -1:
     if status == FM_OK:
@@ -6,8 +6,8 @@ cdef int check(fm_status status) except -1:
     if status == FM_NO_MEMORY:
         raise OutOfMemoryError("not enough memory for this call; nothing was changed")
     if status == FM_BAD_INDEX:
-        raise ArgumentError("x: got a value that is no row of an Embedding's table; want whole "
-                            "numbers from 0 to num_embeddings - 1")
+        raise ArgumentError("x: got a value that is not a row number of an Embedding's table; want "
+                            "whole numbers from 0 to num_embeddings - 1")
     raise ArgumentError(f"the core refused its arguments (status {<int>status})")
 
 
@@ -29,7 +29,7 @@ cdef object view(object owner, void *start, int64_t n, int typenum):
 
 
 cdef bint is_ready(object value, int typenum, int ndim) noexcept:
-    """Whether the core can take this as it is: an aligned, native, C-contiguous array."""
+    """Whether the core can use this object as it is: an aligned, native, C-contiguous array."""
     if not cnp.PyArray_CheckExact(value):
         return False
     cdef cnp.ndarray array = value
@@ -51,14 +51,14 @@ cdef object empty(int64_t rows, int64_t cols, int typenum):
     shape[1] = cols
     try:
         return cnp.PyArray_EMPTY(2, shape, typenum, 0)
-    except (MemoryError, ValueError) as error:  # ValueError: more bytes than can be addressed
+    except (MemoryError, ValueError) as error:  # ValueError: more bytes than the address space has
         raise OutOfMemoryError(
             f"got {rows} rows; not enough memory for {cols} columns of results"
         ) from error
 
 
 cdef object matrix_at(const void *start, int64_t rows, int64_t cols, int typenum):
-    """An array over memory that outlives it; not to be given away."""
+    """An array over memory that must outlive it; never returned to the user."""
     cdef cnp.npy_intp shape[2]
     shape[0] = rows
     shape[1] = cols
@@ -66,7 +66,7 @@ cdef object matrix_at(const void *start, int64_t rows, int64_t cols, int typenum
 
 
 cdef int64_t rows_of(object arrays) except -1:
-    """Rows of an array, or of the first one of a list."""
+    """The number of rows of an array, or of the first array of a list."""
     first = arrays
     if isinstance(arrays, list):
         first = arrays[0] if arrays else None
@@ -76,7 +76,7 @@ cdef int64_t rows_of(object arrays) except -1:
 
 
 cdef object changed(str name, object value, str wanted):
-    """The error for an array that is no longer what it was when it was checked."""
+    """The error for an array that was changed after it had been checked."""
     got = f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
     return ArgumentError(f"{name}: got {got}; want {wanted}, as it was when it was checked: do not "
                          "change type, shape or number of arrays while a call uses them")
@@ -90,7 +90,7 @@ cdef int check_matrix(str name, object array, int64_t rows, int64_t cols, int ty
 
 
 cdef int check_vector(str name, object array, int64_t n, int typenum) except -1:
-    """One number each, or None."""
+    """The array must have n elements, or be None."""
     if array is None or (is_ready(array, typenum, 1)
                          and cnp.PyArray_DIM(<cnp.ndarray>array, 0) == n):
         return 0
@@ -98,12 +98,12 @@ cdef int check_vector(str name, object array, int64_t n, int typenum) except -1:
 
 
 cdef object own_list(object arrays):
-    """A list that nobody else can change, so that what it holds lives as long as the call."""
+    """A copy of the list, so that nobody can remove its arrays during the call."""
     return list(arrays) if isinstance(arrays, list) else arrays
 
 
 cdef int check_list(str name, object arrays, int64_t rows, list widths, int typenum) except -1:
-    """Of a list, that each has these rows and its width; one array alone was seen before."""
+    """Check rows and width of each array of a list; a single array has been checked before."""
     if not isinstance(arrays, list):
         return 0
     if len(<list>arrays) != len(widths):
@@ -114,7 +114,7 @@ cdef int check_list(str name, object arrays, int64_t rows, list widths, int type
 
 
 cdef int point_at(void **to, object arrays) except -1:
-    """Where an array, or each of a list, lies."""
+    """Store the address of an array, or of each array of a list."""
     if not isinstance(arrays, list):
         to[0] = data(arrays)
         return 0

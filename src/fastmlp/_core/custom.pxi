@@ -1,7 +1,7 @@
-# Called back by the core: signals, and nodes and losses of the caller's.
+# Functions that the core calls back: signals, custom nodes and custom losses.
 
 cdef class _Signals:
-    """What the poll function found: the exception a signal handler raised."""
+    """Keeps the exception that a signal handler raised during a poll."""
     cdef object error
 
 
@@ -14,10 +14,10 @@ cdef int poll_signals(void *context) noexcept with gil:
     return 0
 
 
-# ---- nodes and losses of the caller's ----
+# ---- custom nodes and losses ----
 
 cdef class _Runners:
-    """Python objects that the core calls, and what they raised, by thread."""
+    """The Python objects that the core calls, and for each thread the error they raised."""
     cdef dict run
     cdef dict errors
     cdef int typenum
@@ -28,7 +28,7 @@ cdef class _Runners:
         self.typenum = typenum
 
     cdef int raise_error(self) except -1:
-        """Raise what a runner has raised in this thread."""
+        """Raise the error of a runner in this thread, if there is one."""
         error = self.errors.pop(get_ident(), None)
         if error is not None:
             raise error

@@ -1,9 +1,10 @@
-# The bases of networks and trainers: arrays that need no conversion take one call.
+# The base classes of networks and trainers. One call is enough for arrays that need no conversion.
 
 cdef class Predictor:
-    """The base of networks: `predict` on arrays that need no conversion makes no other call.
+    """The base class of networks: `predict` makes no other call for arrays that need no conversion.
 
-    A subclass binds its core network and defines `_predict_checked(x, out)` for everything else.
+    A subclass binds its core network and defines `_predict_checked(x, out)` for all other
+    arguments.
     """
     cdef Net bound
     cdef bint has_one_end
@@ -23,7 +24,7 @@ cdef class Predictor:
                 and not overlap(array, x) and not overlap(array, net.params))
 
     def predict(self, x, out=None):
-        """Compute the output, keeping no state: several threads may call it at once.
+        """Compute the output. Several threads may call this at the same time.
 
         The values are those of ``forward(x, training=False)``.
 
@@ -32,12 +33,13 @@ cdef class Predictor:
         x : array_like, shape (..., in_features)
             One row, or rows with any leading dimensions.
         out : ndarray, optional
-            Writable C-contiguous array of the output's shape and ``net.dtype``, apart from ``x``.
+            Writable C-contiguous array with the shape of the output and ``net.dtype``. It must
+            not overlap ``x``.
 
         Returns
         -------
         ndarray, shape (..., out_features)
-            ``out`` where given.
+            ``out`` if given.
 
         Raises
         ------
@@ -51,7 +53,7 @@ cdef class Predictor:
         >>> net.predict([1.0, 2.0]).tolist()
         [0.5]
         """
-        cdef Net net = self.bound  # which stays alive, whatever a node of the caller's binds
+        cdef Net net = self.bound  # keeps it alive if a custom node binds another one
         if net is None:
             raise StateError("predict: this network's __init__ has not run")
         if (self.has_one_end and is_ready(x, net.typenum, 2)
@@ -71,10 +73,11 @@ cdef bint labels_fit(cnp.ndarray labels, int64_t classes) noexcept:
 
 
 cdef class Stepper:
-    """The base of trainers: `step` on arrays that need no conversion makes no other call.
+    """The base class of trainers: `step` makes no other call for arrays that need no conversion.
 
-    A subclass binds its core trainer, says what targets its loss takes without further checks
-    ("class", "real" or ""), and defines `_step_checked(x, y, sample_weight)` for everything else.
+    A subclass binds its core trainer. It says which targets its loss takes without further checks
+    ("class", "real" or ""), and defines `_step_checked(x, y, sample_weight)` for all other
+    arguments.
     """
     cdef Trainer bound
     cdef bint takes_labels, takes_values
@@ -101,9 +104,10 @@ cdef class Stepper:
         Parameters
         ----------
         x : array_like, shape (N, in_features)
-            At least one row. With more leading dimensions, targets and weights have the same.
+            At least one row. More leading dimensions are allowed; targets and weights must have
+            the same ones.
         y : array_like
-            Targets, as the loss takes them.
+            Targets of the loss.
         sample_weight : array_like, shape (N,), optional
 
         Returns
@@ -118,7 +122,7 @@ cdef class Stepper:
         """
         if self.bound is None:
             raise StateError("step: this trainer's __init__ has not run")
-        cdef Trainer core = self.bound  # which stays alive, whatever a loss of the caller's binds
+        cdef Trainer core = self.bound  # keeps it alive if a custom loss binds another one
         cdef Net net = core.net
         cdef int64_t rows
         if sample_weight is None and is_ready(x, net.typenum, 2):

@@ -1,13 +1,13 @@
-# Losses by hand, and targets as C takes them.
+# Losses by hand, and targets in the form that C takes.
 
 cdef struct Scores:
-    int loss  # row of losses.def; -1 for one of the caller's
+    int loss  # row of losses.def; -1 for a custom loss
     int64_t rows, n
     int typenum
 
 
 cdef bint takes_columns(const Scores *scores, int64_t cols) noexcept:
-    """Whether targets of so many columns go with the scores."""
+    """Whether targets with this number of columns fit the scores."""
     cdef fm_target kind
     if scores.loss < 0:
         return True
@@ -25,7 +25,7 @@ cdef int set_targets(fm_targets *targets, object target, object sample_weight,
     targets.cols = 0
     targets.weight = data(sample_weight)
     cdef bint of_classes = scores.loss >= 0 and fm_loss_at(scores.loss).target == FM_TARGET_CLASS
-    # int64 may carry either of two type numbers, long's or long long's.
+    # int64 has one of two type numbers, that of long or of long long.
     if of_classes and (is_ready(target, cnp.NPY_INT64, 1) or is_ready(target, cnp.NPY_LONGLONG, 1)):
         array = target
         targets.label = <const int64_t *>cnp.PyArray_DATA(array)
@@ -43,9 +43,9 @@ cdef int set_targets(fm_targets *targets, object target, object sample_weight,
 
 
 cdef object bad_label(double label):
-    """The error for a label that is no class and was one when it was checked."""
-    return ArgumentError(f"y: got label {int(label)}, written there since the call began; want "
-                         "labels that stay as they are until it returns")
+    """The error for a label that was a class when it was checked and is none now."""
+    return ArgumentError(f"y: got label {int(label)}, written during the call; want labels "
+                         "that do not change until it returns")
 
 
 cdef class _LossSpec:

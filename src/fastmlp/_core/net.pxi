@@ -1,26 +1,26 @@
 # Networks.
 
 cdef class _NetHandle:
-    """Owns the C network. Arrays over its memory hold this, and not Net: no reference cycles."""
+    """Owns the C network. Arrays over its memory keep this alive, not Net, so there is no cycle."""
     cdef fm_net *net
 
     def __dealloc__(self):
         fm_net_free(self.net)
 
 
-# Fewer rows than this are one block of work: there would be nothing to interrupt.
+# Calls with fewer rows are one block of work and cannot be interrupted.
 cdef int64_t MANY_ROWS = 128
 
-# Multiply-adds of a prediction, some microseconds: threads that predict at once lose more by
-# handing the GIL round for less than they gain.
+# Multiply-adds of a prediction that takes some microseconds. For shorter work the GIL stays: to
+# hand it to another thread costs more than parallel predictions save.
 cdef int64_t SHORT_WORK = 1 << 17
 
-# Seconds for which a prediction that meets updates is made again.
+# For so many seconds a prediction is tried again while the parameters are updated.
 cdef double PATIENCE = 0.1
 
 
 cdef int fill_node(fm_node *node, object given) except -1:
-    """A `fastmlp.base.node.Node`, as the core takes it."""
+    """The C form of a `fastmlp.base.node.Node`."""
     cdef bytes name = given.op.encode()
     cdef int op = fm_op_find(name)
     if op < 0:
@@ -54,17 +54,17 @@ cdef class Net:
     cdef fm_net *net
     cdef int typenum
     cdef int64_t kept_rows, n_params
-    cdef _Runners runners  # not of the handle: arrays over its memory would keep them alive
+    cdef _Runners runners  # not in the handle: arrays over its memory would keep them alive
     cdef list widths
     cdef readonly object params, grads, state, dtype
     cdef readonly list places, state_offsets, widths_in, widths_out
-    cdef readonly dict roles  # of the arrays of parameters, by their first element
+    cdef readonly dict roles  # role of each parameter array, by the index of its first element
     cdef readonly int64_t n_in, n_out
-    cdef public int64_t groups_version  # moves on when a layer is frozen, or trained again
+    cdef public int64_t groups_version  # changes if a layer is frozen or no longer frozen
 
     def __init__(self, list widths, list nodes, list outputs, str dtype, uint64_t seed,
                  bint separate=False):
-        """`separate`: values and gradients of all nodes are kept, for `value` and `delta`."""
+        """`separate`: keep values and gradients of all nodes, for `value` and `delta`."""
         if self.handle is not None:
             raise StateError("this core network has been made already")
         cdef fm_ends ends
@@ -115,7 +115,7 @@ cdef class Net:
 
     @property
     def step_count(self):
-        """Training forwards so far, which number dropout's masks."""
+        """Number of training forwards so far; dropout masks depend on it."""
         return fm_net_step(self.net)
 
     @step_count.setter
@@ -126,22 +126,22 @@ cdef class Net:
 
     @property
     def saved_rows(self):
-        """Rows of the forward pass that awaits its backward, -1 when there is none."""
+        """Rows of the last forward pass if its backward has not run yet, otherwise -1."""
         return fm_net_saved_rows(self.net)
 
     def passes(self):
-        """For each node the number of its pass over the data; fused nodes have one number."""
+        """For each node the number of its pass over the data; fused nodes have the same number."""
         found = []
         for node in range(len(self.widths)):
             found.append(fm_net_pass(self.net, node))
         return found
 
     def value(self, int node):
-        """What a node of a `separate` network gave in the last forward: (rows, width), a copy."""
+        """A copy of a node's value (rows, width) in the last forward of a `separate` network."""
         return self.entry(fm_net_value, node)
 
     def delta(self, int node):
-        """dL/d(value), after a backward."""
+        """The gradient dL/d(value) of a node, after a backward."""
         return self.entry(fm_net_delta, node)
 
     cdef object entry(self, const void *(*where)(const fm_net *, int) noexcept nogil, int node):
@@ -159,21 +159,21 @@ cdef class Net:
         return check(status)
 
     cdef int enter(self) except -1:
-        """Take the network for a call; whoever returns from this must `leave`."""
+        """Take the network for a call. The caller must `leave` it afterwards."""
         cdef fm_status status = fm_net_take(self.net)
         if status == FM_OK:
             return 0
         if status == FM_LOST:
-            raise StateError("this network was at work in another thread when this process was "
-                             "forked, and stays as it was at that moment: use a copy of it")
+            raise StateError("another thread was using this network when this process was forked, "
+                             "so it cannot be used here any more: use a copy of it")
         raise StateError("this network is in use by another thread: forward, backward and "
-                         "training need it for themselves (predict does not)")
+                         "training need exclusive use of it (predict does not)")
 
     cdef void leave(self) noexcept:
         fm_net_give_back(self.net)
 
     def assign(self, params, state):
-        """Copy numbers into parameters and state; no prediction sees half of them."""
+        """Copy numbers into parameters and state. A prediction sees all of them or none."""
         self.enter()
         fm_net_begin_update(self.net)
         try:
@@ -184,7 +184,7 @@ cdef class Net:
             self.leave()
 
     cdef object made(self, object given, list widths, int64_t rows):
-        """Empty arrays of these widths: a list where `given` is one, else the only one."""
+        """Empty arrays of these widths: a list if `given` is a list, otherwise a single array."""
         if not isinstance(given, list):
             return empty(rows, self.n_out if widths is self.widths_out else self.n_in, self.typenum)
         arrays = []
@@ -193,7 +193,7 @@ cdef class Net:
         return arrays
 
     cpdef object predict(self, object x, object out):
-        """From one array to one array, or from a list to a list."""
+        """Take and return a single array or a list of arrays."""
         x = own_list(x)
         cdef int64_t rows = rows_of(x)
         cdef _Signals signals = None
@@ -218,7 +218,7 @@ cdef class Net:
                 status = fm_net_predict(self.net, rows, <const void *const *>from_x, to_y, poll,
                                         context)
         if status == FM_IN_USE:
-            # Whoever updates may have lost the processor, or may wait for the GIL.
+            # The updating thread may have lost its processor, or may wait for the GIL.
             until = monotonic() + PATIENCE
             while status == FM_IN_USE and monotonic() < until:
                 PyErr_CheckSignals()
@@ -234,11 +234,11 @@ cdef class Net:
         return y
 
     def reserve(self, int64_t rows):
-        """Take the memory that predict needs for so many rows."""
+        """Allocate the memory that predict needs for this number of rows."""
         check(fm_net_reserve(self.net, rows))
 
     def forward(self, x, bint training):
-        """From one array to one array, or from a list to a list."""
+        """Take and return a single array or a list of arrays."""
         x = own_list(x)
         cdef int64_t rows = rows_of(x)
         check_list("x", x, rows, self.widths_in, self.typenum)
@@ -258,7 +258,7 @@ cdef class Net:
         return y
 
     def backward(self, dy, bint accumulate):
-        """From one array to one array, or from a list to a list."""
+        """Take and return a single array or a list of arrays."""
         dy = own_list(dy)
         cdef int64_t rows = rows_of(dy)
         check_list("dy", dy, rows, self.widths_out, self.typenum)

@@ -1,4 +1,4 @@
-# The process: instruction set, threads, quotas, failing memory, random numbers.
+# The process: instruction set, threads, quotas, failures of memory, random numbers.
 
 def _isas(bint supported=True):
     names = []
@@ -9,7 +9,7 @@ def _isas(bint supported=True):
 
 
 def use_isa(str name, str argument="isa"):
-    """Choose the kernel table by name; an error calls the name `argument`."""
+    """Choose the kernel table by name; errors call the name `argument`."""
     cdef bytes text = name.encode()
     cdef fm_status status = fm_use_isa(text)
     if status == FM_UNKNOWN_ISA:
@@ -22,7 +22,7 @@ def use_isa(str name, str argument="isa"):
 
 
 def config():
-    """What runs: ISA in use, ISAs available, threads, OpenMP version, compiler."""
+    """The ISA in use, available ISAs, threads, OpenMP version and compiler."""
     return {
         "isa": fm_isa_in_use().decode(),
         "isas": _isas(),
@@ -41,30 +41,31 @@ def get_num_threads():
 
 
 def scoped_threads(int n):
-    """Set the calling thread's override (0: none) and return the one before."""
+    """Set the calling thread's override (0: none) and return the previous one."""
     return fm_override_threads(n)
 
 
 def cgroup_cpus(str root):
-    """For tests: CPUs that the control groups leave whose files are under `root`; 0: no limit."""
+    """For tests: CPUs that the control groups under `root` allow; 0: no limit."""
     return fm_cgroup_cpus(root.encode())
 
 
 def usable_cpus(str root=""):
-    """For tests: what affinity and these groups leave together."""
+    """For tests: CPUs that affinity and the control groups under `root` allow."""
     return fm_usable_cpus(root.encode())
 
 
 def fail_allocation(int64_t n):
-    """For tests: let the n-th request for memory from now, and all after it, fail; 0 ends that.
+    """For tests: the n-th request for memory from now and all later ones fail; 0 switches this off.
 
-    Returns -1 when the failure asked for before has happened, else the requests left until then.
+    Returns the number of requests that were left until the failure set before, or -1 if that
+    failure has happened.
     """
     return fm_fail_allocation(n)
 
 
 def ignore_thread_cost(bint ignore):
-    """For tests: use every thread allowed, even where that is slower."""
+    """For tests: use all allowed threads, even if that is slower."""
     fm_ignore_thread_cost(ignore)
 
 

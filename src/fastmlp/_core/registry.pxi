@@ -1,4 +1,4 @@
-# The rows of the core's registries, as dicts.
+# The rows of the core's registries as dicts.
 
 _TARGETS = {FM_TARGET_CLASS: "class", FM_TARGET_REAL: "real", FM_TARGET_QUANTILE: "quantile"}
 
@@ -51,7 +51,7 @@ def losses():
     return rows
 
 
-# Losses whose targets may be a probability of each class.
+# Losses whose targets may be probabilities of the classes.
 _OF_PROBABILITIES = frozenset(
     kind for kind, row in enumerate(losses()) if row["name"] == "CrossEntropyLoss"
 )

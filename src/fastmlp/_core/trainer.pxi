@@ -1,7 +1,7 @@
 # Trainers.
 
 cdef class _TrainerHandle:
-    """Owns the C trainer, and keeps the network that it borrows."""
+    """Owns the C trainer, and keeps its network alive."""
     cdef fm_trainer *trainer
     cdef _NetHandle net
 
@@ -9,31 +9,32 @@ cdef class _TrainerHandle:
         fm_trainer_free(self.trainer)
 
 
-# Parameters that an update takes some microseconds for, like SHORT_WORK.
+# Number of parameters whose update takes some microseconds; compare SHORT_WORK.
 cdef int64_t SHORT_UPDATE = 1 << 13
 
 
 cdef class Trainer:
-    """A network, a loss and an optimizer with its state: whole steps and epochs in C."""
+    """A network, a loss and an optimizer with its state; runs whole steps and epochs in C."""
     cdef _TrainerHandle handle
     cdef fm_trainer *trainer
-    cdef int kinds[FM_MOST_ENDS]  # of the losses
+    cdef int kinds[FM_MOST_ENDS]  # the loss of each output
     cdef list losses
     cdef _Runners runners
     cdef readonly Net net
     cdef readonly list state
     cdef readonly object powers
-    cdef object groups  # gives the parameter groups
+    cdef object groups  # a function that returns the parameter groups
     cdef int64_t groups_version
     cdef public double lr
     cdef readonly int64_t steps_done
 
     def __init__(self, Net net, list heads, tuple optimizer, list penalties, double clip_norm,
                  groups=None):
-        """`heads`: for each output its loss's description and its weight.
+        """`heads`: for each output, the description of its loss and its weight.
 
-        `groups()` gives the parameter groups, (end, factor of the rate, of the decay) each: it is
-        called now, and before the first update after `net.groups_version` has changed.
+        `groups()` returns the parameter groups, each as (end, factor of the learning rate, factor
+        of weight decay). It is called now, and again before the first update after a change of
+        `net.groups_version`.
         """
         if self.handle is not None:
             raise StateError("this core trainer has been made already")
@@ -49,7 +50,7 @@ cdef class Trainer:
         spec.n_penalties = len(penalties)
         spec.penalties = <const fm_penalty *>data(pairs)
         self.net = net
-        # A loss of the caller's own comes as an object, not as a description.
+        # A custom loss is an object, not a description.
         custom = {i: loss for i, (loss, _) in enumerate(heads) if not isinstance(loss, tuple)}
         none = (-1, (), "mean")
         self.losses = []
@@ -76,7 +77,7 @@ cdef class Trainer:
 
     @property
     def t(self):
-        """Updates done."""
+        """Number of updates so far."""
         return fm_trainer_updates(self.trainer)[0]
 
     @t.setter
@@ -86,7 +87,7 @@ cdef class Trainer:
         self.net.leave()
 
     cdef int set_groups(self) except -1:
-        """Take the groups as they are now."""
+        """Read the current groups."""
         self.groups_version = self.net.groups_version
         if self.groups is None:
             return 0
@@ -101,7 +102,7 @@ cdef class Trainer:
         return 0
 
     cdef int enter(self) except -1:
-        """Take the network, and its groups if they have changed."""
+        """Take the network, and read its groups if they have changed."""
         self.net.enter()
         if self.groups_version == self.net.groups_version:
             return 0
@@ -121,7 +122,7 @@ cdef class Trainer:
             status = fm_train(self.trainer, epoch, &value, &self.steps_done)
         self.net.leave()
         if status == FM_INTERRUPTED or status == FM_BAD_LABEL:
-            # By a loss, by a node, or by the poll function.
+            # A loss, a node or the poll function raised it.
             self.runners.raise_error()
             if self.net.runners is not None:
                 self.net.runners.raise_error()
@@ -132,7 +133,7 @@ cdef class Trainer:
         return value
 
     cdef int fill(self, fm_epoch *epoch, object x, object target, object sample_weight) except -1:
-        """Inputs and targets: one array each, or lists; nothing changes from step to step."""
+        """Set inputs and targets, each a single array or a list, and reset everything else."""
         cdef Net net = self.net
         cdef Scores scores
         epoch.penalty = epoch.weight_decay = epoch.dropout = epoch.label_smoothing = NULL
@@ -157,7 +158,7 @@ cdef class Trainer:
         return 0
 
     def check_data(self, x, target, sample_weight):
-        """Raise if these are no arrays that `epoch` can take."""
+        """Raise an error if `epoch` cannot use these arrays."""
         cdef fm_epoch epoch
         self.fill(&epoch, own_list(x), own_list(target), sample_weight)
 
@@ -176,12 +177,11 @@ cdef class Trainer:
     def epoch(self, x, target, sample_weight, order, int64_t batch_size, lrs,
               penalties=None, losses=None, weight_decays=None, dropouts=None,
               label_smoothings=None):
-        """All batches once; a signal's exception is raised after the last finished step.
+        """Train on all batches once; a signal's exception is raised after the last finished step.
 
-        `penalties` and `dropouts` (steps) are factors of the penalties and of dropout's
-        probabilities, `weight_decays` and `label_smoothings` (steps) take the place of the
-        optimizer's and the losses' own; `losses` (steps, 2) takes each step's loss and its
-        penalties.
+        `penalties` and `dropouts` (steps) are factors of the penalties and of the dropout
+        probabilities. `weight_decays` and `label_smoothings` (steps) replace those of the optimizer
+        and of the losses. `losses` (steps, 2) receives the loss and the penalties of each step.
         """
         cdef fm_epoch epoch
         cdef _Signals signals = _Signals()
@@ -217,13 +217,13 @@ cdef class Trainer:
         check(status)
 
     def penalty(self):
-        """The penalties' value."""
+        """The value of the penalties."""
         cdef double value = 0.0
         check(fm_trainer_penalty(self.trainer, &value))
         return value
 
     def add_penalty_gradient(self, double factor=1.0):
-        """Add the penalties' gradient, times `factor`, to the network's."""
+        """Add the gradient of the penalties, times `factor`, to the network's gradients."""
         self.net.enter()
         with nogil:
             fm_trainer_add_penalty_gradient(self.trainer, factor)
