@@ -1,1 +1,1 @@
-"""Benchmarks of fastmlp, side by side with what people use today. See README.md here."""
+"""Benchmarks of fastmlp and other libraries, side by side. See README.md in this folder."""

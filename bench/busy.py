@@ -1,6 +1,6 @@
-"""A busy machine: training steps while other programs work, and fits side by side.
+"""A busy machine: training steps while other programs work, and several fits at the same time.
 
-`python -m bench.busy` prints the whole as JSON; `measure_busy` runs it in a fresh process.
+`python -m bench.busy` prints all results as JSON; `measure_busy` runs it in a fresh process.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from bench.pool import ROOT, all_threads, pinned_environment
 from bench.problems import SEED
 
 BATCH, ROWS = 128, 1024
-# Blocks on one thread and on all take turns; means count here, as medians would hide the stalls.
+# Blocks on one thread and on all threads alternate. The result is a mean, because a median would
+# hide stalls.
 BLOCK_SECONDS, ROUNDS = 0.5, 8
 WORKERS, SIDE_ROUNDS, SIDE_SECONDS = 4, 5, 0.3
-# Fits by so many Python threads, or spawned processes, at once.
-CROWDS: dict[str, Callable[[], Executor]] = {
+# Each runs so many fits at the same time, in Python threads or in spawned processes.
+EXECUTORS: dict[str, Callable[[], Executor]] = {
     "processes": lambda: ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")),
     "threads": lambda: ThreadPoolExecutor(WORKERS),
 }
@@ -58,7 +59,7 @@ def make_trainer() -> tuple[fm.Trainer, np.ndarray, np.ndarray]:
 
 @contextlib.contextmanager
 def busy_processor() -> Iterator[None]:
-    """Another process keeps one processor busy."""
+    """Keeps one processor busy from another process."""
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
         try:
             yield
@@ -83,26 +84,26 @@ def steps_on(counts: list[int], rounds: int) -> dict[int, float]:
 
 
 def fit_for(threads: int, epochs: int) -> None:
-    """One fit, in a worker of a crowd."""
+    """One fit, in a worker of a group."""
     trainer, x, y = make_trainer()
     with fm.threads(threads):
         trainer.fit(x, y, epochs=epochs, batch_size=BATCH, progress=False)
 
 
-def slowdown(crowd: str, rounds: int) -> float:
-    """Wall time of fits side by side on all threads each, over that on one thread each."""
+def slowdown(kind: str, rounds: int) -> float:
+    """Wall time of simultaneous fits, with all threads each relative to one thread each."""
     start = time.perf_counter()
     fit_for(1, 4)
     epochs = max(1, round(4 * SIDE_SECONDS / (time.perf_counter() - start)))
     ratios = []
-    with CROWDS[crowd]() as workers:
+    with EXECUTORS[kind]() as workers:
 
         def wall(threads: int) -> float:
             start = time.perf_counter()
             list(workers.map(fit_for, [threads] * WORKERS, [epochs] * WORKERS))
             return time.perf_counter() - start
 
-        wall(all_threads())  # processes start, and threads
+        wall(all_threads())  # starts processes and threads
         for _ in range(rounds):
             ratios.append(wall(all_threads()) / wall(1))
     return statistics.median(ratios)
@@ -116,7 +117,7 @@ def main(rounds: int) -> None:
     print(json.dumps({
         "step, quiet": quiet,
         "step, one processor busy": busy,
-        "side by side": {crowd: slowdown(crowd, min(rounds, SIDE_ROUNDS)) for crowd in CROWDS},
+        "side by side": {kind: slowdown(kind, min(rounds, SIDE_ROUNDS)) for kind in EXECUTORS},
     }))  # fmt: skip
 
 

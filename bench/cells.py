@@ -1,4 +1,4 @@
-"""The table of cells: what is measured. A new cell is one row."""
+"""The table of cells, which are the things to measure. A new cell is one row."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Literal
 
 SGD_LR = 1e-2
-# Small, so that no block of repeated steps ever drives a gradient into denormal numbers.
+# So small that no block of repeated steps drives a gradient into denormal numbers.
 ADAM_LR = 1e-5
 ALL = 0
 
@@ -16,9 +16,9 @@ ALL = 0
 class Cell:
     """One thing to measure: a training step or a prediction.
 
-    ``threads`` is the number that everybody is pinned to; with ``ALL``, fastmlp is given all
-    threads and each peer runs at one and at all, and its better time counts. The last width 1 means
-    mean squared error, any other softmax cross-entropy on that many classes.
+    ``threads`` is the number of threads of every library. With ``ALL``, fastmlp may use all
+    threads; each peer runs with one thread and with all, and its better time counts. A last width
+    of 1 means mean squared error, any other width softmax cross-entropy with that many classes.
     """
 
     kind: Literal["train", "predict"]
@@ -51,8 +51,11 @@ class Cell:
 
     @property
     def flops(self) -> int:
-        """Operations of the matrix products: 2 N in out each; training has three per layer, but
-        none for the gradient with respect to the input of the network."""
+        """Operations of the matrix products, 2 N in out for each product.
+
+        Training has three products for each layer, but none for the gradient of the network's
+        input.
+        """
         forward = [2 * self.batch * fan_in * fan_out for fan_in, fan_out in self.layers]
         if self.kind == "predict":
             return sum(forward)
@@ -60,7 +63,7 @@ class Cell:
 
     @property
     def minimum_bytes(self) -> int:
-        """Least memory of a training step: weights, gradients, optimizer state, activations."""
+        """Smallest memory of a training step: weights, gradients, optimizer state, activations."""
         parameters = sum(fan_in * fan_out + fan_out for fan_in, fan_out in self.layers)
         copies = 4 if self.optimizer == "adam" else 2
         size = 4 if self.dtype == "float32" else 8
@@ -145,12 +148,12 @@ CELLS = CORE_TRAINING + CORE_PREDICTION + MORE_TRAINING + MORE_PREDICTION
 
 
 def _family(kind: Literal["train", "predict"], shapes: list[tuple[int, ...]]) -> list[Cell]:
-    """Cells from (batch, *widths), each next to its neighbours in size."""
+    """Cells from (batch, *widths), each next to cells of adjacent sizes."""
     return [Cell(kind, batch, tuple(widths), "family") for batch, *widths in shapes]
 
 
-# Neighbours in size: no member may fall more than CLIFF below the FLOP/s of the one beside it.
-# Measured for fastmlp alone, the members of a family interleaved.
+# Families of adjacent sizes: the FLOP/s of a member may be at most CLIFF below those of the next
+# one. Measured for fastmlp alone, with the members of a family interleaved.
 CLIFF = 0.15
 FAMILIES: dict[str, list[Cell]] = {
     "hidden width 255 to 257": _family("train", [(128, 100, w, w, 10) for w in (255, 256, 257)]),

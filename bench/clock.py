@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class WorkersClock:
-    """A clock that stands still but for the seconds that workers measured."""
+    """A clock that advances only by the seconds that workers measured."""
 
     def __init__(self) -> None:
         self.now = 0.0

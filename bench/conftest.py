@@ -1,7 +1,7 @@
-"""The pytest-benchmark form: one group per cell, every contestant in the group.
+"""The benchmark with pytest-benchmark: one group for each cell, with every contestant in it.
 
-Run with ``pytest bench --benchmark-only``. Contestants live in processes of their own, as in
-`bench.report`; the clock that pytest-benchmark reads is moved forward by what they measured.
+Run with ``pytest bench --benchmark-only``. Contestants run in separate processes, as in
+`bench.report`; their measured times advance the clock that pytest-benchmark reads.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def pool() -> Iterator[Pool]:
 
 @pytest.fixture
 def race(pool: Pool, benchmark):
-    """Check a contestant in a cell, then time it at its better number of threads."""
+    """Check a contestant in a cell, then time it with its better number of threads."""
 
     def run(cell: Cell, name: str) -> None:
         if why := CONTESTANTS[name].missing():

@@ -1,5 +1,8 @@
-"""Real data for whole fits. Digits ship with scikit-learn; the other files are looked for in the
-directory that the environment variable FASTMLP_DATA names."""
+"""Real data for whole fits.
+
+The digits come with scikit-learn. The other files must be in the directory that the environment
+variable FASTMLP_DATA names.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +27,11 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Task:
-    """A whole fit with Adam: hidden widths, batch size, epochs, and where the rows come from.
+    """A whole fit with Adam: hidden widths, batch size, epochs and data.
 
-    ``load`` gives rows (N, features) and labels (N,) or targets (N, 1); ``train`` of the rows,
-    taken in random order, are trained on (a share, or a number), the others tested.
+    ``load`` returns rows (N, features) and labels (N,) or targets (N, 1). ``train``, a fraction or
+    a number, tells how many of the rows, in random order, are training data; the others are test
+    data.
     """
 
     name: str
@@ -40,7 +44,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Data:
-    """A task's rows in float32, labels in int64 or targets (N, 1) in float32."""
+    """The rows of a task in float32, with labels in int64 or targets (N, 1) in float32."""
 
     task: Task
     x: Array
@@ -58,7 +62,7 @@ class Data:
         return (self.x.shape[1], *self.task.hidden, out)
 
     def first_weights(self) -> list[tuple[Array, Array]]:
-        """He's initialisation, the same for all who let themselves be given weights."""
+        """He initialisation; the same weights for all libraries that accept weights."""
         rng = np.random.default_rng(SEED)
         shapes = list(zip(self.widths[:-1], self.widths[1:], strict=True))
         return [
@@ -67,10 +71,10 @@ class Data:
         ]
 
     def score(self, predicted: Array) -> float:
-        """Share of right labels, or of the absolute deviation explained, on the test rows.
+        """Fraction of right labels, or of the explained absolute deviation, on the test rows.
 
-        ``predicted`` are scores (N, classes) or (N, 1), or labels (N,). Squares would let the one
-        row far outside decide: the score must tell who learned, not whose luck it was.
+        ``predicted`` are scores (N, classes) or (N, 1), or labels (N,). With squared deviations one
+        outlier could decide the score; it should show whether the network has learned.
         """
         if self.regression:
             deviation = np.abs(self.y_test - np.median(self.y_test)).sum()
@@ -80,7 +84,7 @@ class Data:
 
 
 def prepare(task: Task, epochs: int | None = None) -> Data:
-    """Load, shuffle, split and convert; for a trial, fewer ``epochs``."""
+    """Load, shuffle, split and convert the data; ``epochs`` shortens the fit for a trial."""
     x, y = task.load()
     order = np.random.default_rng(SEED).permutation(len(x))
     count = int(task.train if task.train > 1 else task.train * len(x))

@@ -1,7 +1,7 @@
-"""Whole fits on real data, every one in a fresh process, in interleaved rounds.
+"""Whole fits on real data, each in a fresh process, in interleaved rounds.
 
-`python -m bench.fits NAME TASK THREADS SEED` makes some and prints seconds and score as JSON;
-`measure_task` runs them all.
+`python -m bench.fits NAME TASK THREADS SEED` makes some fits and prints seconds and score as JSON;
+`measure_task` runs all of them.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from bench.measure import HOPELESS, PAUSE_SECONDS
 from bench.pool import ROOT, all_threads, pinned_environment
 from bench.problems import SEED
 
-# A fit whose score is this much below the best one did not do the same work.
+# A fit with a score this far below the best one did not do the same work.
 SCORE_GAP = 0.03
-# Fits of a process, each with batches in an order of its own: with Adam, the score after the last
-# step differs by some hundredths from order to order, and the median tells who learned.
+# Fits in a process, each with another order of batches. With Adam, the score after the last step
+# changes by some hundredths with the order, so the median is used.
 REPEATS = 3
 
 
 def one_fit(
     name: str, task: Task, threads: int, first_seed: int, epochs: int | None
 ) -> dict[str, Any]:
-    """Fit in this process: median seconds, scores on the test rows, seconds of compiling."""
+    """Fit in this process: median seconds, scores on the test rows, seconds of compilation."""
     data = prepare(task, epochs)
     kind: Any = FITTERS[name].load()
-    # What a library does once in a process; one that compiles has done it when it is built.
+    # Includes what a library does once in a process; compilation happens here.
     fitter = kind(data, threads)
     if not fitter.compile_seconds:
         kind(prepare(task, 1), threads).fit(first_seed)
@@ -56,7 +56,7 @@ def one_fit(
 def measure_task(
     task: Task, names: Iterable[str], rounds: int = 2, epochs: int | None = None
 ) -> dict[str, Any]:
-    """Results by contestant, as of `measure.measure_cell`, with ``score`` and ``compile``."""
+    """Results by contestant as in `measure.measure_cell`, with ``score`` and ``compile``."""
     try:
         prepare(task)
     except Missing as error:

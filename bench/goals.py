@@ -1,4 +1,4 @@
-"""The goals, each beside what was reached; every verdict is computed from the results."""
+"""The goals and the values reached; every verdict is computed from the results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.fitters import OUR_ESTIMATORS
 from bench.limits import limit_name
 
 BY_NAME = {cell.name: cell for cell in CELLS}
-# Neighbours whose work differs by less than this are held to the same FLOP/s.
+# Adjacent sizes whose work differs by less than this must have the same FLOP/s.
 ALIKE = 0.1
 SHARES = [(Cell("train", 1024, LARGE), 0.90), (Cell("train", 256, SQUARE), 0.88),
           (Cell("train", 128, MNIST), 0.80)]  # fmt: skip
@@ -23,7 +23,7 @@ FIT_RATIOS = [
     ("letter", "scikit-learn", 5.0), ("digits", "jax", 2.0), ("letter", "jax", 2.0),
     ("MNIST-10k", "jax", 1.4),
 ]  # fmt: skip
-# A share above this says that others used the machine while the limit was measured.
+# A higher fraction means that other programs were running while the limit was measured.
 BELIEVABLE = 1.02
 BUSY_SLOWDOWN = 1.3
 IMPORT_SECONDS = 0.020
@@ -44,9 +44,9 @@ class Goal(NamedTuple):
 
 
 def all_goals(found: dict[str, Any]) -> list[Goal]:
-    """Every goal; those that a partial run says nothing about have ``reached`` None."""
+    """All goals; if a partial run has no results for one, its ``reached`` is None."""
     goals = [*_training(found), *_prediction(found), *_latencies(found), *_shares(found)]
-    return [*goals, *_fits(found), *_sizes(found), *_busy(found), *_neighbours(found)]
+    return [*goals, *_fits(found), *_sizes(found), *_busy(found), *_adjacent_sizes(found)]
 
 
 def seconds_of(found: dict[str, Any], cell: str, name: str) -> float | None:
@@ -60,7 +60,7 @@ def fastest_peer(results: dict[str, Any]) -> tuple[str, float] | None:
 
 
 def ratio_to_fastest(found: dict[str, Any], cell: str) -> float | None:
-    """How many times faster than the fastest peer fastmlp is."""
+    """How many times faster fastmlp is than the fastest peer."""
     peer = fastest_peer(found.get("cells", {}).get(cell, {}))
     ours = seconds_of(found, cell, OURS)
     return peer[1] / ours if peer and ours else None
@@ -72,7 +72,7 @@ def ratio_to(found: dict[str, Any], cell: str, name: str) -> float | None:
 
 
 def share_of_limit(found: dict[str, Any], cell: Cell, name: str = OURS) -> float | None:
-    """Share of the peak of multiply-adds of all threads that the cell gives its contestants."""
+    """The fraction of the multiply-add peak of all threads that the cell's contestants may use."""
     seconds = seconds_of(found, cell.name, name)
     threads = cell.threads or int(found["machine"]["threads"])
     peak = found.get("limits", {}).get(limit_name(cell.dtype, threads))
@@ -192,10 +192,10 @@ def _sizes(found: dict[str, Any]) -> list[Goal]:
 
 
 def _busy(found: dict[str, Any]) -> list[Goal]:
-    """All threads against one, while another program keeps a processor busy, or others fit too."""
+    """All threads compared with one, while another program or other fits run."""
     busy = found.get("busy", {})
     steps = busy.get("step, one processor busy", {})
-    ratios = {f"side by side in {crowd}": r for crowd, r in busy.get("side by side", {}).items()}
+    ratios = {f"side by side in {kind}": r for kind, r in busy.get("side by side", {}).items()}
     if steps:
         counts = sorted(steps, key=int)
         ratios = {"one processor busy": steps[counts[-1]] / steps[counts[0]], **ratios}
@@ -208,7 +208,7 @@ def _busy(found: dict[str, Any]) -> list[Goal]:
     ]
 
 
-def _neighbours(found: dict[str, Any]) -> list[Goal]:
+def _adjacent_sizes(found: dict[str, Any]) -> list[Goal]:
     goals = []
     for name, cells in FAMILIES.items():
         falls = worst_falls(cells, found.get("families", {}).get(name, {}))
@@ -216,15 +216,15 @@ def _neighbours(found: dict[str, Any]) -> list[Goal]:
         if falls:
             worst = max(falls, key=falls.__getitem__)
             reached, passed = f"{falls[worst]:.1%} ({worst})", falls[worst] <= CLIFF
-        goals.append(Goal(f"neighbours: {name}", f"at most {CLIFF:.0%} below", reached, passed))
+        goals.append(Goal(f"adjacent sizes: {name}", f"at most {CLIFF:.0%} below", reached, passed))
     return goals
 
 
 def worst_falls(cells: list[Cell], results: dict[str, Any]) -> dict[str, float]:
-    """How far each cell of a family falls below a neighbour, as a share of its FLOP/s.
+    """How far the FLOP/s of each cell are below those of an adjacent size, as a fraction.
 
     A cell with clearly less work than its neighbour has fewer FLOP/s by nature (batch 1 beside
-    batch 2): it falls only by what it takes longer.
+    batch 2). Such a cell only counts by the extra time that it takes.
     """
     if any("seconds" not in results.get(cell.name, {}) for cell in cells):
         return {}

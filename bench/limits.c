@@ -1,10 +1,9 @@
-/* The most that a core can do: fused multiply-adds between registers, no memory touched; and the least that two
- * threads need to hear of each other.
- *
- * Compiled by limits.py once per instruction set, with VECTOR_BYTES its vector width. The chains
- * are independent and as many as hide the latency of the operation on two units (8 with a latency
- * of 4), yet few enough that they, and the two factors, stay in registers.
- */
+/* The fastest that a core can compute: fused multiply-adds between registers, without memory. And the shortest time in
+   which two threads can signal each other.
+
+   limits.py compiles this once for each instruction set; VECTOR_BYTES is the vector width. The chains are
+   independent. There are enough to hide the latency of the operation on two units (8 with a latency of 4), and few
+   enough to stay in registers with the two factors. */
 #if VECTOR_BYTES == 64
 #define CHAINS 16 /* of 32 registers */
 #elif VECTOR_BYTES == 32
@@ -37,7 +36,7 @@
 DEFINE_PEAK(float)
 DEFINE_PEAK(double)
 
-/* One of the two sides of a conversation of `rounds` rounds; `turn` counts what was said. */
+/* One of the two sides of an exchange of `rounds` signals each way; `turn` counts the signals. */
 void bounce(long *turn, long side, long rounds)
 {
     const long first = __atomic_load_n(turn, __ATOMIC_ACQUIRE) / 2 * 2;

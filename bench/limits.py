@@ -1,4 +1,4 @@
-"""The machine's limits: multiply-adds between registers per second, and bytes copied per second."""
+"""The machine's limits: multiply-adds between registers, and bytes copied, per second."""
 
 from __future__ import annotations
 
@@ -33,8 +33,11 @@ REPEATS = 5
 
 
 def measure_limits(isa: str, threads: list[int]) -> dict[str, float]:
-    """``"float32, threads: 2"`` -> FLOP/s and ``"copy, threads: 2"`` -> bytes/s, the best of some
-    repeats. Without a way to measure the first, it is left out."""
+    """The best of some repeats of each limit.
+
+    ``"float32, threads: 2"`` -> FLOP/s and ``"copy, threads: 2"`` -> bytes/s. FLOP/s are left out
+    if there is no compiler.
+    """
     limits = {}
     for count in threads:
         limits[limit_name("copy", count)] = _best(partial(_copy_rate, count))
@@ -56,10 +59,10 @@ def peak_function(isa: str, dtype: str) -> Callable[[int], float] | None:
 
 
 def round_trip_seconds(isa: str) -> float | None:
-    """Seconds from one thread to another and back through a shared word; None with one processor.
+    """Seconds for a signal from one thread to another and back; None with one processor.
 
-    What a barrier costs at least. On virtual machines it changes by the minute with the place of
-    the processors, and with it the time of every training step on two threads.
+    This is the least cost of a barrier. On virtual machines it changes by the minute as the
+    processors move, and with it the time of every training step on two threads.
     """
     library = _compiled(isa)
     if library is None or all_threads() < 2:

@@ -1,4 +1,4 @@
-"""What the figures were measured on: processor, versions, commit; import times; size of a wheel."""
+"""The measured system: processor, versions and commit; import times; size of a wheel."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def describe_machine() -> dict[str, str]:
 
 
 def measure_imports(repeats: int = IMPORT_REPEATS) -> dict[str, float]:
-    """Median seconds of a fresh process that imports something, in interleaved rounds."""
+    """Median seconds of a fresh process with one import, in interleaved rounds."""
     times: dict[str, list[float]] = {name: [] for name in IMPORTS}
     for _ in range(repeats):
         for name, code in IMPORTS.items():
@@ -68,7 +68,7 @@ def measure_imports(repeats: int = IMPORT_REPEATS) -> dict[str, float]:
 
 
 def wheel_bytes() -> int | None:
-    """Size of the installed files, packed as a wheel packs them; None for an editable install."""
+    """Size of the installed files, packed as in a wheel; None for an editable install."""
     files = importlib.metadata.files("fastmlp") or []
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -90,7 +90,7 @@ def _processor() -> str:
 
 
 def _commit() -> str:
-    """Of the checkout that the suite is in, with a mark if files differ from it."""
+    """The commit of the checkout that contains this file, with a mark if files have changed."""
     if not (ROOT / ".git").exists():
         return os.environ.get("GITHUB_SHA", "unknown")
     git = ["git", "-C", str(ROOT)]

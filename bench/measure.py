@@ -1,4 +1,4 @@
-"""How a cell is measured: each contestant checked, then timed in interleaved rounds."""
+"""Measures a cell: each contestant is checked, then timed in interleaved rounds."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from bench.contestants import CONTESTANTS, OURS
 from bench.pool import Pool, Worker, WorkerError, WorkerUnsupported, all_threads
 from bench.problems import TOLERANCE, Array, Problem, error_of
 
-# Between two blocks, for what else the last one may have left the machine to do.
+# Pause between two blocks, for work that the last one may have left to the machine.
 PAUSE_SECONDS = 0.02
-# After the first round, a number of threads is given up when the other one is this much faster.
+# After the first round, a number of threads is dropped if the other one is this much faster.
 HOPELESS = 1.4
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long to measure: rounds of blocks, the blocks as long as that, at least one call."""
+    """How long to measure: the number of rounds, and the length of a block (at least one call)."""
 
     rounds: int = 7
     block_seconds: float = 0.04
-    # A slow call (a second) is not repeated that often.
+    # A slow call (a second) is repeated less often.
     total_seconds: float = 2.0
 
     def rounds_for(self, block: float) -> int:
@@ -37,12 +37,12 @@ QUICK = Effort(rounds=3, block_seconds=0.01, total_seconds=0.3)
 
 
 class WrongResult(Exception):
-    """A contestant's weights or outputs are not those of the reference."""
+    """A contestant's weights or outputs differ from those of the reference."""
 
 
 @dataclass
 class Entry:
-    """One thing that takes part in the rounds."""
+    """One participant of the rounds."""
 
     worker: Worker
     problem: Problem
@@ -56,13 +56,13 @@ class Entry:
         return statistics.median(self.times)
 
     def calibrate(self, effort: Effort) -> None:
-        """Choose how many calls make a block. The first blocks pay for what is done once."""
+        """Choose the number of calls in a block; the first blocks include one-time work."""
         seconds = self.worker.ask("seconds", self.slot, 1)
         for _ in range(3):
             self.calls = max(1, round(effort.block_seconds / max(seconds, 1e-8)))
             if seconds * self.calls > 4 * effort.block_seconds:
                 break
-            # A tenth of a block tells enough.
+            # A tenth of a block is long enough for this.
             seconds = self.worker.ask("seconds", self.slot, max(1, self.calls // 10))
         self.calls = max(1, round(effort.block_seconds / max(seconds, 1e-8)))
 
@@ -70,7 +70,7 @@ class Entry:
         self.times.append(self.worker.ask("seconds", self.slot, self.calls))
 
     def attempt(self, action: Callable[[], None]) -> None:
-        """Keep a failure to this entry, after the pause that everybody gets."""
+        """Run an action after the usual pause; a failure affects only this entry."""
         time.sleep(PAUSE_SECONDS)
         try:
             action()
@@ -81,8 +81,8 @@ class Entry:
 def check(worker: Worker, problem: Problem, expected: Sequence[Array], slot: int = 0) -> float:
     """Compare with the float64 reference; return the error.
 
-    Dropout masks are everybody's own. Peers are checked without dropout, and then that dropout
-    changes the result at all.
+    Each library has its own dropout masks. So peers are compared without dropout; then dropout must
+    change their results.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def check(worker: Worker, problem: Problem, expected: Sequence[Array], slot: int
 
 
 def interleave(entries: Sequence[Entry], effort: Effort) -> None:
-    """Time the entries in rounds, each round starting with another one."""
+    """Time the entries in rounds; each round starts with another entry."""
     for entry in entries:
         entry.attempt(partial(entry.calibrate, effort))
     running, done = [entry for entry in entries if not entry.failure], 0
@@ -134,7 +134,7 @@ def _may_win(entry: Entry, best: dict[str, float]) -> bool:
 
 
 def threads_tried(name: str, cell: Cell) -> list[int]:
-    """Numbers of threads to run a contestant with; the better one counts."""
+    """The numbers of threads to run a contestant with; the better one counts."""
     if cell.threads != ALL:
         return [min(cell.threads, all_threads())]
     return [all_threads()] if name == OURS else sorted({1, all_threads()})
@@ -143,8 +143,11 @@ def threads_tried(name: str, cell: Cell) -> list[int]:
 def measure_cell(
     pool: Pool, cell: Cell, names: Iterable[str], effort: Effort
 ) -> dict[str, dict[str, Any]]:
-    """Results by contestant: ``seconds`` (median), ``threads``, ``rounds``, ``error``; or why there
-    is none: ``missing``, ``unsupported`` or ``failed``."""
+    """Results by contestant.
+
+    ``seconds`` (median), ``threads``, ``rounds`` and ``error``; or the reason why there are none:
+    ``missing``, ``unsupported`` or ``failed``.
+    """
     problem = Problem(cell)
     expected = problem.expected()
     results: dict[str, dict[str, Any]] = {}
@@ -156,7 +159,7 @@ def measure_cell(
             results[name] = {"missing": why}
             continue
         if cell.group not in CONTESTANTS[name].groups:
-            # Compiling for all the others would take most of the run's time.
+            # To compile for all other cells would take most of the run's time.
             results[name] = {"unsupported": "runs in the core cells only"}
             continue
         try:
@@ -199,10 +202,10 @@ def _keep_better(results: dict[str, dict[str, Any]], entry: Entry, error: float)
 
 
 def measure_family(pool: Pool, cells: Sequence[Cell], effort: Effort) -> dict[str, dict[str, Any]]:
-    """Results of fastmlp by cell, the cells interleaved with one another.
+    """Results of fastmlp by cell, with the cells interleaved.
 
-    ``seconds`` is the lower quartile of the rounds: on a machine that is slow for seconds at a
-    time the medians of two neighbours may fall on different sides, the quartiles hardly do.
+    ``seconds`` is the lower quartile of the rounds. On a machine that is slow for seconds at a
+    time, the medians of two adjacent sizes may fall on different sides; the quartiles rarely do.
     """
     worker = pool.worker(OURS, all_threads())
     entries = []
@@ -211,7 +214,7 @@ def measure_family(pool: Pool, cells: Sequence[Cell], effort: Effort) -> dict[st
         worker.ask("setup", slot, problem)
         check(worker, problem, problem.expected(), slot)
         entries.append(Entry(worker, problem, slot))
-    # One contestant here has many entries; none of them is another's number of threads.
+    # The entries are different cells here, not numbers of threads for one contestant.
     rounds = 2 * effort.rounds
     for entry in entries:
         entry.calibrate(effort)

@@ -22,7 +22,7 @@ CELLS = [
     Cell("train", 256, SQUARE, optimizer="adam"),
     Cell("train", 1024, LARGE),
 ]
-# Brings in what a library loads at its first step, so that it is not counted as the step's.
+# Loads what a library loads at its first step, so that it does not count for the measured step.
 FIRST = Cell("train", 64, SMALL, optimizer="adam")
 STEPS = 3
 
@@ -30,7 +30,7 @@ STEPS = 3
 def measure_memory(
     names: Iterable[str], cells: int = len(CELLS)
 ) -> dict[str, dict[str, int | str]]:
-    """Peak bytes above what was there before the network, by cell and contestant."""
+    """Peak bytes above the memory before the network was built, by cell and contestant."""
     found: dict[str, dict[str, int | str]] = {
         cell.name: {"minimum": cell.minimum_bytes} for cell in CELLS[:cells]
     }
@@ -53,13 +53,13 @@ def _in_fresh_process(name: str, index: int) -> int | str:
 
 
 def peak_bytes(name: str, cell: Cell) -> int:
-    """Peak resident bytes of some steps, above what there was before the network was built."""
+    """Peak resident bytes of some steps, above the memory before the network was built."""
     kind = CONTESTANTS[name].load()
     kind(Problem(FIRST), all_threads()).call()
     problem = Problem(cell)
     before = _status("VmRSS")
     contestant = kind(problem, all_threads())
-    # Linux: forgets the peak so far, that of building.
+    # Linux: forgets the peak of building the network.
     Path("/proc/self/clear_refs").write_text("5")
     for _ in range(STEPS):
         contestant.call()

@@ -26,7 +26,7 @@ def draw(found: dict[str, Any], folder: Path, suffix: str) -> list[str]:
 
 
 def _ratios(found: dict[str, Any], path: Path) -> bool:
-    """Bars: how many times faster than the fastest peer, cell by cell."""
+    """Bars: how many times faster than the fastest peer, for each cell."""
     from matplotlib import pyplot
 
     ratios = {cell: ratio_to_fastest(found, cell.name) for cell in CELLS}
@@ -50,7 +50,7 @@ def _ratios(found: dict[str, Any], path: Path) -> bool:
 
 
 def _shares(found: dict[str, Any], path: Path) -> bool:
-    """Points: share of the multiply-add peak against the work of a step."""
+    """Points: fraction of the multiply-add peak against the work of a step."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")

@@ -1,4 +1,4 @@
-"""Worker processes, one per contestant and number of threads, so that no pool disturbs another."""
+"""Worker processes, one for each contestant and number of threads, so that none interferes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-# Whoever does not answer within this time (a compiler at work takes long) is given up.
+# A worker without an answer after this time is given up; a compiler may take long.
 ANSWER_SECONDS = 180.0
-# The variables by which the libraries' pools learn their size; read when they are loaded.
+# The variables that set the sizes of the libraries' thread pools; read when they are loaded.
 POOL_SIZES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC", "PJRT_NPROC")
 
 
@@ -28,10 +28,10 @@ class WorkerUnsupported(Exception):
 
 
 class Worker:
-    """The process of one contestant at one number of threads.
+    """The process of one contestant with one number of threads.
 
-    It is stopped unless it is asked something: the threads of some pools go on spinning for a
-    tenth of a second (OpenBLAS) and would take a processor away from whoever is measured next.
+    It is stopped while it has no command: the threads of some pools spin for a tenth of a second
+    after a call (OpenBLAS) and would take a processor from the next contestant.
     """
 
     def __init__(self, name: str, threads: int) -> None:
@@ -66,7 +66,7 @@ class Worker:
         return value
 
     def _signal(self, name: str) -> None:
-        """Send a signal, where the system has it and the process still runs."""
+        """Send a signal, if the system has it and the process still runs."""
         if hasattr(signal, name) and self.alive:
             self.process.send_signal(getattr(signal, name))
 
@@ -75,7 +75,7 @@ class Worker:
         return self.process.poll() is None
 
     def close(self) -> None:
-        """End the process; harmless if it has ended."""
+        """End the process; does nothing if it has ended."""
         self._signal("SIGCONT")
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None and not stream.closed:
@@ -89,7 +89,7 @@ class Worker:
 
 
 class Pool:
-    """The workers of a run, started when first asked for. Use it as a context manager."""
+    """The workers of a run; each starts on first use. Use it as a context manager."""
 
     def __init__(self) -> None:
         self._workers: dict[tuple[str, int], Worker] = {}

@@ -1,4 +1,4 @@
-"""A cell made concrete: data, first weights, and the float64 answer that everybody must give."""
+"""The data of a cell: inputs, first weights, and the right result in float64."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 CHECK_STEPS = 3
 SEED = 7
 # Largest relative error of an update or an output, in the Euclidean norm of each array. An update
-# is a small difference of weights, of which float32 keeps two or three digits.
+# is a small difference of weights, so float32 keeps only two or three of its digits.
 TOLERANCE = {
     ("train", "float32"): 1e-2,
     ("predict", "float32"): 1e-5,
@@ -32,7 +32,7 @@ class Problem:
     ----------
     x : (batch, widths[0]) in the cell's dtype
     y : (batch,) int64 labels, or (batch, 1) numbers for one output
-    first : list of (W (fan_in, fan_out), b (fan_out,)), the first weights, to be copied from
+    first : list of (W (fan_in, fan_out), b (fan_out,)), the first weights; users copy them
     """
 
     def __init__(self, cell: Cell, dropout: float | None = None) -> None:
@@ -49,11 +49,11 @@ class Problem:
         self.first = [_first_weights(rng, *layer, cell.dtype) for layer in cell.layers]
 
     def flat_weights(self) -> list[Array]:
-        """W and b of each layer, in order; not to be changed."""
+        """W and b of each layer, in order; must not be changed."""
         return [array for pair in self.first for array in pair]
 
     def expected(self) -> list[Array]:
-        """Float64 parameters after ``CHECK_STEPS`` steps, or the output of a prediction."""
+        """Parameters in float64 after ``CHECK_STEPS`` steps, or the output of a prediction."""
         net = self._reference_net()
         if self.cell.kind == "predict":
             return [net.forward(self.x)]

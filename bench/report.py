@@ -1,4 +1,4 @@
-"""The whole suite in one run: `python -m bench.report --help`."""
+"""The complete benchmark in one run: `python -m bench.report --help`."""
 
 from __future__ import annotations
 
@@ -27,14 +27,16 @@ from bench.pool import ROOT, Pool, WorkerError, all_threads
 from bench.tables import markdown
 from fastmlp import _core
 
-# A quick run leaves out what takes a second a call.
+# A quick run leaves out cells whose calls take a second.
 QUICK_FLOPS = 1e9
 QUICK_EPOCHS = 2
 
 
 class Run:
-    """Measures part by part and keeps what is known in a file, from which a run that was
-    interrupted goes on."""
+    """Measures part by part and keeps the results in a file.
+
+    After an interruption, a new run continues from that file.
+    """
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
@@ -47,7 +49,7 @@ class Run:
         self.found = self._resumed()
 
     def _resumed(self) -> dict[str, Any]:
-        """What an interrupted run of the same build, machine and options left, else nothing."""
+        """Results of an interrupted run with equal build, machine and options, or none."""
         options = self.options
         key = {"machine": describe_machine(), "quick": options.quick, "contestants": self.names}
         key["selected"] = options.cells
@@ -79,7 +81,7 @@ class Run:
         self._keep("wheel", wheel_bytes)
 
     def _cells(self) -> None:
-        # One after the other, the workers of all kinds of cells alive, each asleep but its turn.
+        # One contestant after the other; the workers of all kinds of cells stay alive but stopped.
         with Pool() as pool:
             for cell in CELLS:
                 if self._wanted(cell):
@@ -112,7 +114,7 @@ class Run:
         self.save()
 
     def _part(self, part: str, name: str, measure: Callable[[], Any]) -> None:
-        """Measure what is not known yet, and save it."""
+        """Measure a part without results, and save it."""
         known = self.found.setdefault(part, {})
         if name not in known:
             start = time.perf_counter()
@@ -126,7 +128,7 @@ class Run:
             self.save()
 
     def save(self) -> None:
-        """Write through a second file, so that an interruption leaves the first one whole."""
+        """Write a second file and rename it; an interruption leaves the first one intact."""
         self.options.out.mkdir(parents=True, exist_ok=True)
         partial = self.file.with_suffix(".part")
         partial.write_text(json.dumps(self.found, indent=1), "utf-8")
@@ -141,8 +143,8 @@ class Run:
 
 
 def _undated(value: Any) -> Any:
-    """The facts about a machine, without the day."""
-    # Through JSON, as what it is compared with.
+    """The facts about a machine, without the date."""
+    # Through JSON, like the object that it is compared with.
     value = json.loads(json.dumps(value))
     return {k: v for k, v in value.items() if k != "date"} if isinstance(value, dict) else value
 
@@ -154,14 +156,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results")
     parser.add_argument(
         "--cells", nargs="+", metavar="WORDS",
-        help="only the cells (and limits) whose name contains one of these",
+        help="only cells (and limits) whose name contains one of these words",
     )  # fmt: skip
     parser.add_argument("--contestants", nargs="+", metavar="NAME", choices=CONTESTANTS)
     return parser.parse_args(arguments)
 
 
 def _use_isa(isa: str) -> None:
-    """In this process and in those that it starts."""
+    """In this process and in its child processes."""
     _core.use_isa(isa)
     os.environ["FASTMLP_ISA"] = isa
 

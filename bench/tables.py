@@ -1,4 +1,4 @@
-"""The report's Markdown, from the raw results."""
+"""The report in Markdown, from the raw results."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ REASONS = ("missing", "unsupported", "failed")
 
 
 def markdown(found: dict[str, Any], plots: Sequence[str]) -> str:
-    """The whole report; ``plots`` are file names beside it."""
+    """The whole report; ``plots`` are the names of picture files beside it."""
     sections = [
         "# Benchmarks\n\nWritten by `python -m bench.report`; how: see `bench/README.md`.\n",
         _notice(found),
@@ -22,14 +22,14 @@ def markdown(found: dict[str, Any], plots: Sequence[str]) -> str:
         *(f"![{name}]({name})\n" for name in plots),
         _section("Training step, microseconds", _cells(found, "train")),
         _section("Prediction, microseconds", _cells(found, "predict")),
-        _section("Neighbours in size (fastmlp)", _families(found)),
+        _section("Adjacent sizes (fastmlp)", _families(found)),
         _section("Whole fits with Adam: seconds (test accuracy or R²)", _fits(found)),
         _section("Peak memory of training steps, MB", _memory(found)),
         _section("Import, milliseconds of a process", _imports(found)),
         _section("On a busy machine: train 128, 784-256-128-10, microseconds", _busy(found)),
         _section("Limits", _limits(found)),
         _section("Machine and versions", _pairs(found["machine"])),
-        _section("What is not in the tables, and why", _absent(found)),
+        _section("Missing results and their reasons", _absent(found)),
     ]
     return "\n".join(section for section in sections if section)
 
@@ -68,8 +68,8 @@ def _cells(found: dict[str, Any], kind: str) -> str:
         for cell in CELLS
         if cell.kind == kind and cell.name in measured
     ]
-    note = "The number of threads that was faster stands behind a peer's time where there was a "
-    note += "choice; the fastest peer is in bold.\n"
+    note = "In parentheses: the number of threads that was faster, if a peer was timed with two "
+    note += "numbers. The fastest peer is in bold.\n"
     return f"{table(head, rows)}\n{note}" if rows else ""
 
 
@@ -110,7 +110,7 @@ def _families(found: dict[str, Any]) -> str:
             rows.append(
                 (cell.name, f"{1e6 * seconds:.4g}", rate, f"{falls[cell.name]:.1%}", verdict)
             )
-    return table(("cell", "us", "GFLOP/s", "below a neighbour", ""), rows) if rows else ""
+    return table(("cell", "us", "GFLOP/s", "below an adjacent size", ""), rows) if rows else ""
 
 
 def _fits(found: dict[str, Any]) -> str:
@@ -123,7 +123,7 @@ def _fits(found: dict[str, Any]) -> str:
         rows.append([task, *(_fit_text(results.get(name, {})) for name in names)])
     if not rows and not notes:
         return ""
-    note = "JAX's time is without compiling, which is given beside it.\n"
+    note = "JAX's time excludes compilation, which is given separately.\n"
     return "\n".join([table(["", *names], rows) if rows else "", note, *notes])
 
 
@@ -164,7 +164,7 @@ def _limits(found: dict[str, Any]) -> str:
     ]
     for when in ("before", "after"):
         if seconds := found.get(f"round trip, limits {when}"):
-            rows.append((f"from thread to thread and back, {when}", f"{1e9 * seconds:.0f} ns"))
+            rows.append((f"signal to another thread and back, {when}", f"{1e9 * seconds:.0f} ns"))
     return table(("", ""), rows) if rows else ""
 
 
@@ -177,8 +177,8 @@ def _busy(found: dict[str, Any]) -> str:
     ]
     counts = next(iter(steps.values()), {})
     head = ["", *(f"threads: {count}" for count in counts)]
-    note = "Means. Fits side by side, all threads each over one thread each: "
-    note += ", ".join(f"{r:.2f}x in {crowd}" for crowd, r in busy.get("side by side", {}).items())
+    note = "Means. Time of simultaneous fits with all threads each, relative to one thread each: "
+    note += ", ".join(f"{r:.2f}x in {kind}" for kind, r in busy.get("side by side", {}).items())
     return f"{table(head, rows)}\n{note}.\n" if rows else ""
 
 
@@ -187,7 +187,7 @@ def _pairs(facts: dict[str, str]) -> str:
 
 
 def _absent(found: dict[str, Any]) -> str:
-    """Who did not take part where; the cells with the same reason on one line."""
+    """The missing results and their reasons; cells with the same reason share a line."""
     reasons: dict[tuple[str, str, str], list[str]] = {}
     for part in ("cells", "fits", "families"):
         for where, results in found.get(part, {}).items():

@@ -1,6 +1,6 @@
-"""The process of one contestant: builds it, hands out its results, and times it.
+"""The process of one contestant: builds it, returns its results, and times it.
 
-Started by `bench.pool`; speaks pickled (command, arguments) frames over its standard streams.
+`bench.pool` starts it. Both exchange pickled (command, arguments) frames over its standard streams.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from bench.contestants import CONTESTANTS
 from bench.contestants.base import Contestant, Unsupported
 from bench.problems import CHECK_STEPS, Array, Problem
 
-# Before each timed block, so that pools are awake and caches are warm: at least one call.
+# Before each timed block, so that pools are awake and caches are warm; at least one call.
 WARM_SECONDS = 2e-3
 
 
 class Server:
-    """Holds contestants in slots and does what the frames ask."""
+    """Holds contestants in slots and runs the commands in the frames."""
 
     def __init__(self, kind: type[Contestant], threads: int) -> None:
         self.kind, self.threads = kind, threads
         self.slots: dict[int, Contestant] = {}
 
     def setup(self, slot: int, problem: Problem) -> None:
-        """Build the contestant that is timed."""
+        """Build the contestant that will be timed."""
         self.slots[slot] = self.kind(problem, self.threads)
 
     def result(self, problem: Problem) -> list[Array]:
-        """What another contestant, built for this problem, gives to be checked."""
+        """The results of another contestant, built for this problem, for the check."""
         return result_of(self.kind(problem, self.threads))
 
     def result_in(self, slot: int) -> list[Array]:
-        """What the contestant that is timed gives to be checked."""
+        """The results of the timed contestant, for the check."""
         return result_of(self.slots[slot])
 
     def has_reference_masks(self) -> bool:
         return self.kind.reference_masks
 
     def seconds(self, slot: int, calls: int) -> float:
-        """Seconds per call, over `calls` calls that start from the first weights."""
+        """Seconds for a call, over `calls` calls that start from the first weights."""
         contestant = self.slots[slot]
         if contestant.problem.cell.kind == "train":
             contestant.reset()
@@ -78,7 +78,7 @@ def _timed(contestant: Contestant, calls: int) -> float:
 
 
 def serve(server: Server, source: BinaryIO, target: BinaryIO) -> None:
-    """Answer frames until the other side closes."""
+    """Answer frames until the other side closes the stream."""
     while True:
         try:
             command, arguments = pickle.load(source)
@@ -95,7 +95,7 @@ def serve(server: Server, source: BinaryIO, target: BinaryIO) -> None:
 
 
 def main() -> None:
-    # Libraries print to standard output; frames get a stream of their own.
+    # Libraries print to standard output, so frames get a separate stream.
     target = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     name, threads = sys.argv[1], int(sys.argv[2])

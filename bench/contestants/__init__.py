@@ -1,6 +1,6 @@
-"""The registry of contestants. A new one is one row here and one small class.
+"""The registry of contestants. A new one needs one row here and one small class.
 
-A class is named by its module and loaded only in the process that runs it.
+A row names the class by its module, which only the process of the contestant imports.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bench.contestants.base import Contestant
 
 
 class Row(NamedTuple):
-    """Where a contestant lives and which packages it needs."""
+    """The module and class of a contestant, and the packages that it needs."""
 
     name: str
     place: str
@@ -23,7 +23,7 @@ class Row(NamedTuple):
     groups: tuple[str, ...] = ("core", "more")
 
     def missing(self) -> str:
-        """Why it cannot run here; empty if it can."""
+        """The reason why it cannot run here; empty if it can."""
         absent = [name for name in self.packages if importlib.util.find_spec(name) is None]
         return f"not installed: {', '.join(absent)}" if absent else ""
 

@@ -1,4 +1,4 @@
-"""NumPy by hand: what a careful programmer writes, every array allocated once."""
+"""NumPy by hand, as a careful programmer writes it: every array is allocated once."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class ByHand(Contestant):
         return value
 
     def loss(self) -> float:
-        """Loss, and its gradient into the last ``dy``; the scores are overwritten."""
+        """The loss; writes its gradient into the last ``dy`` and overwrites the scores."""
         scores, dy, n = self.y[-1], self.dy[-1], self.n
         if self.problem.regression:
             np.subtract(scores, self.problem.y, out=dy)
@@ -136,7 +136,7 @@ class _Adam:
 
 
 class _Relu:
-    """In place: the output is all that the derivative needs."""
+    """In place, because the derivative needs only the output."""
 
     def __init__(self, y: list[Array]) -> None:
         self.outputs = y
@@ -206,7 +206,7 @@ def _optimizer(name: str, flat: Array, grads: Array, lr: float) -> Any:
 
 
 def _one_array(problem: Problem) -> tuple[Array, list[tuple[Array, Array]]]:
-    """One flat array holding the weights, and views of it, so that an update is one loop."""
+    """One flat array for all weights, and views of it, so that an update is one loop."""
     flat = np.concatenate([array.ravel() for array in problem.flat_weights()])
     views, at = [], 0
     for W, b in problem.first:

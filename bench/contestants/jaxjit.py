@@ -1,4 +1,4 @@
-"""JAX: the whole step in one ``jit``, buffers donated, arrays on the device."""
+"""JAX: the whole step in one ``jit``, with donated buffers and arrays on the device."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ ACTIVATIONS: dict[str, Any] = {
 
 
 class Jax(Contestant):
-    """Steps are sent one behind the other and awaited at the end of a timed block; predictions
-    are awaited one by one, since their value is what the caller is after."""
+    """JAX, which runs calls asynchronously.
+
+    Steps are issued without waiting and awaited at the end of a timed block. Each prediction is
+    awaited at once, because a caller needs its value.
+    """
 
     def __init__(self, problem: Problem, threads: int) -> None:
         jax.config.update("jax_enable_x64", problem.cell.dtype == "float64")
@@ -32,7 +35,7 @@ class Jax(Contestant):
             self.call = lambda: forward(weights, self.x).block_until_ready()
             return
         self.state = self._first_state()
-        # Called through jit: its C++ path is faster than a compiled object's Python one.
+        # Called through jit, whose C++ path is faster than the Python path of a compiled object.
         self.compiled = jax.jit(_step_function(problem), donate_argnums=0)
         self.call = self.step
 
@@ -66,7 +69,7 @@ class Jax(Contestant):
 
 
 def scores(weights: Any, x: Any, problem: Problem, key: Any) -> Any:
-    """Scores of the network; with a key, dropout is active."""
+    """Scores of the network; dropout is active if a key is given."""
     f = ACTIVATIONS[problem.cell.activation]
     *hidden, last = weights
     for i, (W, b) in enumerate(hidden):

@@ -1,4 +1,4 @@
-"""ONNX Runtime: predictions of the exported graph."""
+"""ONNX Runtime: predictions with the exported graph."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from onnx import TensorProto, helper, numpy_helper
 from bench.contestants.base import Contestant
 from bench.problems import Array, Problem
 
-OPSET = 20  # the first with Gelu
+OPSET = 20  # the first opset with Gelu
 
 
 class OnnxRuntime(Contestant):
-    """Input and output bound once, so that a call copies nothing."""
+    """Input and output are bound once, so that a call copies nothing."""
 
     def __init__(self, problem: Problem, threads: int) -> None:
         self.problem = problem
@@ -34,7 +34,7 @@ class OnnxRuntime(Contestant):
         binding.bind_ortvalue_input("x", self.x)
         binding.bind_ortvalue_output("scores", self.y)
         self.binding = binding
-        # The session below the Python wrapper, which costs a microsecond.
+        # Calls the session directly, because the Python wrapper costs a microsecond.
         self.call = partial(self.session._sess.run_with_iobinding, binding._iobinding, None)
 
     def output(self) -> Array:
@@ -43,7 +43,7 @@ class OnnxRuntime(Contestant):
 
 
 def _graph(problem: Problem):
-    """Gemm, activation, Gemm, ... as an exporter would write it."""
+    """Gemm, activation, Gemm, ... as an exporter writes it."""
     cell = problem.cell
     kind = TensorProto.FLOAT if cell.dtype == "float32" else TensorProto.DOUBLE
     nodes, constants, source = [], [], "x"

@@ -12,7 +12,7 @@ from bench.problems import ACTIVATIONS, SEED, Array, Problem
 
 
 class FastMLP(Contestant):
-    """``Trainer.step`` and ``Sequential.predict``, as users call them."""
+    """``Trainer.step`` and ``Sequential.predict``, called as users call them."""
 
     reference_masks = True
 

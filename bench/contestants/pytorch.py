@@ -16,7 +16,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
 
 
 class Eager(Contestant):
-    """A plain training loop's body with a fused optimizer; predictions in inference mode."""
+    """The body of a plain training loop with a fused optimizer; predictions in inference mode."""
 
     def __init__(self, problem: Problem, threads: int) -> None:
         torch.set_num_threads(threads)
@@ -25,7 +25,7 @@ class Eager(Contestant):
         self.x, self.y = torch.from_numpy(problem.x), torch.from_numpy(problem.y)
         if problem.cell.kind == "predict":
             self.net.eval()
-            # On for the whole process: entering it for each call would cost time.
+            # Set for the whole process, because to enter the mode in each call would cost time.
             torch.set_grad_enabled(False)
             self.forward = self.prepared(self.net)
             self.call = partial(self.forward, self.x)
@@ -38,7 +38,7 @@ class Eager(Contestant):
         self.call = self.step
 
     def prepared(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """What to do to a function before it is called many times."""
+        """The function in the form in which it is called many times."""
         return function
 
     def _optimizer(self) -> torch.optim.Optimizer:
@@ -68,10 +68,10 @@ class Eager(Contestant):
 
 
 class Compiled(Eager):
-    """Network and loss through ``torch.compile``, weights frozen for predictions."""
+    """Network and loss through ``torch.compile``; for predictions the weights are frozen."""
 
     def prepared(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        # Without this, the limit on recompilations would silently fall back to eager.
+        # Otherwise the limit on recompilations would silently switch to eager mode.
         torch._dynamo.reset()
         torch._inductor.config.freezing = self.problem.cell.kind == "predict"
         return torch.compile(function, dynamic=False, fullgraph=True)

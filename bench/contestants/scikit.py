@@ -1,4 +1,4 @@
-"""scikit-learn's estimators, one ``partial_fit`` a step."""
+"""scikit-learn's estimators, with one ``partial_fit`` for each step."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Scikit(Contestant):
             raise Unsupported("predict_proba gives probabilities, not scores")
         self.problem = problem
         kind = MLPRegressor if problem.regression else MLPClassifier
-        # Its squared error is halved, which twice the rate makes up for.
+        # Its squared error is halved, so its rate is doubled.
         lr = problem.lr * (2 if problem.regression and cell.optimizer == "sgd" else 1)
         self.estimator = kind(
             hidden_layer_sizes=cell.widths[1:-1], solver=cell.optimizer, learning_rate_init=lr,
@@ -42,7 +42,7 @@ class Scikit(Contestant):
     def reset(self) -> None:
         self.estimator.coefs_ = [W.copy() for W, _ in self.problem.first]
         self.estimator.intercepts_ = [b.copy() for _, b in self.problem.first]
-        # The next partial_fit makes a new optimizer where there is none.
+        # Without this attribute, the next partial_fit makes a new optimizer.
         vars(self.estimator).pop("_optimizer", None)
         self.estimator.loss_curve_ = []
 

@@ -1,9 +1,8 @@
-"""The registry of those who make whole fits. A new one is one row here and one small class.
+"""The registry of fitters, which make whole fits. A new one needs one row here and one small class.
 
-A class offers ``__init__(data, threads)``, where it may compile (``compile_seconds`` tells how
-long), ``fit(seed)``, which starts from fresh weights and is timed (the seed decides the order of
-the batches), and ``predict(x)``: scores or
-labels.
+A class has three methods. ``__init__(data, threads)`` may compile (``compile_seconds`` tells how
+long). ``fit(seed)`` starts from fresh weights and is timed; the seed decides the order of the
+batches. ``predict(x)`` returns scores or labels.
 """
 
 from __future__ import annotations
@@ -27,5 +26,5 @@ FITTERS: dict[str, Row] = {
 
 
 def fitters_of(contestants: Collection[str]) -> list[str]:
-    """Who makes fits where these contestants make steps; our estimators come with our steps."""
+    """The fitters that belong to these contestants; our estimators belong to our contestant."""
     return [name for name in FITTERS if (OURS if name == OUR_ESTIMATORS else name) in contestants]

@@ -1,4 +1,4 @@
-"""JAX: the whole fit compiled into one call, a scan over epochs and over batches."""
+"""JAX: the whole fit compiled into one call, with a scan over epochs and batches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bench.problems import Array
 
 
 class Scan:
-    """Rows in the order of permutations that NumPy drew; the last batch of an epoch is smaller."""
+    """Rows in the order of NumPy's permutations; the last batch of an epoch is smaller."""
 
     def __init__(self, data: Data, threads: int) -> None:
         self.data = data

@@ -10,7 +10,7 @@ from bench.problems import Array
 
 
 class Loop:
-    """Eager, with the fused Adam; batches gathered by index from tensors made once."""
+    """Eager mode with the fused Adam; batches are gathered by index from tensors made once."""
 
     compile_seconds = 0.0
 

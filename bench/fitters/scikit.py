@@ -1,4 +1,4 @@
-"""scikit-learn's estimators and ours: one call of ``fit``, no early stopping, weights their own."""
+"""scikit-learn's estimators and ours: one ``fit``, no early stopping, their own first weights."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Scikit:
 
 
 class FastMLP(Scikit):
-    """The same of ours, on all threads allowed."""
+    """Our estimators, with all allowed threads."""
 
     module = "fastmlp.sklearn"
 
