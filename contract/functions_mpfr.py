@@ -71,6 +71,8 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "softplus": lambda x: gmpy2.log1p(gmpy2.exp(x)) if x < 0 else x + gmpy2.log1p(gmpy2.exp(-x)),
     "log1p_exp": lambda x: gmpy2.log1p(gmpy2.exp(-abs(x))),
     "erf": lambda x: gmpy2.erf(x),
+    "sin": lambda x: gmpy2.sin(x),
+    "cos": lambda x: gmpy2.cos(x),
     "pow_1_5": lambda x: abs(x) ** gmpy2.mpfr(1.5),
     "pow_3": lambda x: abs(x) ** 3,
     "relu": lambda x: x if x > 0 else gmpy2.mpfr(0),

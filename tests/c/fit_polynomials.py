@@ -124,6 +124,17 @@ def erf_small(z: mpf) -> mpf:
     return mp.erf(x) / x - 1
 
 
+def sine_tail(z: mpf) -> mpf:
+    """(sin(r) - r) / r^3 in z = r^2."""
+    r = mp.sqrt(z)
+    return (mp.sin(r) - r) / r**3
+
+
+def cosine_tail(z: mpf) -> mpf:
+    """(cos(r) - 1 + r^2 / 2) / r^4 in z = r^2."""
+    return (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2
+
+
 def mills(shift: mpf) -> Function:
     """R(t) / w in w - 1/2, w = shift / (t + shift), where R(t) = exp(t^2 / 2) P(normal > t)."""
 
@@ -137,6 +148,7 @@ def mills(shift: mpf) -> Function:
 
 HALF_LN2 = mp.log(2) / 2 * mpf("1.0001")
 LOG_LOW, LOG_HIGH = mp.sqrt(mpf(1) / 2) - 1, mp.sqrt(2) - 1
+MOST_Z = (mp.pi / 4 * mpf("1.01")) ** 2  # of reduced arguments
 SHIFT_32, SHIFT_64 = mpf(4), mpf(5)
 
 
@@ -205,6 +217,10 @@ FITS = {
     ),
     "erf_small_f32": Fit(erf_small, one, mpf(0), mpf(1), 6, 24),
     "erf_small_f64": Fit(erf_small, one, mpf(0), mpf(1), 12, 53),
+    "sine_tail_f32": Fit(sine_tail, abs, MOST_Z / 10**6, MOST_Z, 3, 24),
+    "sine_tail_f64": Fit(sine_tail, abs, MOST_Z / 10**6, MOST_Z, 5, 53),
+    "cosine_tail_f32": Fit(cosine_tail, lambda z: z * z, MOST_Z / 10**6, MOST_Z, 2, 24),
+    "cosine_tail_f64": Fit(cosine_tail, lambda z: z * z, MOST_Z / 10**6, MOST_Z, 5, 53),
     "mills_f32": mills_fit(SHIFT_32, 14.5, 10, 24),
     "mills_f64": mills_fit(SHIFT_64, 39.0, 22, 53),
 } | {

@@ -18,10 +18,12 @@ static const double special[] = {0.0,
                                  0x1p-126,
                                  0x1.fffffep127,
                                  -0x1.fffffep127,
-                                 0x1.fffffffffffffp1023};
+                                 0x1.fffffffffffffp1023,
+                                 0x1.47d0fep34, /* nearest to multiples of pi / 2: a float, and a double */
+                                 0x1.6ac5b262ca1ffp849};
 enum { N_SPECIAL = sizeof special / sizeof special[0] };
 
-/* Where a formula, a sign or the range of numbers changes: the zeros of derivatives, ends of polynomials, limits. */
+/* Where a formula, a sign or the range of numbers changes: zeros, ends of polynomials, limits. */
 static const double turns[] = {-0.7517915246935645,
                                -0.7524614220710163,
                                -1.2784645427610738,
@@ -47,7 +49,13 @@ static const double turns[] = {-0.7517915246935645,
                                103.97208,
                                709.782712893384,
                                708.3964185322641,
-                               745.1332191019411};
+                               745.1332191019411,
+                               1.5707963267948966,
+                               3.141592653589793,
+                               4.71238898038469,
+                               102940.70639485418,
+                               65536.0,
+                               1073741824.0};
 enum { N_TURNS = sizeof turns / sizeof turns[0] };
 
 static uint64_t mixed(uint64_t k) {

@@ -46,7 +46,7 @@ typedef __float128 quad;
 #define QUAD_MATH(name) name##f128
 #define LITERAL(x) x##Q
 #ifdef __clang__ /* glibc has these functions, and declares them for gcc only */
-quad expf128(quad), expm1f128(quad), logf128(quad), log1pf128(quad), tanhf128(quad), erff128(quad), erfcf128(quad);
+quad sinf128(quad), cosf128(quad), expf128(quad), expm1f128(quad), logf128(quad), log1pf128(quad), tanhf128(quad), erff128(quad), erfcf128(quad);
 quad powf128(quad, quad), fabsf128(quad), sqrtf128(quad), fmaf128(quad, quad, quad);
 #endif
 #endif
@@ -103,6 +103,8 @@ enum { BLOCK = 4096 };
     X(FUNCTION, softplus, m_softplus, softplus, 1.0, 1.5, NAN)                                      \
     X(FUNCTION, log1p_exp, log1p_exp, log1p_exp, 2.0, 2.0, NAN)                                     \
     X(FUNCTION, erf, m_erf, erf, 1.0, 1.5, NAN)                                                     \
+    X(FUNCTION, sin, m_sin, sin, 1.0, 1.0, NAN)                                                     \
+    X(FUNCTION, cos, m_cos, cos, 1.0, 1.0, NAN)                                                     \
     X(FUNCTION, pow_1_5, pow_1_5, pow_1_5, 1.5, 1.5, NAN)                                           \
     X(FUNCTION, pow_3, pow_3, pow_3, 1.5, 1.5, NAN)                                                 \
     X(ACTIVATION, relu, act_relu, relu, 0, 0, NAN)                                                  \
@@ -211,7 +213,7 @@ static double error_f64(const subject *s, double got, wide exact) {
 
 /* Odd functions keep the sign of 0. */
 static int wrong_sign(const subject *s, double got, double x) {
-    return x == 0 && got == 0 && strstr("expm1 log1p tanh erf", s->name) != NULL && signbit(got) != signbit(x);
+    return x == 0 && got == 0 && strstr("expm1 log1p tanh erf sin", s->name) != NULL && signbit(got) != signbit(x);
 }
 
 /* ---- blocks of inputs ---- */

