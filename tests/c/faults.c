@@ -1,5 +1,5 @@
-/* Commits the fault that is named, so that a sanitizer can be seen to report it: faults <name>. "ordered" is no fault:
-   threads of an OpenMP region that wait for one another, which a detector of races must understand. */
+/* Commits the named fault, to show that a sanitizer reports it: faults <name>. "ordered" is not a fault: threads of
+   an OpenMP region wait for each other, which a race detector must understand. */
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@ static int shared;
 static int overrun(void) {
     volatile char *block = malloc(16);
     if (block == NULL) return 2;
-    const char found = block[16 * one]; /* what lies there is of no account */
+    const char found = block[16 * one]; /* the value does not matter */
     free((void *)block);
     return found == 77 ? 3 : 0;
 }

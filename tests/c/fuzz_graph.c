@@ -1,7 +1,7 @@
-/* Descriptions of networks made from bytes, right ones and wild ones: fm_net_new must refuse or make each, and what it
-   makes must predict, train and fail as fastmlp.h says.
+/* Descriptions of networks made from bytes, valid and invalid: fm_net_new must refuse or create each, and a created
+   network must predict, train and fail as fastmlp.h says.
 
-   With -fsanitize=fuzzer this is a target of libFuzzer. Otherwise it is a program that takes the files it is given, and
+   With -fsanitize=fuzzer this is a target of libFuzzer. Otherwise it is a program that tests the given files, and
    `mutations` (its first argument) changed copies of each. */
 #include <math.h>
 #include <stdlib.h>
@@ -13,8 +13,8 @@
 
 enum { MOST_NODES = 24, MOST_ROWS = 150 };
 
-/* A network may have so much work, and no more parameters: larger ones are no fault, but nothing to run often. Beyond
-   `impossible` bytes no machine has the memory. */
+/* Limits on the work and the parameters of a network: larger networks are valid, but too slow to run often. No
+   machine has `impossible` bytes of memory. */
 static const double most_work = 3e6, most_parameters = 1e5, impossible = 0x1p47;
 
 /* ---- bytes to numbers ---- */
@@ -58,12 +58,12 @@ static int64_t width_of(const description *d, int source) {
 
 static int take_source(bytes *b, const description *d) {
     const unsigned which = take(b);
-    const int64_t values = (int64_t)d->count + d->ends.n_inputs; /* which may be any number */
+    const int64_t values = (int64_t)d->count + d->ends.n_inputs; /* may be any number */
     if (which >= 250 || values < 1 || values > 1000) return (int)take_wild(b);
     return (int)(which % values) - d->ends.n_inputs;
 }
 
-/* The factors that a product of the two sources needs, if the widths allow any; they may be wrong. */
+/* Sizes that make a matrix product of the two sources, if the widths allow any; they may be wrong. */
 static void set_shape(fm_node *node, int64_t a, int64_t b) {
     int64_t depth = 1;
     for (int64_t k = 2; k <= 8; k++)
@@ -79,7 +79,7 @@ static int64_t sum_of_widths(const description *d, const fm_node *node) {
     return total;
 }
 
-/* Widths that fit, as far as the sources allow it. */
+/* Widths that match, as far as the sources allow it. */
 static void fit(bytes *b, const description *d, fm_node *node) {
     const int64_t first = node->n_sources > 0 ? width_of(d, node->source[0]) : take_width(b);
     node->fan_in = node->fan_out = first;
@@ -135,7 +135,7 @@ static int is_read(const description *d, int value) {
     return 0;
 }
 
-/* Outputs are what nobody reads; inputs that nobody reads go into one more node. */
+/* Every value without a reader becomes an output; one more node reads the inputs without a reader. */
 static void close_ends(description *d) {
     fm_node rest = {.op = FM_OP_CONCAT};
     for (int k = 0; k < d->ends.n_inputs && k < FM_MOST_SOURCES; k++)
@@ -163,7 +163,7 @@ static void describe(bytes *b, description *d) {
 /* ---- size ---- */
 
 typedef struct {
-    double parameters, work; /* work: of a row */
+    double parameters, work; /* work: for one row */
 } size_of_net;
 
 static size_of_net measure(const description *d) {
@@ -182,7 +182,7 @@ static size_of_net measure(const description *d) {
     return size;
 }
 
-/* ---- the network at work ---- */
+/* ---- runs of the network ---- */
 
 static int custom(void *context, const fm_custom_call *call) {
     const fm_net *net = context;
@@ -213,7 +213,7 @@ static int stop_at_once(void *context) {
     return 1;
 }
 
-/* Blocks of their own, so that a step beyond one is seen. */
+/* Separate blocks, so that an access outside one is noticed. */
 typedef struct {
     void *x[FM_MOST_ENDS], *dx[FM_MOST_ENDS], *y[FM_MOST_ENDS], *other[FM_MOST_ENDS];
     int64_t y_bytes[FM_MOST_ENDS];
@@ -304,7 +304,7 @@ static void train(bytes *b, fm_net *net, int64_t rows) {
     release(&a);
 }
 
-/* Arrays follow one another without gaps, those of a node in the order of the nodes. */
+/* Arrays must follow each other without gaps, in the order of the nodes. */
 static void check_places(const fm_net *net) {
     int64_t at = 0;
     int node = 0;

@@ -1,4 +1,4 @@
-/* Arrays that begin or end exactly where memory that must not be touched does. */
+/* Arrays that begin or end at memory that must not be touched. */
 #ifndef FM_TESTS_GUARD_PAGES_H
 #define FM_TESTS_GUARD_PAGES_H
 
@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Equally large slots in one mapping, an inaccessible page before and behind each. */
+/* Slots of the same size in one mapping, with an inaccessible page before and after each. */
 typedef struct {
     char *base;
     size_t page, room;
@@ -29,7 +29,7 @@ static guard_pages guard_pages_new(int slots, size_t most_bytes) {
     return g;
 }
 
-/* An array of so many bytes in a slot, flush with the guard behind it or with the one before it. */
+/* An array in a slot; it ends at the guard after the slot, or begins at the guard before it. */
 static void *guarded(const guard_pages *g, int slot, int64_t bytes, int at_end) {
     char *begin = g->base + g->page + (size_t)slot * (g->room + g->page);
     return at_end ? begin + (g->room - (size_t)bytes) : begin;

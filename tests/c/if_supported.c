@@ -1,5 +1,5 @@
-/* Runs a program if this processor has an instruction set: if_supported <isa> <program> [arguments].
-   Exits with 77, which the test runner takes for "skipped", if it has not. */
+/* Runs a program if this processor has an instruction set: if_supported <isa> <program> [arguments]. Otherwise exits
+   with 77, which the test runner shows as "skipped". */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* A network with every kind of node, the caller's own among them, and what the C test programs do with it. */
+/* A network with every kind of node, custom nodes included, and helpers for the C test programs. */
 #ifndef FM_TESTS_NETWORKS_H
 #define FM_TESTS_NETWORKS_H
 
@@ -17,7 +17,7 @@ typedef struct {
     int count;
 } list;
 
-/* Adds a node that reads `a`, and `b` unless that is its own index; returns its index. */
+/* Adds a node that reads `a`, and also `b` unless that is the node's own index; returns its index. */
 static inline int add(list *l, fm_op op, int64_t fan_in, int64_t fan_out, int a, int b) {
     fm_node *node = &l->node[l->count];
     *node = (fm_node){.op = op, .fan_in = fan_in, .fan_out = fan_out, .source = {a, b}, .bias = 1};
@@ -32,7 +32,7 @@ static inline int one(list *l, fm_op op, int64_t fan_in, int64_t fan_out, int a)
     return add(l, op, fan_in, fan_out, a, l->count);
 }
 
-/* A residual block, norms, products, a split into joins, a node of the caller's, two inputs and two outputs. */
+/* A residual block, norms, products, joins, a custom node, two inputs and two outputs. */
 static inline fm_ends describe(list *l, int activation) {
     int h = one(l, FM_OP_LINEAR, 17, WIDTH, -1);
     int r = add(l, FM_OP_ADD, WIDTH, WIDTH, one(l, FM_OP_LINEAR, WIDTH, WIDTH, h), h);
@@ -54,10 +54,10 @@ static inline fm_ends describe(list *l, int activation) {
     return (fm_ends){.n_inputs = 2, .n_outputs = 2, .width = {17, 9}, .output = {y, total}};
 }
 
-/* y[j] = (x[j] + x[j + 8]) * p[0] + p[1], in double and for both types. */
+/* y[j] = (x[j] + x[j + 8]) * p[0] + p[1], computed in double for both types. */
 typedef struct {
     fm_net *net;
-    int fails; /* on this call from now on; 0: never */
+    int fails; /* fails from this call on; 0: never */
     size_t size;
 } caller;
 
@@ -71,7 +71,7 @@ static inline void put(void *array, int64_t i, size_t size, double value, int on
     else ((double *)array)[i] = value;
 }
 
-/* A node's array of parameters, the first one at 0; NULL where it has fewer. */
+/* An array of parameters of a node, counted from 0; NULL if it has fewer. */
 static inline const fm_array *array_of(const fm_net *net, int node, int which) {
     for (int i = 0; i < fm_net_arrays(net); i++)
         if (fm_net_array(net, i)->node == node && which-- == 0) return fm_net_array(net, i);
@@ -104,7 +104,7 @@ static inline int run_node(void *context, const fm_custom_call *call) {
     return 0;
 }
 
-/* The sum of squares of the scores, whatever the targets. */
+/* The sum of squares of the scores; ignores the targets. */
 static inline int run_loss(void *context, fm_custom_loss_call *call) {
     const caller *c = context;
     call->value = 0.0;
@@ -155,7 +155,7 @@ static inline uint64_t hash_of(const caller *c, uint64_t hash) {
     return mix(hash, fm_net_state(c->net), (size_t)fm_net_state_size(c->net) * c->size);
 }
 
-/* On every instruction set, by one thread and by three, in both types. */
+/* Runs a check on every instruction set, with one thread and with three, in both types. */
 static inline void everywhere(void (*check)(fm_dtype)) {
     fm_ignore_thread_cost(1);
     for (int isa = 0; isa < fm_isa_count(); isa++) {

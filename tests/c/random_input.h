@@ -1,4 +1,4 @@
-/* Numbers to try functions of one variable on: at random, and dense where something happens. */
+/* Inputs for functions of one variable: random ones, with many near the points where a function changes. */
 #ifndef FM_TESTS_RANDOM_INPUT_H
 #define FM_TESTS_RANDOM_INPUT_H
 
@@ -23,7 +23,7 @@ static const double special[] = {0.0,
                                  0x1.6ac5b262ca1ffp849};
 enum { N_SPECIAL = sizeof special / sizeof special[0] };
 
-/* Where a formula, a sign or the range of numbers changes: zeros, ends of polynomials, limits. */
+/* Points where a formula, a sign or the range of numbers changes: zeros of derivatives, ends of polynomials, limits. */
 static const double turns[] = {-0.7517915246935645,
                                -0.7524614220710163,
                                -1.2784645427610738,

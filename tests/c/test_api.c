@@ -1,5 +1,6 @@
-/* What fastmlp.h promises of networks: every kind of node alone, values and gradients shown, plans that grow and shrink,
-   predictions at once from several threads, and a status for whatever cannot be done. */
+/* The promises of fastmlp.h for networks: every kind of node alone, values and gradients of a separate network,
+   workspaces that grow and shrink, simultaneous predictions of several threads, and a status for every impossible
+   call. */
 #include <pthread.h>
 
 #include "networks.h"
@@ -40,7 +41,7 @@ static fm_net *net_of(const list *l, const fm_ends *ends, fm_dtype dtype, caller
     return c->net;
 }
 
-/* Gradients of the parameters are the same whether those of the inputs are asked for or not. */
+/* Gradients of the parameters do not depend on whether gradients of the inputs are requested. */
 static void check_gradients(fm_net *net, int64_t rows, const void *const *x, void *y, void *dx, size_t size,
                             const char *what) {
     const size_t bytes = (size_t)fm_net_parameters(net) * size;
@@ -57,7 +58,7 @@ static void check_gradients(fm_net *net, int64_t rows, const void *const *x, voi
     free(grads);
 }
 
-/* Predictions of all rows are those of forward, and those of each part of the rows. */
+/* Predictions of all rows equal forward, and those of parts of the rows. */
 static void check_rows(fm_net *net, fm_dtype dtype, int64_t rows, int64_t out, const char *what) {
     const size_t size = dtype == FM_F32 ? 4 : 8, bytes = (size_t)(rows * out) * size;
     void *x = random_reals(dtype, rows * NARROW, 2, 1.0), *y = random_reals(dtype, rows * out, 0, 0.0);
@@ -98,7 +99,7 @@ static void check_nodes(fm_dtype dtype) {
     }
 }
 
-/* ---- the network with all of them ---- */
+/* ---- the network with all kinds of nodes ---- */
 
 typedef struct {
     void *x[2], *y[2];
@@ -116,7 +117,7 @@ static void release(arrays *a) { free(a->x[0]), free(a->x[1]), free(a->y[0]), fr
 
 static const void *const *inputs_of(const arrays *a) { return (const void *const *)a->x; }
 
-/* The output's value is the node's, its delta what backward was given; nodes of one pass have one number. */
+/* The value of an output is that of its node, its delta is dy; nodes of the same pass have the same number. */
 static void check_shown(fm_dtype dtype) {
     caller c = {0};
     fm_net *net = make(KIND, dtype, 1, &c);
@@ -137,7 +138,7 @@ static void check_shown(fm_dtype dtype) {
     release(&a);
 }
 
-/* Dropout's mask depends on the step alone. */
+/* Dropout's mask depends on the step only. */
 static void check_steps(fm_dtype dtype) {
     caller c = {0};
     fm_net *net = make(KIND, dtype, 0, &c);
@@ -153,7 +154,7 @@ static void check_steps(fm_dtype dtype) {
     release(&a), release(&b);
 }
 
-static void check_plans(fm_dtype dtype) {
+static void check_workspaces(fm_dtype dtype) {
     static const int64_t rows[] = {1, MOST_ROWS, 2, 300, 0, MOST_ROWS, 33};
     caller c = {0};
     fm_net *net = make(KIND, dtype, 0, &c);
@@ -173,7 +174,7 @@ static void check_plans(fm_dtype dtype) {
     release(&all), release(&some);
 }
 
-/* ---- at once ---- */
+/* ---- simultaneous calls ---- */
 
 enum { CALLERS = 4, CALLS = 12 };
 
@@ -217,7 +218,7 @@ static void check_callers(fm_dtype dtype) {
     release(&expected);
 }
 
-/* ---- what cannot be done ---- */
+/* ---- impossible calls ---- */
 
 static fm_status status_of(const fm_node *node, const fm_ends *ends) {
     fm_net *net = (fm_net *)&net;
@@ -254,7 +255,7 @@ static void check_descriptions(void) {
     fm_net_free(NULL);
 }
 
-/* Widths without parameters have no bound but an int64_t's: there is a network, and no memory for its rows. */
+/* Widths without parameters are limited only by int64_t: the network exists, but memory for its rows does not. */
 static void check_widest(void) {
     const int64_t width = INT64_C(1) << 62;
     const fm_node nodes[] = {
@@ -328,7 +329,7 @@ static void check_stopped(fm_dtype dtype) {
     free(x), free(y);
 }
 
-/* Whatever request fails: a status, and a network that works. */
+/* Whichever request fails: the call returns a status, and the network still works. */
 static void check_memory(fm_dtype dtype) {
     caller c = {0};
     int64_t n = 0;
@@ -385,7 +386,7 @@ static void check_networks(fm_dtype dtype) {
     check_steps(dtype);
     check_misuse(dtype);
     check_memory(dtype);
-    check_plans(dtype);
+    check_workspaces(dtype);
     check_callers(dtype);
     check_stopped(dtype);
 }

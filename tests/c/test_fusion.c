@@ -5,7 +5,7 @@ enum { READ = 12 };
 
 static void *zeros(fm_dtype dtype, int64_t n) { return random_reals(dtype, n, 0, 0.0); }
 
-/* With drawn parameters. */
+/* A network with random parameters. */
 static fm_net *net_of(const list *l, const fm_ends *ends, fm_dtype dtype, const char *what) {
     fm_net *net = NULL;
     CHECK(fm_net_new(ends, l->count, l->node, dtype, 5, &net) == FM_OK, "%s", what);
@@ -18,7 +18,7 @@ static fm_net *net_of(const list *l, const fm_ends *ends, fm_dtype dtype, const 
 
 /* ---- with and without fusion ---- */
 
-/* Of a graph that reads `in` and `out` columns and gives `out`; `describe` returns the output's node. */
+/* A graph that reads `in` and `out` columns and computes `out`; `describe` returns the output's node. */
 typedef struct {
     const char *name;
     int64_t in, out;
@@ -54,7 +54,7 @@ static int dropout_between_layers(list *l, int64_t in, int64_t out) {
     return one(l, FM_OP_LINEAR, out, out, h);
 }
 
-/* The last has chains that are cut in two. */
+/* The last one has chains that are divided into two parts. */
 static const graph graphs[] = {
     {"an addition", 9, 6, addition},
     {"an addition to few outputs", 16, 3, addition},
@@ -65,10 +65,10 @@ static const graph graphs[] = {
     {"an addition to many inputs", 1030, 8, addition},
 };
 
-/* One thread packs its weights when there are rows enough. */
+/* A single thread packs its weights if there are enough rows. */
 static const graph packed = {"an addition to many outputs", 66, 512, addition};
 
-/* Of values, parameters' gradients and inputs' gradients. */
+/* A hash of values, gradients of the parameters and gradients of the inputs. */
 static uint64_t hash_of_pass(const graph *g, int separate, fm_dtype dtype, int64_t rows, int training) {
     const size_t size = dtype == FM_F32 ? 4 : 8;
     list l = {.count = 0};
@@ -103,10 +103,10 @@ static void check_fusion(fm_dtype dtype) {
 
 /* ---- two readers ---- */
 
-/* An input that one node reads, and with `twice` the network's output too, beside that node's value. */
+/* An input that one node reads. With `twice`, it is also an output of the network, beside that node's value. */
 typedef struct {
     fm_net *net;
-    int64_t out, width; /* of the node and of the network's output */
+    int64_t out, width; /* of the node, and of the network's output */
 } reader;
 
 static reader reader_of(fm_op op, int twice, fm_dtype dtype, const char *what) {
@@ -120,7 +120,7 @@ static reader reader_of(fm_op op, int twice, fm_dtype dtype, const char *what) {
     return r;
 }
 
-/* A training pass: dx from dy. */
+/* A training pass: computes dx from dy. */
 static void pass(const reader *r, fm_dtype dtype, int64_t rows, const void *dy, void *dx, const char *what) {
     void *x = random_reals(dtype, rows * READ, 2, 1.0), *y = zeros(dtype, rows * r->width);
     CHECK(fm_net_forward(r->net, rows, (const void *const[]){x}, 1, &y) == FM_OK, "%s", what);
@@ -128,25 +128,25 @@ static void pass(const reader *r, fm_dtype dtype, int64_t rows, const void *dy, 
     free(x), free(y);
 }
 
-/* The gradient of a value that the output shows too is what the node alone sends, added to the output's. */
+/* The gradient of a value that is also an output is the sum of the node's contribution and the output's. */
 static void check_sum(fm_op op, fm_dtype dtype, int64_t rows) {
     const size_t size = dtype == FM_F32 ? 4 : 8;
     char what[64];
     snprintf(what, sizeof what, "op %d, %lld rows", op, (long long)rows);
     reader alone = reader_of(op, 0, dtype, what), both = reader_of(op, 1, dtype, what);
     void *dy = random_reals(dtype, rows * both.width, 3, 1.0), *part = zeros(dtype, rows * alone.width);
-    void *dx = zeros(dtype, rows * READ), *share = zeros(dtype, rows * READ);
+    void *dx = zeros(dtype, rows * READ), *expected = zeros(dtype, rows * READ);
     for (int64_t i = 0; i < rows * alone.out; i++)
         put(part, i, size, get(dy, i / alone.out * both.width + i % alone.out, size), 0);
-    pass(&alone, dtype, rows, part, share, what);
+    pass(&alone, dtype, rows, part, expected, what);
     pass(&both, dtype, rows, dy, dx, what);
     for (int64_t i = 0; i < rows * READ; i++)
-        put(share, i, size, get(dy, i / READ * both.width + alone.out + i % READ, size), 1);
-    CHECK(memcmp(dx, share, (size_t)(rows * READ) * size) == 0, "%s", what);
+        put(expected, i, size, get(dy, i / READ * both.width + alone.out + i % READ, size), 1);
+    CHECK(memcmp(dx, expected, (size_t)(rows * READ) * size) == 0, "%s", what);
     for (int64_t i = 0; i < fm_net_state_size(both.net); i++)
         CHECK((get(fm_net_state(both.net), i, size) != 0.0) == (rows > 0), "%s: moments move with rows alone", what);
     fm_net_free(alone.net), fm_net_free(both.net);
-    free(dy), free(part), free(dx), free(share);
+    free(dy), free(part), free(dx), free(expected);
 }
 
 static void check_sums(fm_dtype dtype) {

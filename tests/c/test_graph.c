@@ -1,18 +1,18 @@
-/* Graphs with every kind of node, the caller's own among them, on every ISA of the build and several thread counts; one
-   hash a run is printed, so that machines can be compared with diff.
-     test_graph [number of runs with other activations, losses and optimizers, and more steps] */
+/* Graphs with every kind of node, custom nodes included, on every ISA of the build and several thread counts. Prints
+   one hash for each run, so that machines can be compared with diff. test_graph [number of runs with other
+   activations, losses and optimizers, and more steps] */
 #include "networks.h"
 
 enum { MOST_BATCHES = 64, DRAWN = 3, LEAST_STEPS = 50 };
 
-/* One way to train; rows of the registries. */
+/* One way to train; the numbers are rows of the registries. */
 typedef struct {
     int activation, loss, optimizer, epochs;
     fm_dtype dtype;
     int64_t rows, batch;
 } run;
 
-/* By hand, with and without fusion, which must not differ. */
+/* By hand, with and without fusion, which must give the same result. */
 static uint64_t pass(const run *r, int separate) {
     const fm_dtype dtype = r->dtype;
     const int64_t rows = r->rows;
@@ -38,7 +38,7 @@ static uint64_t pass(const run *r, int separate) {
     return hash;
 }
 
-/* With a loss of the caller's on the second output; a node that fails leaves the parameters alone. */
+/* With a custom loss on the second output; a failing node leaves the parameters unchanged. */
 static uint64_t train(const run *r) {
     const fm_dtype dtype = r->dtype;
     const int64_t rows = r->rows;
@@ -89,7 +89,7 @@ static uint64_t train(const run *r) {
     return hash;
 }
 
-/* What Python never asks for: each call says no, or nothing, and changes nothing. */
+/* Calls that Python never makes: each returns an error or nothing, and changes nothing. */
 static void check_refusals(void) {
     caller c = {0};
     fm_net *net = make(1, FM_F32, 0, &c);
@@ -120,7 +120,7 @@ static void check_refusals(void) {
     fm_net_free(NULL);
 }
 
-/* A loss has one value, whether its gradient is asked for or not; some are quicker where their parameter is 0. */
+/* A loss has the same value with and without its gradient; some losses have a faster form if their parameter is 0. */
 static void check_values_alone(double param) {
     enum { SCORES = 7, N = 4 };
     const int64_t label[SCORES] = {0, 3, 1, 2, 2, 0, 3};
@@ -162,7 +162,7 @@ static void compare(int which, const run *r) {
     printf("%016llx graph %d\n", (unsigned long long)fused, which);
 }
 
-/* Few rows, more than a thread's share of them, and more than a chunk. */
+/* Few rows, more rows than a thread gets, and more than a chunk. */
 static run of_rows(int which) {
     static const int64_t rows[] = {1, 30, 1100};
     const int64_t n = rows[which / 2];
@@ -174,7 +174,7 @@ static run of_rows(int which) {
                  .batch = n < 30 ? n : n / 2 + 3};
 }
 
-/* The counts of what it chooses from have no common factor that would keep two choices apart. */
+/* The numbers of choices have no common factor, so that all combinations occur. */
 static run drawn(int i) {
     const int64_t rows = 2 + i % 19, batch = 1 + (i + 5) % 11, batches = (rows + batch - 1) / batch;
     return (run){.activation = i % fm_activation_count(),

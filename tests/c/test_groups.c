@@ -1,5 +1,5 @@
-/* What fastmlp.h promises of parameter groups: frozen ranges keep their bits, wherever they lie; what lies beside them
-   moves as without groups. */
+/* The promises of fastmlp.h for parameter groups: frozen ranges keep their bits at any position; the other
+   parameters change as without groups. */
 #include <math.h>
 
 #include "networks.h"
@@ -11,7 +11,7 @@ typedef struct {
     fm_net *net;
     fm_trainer *trainer;
     void *start, *x, *target;
-    int64_t n; /* parameters */
+    int64_t n; /* number of parameters */
 } course;
 
 static course start(fm_dtype dtype, double clip_norm) {

@@ -1,5 +1,5 @@
-/* Another thread may change the instruction set while calls run: each call keeps to the one that it began with, on all
-   its threads, and those with fused multiply-adds give the same bits. */
+/* Another thread may change the instruction set during calls. Each call keeps the one that it began with, on all its
+   threads; and all instruction sets with fused multiply-add give the same bits. */
 #include <pthread.h>
 #include <stdatomic.h>
 

@@ -46,7 +46,8 @@ typedef __float128 quad;
 #define QUAD_MATH(name) name##f128
 #define LITERAL(x) x##Q
 #ifdef __clang__ /* glibc has these functions, and declares them for gcc only */
-quad sinf128(quad), cosf128(quad), expf128(quad), expm1f128(quad), logf128(quad), log1pf128(quad), tanhf128(quad), erff128(quad), erfcf128(quad);
+quad sinf128(quad), cosf128(quad), expf128(quad), expm1f128(quad), logf128(quad), log1pf128(quad), tanhf128(quad),
+    erff128(quad), erfcf128(quad);
 quad powf128(quad, quad), fabsf128(quad), sqrtf128(quad), fmaf128(quad, quad, quad);
 #endif
 #endif
@@ -124,7 +125,7 @@ enum { BLOCK = 4096 };
     X(ACTIVATION, tanh_slope, slope_tanh, tanh_slope, 2.0, 1.5, NAN)                                \
     X(ACTIVATION, softplus_slope, slope_softplus, sigmoid, 2.0, 1.5, NAN)
 
-/* As the logistic loss has it. */
+/* In the form that the logistic loss uses. */
 static vec_f32 log1p_exp_f32(vec_f32 z) { return m_log1p_f32(m_exp_f32(v_neg_f32(v_abs_f32(z)))); }
 static vec_f64 log1p_exp_f64(vec_f64 z) { return m_log1p_f64(m_exp_f64(v_neg_f64(v_abs_f64(z)))); }
 static vec_f32 pow_1_5_f32(vec_f32 z) { return m_pow_f32(v_abs_f32(z), v_set1_f32(1.5f)); }
@@ -163,7 +164,7 @@ typedef struct {
 
 /* ---- the exact value and the error ---- */
 
-/* Where the formula in double (float32) or long double (float64) may be off by more than 1/10,000 or 1/50 ULP. */
+/* Whether the formula in double (float32) or long double (float64) may be wrong by more than 1/10,000 or 1/50 ULP. */
 static int needs_more(const subject *s, double x, int bits) {
     if (fabs(x - s->zero) < (bits == 32 ? 0x1p-6 : 0.5)) return 1;
     return bits == 64 && x < -1 && x > -50 && strncmp(s->name, "gelu_tanh", 9) == 0;
@@ -172,7 +173,7 @@ static int needs_more(const subject *s, double x, int bits) {
 static double exact_f32(const subject *s, float x) { return needs_more(s, x, 32) ? (double)s->wide(x) : s->narrow(x); }
 static wide exact_f64(const subject *s, double x) { return needs_more(s, x, 64) ? (wide)s->quad(x) : s->wide(x); }
 
-/* 2^e, by its bits. */
+/* 2^e, made from its bits. */
 static double power_of_two(int e) {
     double power;
     const uint64_t bits = (uint64_t)(e + 1023) << 52;
@@ -182,7 +183,8 @@ static double power_of_two(int e) {
 static double clipped_f32(double x) { return fmin(fmax(x, -0x1p128), 0x1p128); }
 static wide clipped_f64(wide x) { return fminl(fmaxl(x, -0x1p1024L), 0x1p1024L); }
 
-/* What the size of an error is compared with. Without FMA, local gradients lose precision near their zeros: there, 1/8. */
+/* The value whose ULP is the unit of the error. Without FMA, local gradients lose precision near their zeros; there
+   it is 1/8. */
 static wide judged_by(const subject *s, wide exact) {
 #ifdef FM_ISA_PORTABLE
     if (!isnan(s->zero)) return fmaxl(fabsl(exact), 0.125L);
@@ -220,10 +222,10 @@ static int wrong_sign(const subject *s, double got, double x) {
 
 static void merge(result *r, double ulp, double x, uint64_t bits, uint64_t index) {
     if (ulp > r->ulp) r->ulp = ulp, r->input = x;
-    r->hash += (bits + 0x9e3779b97f4a7c15u * (index + 1)) * 0xff51afd7ed558ccdu; /* any order */
+    r->hash += (bits + 0x9e3779b97f4a7c15u * (index + 1)) * 0xff51afd7ed558ccdu; /* any order of blocks */
 }
 
-/* A block's inputs have the numbers first .. first + BLOCK; numbers from 2^32 on are random_input's. */
+/* The inputs of a block have the numbers first .. first + BLOCK; from 2^32 on they are those of random_input. */
 static const uint64_t first_random = (uint64_t)1 << 32;
 
 static void test_block_f32(const subject *s, uint64_t first, uint64_t stride, int bits_only, result *r) {
@@ -285,7 +287,7 @@ static double seconds(void) {
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* Nanoseconds per element over arrays that fit in the first cache; the best of several runs. */
+/* Nanoseconds for each element over arrays that fit the first-level cache; the best of several runs. */
 static double time_per_element(const subject *s, int bits) {
     static union {
         float f32[BLOCK];

@@ -1,9 +1,9 @@
-/* The three products of a layer, y = x W + b, dx = dy W^T and dW = x^T dy with db, on every ISA in both types: bit for
-   bit the scalar chains of docs/numerics.md, with every array between pages that must not be touched, once flush with
-   the one behind it and once with the one before it.
+/* The three products of a layer, y = x W + b, dx = dy W^T and dW = x^T dy with db, on every ISA in both types. All bits
+   must be those of the scalar chains of docs/numerics.md. Every array lies between pages that must not be touched; it
+   ends at the page after it in one run, and begins at the page before it in another.
 
-   test_products [most] [part] [random shapes] [seed]: every `part`-th of the shapes (rows, outputs, inputs) in 0 .. most,
-   each with 1, 2, 3 and 7 threads; then larger shapes, drawn from the seed, each with one of these. */
+   test_products [most] [part] [random shapes] [seed]: every `part`-th of the shapes (rows, outputs, inputs) in 0 ..
+   most, each with 1, 2, 3 and 7 threads; then larger shapes, drawn from the seed, each with one of these numbers. */
 #include <math.h>
 #include <signal.h>
 #include <string.h>
@@ -14,20 +14,20 @@
 #include "engine/schedule.h"
 #include "guard_pages.h"
 
-/* For fma() without a call; the choice among clones is made too early for sanitizers. */
+/* For fma() without a call; clones are chosen too early for sanitizers. */
 #if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #define SCALAR_FMA __attribute__((target_clones("fma", "default")))
 #else
 #define SCALAR_FMA
 #endif
 
-/* What is read or written; the last of them by a thread of its own each. */
+/* The arrays that are read or written; each thread has its own of the last ones. */
 enum { X, W, B, DY, Y, PREDICTED, DX, DW, DB, BATCH, VALUE, DELTA, TRANSPOSED, TRANSPOSED_GRADIENT, MOST_THREADS = 7 };
 enum { SLOTS = TRANSPOSED_GRADIENT + MOST_THREADS, ROWS_A_CHUNK = 1024, MOST_ELEMENTS = 1 << 19 };
 
 typedef struct {
     int64_t m, n, k; /* x is (m, k), W (k, n), dy (m, n) */
-    int bias, add;   /* there is one; gradients are added to what is there */
+    int bias, add;   /* whether there is a bias; whether gradients are added to existing ones */
 } sizes;
 
 static double random_real(uint64_t *state) {
@@ -58,14 +58,14 @@ static const struct {
 
 static long shapes_checked, runs_checked;
 
-/* Operands of one shape, and what is to come of them by either definition. */
+/* Operands of one shape, and its results with and without fused multiply-add. */
 static struct {
     guard_pages pages;
     void *in[DB + 1], *expected[2][DB + 1], *scratch;
     uint64_t state;
 } test;
 
-/* What is under way, for the message if it touches a guard. */
+/* The current case, for the message if it touches a guard. */
 static char under_way[160];
 
 static void report_fault(int number) {
@@ -126,7 +126,7 @@ static void check_results(const sizes *s, const way *w) {
     check_result(s, w, DB, DB, "column sums of dy");
 }
 
-/* The network's memory, as far as products are concerned, is moved between the guards. */
+/* Moves the memory that the network uses for products between the guards. */
 static void move_between_guards(fm_net *net, const sizes *s, const way *w) {
     fm_workspace *workspace = &net->workspace;
     net->params = place(s, w, W);
@@ -173,7 +173,7 @@ static void check_network(const sizes *s, const way *w) {
     fm_net_free(net);
 }
 
-/* No network has a side of zero, but the products have. */
+/* Networks have no sides of 0, but products may. */
 static void run_empty(const sizes *s, const way *w) {
     const fm_product space = {.kernels = fm_tables_in_use()[w->dtype], .size = types[w->dtype].size};
     fm_gemm forward = {.m = s->m, .n = s->n, .k = s->k, .a_row = s->k, .a_step = 1, .b_step = s->n, .ldc = s->n};
@@ -215,7 +215,7 @@ static void check_way(const sizes *s, const way *w) {
 static const int thread_counts[] = {1, 2, 3, 7};
 enum { THREAD_COUNTS = sizeof thread_counts / sizeof *thread_counts };
 
-/* A shape on every ISA at both ends of its arrays, with the thread counts from the first to the last given. */
+/* A shape on every ISA, at both ends of its arrays, with a range of thread counts. */
 static void check_shape(const sizes *s, int first, int last) {
     for (int dtype = FM_F32; dtype <= FM_F64; dtype++) {
         draw_operands(s, dtype);
@@ -240,7 +240,7 @@ static void check_small_shapes(int64_t most, int64_t part) {
 
 static int64_t below(int64_t n) { return (int64_t)((random_real(&test.state) + 1.0) * 0.5 * (double)n); }
 
-/* Sides of some hundreds; every fourth shape has one longer than all blocks and chunks, or few outputs. */
+/* Sides of some hundreds. Every fourth shape has one side longer than all blocks and chunks, or few outputs. */
 static void check_random_shape(void) {
     sizes s = {1 + below(400), 1 + below(400), 1 + below(400), below(4) != 0, below(3) == 0};
     const int64_t kind = below(16), t = below(THREAD_COUNTS);
@@ -252,7 +252,8 @@ static void check_random_shape(void) {
     check_shape(&s, (int)t, (int)t);
 }
 
-/* A row so wide that a slab of the product is less than a tile; all rows of B are the same one, for little memory. */
+/* A row so wide that a slab of the product is smaller than a tile. All rows of B are the same memory, to save
+   memory. */
 static void check_slabs(void) {
     enum { DEPTH = 1024, SLAB_PRODUCTS = 1 << 28, VALUES = 7 };
     const fm_kernels *k = fm_tables_in_use()[FM_F32];
@@ -270,7 +271,7 @@ static void check_slabs(void) {
     fm_free(a), fm_free(b), fm_free(c);
 }
 
-/* Weights that are packed are worth it for many rows only, so predict takes more of them at a time. */
+/* Packing weights pays only for many rows, so predict takes more of them at once. */
 static void check_predict_rows(void) {
     enum { WIDE = 1100 };
     int64_t rows[2];

@@ -135,7 +135,7 @@ static void FN(test_bits)(vec va, vec vb, real a, real b, int l) {
     }
 }
 
-/* n lanes are read and written, and nothing after them. */
+/* n lanes are read and written, and no memory after them. */
 static void FN(test_partial_memory)(void) {
     for (int n = 1; n <= v_lanes; n++) {
         real from[v_lanes], to[v_lanes];
@@ -174,7 +174,7 @@ static void FN(test_transpose)(void) {
         for (int l = 0; l < v_lanes; l++) SAME(square[i], (real)(l * v_lanes + i));
 }
 
-/* Neighbouring lanes hold different values, so a mixed-up lane is seen. */
+/* Adjacent lanes have different values, so that exchanged lanes are noticed. */
 static void FN(test_operations)(void) {
     for (int i = 0; i < N_VALUES; i++)
         for (int j = 0; j < N_VALUES; j++) {

@@ -1,4 +1,4 @@
-/* How the number of threads follows the machine, and that it does nothing to the bits. */
+/* The number of threads follows the machine, and never changes the bits. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,12 +37,12 @@ static int pauses_grow(void) {
     return 1;
 }
 
-/* A limit that comes again as soon as it is lifted lasts longer each time, but never for more than a second or so. A
-   machine that stops this thread for a while makes a pause look longer, and the next one begin anew: then once more. */
+/* A limit that returns soon after its end lasts longer each time, but about a second at most. If the machine stops
+   this thread for a while, a pause seems longer and the next series starts again; then the check is repeated. */
 static void check_pauses(void) {
     int grow = pauses_grow();
     for (int attempt = 0; attempt < 20 && !grow; attempt++) {
-        fm_sleep(0.15); /* so long a time without a limit ends the series */
+        fm_sleep(0.15); /* this long without a limit ends the series */
         fm_backoff_report(2, 1);
         grow = pauses_grow();
     }
@@ -52,8 +52,8 @@ static void check_pauses(void) {
     CHECK(fm_backoff_limit(2) == 2, "the limit is lifted for good");
 }
 
-/* Drives a tuner through `duration` seconds of steps that take `step[0]` on one thread and `step[1]` on two; returns the
-   share of the time that was spent on the slower choice. */
+/* Runs a tuner through `duration` seconds of steps that take `step[0]` on one thread and `step[1]` on two. Returns
+   the fraction of the time that was spent on the slower choice. */
 static double tune_for(fm_autotuner *tuner, double duration, const double step[2]) {
     double done = 0.0, on_slower = 0.0;
     while (done < duration) {
@@ -97,7 +97,7 @@ static void make(int64_t width, double clip_norm, fm_net **net, fm_trainer **tra
     if (fm_trainer_new(*net, &head, &optimizer, trainer) != FM_OK) abort();
 }
 
-/* One epoch that lasts longer than the shortest pause, from the same start each time. */
+/* One epoch longer than the shortest pause, always from the same start. */
 static void train(const float *x, result *out) {
     static double rates[STEPS];
     fm_net *net;
@@ -112,7 +112,7 @@ static void train(const float *x, result *out) {
     fm_net_free(net);
 }
 
-/* A limit that runs out while an epoch is under way makes its threads regroup between two steps. */
+/* If a limit ends during an epoch, the threads regroup between two steps. */
 static void check_bits(void) {
     static result undisturbed, regrouped;
     static float x[SAMPLES];
@@ -135,7 +135,7 @@ static int stop_now(void *context) {
 
 static int stop_later(void *context) { return ++*(int *)context % 2; }
 
-/* A prediction of some blocks by more threads than it has rows to share may be stopped behind any block: it must end. */
+/* A prediction by more threads than row blocks may be stopped after any block. It must end. */
 static void check_stopped_predictions(void) {
     enum { RUNS = 40, PREDICTED = 500, NARROW = 256 };
     static float x[PREDICTED * NARROW], y[PREDICTED * NARROW];
@@ -154,8 +154,8 @@ static void check_stopped_predictions(void) {
     fm_net_free(net);
 }
 
-/* A stop may be raised in any part of a step, while the other threads are still leaving the barrier before it: each of
-   these runs must end. With clipping, gradients and updates are apart, and both hear of stops. */
+/* A stop may come in any part of a step, while other threads are still leaving the previous barrier. Each of these
+   runs must end. With clipping, gradients and updates are separate, and both can be stopped. */
 static void check_stops(void) {
     enum { RUNS = 150, EPOCH = 64 * 100000 };
     static float x[256 * WIDTH];
@@ -183,7 +183,7 @@ static void check_stops(void) {
     free(order);
 }
 
-/* A node that passes its rows on, and whose backward pass lasts for longer than polls are apart. */
+/* A node that passes its rows on. Its backward takes longer than the time between two polls. */
 static int pass_slowly(void *went_back, const fm_custom_call *call) {
     if (call->dy == NULL) {
         memcpy(call->y, call->x[0], (size_t)call->rows * WIDTH * sizeof(float));
@@ -197,7 +197,7 @@ static int pass_slowly(void *went_back, const fm_custom_call *call) {
 
 static int has_gone_back(void *went_back) { return *(int *)went_back; }
 
-/* A stop that comes when gradients of weights alone are still to be made is heard, and nothing is updated. */
+/* A stop while only gradients of weights remain to be computed is noticed, and nothing is updated. */
 static void check_stop_before_update(int threads) {
     static float x[64 * WIDTH];
     static const double rate = 0.5;
@@ -206,7 +206,7 @@ static void check_stop_before_update(int threads) {
         {.op = FM_OP_LINEAR, .n_sources = 1, .source = {0}, .fan_in = WIDTH, .fan_out = WIDTH}};
     const fm_ends ends = {.n_inputs = 1, .width = {WIDTH}, .n_outputs = 1, .output = {1}};
     const fm_head head = {.loss = {.kind = 1, .mean = 1}, .weight = 1.0};
-    const fm_optimizer_spec optimizer = {.kind = 0, .clip_norm = 1.0}; /* all gradients first, then updates */
+    const fm_optimizer_spec optimizer = {.kind = 0, .clip_norm = 1.0}; /* clipping: all gradients first, then updates */
     int went_back = 0;
     int64_t steps = -1, moved = 0;
     double value;

@@ -1,5 +1,5 @@
-/* What fastmlp.h promises of training: steps by hand are the steps of an epoch bit for bit, for every optimizer and every
-   loss; stops and failures leave a trainer that goes on. */
+/* The promises of fastmlp.h for training: steps by hand have the bits of an epoch's steps, for every optimizer and
+   every loss; after stops and failures a trainer can continue. */
 #include <math.h>
 
 #include "networks.h"
@@ -45,7 +45,7 @@ static fm_net *net_of(fm_dtype dtype) {
 
 static const double loss_params[4] = {0.1, 0.5, 0.9, 0.0};
 
-/* A loss of a kind, with parameters that suit it: the quantile loss takes one for each column. */
+/* A loss with suitable parameters: the quantile loss has one for each column. */
 static fm_loss_spec loss_of(int kind, int mean) {
     const int quantiles = fm_loss_at(kind)->target == FM_TARGET_QUANTILE;
     return (fm_loss_spec){.kind = kind, .mean = mean, .n_params = quantiles ? CLASSES : 1, .params = loss_params};
@@ -69,7 +69,7 @@ static fm_optimizer_spec optimizer_of(int kind, double clip_norm) {
                                .penalties = penalties};
 }
 
-/* ---- by hand and in one go ---- */
+/* ---- steps by hand and epochs ---- */
 
 static double step_by_hand(fm_net *net, fm_trainer *trainer, const task *t, const fm_loss_spec *loss,
                            const fm_targets *targets, double lr) {
@@ -129,7 +129,7 @@ static void check_all_steps(const task *t) {
         for (int clips = 0; clips < 2; clips++) check_steps(t, 0, optimizer, 1, 0.1 * clips, 0);
 }
 
-/* ---- the caller's own, stops, failures ---- */
+/* ---- custom losses, stops, failures ---- */
 
 typedef struct {
     caller c;
@@ -225,7 +225,7 @@ static void check_memory(fm_dtype dtype) {
     end(&s);
 }
 
-/* A label that is no class ends a call, before the update of its step, and is reported; every step before it stands. */
+/* A label that is not a class ends the call before the update of its step and is reported; earlier steps are kept. */
 static void check_labels(const task *t) {
     static const int64_t wrong[] = {-1, CLASSES, INT64_MAX, INT64_MIN};
     const fm_optimizer_spec optimizer = optimizer_of(1, 0.0);
@@ -261,7 +261,7 @@ static int stop(void *context) {
     return 1;
 }
 
-/* A poll is asked every 20 ms or so: an epoch that would last for minutes ends early, between two steps. */
+/* poll is called about every 20 ms: an epoch that would take minutes ends early, between two steps. */
 static void check_stopped(const task *t) {
     enum { LONG = 4000000 };
     fm_net *net = net_of(t->dtype);
@@ -287,7 +287,7 @@ static void check_stopped(const task *t) {
     free(order), free(lr);
 }
 
-/* A mean over rows of no weight is 0, and moves nothing. */
+/* A mean over rows with weight 0 is 0 and changes nothing. */
 static void check_weightless(const task *t) {
     fm_net *net = net_of(t->dtype);
     const fm_head head = {loss_of(2, 1), 1.0};
@@ -312,7 +312,7 @@ static void check_weightless(const task *t) {
     free(before), free(none);
 }
 
-/* ---- a step that makes all gradients before its update ---- */
+/* ---- a step that computes all gradients before its update ---- */
 
 enum { LONG_ROWS = 30000, MANY = 200000 };
 
@@ -324,7 +324,7 @@ static int run_passing(void *context, const fm_custom_call *call) {
     return 0;
 }
 
-/* So many rows and parameters that a stop must be heard while their gradients are made. */
+/* So many rows and parameters that a stop must be noticed while their gradients are computed. */
 static void check_long_step(const task *t) {
     size_t size = t->size;
     const fm_node node = {

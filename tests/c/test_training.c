@@ -1,7 +1,7 @@
-/* Drives the whole C API on a fixed set of runs, on every ISA of the build and several thread counts, and prints a hash
-   of each run's weights, losses and predictions: one line a run, so that machines can be compared with diff.
-     test_training [number of runs drawn from the registries]
-   208 are every activation with every loss in both types. */
+/* Runs the whole C API on a fixed set of trainings, on every ISA of the build and several thread counts. Prints a
+   hash of weights, losses and predictions for each run, one line each, so that machines can be compared with diff.
+   test_training [number of runs drawn from the registries]. 208 runs cover every activation with every loss in both
+   types. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +17,8 @@ typedef struct {
     fm_dtype dtype;
     const char *loss, *optimizer, *activation;
     double drop, clip, lam;
-    int widths[6]; /* ends with 0 */
-    int steps;     /* at least; 0: three epochs */
+    int widths[6]; /* the last one is followed by 0 */
+    int steps;     /* the least number; 0: three epochs */
     int weighted;
 } run;
 
@@ -42,8 +42,8 @@ static const char *activation_name(int i) { return fm_activation_at(i)->name; }
 static const char *loss_name(int i) { return fm_loss_at(i)->name; }
 static const char *optimizer_name(int i) { return fm_optimizer_at(i)->name; }
 
-/* Run number i of those with small networks and many steps; the counts of what it chooses from have no common factor
-   that would keep two choices apart. */
+/* Run i of those with small networks and many steps. The numbers of choices have no common factor, so that all
+   combinations occur. */
 static run drawn(int i, char *name, size_t length) {
     static const int widths[][6] = {{9, 33, 3, 0},      {21, 5, 0},     {40, 18, 4, 0},     {7, 16, 15, 17, 6, 0},
                                     {30, 3, 24, 12, 0}, {5, 257, 9, 0}, {12, 64, 32, 11, 0}};
