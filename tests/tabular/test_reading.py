@@ -111,7 +111,8 @@ def test_unfit_tables_are_refused(table: object) -> None:
     ("table", "words"),
     [
         ({"a": [1, 2], "b": [1]}, "the columns do not make a table"),
-        ({"a": 1, "b": 2}, "the columns do not make a table"),
+        ({"a": [1], "b": 2}, "the column 'b' is 2; want an array with one value for each row"),
+        ({"a": "x"}, "the column 'a' is 'x'; want an array"),
         ({"a": []}, "the table has no rows"),
         ({"a": [1], "a ": [2]}, "two columns named 'a'"),
     ],
@@ -130,6 +131,7 @@ def test_dicts_that_make_no_table(table: object, words: str) -> None:
         ("binary.csv", b"\xff\xfe\x00a,b\n\x00\xd8", "binary.csv cannot be read as csv"),
         ("ragged.csv", b"a,b\n1,2\n3,4,5\n", "ragged.csv cannot be read as csv"),
         ("shifted.csv", b"a,b\n1,2,3\n3,4,5\n", "more values in a row than names"),
+        ("table.txt", b"a,b\n1,2\n", "table.txt is no table: want a file whose name ends in .csv"),
         ("cut.csv.gz", b"\x1f\x8b\x08\x00\x00", "cut.csv.gz cannot be read as csv"),
         ("plain.csv.gz", b"a,b\n1,2\n", "plain.csv.gz cannot be read as csv"),
         ("twice.csv", b"a,b, a\n1,2,3\n", "twice.csv has two columns named 'a'"),

@@ -16,7 +16,7 @@ from tests.houses import houses, write
 
 import fastmlp as fm
 from fastmlp import tabular
-from fastmlp.base.errors import ArgumentError
+from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 from fastmlp.tabular import MLP, TableError
 from fastmlp.tabular.splits import hold_out
 
@@ -197,6 +197,51 @@ def test_tables_that_cannot_be_trained_on_are_refused(
 ) -> None:
     with pytest.raises((TableError, ArgumentError), match=words):
         tabular.train(columns, target="y", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"cv": "3"}, "cv: got '3'; want an integer"),
+        ({"cv": 2.5}, "cv: got 2.5; want an integer"),
+        ({"seed": -1}, "seed: got -1; want 0 to"),
+        ({"seed": "a"}, "seed: got 'a'; want an integer"),
+        ({"n_threads": 0}, "n_threads: got 0; want 1 to"),
+        ({"model": 3}, r"model: got 3; want one of mlp, or hyperparameters such as MLP\("),
+        ({"model": MLP}, "model: got <class .*; want one of mlp"),
+        ({"checkpoint": 3}, "checkpoint: got 3; want a path"),
+        ({"reporter": tabular.Reporter}, "reporter: got <class .*; want an object of a subclass"),
+    ],
+)
+def test_unfit_arguments_of_train_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises((ArgumentError, ArgumentTypeError), match=f"^{words}"):
+        tabular.train(houses(40), target="grade", **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"hidden": 3}, "hidden: got 3; want a tuple of widths"),
+        ({"hidden": "64"}, "hidden: got '64'; want a tuple of widths"),
+        ({"hidden": (8, 0)}, "hidden: got 0; want 1 to"),
+        ({"dropout": 2}, "dropout: got 2.0; want a finite number >= 0 and <= 1"),
+    ],
+)
+def test_unfit_hyperparameters_are_refused(options: dict[str, Any], words: str) -> None:
+    with pytest.raises((ArgumentError, ArgumentTypeError), match=f"^{words}"):
+        MLP(**options)
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ([[1]] * 40, "the column 'x' holds lists, dicts or the like; want text or numbers"),
+        ([10**400] * 40, "the column 'x' holds a whole number that is too large for float64"),
+    ],
+)
+def test_cells_that_are_neither_text_nor_numbers(cells: list[Any], words: str) -> None:
+    with pytest.raises(TableError, match=f"^{words}"):
+        tabular.train({"x": cells, "y": list("ab") * 20}, target="y")
 
 
 def test_a_table_has_its_own_target() -> None:

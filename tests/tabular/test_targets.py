@@ -7,6 +7,8 @@ import pytest
 
 pytest.importorskip("pandas")
 
+import pandas as pd
+
 from fastmlp.tabular import TableError, load_table
 
 
@@ -48,6 +50,9 @@ ROWS = {
     "same": [3] * 40,
     "text": list("ab") * 20,
     "id": [f"n{i}" for i in range(40)],
+    "none": [None] * 40,
+    "infinite": [np.inf] * 40,
+    "empty category": pd.Categorical([None] * 40, ["a", "b"]),
 }
 
 
@@ -59,6 +64,10 @@ ROWS = {
         (40, "one", None, "one class only: 'a'"),
         (40, "same", None, "is constant: 3 throughout"),
         (40, "id", None, "40 different values in 40 rows"),
+        (40, "none", None, "target 'none' has no values"),
+        (40, "none", "regression", "target 'none' has no values"),
+        (40, "infinite", None, "target 'infinite' has no values"),
+        (40, "empty category", None, "target 'empty category' has no values"),
         (40, "text", "regression", "which a regression needs"),
         (10, "text", None, "10 rows with a target are too few: at least 20"),
         (40, "text", "clustering", "`task`: got 'clustering'; want one of classification, "),

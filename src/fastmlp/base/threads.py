@@ -8,7 +8,7 @@ from types import TracebackType
 from fastmlp import _core
 from fastmlp.base import validation
 
-_MAX_THREADS = 1024
+MAX_THREADS = 1024
 
 
 def get_num_threads() -> int:
@@ -41,7 +41,7 @@ def set_num_threads(n: int) -> None:
     >>> import fastmlp as fm
     >>> fm.set_num_threads(fm.get_num_threads())
     """
-    _core.set_num_threads(validation.integer(n, "n", 1, _MAX_THREADS))
+    _core.set_num_threads(validation.integer(n, "n", 1, MAX_THREADS))
 
 
 class threads:
@@ -68,7 +68,7 @@ class threads:
     """
 
     def __init__(self, n: int) -> None:
-        self.n = validation.integer(n, "n", 1, _MAX_THREADS)
+        self.n = validation.integer(n, "n", 1, MAX_THREADS)
         self._local = threading.local()
 
     def __enter__(self) -> threads:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from fastmlp.base.errors import ArgumentTypeError, FastMLPError, MissingPackageError
+from fastmlp.base.validation import shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,6 +92,10 @@ def frame_of(table: Any, text_names: Iterable[str] = ()) -> pd.DataFrame:
     if isinstance(table, (str, os.PathLike)):
         return read_table(Path(table), text_names)
     if isinstance(table, Mapping):
+        for name, column in table.items():
+            if not pd.api.types.is_list_like(column):
+                wanted = "an array with one value for each row"
+                raise TableError(f"the column {name!r} is {shown(column)}; want {wanted}")
         try:
             table = pd.DataFrame(dict(table))
         except ValueError as error:
@@ -122,6 +127,8 @@ def read_table(path: Path, text_names: Iterable[str] = ()) -> pd.DataFrame:
     """
     if not path.exists():
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    if not is_table(path):
+        raise TableError(f"{path} is no table: want a file whose name ends in {FORMATS}")
     try:
         return _read_parquet(path) if _suffix(path) == PARQUET else _read_text(path, text_names)
     except FastMLPError:

@@ -137,6 +137,8 @@ def _prepared_target(column: pd.Series[Any], task: Task | None) -> tuple[Array, 
         return _classes_of_texts(column)
     values = numbers_of(column)
     distinct = np.unique(values[~np.isnan(values)])
+    if len(distinct) == 0:
+        raise TableError(f"target {column.name!r} has no values")
     if len(distinct) == 1:
         raise TableError(
             f"target {column.name!r} is constant: {level_text(distinct[0])} throughout"
@@ -152,6 +154,8 @@ def _classes_of_texts(column: pd.Series[Any]) -> tuple[Array, list[str]]:
     texts = levels_of(column)
     present = texts != MISSING
     classes = sorted(set(texts[present]))
+    if not classes:
+        raise TableError(f"target {column.name!r} has no values")
     if len(classes) == 1:
         raise TableError(f"target {column.name!r} has one class only: {classes[0]!r}")
     _check_class_count(column, len(classes))

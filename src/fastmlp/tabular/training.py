@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import fastmlp as fm
+from fastmlp.base import validation
+from fastmlp.base.errors import ArgumentTypeError
+from fastmlp.base.threads import MAX_THREADS
 from fastmlp.base.validation import Array
 from fastmlp.tabular import scores
 from fastmlp.tabular.description import TableDescription
@@ -181,10 +184,18 @@ def train(
         table = load_table(table, target, task)
     elif target is not None or task is not None:
         raise TableError("a Table has its own target and task: leave out `target` and `task`")
-    path = None if checkpoint is None else Path(checkpoint)
-    run = _Run(table, find_model(model), seed, path, reporter or Reporter())
+    run = _Run(
+        table,
+        find_model(model),
+        validation.integer(seed, "seed", 0, 2**32 - 1),
+        None if checkpoint is None else Path(validation.path(checkpoint, "checkpoint")),
+        _checked_reporter(reporter),
+    )
+    count = None if cv is None else _checked_folds(cv, len(table.y))
+    if n_threads is not None:
+        n_threads = validation.integer(n_threads, "n_threads", 1, MAX_THREADS)
     with nullcontext() if n_threads is None else fm.threads(n_threads):
-        return run.hold_out() if cv is None else run.cross_validation(cv)
+        return run.hold_out() if count is None else run.cross_validation(count)
 
 
 def fold_checkpoint(path: Path, fold: int) -> Path:
@@ -225,7 +236,6 @@ class _Run:
     def cross_validation(self, count: int) -> TrainedTable:
         """Train and test `count` times, then train on all rows."""
         table = self.table
-        _check_folds(count, len(table.y))
         rows = np.arange(len(table.y))
         preparation, notes = self._prepared(rows)
         plan = self.model.plan(len(rows) * (count - 1) // count, len(table.classes))
@@ -272,11 +282,20 @@ class _Run:
         return [*saving, *self.reporter.callbacks(title)]
 
 
-def _check_folds(count: int, rows: int) -> None:
+def _checked_reporter(reporter: Any) -> Reporter:
+    if reporter is not None and not isinstance(reporter, Reporter):
+        wanted = "an object of a subclass of fastmlp.tabular.Reporter"
+        raise ArgumentTypeError(f"reporter: got {validation.shown(reporter)}; want {wanted}")
+    return reporter or Reporter()
+
+
+def _checked_folds(cv: Any, rows: int) -> int:
+    count = validation.integer(cv, "cv", -(2**63))
     if count < 2:
         raise TableError(f"`cv`: got {count}; want at least 2 folds")
     if 2 * count > rows:
         raise TableError(f"{rows} rows are too few for {count} folds")
+    return count
 
 
 def _model(net: fm.Sequential, preparation: Preparation) -> TableModel:

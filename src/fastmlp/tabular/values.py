@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.tabular.reading import TableError
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -52,7 +54,12 @@ def numbers_of(column: pd.Series[Any], kind: Kind = "numeric") -> Numbers:
         moments = pd.to_datetime(column, errors="coerce", format="ISO8601", utc=True)
         parsed = (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)
     else:
-        parsed = pd.to_numeric(column, errors="coerce")
+        try:
+            parsed = pd.to_numeric(column, errors="coerce")
+        except OverflowError as error:
+            raise TableError(
+                f"the column {column.name!r} holds a whole number that is too large for float64"
+            ) from error
     values = parsed.to_numpy(dtype=np.float64, na_value=np.nan)
     return np.where(np.isfinite(values), values, np.nan)
 
@@ -61,7 +68,12 @@ def levels_of(column: pd.Series[Any]) -> Texts:
     """Return levels as (N,) text, `MISSING` for missing values."""
     import pandas as pd
 
-    codes, values = pd.factorize(column)
+    try:
+        codes, values = pd.factorize(column)
+    except TypeError as error:  # of cells that have no hash
+        raise TableError(
+            f"the column {column.name!r} holds lists, dicts or the like; want text or numbers"
+        ) from error
     # The code of missing values is -1, which indexes the last entry.
     texts = np.array([*map(level_text, values), MISSING], dtype=object)
     found: Texts = texts[codes]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fastmlp.base.errors import ArgumentError
+from fastmlp.base.errors import ArgumentError, ArgumentTypeError
+from fastmlp.base.validation import shown
 from fastmlp.tabular.models.base import Model, Plan
 from fastmlp.tabular.models.mlp import MLP
 
@@ -20,6 +21,10 @@ def find_model(model: str | Model) -> Model:
     True
     """
     if not isinstance(model, str):
+        methods = (getattr(model, name, None) for name in ("encoder", "plan"))
+        if isinstance(model, type) or not all(map(callable, methods)):
+            wanted = f"one of {', '.join(MODELS)}, or hyperparameters such as MLP(hidden=(64,))"
+            raise ArgumentTypeError(f"model: got {shown(model)}; want {wanted}")
         return model
     if model not in MODELS:
         raise ArgumentError(f"model: got {model!r}; want one of {', '.join(MODELS)}")

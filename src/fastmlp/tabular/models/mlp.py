@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import fastmlp as fm
+from fastmlp.base import validation
 from fastmlp.base.errors import ArgumentError
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.tabular.encoder import Encoder
@@ -62,6 +63,12 @@ class MLP:
     batch_size: int | None = None
     lr: float | None = None
     dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        for width in validation.items(self.hidden, "hidden", "a tuple of widths"):
+            validation.size(width, "hidden")
+        if self.dropout is not None:
+            validation.real(self.dropout, "dropout", 0.0, 1.0)
 
     def encoder(self, table: Table) -> Encoder:
         """Return an unfitted encoder."""
