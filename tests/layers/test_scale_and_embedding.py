@@ -64,12 +64,33 @@ def test_a_row_number_outside_the_table_is_an_error(wrong):
         lambda: net.predict(x),
         lambda: net.forward(x),
         lambda: fm.Trainer(net, fm.CrossEntropyLoss(), fm.SGD(lr=0.1)).step(x, y),
+        lambda: fm.fit(net, x, y, loss=fm.CrossEntropyLoss(), batch_size=4, check_finite=False),
+        lambda: net.jacobian(x),
     ):
         with pytest.raises(fm.ArgumentError, match=r"^x: got .*want"):
             call()
     assert np.array_equal(net.params, before)
     x[17, 1] = 8
     net.predict(x)
+
+
+def test_the_error_says_which_row_number_is_wrong():
+    table = fm.Embedding(5, 2, columns=2)
+    words = r"^x: got 7 at row 1, column 0; want whole numbers from 0 to 4, the rows of an Embedd"
+    with pytest.raises(fm.ArgumentError, match=words):
+        table.forward([[0, 4], [7, 9]])
+    nodes = [("e", fm.Embedding(5, 2), "b"), ("y", fm.Concat(), ["a", "e"])]
+    net = fm.Graph({"a": 1, "b": 1}, ["y"], nodes=nodes)
+    with pytest.raises(fm.ArgumentError, match=r"^x\['b'\]: got -1 at row 0, column 0; want"):
+        net.predict({"a": [[-1]], "b": [[-1]]})
+
+
+def test_row_numbers_are_not_part_of_a_gradcheck():
+    nodes = [("e", fm.Embedding(5, 2), "b"), ("y", fm.Concat(), ["a", "e"])]
+    net = fm.Graph({"a": 1, "b": 1}, ["y"], nodes=nodes, seed=0)
+    errors = fm.gradcheck(net, fm.MSELoss(), {"a": [[0.5]], "b": [[3]]}, [[1.0, 2.0, 3.0]])
+    assert errors < 1e-6
+    assert list(errors.inputs) == ["a"]
 
 
 @pytest.mark.parametrize("bias", [True, False])

@@ -55,6 +55,25 @@ class Ends:
         return argument if len(self.names) == 1 else f"{argument}[{self.names[index]!r}]"
 
 
+def _index_ends(nodes: Sequence[Node]) -> dict[int, int]:
+    """Return the number of rows of the table in which an input is looked up, by input."""
+    ends: dict[int, int] = {}
+    for node in nodes:
+        for source in node.sources if node.index_end else ():
+            ends[-1 - source] = min(node.index_end, ends.get(-1 - source, node.index_end))
+    return {k: end for k, end in ends.items() if k >= 0}
+
+
+def _check_indices(array: Array, name: str, end: int) -> None:
+    wrong = ~((array >= 0) & (array < end) & (array == np.floor(array)))
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise ArgumentError(
+            f"{name}: got {array[row, column]:.9g} at row {row}, column {column}; want whole "
+            f"numbers from 0 to {end - 1}, the rows of an Embedding's table"
+        )
+
+
 class Engine:
     """A ``_core.Net`` with validation; it remembers the leading dimensions of the last input."""
 
@@ -66,6 +85,7 @@ class Engine:
         "_running",
         "core",
         "dtype",
+        "index_ends",
         "inputs",
         "kept_ends",
         "n_in",
@@ -90,6 +110,7 @@ class Engine:
         self.kept_ends: dict[str, list[Array]] = {}
         self.dtype = dtype
         self.inputs, self.outputs = Ends(inputs_named), Ends(outputs_named)
+        self.index_ends = _index_ends(nodes)
         self.n_in = self.core.n_in
         self.n_out = self.core.n_out
         self._ran = False
@@ -214,7 +235,11 @@ class Engine:
             raise ArgumentError(
                 f"{argument}: got shapes {shapes}; want the same number of rows in each"
             )
-        return [validation.flat_rows(array) for array in arrays], leading
+        rows = [validation.flat_rows(array) for array in arrays]
+        if ends is self.inputs:
+            for k, index_end in self.index_ends.items():
+                _check_indices(rows[k], ends.argument(argument, k), index_end)
+        return rows, leading
 
     @staticmethod
     def _given(ends: Ends, values: list[Array], leading: tuple[int, ...]) -> Any:

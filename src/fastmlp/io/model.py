@@ -24,7 +24,8 @@ from fastmlp.base.errors import ArgumentError, ArgumentTypeError, FastMLPError, 
 from fastmlp.io import safetensors
 from fastmlp.io.safetensors import DTYPE_NAMES, Header, Malformed
 from fastmlp.layers.parametric import ParametricLayer
-from fastmlp.networks.base import Network, layer_from
+from fastmlp.networks.base import Network
+from fastmlp.networks.description import layer_from
 from fastmlp.networks.graph import Graph
 from fastmlp.networks.sequential import Sequential
 

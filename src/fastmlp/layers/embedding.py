@@ -42,7 +42,8 @@ class Embedding(ParametricLayer):
     Raises
     ------
     ArgumentError
-        At a value that is no row of the table; parameters are unchanged.
+        If a value is no row of the table. If the input comes from another layer, ``fit`` notices
+        it at the step, and the parameters are those of the step before.
 
     Examples
     --------
@@ -95,4 +96,5 @@ class Embedding(ParametricLayer):
 
     def node(self, sources: tuple[int, ...], widths: tuple[int, ...]) -> Node:
         out = self.columns * self.embedding_dim
-        return Node("embedding", sources, self.columns, out, sizes=(self.num_embeddings,))
+        rows = self.num_embeddings
+        return Node("embedding", sources, self.columns, out, sizes=(rows,), index_end=rows)

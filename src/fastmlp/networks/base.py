@@ -9,11 +9,10 @@ from typing import Any, Self
 from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.base.engine import Ends, Engine
-from fastmlp.base.errors import ArgumentError
 from fastmlp.base.parameters import ParameterArray
 from fastmlp.base.validation import Array
-from fastmlp.layers import LAYERS, Custom, Layer
-from fastmlp.layers.parametric import ParametricLayer
+from fastmlp.layers import Custom, Layer
+from fastmlp.networks.description import layer_from, uninitialised_layer
 
 
 class Network(_core.Predictor):
@@ -79,7 +78,7 @@ class Network(_core.Predictor):
     @classmethod
     def uninitialised(cls, description: Mapping[str, Any]) -> Self:
         """Make a network without initialising its parameters; the caller must set them."""
-        return cls._from_description(description, _uninitialised_layer)
+        return cls._from_description(description, uninitialised_layer)
 
     @classmethod
     def _from_description(
@@ -160,6 +159,10 @@ class Network(_core.Predictor):
     def input_names(self) -> tuple[str, ...]:
         """Names of the inputs."""
         return self._engine.inputs.names
+
+    def index_inputs(self) -> set[int]:
+        """Return the positions of the inputs that an ``Embedding`` looks up in its table."""
+        return set(self._engine.index_ends)
 
     def layer_names(self) -> list[str]:
         """Return the names of the layers, in their order; by default their positions."""
@@ -372,29 +375,3 @@ def _init_for(following: tuple[Layer, ...]) -> str:
     """Return the registry's name of the initializer for weights before these layers."""
     words = (layer.init_before for layer in following)
     return next((word for word in words if word is not None), "xavier")
-
-
-def _uninitialised_layer(description: Any) -> Layer:
-    layer = layer_from(description)
-    if isinstance(layer, ParametricLayer):
-        layer.skip_initialisation()
-    return layer
-
-
-def layer_from(description: Any) -> Layer:
-    """Make a layer from its description; raise ArgumentError if that is invalid."""
-    if isinstance(description, Custom):
-        return description
-    arguments = dict(description) if isinstance(description, Mapping) else {}
-    name = arguments.pop("type", None)
-    if not isinstance(name, str) or name not in LAYERS:
-        raise ArgumentError(f"layer: got type {name!r}; want one of {', '.join(LAYERS)}")
-    if {"dtype", "seed"} & arguments.keys():
-        raise ArgumentError(f"layer: got a dtype or seed for {name}; want those of its network")
-    trainable = arguments.pop("trainable", True)
-    try:
-        layer: Layer = LAYERS[name](**arguments)
-    except TypeError as error:
-        raise ArgumentError(f"layer: got {arguments} for {name}: {error}") from error
-    layer.trainable = trainable
-    return layer

@@ -31,7 +31,8 @@ class GradientErrors(float):
     parameters : dict of str to float
         Largest error of each parameter array: ``"0.W"``, ``"0.b"``, or with the node's name.
     inputs : dict of str to float
-        Largest error of the gradient of each input.
+        Largest error of the gradient of each input; not of row numbers that an Embedding looks
+        up, which have none.
     """
 
     parameters: dict[str, float]
@@ -142,8 +143,12 @@ def gradcheck(
 
     parts = copied.parameter_slices().items()
     parameters = {name: worst(core.params[part], slopes[0][part]) for name, part in parts}
-    names = copied.input_names
-    inputs = {n: worst(a, g) for n, a, g in zip(names, rows, slopes[1:], strict=True)}
+    names, looked_up = copied.input_names, copied.index_inputs()
+    inputs = {
+        name: worst(array, gradient)
+        for k, (name, array, gradient) in enumerate(zip(names, rows, slopes[1:], strict=True))
+        if k not in looked_up
+    }
     return GradientErrors.of(parameters, inputs)
 
 
