@@ -90,7 +90,7 @@ CALLS = {
     "a loss of no row": (lambda: fit(Unknown()), r"loss: got Unknown\(\); want .* CrossEntropy"),
     "rates below 0": (
         lambda: fit(schedule=Falling()),
-        r"schedule: got .* from Falling\(\); want 1 finite rates >= 0",
+        r"schedule: got .* from Falling\(\); want 1 finite numbers >= 0",
     ),
     "a product of shapes that do not fit": (
         lambda: fm.MatMul()(fm.Input((2, 3)), fm.Input((2, 3))),

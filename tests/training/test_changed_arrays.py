@@ -251,3 +251,10 @@ def test_labels_changed_by_another_thread_never_leave_wrong_weights():
     for _ in range(trainer.state_dict()["t"]):
         alone.step(rows(), np.zeros(ROWS, np.int64))
     assert net.params.tobytes() == twin.params.tobytes()
+
+
+def test_an_order_that_names_no_row_is_refused():
+    trainer = fm.Trainer(fm.Sequential(fm.Linear(2, 2)), fm.CrossEntropyLoss())
+    data = trainer.checked_data(np.ones((4, 2)), [0, 1, 0, 1], None)
+    with pytest.raises(fm.ArgumentError, match=r"^order: got row 4 at row 2; want 0 to 3"):
+        trainer.epoch(data, np.array([0, 1, 4, 2]), 2, np.ones(2))

@@ -110,10 +110,10 @@ def test_settings_that_are_not_there(loss, layers, schedules, words):
 
 
 @pytest.mark.parametrize(("name", "value", "words"), [
-    ("weight_decay", -1.0, "want 3 finite rates >= 0"),
-    ("weight_decay", np.nan, "want 3 finite rates >= 0"),
-    ("dropout", 4.1, "want 3 finite rates from 0 to 4$"),
-    ("label_smoothing", 1.1, "want 3 finite rates from 0 to 1$"),
+    ("weight_decay", -1.0, "want 3 finite numbers >= 0"),
+    ("weight_decay", np.nan, "want 3 finite numbers >= 0"),
+    ("dropout", 4.1, "want 3 finite numbers from 0 to 4$"),
+    ("label_smoothing", 1.1, "want 3 finite numbers from 0 to 1$"),
 ])  # fmt: skip
 def test_values_out_of_range(name, value, words):
     net = network(0.25)

@@ -457,6 +457,18 @@ def test_an_error_in_a_callback():
     assert np.array_equal(net.params, other.params)
 
 
+def test_a_fit_inside_a_callback_keeps_its_history_to_itself():
+    trainer = fm.Trainer(fm.Sequential(fm.Linear(2, 2), seed=0), fm.CrossEntropyLoss())
+    x, y = np.ones((4, 2)), [0, 1, 0, 1]
+
+    class Fits:
+        def on_epoch_end(self, state):
+            trainer.fit(x, y, epochs=1)
+
+    assert len(trainer.fit(x, y, epochs=3, callbacks=[Fits()])) == 3
+    assert len(trainer.history) == 3
+
+
 def test_callbacks_may_change_the_learning_rate():
     class Halve:
         def on_epoch_end(self, state):

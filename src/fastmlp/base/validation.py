@@ -188,7 +188,7 @@ def targets(value: Any, name: str, rows: int, width: int, dtype: np.dtype[Any]) 
     return _converted(array, name, dtype)
 
 
-def labels(value: Any, name: str, rows: int, n_classes: int) -> Array:
+def labels(value: Any, name: str, rows: int, n_classes: int, what: str = "label") -> Array:
     """Return class labels as int64 ``(rows,)`` in ``[0, n_classes)``; accept integral floats."""
     array = _numbers(value, name, INT64)
     if array.ndim != 1:
@@ -199,8 +199,8 @@ def labels(value: Any, name: str, rows: int, n_classes: int) -> Array:
     if not _all_below(array, n_classes):
         where = int(np.flatnonzero((array < 0) | (array >= n_classes))[0])
         raise ArgumentError(
-            f"{name}: got label {array[where]} at row {where}; want 0 to {n_classes - 1} "
-            f"({n_classes} classes)"
+            f"{name}: got {what} {array[where]} at row {where}; want 0 to {n_classes - 1} "
+            f"({n_classes} {'classes' if what == 'label' else 'rows'})"
         )
     return array
 

@@ -58,7 +58,10 @@ def resume(state: FitState, fingerprint: Mapping[str, Any], net: Network, saved:
         If the state belongs to another fit or is invalid; then nothing has changed.
     """
     if not isinstance(saved, dict) or saved.keys() != _KEYS:
-        raise ArgumentError(f"it must have exactly the keys {', '.join(sorted(_KEYS))}")
+        raise ArgumentError(
+            f"it must have exactly the keys {', '.join(sorted(_KEYS))}; was it written by another "
+            "version of fastmlp?"
+        )
     _check_network(net, state.net)
     found = differences(saved["fit"], dict(fingerprint))
     if found:

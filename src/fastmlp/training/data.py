@@ -51,8 +51,8 @@ def checked_steps(
     size = check.size(batch_size, "batch_size")
     if order is not None:
         # A copy, so that nobody writes other rows into it while the core reads them.
-        own = np.array(check.labels(order, "order", rows, rows), check.INT64)
-        order = check.labels(own, "order", rows, rows)
+        own = np.array(check.labels(order, "order", rows, rows, "row"), check.INT64)
+        order = check.labels(own, "order", rows, rows, "row")
     steps = (-(-rows // size),)
     return (
         order,

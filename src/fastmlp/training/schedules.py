@@ -89,7 +89,8 @@ class Schedules:
         values = check.real_array(found, f"{what}.rates", check.FLOAT64)
         if values.shape != (steps,) or not setting.holds(values):
             raise ArgumentError(
-                f"{what}: got {values!r} from {one!r}; want {steps} finite rates {setting.wanted()}"
+                f"{what}: got {values!r} from {one!r}; want {steps} finite numbers "
+                f"{setting.wanted()}"
             )
         return values
 

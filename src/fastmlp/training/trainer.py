@@ -141,6 +141,8 @@ class Trainer(_core.Stepper):
                   schedule=schedule, schedules=schedules, check_finite=check_finite)  # fmt: skip
         self.history = run.state.history
         run.run()
+        # A callback may have called fit, and left its own history here.
+        self.history = run.state.history
         return self.history
 
     def evaluate(self, data: Data) -> tuple[float, float]:
