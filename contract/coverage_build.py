@@ -14,7 +14,7 @@ from contract import native
 FLAGS = "--coverage -fprofile-update=atomic -fno-early-inlining -DFM_INLINE=static "
 FLAGS += "-Wno-unused-function -Wno-maybe-uninitialized -fprofile-exclude-files=.*/simd/.*"
 PROGRAMS = ("test_products", "test_graph", "test_training", "test_threads", "test_api")
-PROGRAMS += ("test_trainers", "test_fusion", "test_groups")
+PROGRAMS += ("test_trainers", "test_fusion", "test_groups", "test_operations")
 
 
 @dataclass(frozen=True)
