@@ -65,10 +65,10 @@ def _forward(w: Any, x: Array) -> list[Any]:
 
 
 def _backward(w: Any, dy: Array) -> list[Any]:
-    twin = harness.net_reference(w.net)
-    twin.forward(X)
-    dx = twin.backward(dy)
-    return [dx, ref.flatten(twin.grads)]
+    reference = harness.net_reference(w.net)
+    reference.forward(X)
+    dx = reference.backward(dy)
+    return [dx, ref.flatten(reference.grads)]
 
 
 def _predict_into(w: Any, out: Any) -> list[Any]:
@@ -84,13 +84,13 @@ def _step(given: str) -> Callable[[Any, Any], list[Any]]:
     return call
 
 
-def _twin_step(given: str) -> Callable[[Any, Array], list[Any]]:
+def _reference_step(given: str) -> Callable[[Any, Array], list[Any]]:
     def expect(w: Any, value: Array) -> list[Any]:
         data = {"x": X, "target": w.good_y, "sample_weight": None}
         data["target" if given == "y" else given] = value
-        twin = w.twin()
-        loss = twin.step(**data)
-        return [loss, ref.flatten(twin.net.params)]
+        reference = w.reference()
+        loss = reference.step(**data)
+        return [loss, ref.flatten(reference.net.params)]
 
     return expect
 
@@ -108,14 +108,15 @@ def _fit(given: str, of_module: bool = False) -> Callable[[Any, Any], list[Any]]
     return call
 
 
-def _twin_fit(given: str) -> Callable[[Any, Array], list[Any]]:
+def _reference_fit(given: str) -> Callable[[Any, Array], list[Any]]:
     def expect(w: Any, value: Array) -> list[Any]:
         data = {"x": X, "target": w.good_y, "sample_weight": None}
         data["target" if given == "y" else given] = value
-        twin = w.twin()
-        losses = ref.fit(twin.net, **data, loss=twin.loss, optimizer=twin.optimizer, epochs=1,
+        reference = w.reference()
+        losses = ref.fit(reference.net, **data, loss=reference.loss,
+                         optimizer=reference.optimizer, epochs=1,
                          batch_size=4, seed=w.net.seed)  # fmt: skip
-        return [losses[0], ref.flatten(twin.net.params)]
+        return [losses[0], ref.flatten(reference.net.params)]
 
     return expect
 
@@ -130,13 +131,13 @@ def _validate(given: int) -> Callable[[Any, Any], list[Any]]:
     return call
 
 
-def _twin_validation(given: int) -> Callable[[Any, Array], list[Any]]:
+def _reference_validation(given: int) -> Callable[[Any, Array], list[Any]]:
     def expect(w: Any, value: Array) -> list[Any]:
-        twin = w.twin()
-        twin.step(X, w.good_y)
+        reference = w.reference()
+        reference.step(X, w.good_y)
         held = [X, w.good_y, WEIGHTS]
         held[given] = value
-        return [twin.loss.forward(twin.net.forward(held[0]), *held[1:])]
+        return [reference.loss.forward(reference.net.forward(held[0]), *held[1:])]
 
     return expect
 
@@ -168,13 +169,13 @@ def _of_networks() -> Iterator[Entry]:
             ours = rule.only_finite(takes, argument)
             at = ("x", "y", "sample_weight").index(argument)
             yield Entry(f"Trainer({name}).step: {argument}", argument, good, world,
-                        _step(argument), takes, _twin_step(argument), **facts)  # fmt: skip
+                        _step(argument), takes, _reference_step(argument), **facts)  # fmt: skip
             yield Entry(f"Trainer({name}).fit: {argument}", argument, good, world, _fit(argument),
-                        ours, _twin_fit(argument), **facts)  # fmt: skip
+                        ours, _reference_fit(argument), **facts)  # fmt: skip
             yield Entry(f"fit({name}): {argument}", argument, good, world, _fit(argument, True),
                         ours, None, **facts)  # fmt: skip
             yield Entry(f"Trainer({name}).fit: validation {argument}", argument, good, world,
-                        _validate(at), ours, _twin_validation(at), **facts)  # fmt: skip
+                        _validate(at), ours, _reference_validation(at), **facts)  # fmt: skip
             any_number = rule.rows("x", WIDTH, ROWS, partner="y")
             yield Entry(f"gradcheck({name}): {argument}", argument, good, world,
                         _gradcheck(argument), any_number if argument == "x" else takes, None,
@@ -277,7 +278,7 @@ def _of_losses() -> Iterator[Entry]:
                      "labels": name in OF_CLASSES and argument == "y",
                      "kept_as": "natural" if argument == "scores" else "net"}  # fmt: skip
             yield Entry(f"{name}.forward: {argument}", argument, good, world, _loss(argument),
-                        takes, _twin_loss(argument), **facts)  # fmt: skip
+                        takes, _reference_loss(argument), **facts)  # fmt: skip
             if argument == "scores":
                 takes = rule.scores(name, y, single=False)
             yield Entry(f"{name}.score: {argument}", argument, good, world, _score(argument),
@@ -313,21 +314,21 @@ def _score(given: str) -> Callable[[Any, Any], list[Any]]:
     return lambda w, value: [w.loss.score(**_data(w, given, value))]
 
 
-def _twin_loss(given: str) -> Callable[[Any, Array], list[Any]]:
+def _reference_loss(given: str) -> Callable[[Any, Array], list[Any]]:
     def expect(w: Any, value: Array) -> list[Any]:
         data = _data(w, given, value)
         y = data.pop("y")
         single = np.ndim(data["scores"]) == 1
-        twin = harness.loss_reference(w.loss)
-        loss = twin.forward(np.atleast_2d(data["scores"]), y[None] if single else y,
+        reference = harness.loss_reference(w.loss)
+        loss = reference.forward(np.atleast_2d(data["scores"]), y[None] if single else y,
                             data["sample_weight"])  # fmt: skip
-        return [loss, twin.backward().reshape(np.shape(data["scores"]))]
+        return [loss, reference.backward().reshape(np.shape(data["scores"]))]
 
     return expect
 
 
 def _of_layers() -> Iterator[Entry]:
-    twins: dict[str, Callable[[Any], Any]] = {
+    references: dict[str, Callable[[Any], Any]] = {
         "Linear": lambda layer: ref.Linear(layer.W, layer.b),
         "Tanh": lambda layer: ref.Activation("Tanh"),
         "GELU": lambda layer: ref.Activation("GELU"),
@@ -336,15 +337,15 @@ def _of_layers() -> Iterator[Entry]:
         "Maxout": lambda layer: ref.Maxout(2),
         "LayerNorm": lambda layer: ref.LayerNorm(layer.gamma, layer.beta, eps=layer.eps),
     }
-    for name, twin in twins.items():
+    for name, reference in references.items():
         world = lambda dtype, name=name: worlds.Alone(name, dtype)  # noqa: E731
         wide = name in ("Linear", "LayerNorm")
         takes = rule.rows("x", WIDTH, single=True) if wide else rule.any_rows(
             "x", 2 if name == "Maxout" else 1)  # fmt: skip
         width = worlds.Alone(name, "float64").y.shape[1]
 
-        def expect(w: Any, x: Array, twin: Any = twin) -> list[Any]:
-            y = twin(w.layer).forward(x.reshape(-1, x.shape[-1]))
+        def expect(w: Any, x: Array, reference: Any = reference) -> list[Any]:
+            y = reference(w.layer).forward(x.reshape(-1, x.shape[-1]))
             return [y.reshape(*x.shape[:-1], y.shape[-1])]
 
         yield Entry(f"{name}().forward: x", "x", X, world, lambda w, v: [w.layer.forward(v)],

@@ -52,7 +52,7 @@ class Training:
             self.net.params, self.net.grads, *own.pop("slots"), own.pop("powers"), repr(own)
         )
 
-    def twin(self) -> ref.Trainer:
+    def reference(self) -> ref.Trainer:
         """The reference's trainer after the same step."""
         net, loss = harness.net_reference(self._net()), harness.loss_reference(self.loss)
         found = ref.Trainer(net, loss, harness.optimizer_reference(self.optimizer))

@@ -62,10 +62,10 @@ class Shared:
         self.predictions = set[bytes]()  # made between the steps
         self.count = threading.Lock()
         self.folder = folder
-        twin = self.still.copy()
-        self.output = twin.forward(X)
-        self.dx = twin.backward(DY)
-        self.hidden = twin.forward(X, keep=True) is not None and twin.layers[0].output.copy()
+        other = self.still.copy()
+        self.output = other.forward(X)
+        self.dx = other.backward(DY)
+        self.hidden = other.forward(X, keep=True) is not None and other.layers[0].output.copy()
         self.own = self._trained_alone()
         self.optimizer = fm.SGD(self.still, lr=0.0)
         self.layer = fm.Linear(WIDTH, CLASSES, seed=4)

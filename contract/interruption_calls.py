@@ -132,13 +132,13 @@ def _is_a_step(fit: Fit, trainer: fm.Trainer, history: Any) -> list[str]:
     epochs = done // -(-fit.rows // fit.batch)
     if not isinstance(history, fm.History) or not epochs - 1 <= len(history.loss) <= epochs:
         wrong.append(f"the history has not {epochs} epochs")
-    twin = fit.trainer()
-    steps(fit, twin, 0, done)
-    if numbers(trainer) != numbers(twin):
+    other = fit.trainer()
+    steps(fit, other, 0, done)
+    if numbers(trainer) != numbers(other):
         wrong.append(f"the network is not as step {done} left it")
     steps(fit, trainer, done, MORE)
-    steps(fit, twin, done, MORE)
-    if numbers(trainer) != numbers(twin):
+    steps(fit, other, done, MORE)
+    if numbers(trainer) != numbers(other):
         wrong.append("steps behind the interrupt give something else")
     return wrong
 

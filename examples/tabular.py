@@ -1,13 +1,15 @@
-"""fastmlp's defaults for tables beside scikit-learn, on the same rows and the same inputs.
+"""Compare fastmlp's defaults for tables with scikit-learn, on the same rows and inputs.
 
     python examples/tabular.py TABLE --target COLUMN [--task TASK] [--seeds N] [--cpu-time]
 
 Prints a Markdown table: the score on test rows (accuracy, or R2 of a regression) and the seconds of
-the fit, mean and standard deviation over the seeds; with --cpu-time those of the processor, which
-other work on the machine hardly changes. A seed splits the rows and begins every model.
-All models get the rows as fastmlp's encoder makes them from the training part, standardised;
-regression targets are standardised for all. fastmlp stops by a validation part that it takes out of
-its training rows, so that no model sees more rows than another.
+the fit, as mean and standard deviation over the seeds. With --cpu-time the seconds are processor
+time, which other work on the machine hardly changes. Each seed gives one split of the rows and one
+start of every model.
+
+fastmlp's encoder, fitted on the training part, makes the standardised inputs of all models;
+regression targets are standardised for all models too. fastmlp takes its validation part for early
+stopping out of the training rows, so all models see the same rows.
 """
 
 import argparse

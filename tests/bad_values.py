@@ -1,4 +1,4 @@
-"""What tests of bad input share: bad values of each kind of argument, and what a clear error is."""
+"""Shared by the tests of bad input: bad values for each kind of argument, and checks of errors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def listed(*values):
 
 
 def reals(*outside, none=False):
-    """Bad values for a real number, with those out of range."""
+    """Bad values for a real number, including those out of range."""
     others = [value for value in NOT_NUMBERS if not (none and value is None)]
     return listed(*others, NAN, INF, -INF, HUGE, *outside)
 
@@ -59,7 +59,7 @@ INITIALIZERS = listed(
     {}, {"type": "x"}, {"type": ["HeNormal"]}, {"type": "Constant"}, {"type": "HeNormal", "a": 1},
 )  # fmt: skip
 DTYPES = listed("float16", "int32", "complex64", "unknown", 3, object(), bool, "S4", [], "f4,f4")
-# Also as `net=`, where a number is the learning rate of SGD(0.1).
+# For `net=` too, where a number is a learning rate, as in SGD(0.1).
 NETS = listed("a", [1], 1j, True, object(), fm.Sequential, NAN, -1.0, HUGE, np.zeros(2))
 
 KINDS = {
@@ -117,7 +117,7 @@ def with_values(array, place, *values):
 
 
 def reshaped(rows, width):
-    """Arrays of other shapes than (rows, width)."""
+    """Arrays with shapes other than (rows, width)."""
     full = np.ones((rows, width))
     return {
         "scalar": 1.0,
@@ -130,7 +130,7 @@ def reshaped(rows, width):
 
 
 X_BAD = {**NOT_ARRAYS_OF_REALS, **reshaped(ROWS, WIDTH)}
-LEADING = {"3-d": X_BAD.pop("3-d")}  # rows with leading dimensions, which the targets lack
+LEADING = {"3-d": X_BAD.pop("3-d")}  # rows with leading dimensions, which the targets do not have
 X_TRAIN_BAD = {
     **X_BAD,
     **LEADING,
@@ -139,7 +139,7 @@ X_TRAIN_BAD = {
     "fewer rows": EIGHTHS[:4],
     "more rows": np.ones((ROWS + 1, WIDTH)),
 }
-# With other numbers of rows it is the other argument that is named.
+# If the number of rows is wrong, the error names the other argument.
 NAMED_INSTEAD = {"fewer rows": "y", "more rows": "y", "3-d": "y"}
 NOT_FINITE = dict(zip(["nan", "inf", "-inf"], with_values(EIGHTHS, 7, NAN, INF, -INF), strict=True))
 DY_BAD = {
@@ -173,7 +173,7 @@ WEIGHTS_BAD = {
 }
 
 
-# What constructors cannot do without.
+# Required arguments of the constructors.
 NEEDED = {
     "Linear": {"in_features": 3, "out_features": 2},
     "StepLR": {"step_size": 1},
@@ -206,7 +206,7 @@ def misaligned(array):
 
 
 def clear_error(call, argument, also="!"):
-    """The call raises an error of ours that is also a built-in one and explains itself."""
+    """The call raises one of our errors, which is also a built-in error and explains itself."""
     with pytest.raises(fm.FastMLPError) as caught:
         call()
     assert isinstance(caught.value, (ValueError, TypeError))

@@ -1,4 +1,4 @@
-"""The sums of docs/numerics.md on arrays: chains of fused multiply-adds, made of ordinary ones."""
+"""The sums of docs/numerics.md on arrays, with fused multiply-adds made of ordinary operations."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def split(a, factor):
 
 
 def sum_to_odd(a, b):
-    """``a + b`` rounded to odd: of the two neighbours of an inexact sum, the odd one."""
+    """``a + b`` rounded to odd: of the two numbers adjacent to an inexact sum, the odd one."""
     s, error = two_sum(a, b)
     bits = s.view(np.int32 if s.dtype == np.float32 else np.int64)
     towards = np.where(error > 0, np.inf, -np.inf).astype(s.dtype)
@@ -45,7 +45,7 @@ def fma(a, b, c):
 
 
 def multiply_then_add(a, b, c):
-    """What an instruction set without fused multiply-add does."""
+    """The multiply-add of an instruction set without a fused one."""
     return a * b + c
 
 
@@ -58,7 +58,7 @@ def chain(start, a, b, add):
 
 
 def lane_sum(a, b, add):
-    """The same over 16 or 8 lanes, joined by halves."""
+    """The same over 16 or 8 lanes, added by halves."""
     lanes = 16 if a.dtype == np.float32 else 8
     total = np.zeros((lanes, a.shape[0], b.shape[1]), a.dtype)
     for k in range(a.shape[1]):
@@ -80,7 +80,7 @@ def in_chunks(a, b, add):
 
 
 def products(x, W, b, dy, add):
-    """``x W + b``, ``dy W^T``, ``x^T dy`` and the column sums of ``dy``, as a layer adds them."""
+    """``x W + b``, ``dy W^T``, ``x^T dy`` and the column sums of ``dy``, in a layer's order."""
     rows, (fan_in, fan_out) = len(x), W.shape
     if fan_out <= 4 and fan_in >= 16:
         y = lane_sum(x, W, add) + b

@@ -1,9 +1,9 @@
-"""Calls during which the caller's code changes every array it can reach, in a process of its own.
+"""Calls during which the caller's code changes every array it can reach, in a separate process.
 
-Callbacks, nodes, losses and threads write wrong values into arrays, and change their shape, type
-and flags, while a call uses them. Each call has to end with a result or an exception: nothing may
-crash. ``python -m tests.changing SEED COUNT`` prints the outcomes; the case at work is printed
-before it begins, so that a crash is known by its case.
+Callbacks, nodes, losses and threads write wrong values into arrays, and change their shape, dtype
+and flags, while a call uses them. Each call must end with a result or an exception and must not
+crash. ``python -m tests.changing SEED COUNT`` prints the outcomes. It prints each case before it
+begins, so that a crash is attributed to its case.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ import fastmlp as fm
 from fastmlp import _core
 
 ROWS, WIDTH, CLASSES = 64, 6, 5
-# Integers and floats that are no class, no row and no place in memory.
+# Numbers that are not a class, a row or an index.
 WRONG = (-1, CLASSES, ROWS, 200_000, 2**31, 2**62, -(2**63))
 TYPES = ("int8", "float16", "float32", "int64", "complex128")
 
 
 class Changer:
-    """Changes one array at random, one of those it was shown."""
+    """Changes one random array of those that it has been given."""
 
     def __init__(self, draws: random.Random) -> None:
         self.draws = draws
         self.arrays: list[np.ndarray] = []
         self.lists: list[list[Any]] = []
         self.objects: list[Callable[[], Any]] = []
-        self.left = draws.randint(1, 4)  # more would ruin all arrays before a call comes far
+        self.left = draws.randint(1, 4)  # more would end each call at its beginning
 
     def reach(self, *values: Any) -> None:
-        """Take these arrays, and lists of arrays, among those to change."""
+        """Add these arrays, and lists of arrays, to those that may change."""
         for value in values:
             if isinstance(value, np.ndarray):
                 self.arrays.append(value)
@@ -54,7 +54,7 @@ class Changer:
         self.left -= 1
         changes = [self.values] * 4 + [self.shape, self.dtype, self.flags]
         changes += ([self.members] if self.lists else []) + ([self.anew] if self.objects else [])
-        # NumPy may refuse it, or the network be in use.
+        # NumPy may refuse a change, or the network may be in use.
         refusals = ValueError, TypeError, AttributeError, OverflowError, fm.FastMLPError
         with suppress(*refusals):
             self.draws.choice(changes)()
@@ -102,7 +102,7 @@ class Changer:
 
 
 class Node:
-    """Passes its input on, and changes things in both directions."""
+    """A custom node that passes its input on, and changes arrays in both directions."""
 
     def __init__(self, change: Callable[[], None]) -> None:
         self.change = change
@@ -120,7 +120,7 @@ class Node:
 
 
 class Squares:
-    """A loss of the caller's, which changes things."""
+    """A custom loss that changes arrays."""
 
     def __init__(self, change: Callable[[], None]) -> None:
         self.change = change
@@ -136,7 +136,7 @@ class Squares:
 
 
 class Callback:
-    """Changes things between epochs."""
+    """Changes arrays between epochs."""
 
     def __init__(self, change: Callable[[], None]) -> None:
         self.change = change
@@ -149,7 +149,7 @@ class Callback:
 
 
 class Rates(fm.ConstantLR):
-    """A schedule that keeps the array that it gave."""
+    """A schedule that keeps the array that it returned."""
 
     changer: Changer
 
@@ -161,7 +161,7 @@ class Rates(fm.ConstantLR):
 
 
 class Case:
-    """One call, with all that it uses in reach of the changer."""
+    """One call; the changer can reach everything that it uses."""
 
     def __init__(self, seed: int) -> None:
         self.draws = random.Random(seed)
@@ -276,7 +276,7 @@ class Case:
             loss.backward()
 
     def run(self) -> str:
-        """Make a call, beside a thread or not; say how it ended."""
+        """Make the call, with or without a second thread; return how it ended."""
         call = self.draws.choice([
             self.fit, self.fit, self.fit_two_ends, self.fit_by_lbfgs, self.epochs, self.steps,
             self.passes, self.losses,

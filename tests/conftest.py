@@ -1,4 +1,4 @@
-"""Fixtures that put the core on an instruction set, a precision and a number of threads."""
+"""Fixtures that select an instruction set, a precision and a number of threads."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import signal
 import numpy as np
 import pytest
 
-# Read when OpenMP is loaded: teams that outnumber the processors must not wait by spinning.
+# Read when OpenMP is loaded: teams larger than the machine must not wait by spinning.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# Who starts the suite in the background of a shell has it ignore interrupts, which some tests send.
+# A shell makes background processes ignore interrupts, which some tests send.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -31,7 +31,7 @@ def pytest_generate_tests(metafunc):
 
 @pytest.fixture
 def isa(request):
-    """Each instruction set that this processor has; only the forced one under FASTMLP_ISA."""
+    """Each instruction set of this processor; with FASTMLP_ISA, only that one."""
     before = _core.config()["isa"]
     _core.use_isa(request.param)
     yield request.param
@@ -45,14 +45,14 @@ def dtype(request):
 
 @pytest.fixture(params=harness.THREADS)
 def threads(request):
-    """Numbers of threads, all of them used however small the work is."""
+    """Numbers of threads; all are used, even for small work."""
     with harness.using_threads(request.param):
         yield request.param
 
 
 @pytest.fixture
 def guarded():
-    """Arrays with sentinels at both ends, which are looked at when the test is over."""
+    """Arrays with sentinels at both ends; checked after the test."""
     arrays = harness.Guarded()
     yield arrays
     arrays.verify()
@@ -60,6 +60,6 @@ def guarded():
 
 @pytest.fixture
 def in_tmp_path(tmp_path, monkeypatch):
-    """A working directory of its own, and a width of what is printed."""
+    """A separate working directory, and a fixed width of the output."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")

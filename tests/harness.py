@@ -1,12 +1,14 @@
-"""What the tests of the core share: cases from its registries, awkward shapes, guarded arrays,
-the rule by which results are compared, and the NumPy reference of whole networks.
+"""Shared by the tests of the core.
 
-The rule of comparison (`check`): a result may differ from the float64 reference by
-``tolerance * magnitude``, plus the smallest subnormal, the spacing of numbers near 0.
+Cases from the core's registries, special shapes, guarded arrays, the rule of comparison, and the
+NumPy reference of whole networks.
+
+The rule of comparison (`check`): a result may differ from the float64 reference by ``tolerance *
+magnitude``, plus the smallest subnormal, which is the spacing of numbers near 0.
 
 * The tolerance is a column of the registry's row.
-* The magnitude is that of the result itself, where each of its terms has the same sign. Where terms
-  may cancel it is the sum of their sizes, because each is rounded by a part of its own size.
+* The magnitude is that of the result if all its terms have the same sign. If terms may cancel, it
+  is the sum of their absolute values, because each is rounded by a part of its own size.
 * For a sum of ``n`` terms the tolerance is `rounding(n)`: every addition rounds once.
 """
 
@@ -24,7 +26,7 @@ from fastmlp.base.node import Node
 SEED = 20240607
 THREADS = (1, 2, 3, 4, 7)
 
-# (rows, columns): nothing, one column, and the neighbours of every vector width and tile.
+# (rows, columns): no rows, one column, and sizes adjacent to every vector width and tile.
 SHAPES = [(0, 1), (0, 17), (1, 1), (7, 1), (1, 257), (2, 15), (3, 16), (5, 17), (13, 31), (8, 33),
           (31, 5), (67, 64)]  # fmt: skip
 
@@ -34,13 +36,13 @@ OPTIMIZERS = {row["name"]: (kind, row) for kind, row in enumerate(_core.optimize
 
 
 def generator(*key):
-    """A random generator that depends on ``key`` alone, and not on the order of the tests."""
+    """A random generator that depends only on ``key``, not on the order of the tests."""
     return np.random.default_rng([SEED, zlib.crc32(repr(key).encode())])
 
 
 @contextmanager
 def using_threads(count):
-    """Let the core share even the smallest work among ``count`` threads."""
+    """Make the core divide even the smallest work among ``count`` threads."""
     before = _core.scoped_threads(count)
     _core.ignore_thread_cost(True)
     try:
@@ -51,7 +53,7 @@ def using_threads(count):
 
 
 def on_all_thread_counts(call, counts=THREADS):
-    """The arrays that ``call()`` returns on one thread; on more it must return the same bits."""
+    """The arrays that ``call()`` returns on one thread; more threads must return the same bits."""
     with using_threads(counts[0]):
         expected = call()
     for count in counts[1:]:
@@ -76,9 +78,9 @@ def rounding(additions, dtype):
 
 
 def check(actual, expected, tolerance, magnitude=None, what="", spacings=1.0):
-    """Assert the rule of comparison; NaN equals NaN, and infinity the same infinity.
+    """Assert the rule of comparison; NaN equals NaN, and infinity equals the same infinity.
 
-    ``spacings`` is more than 1 for what was subnormal before it was multiplied by as much.
+    ``spacings`` is greater than 1 for a subnormal that was multiplied by that number.
     """
     actual, expected = np.asarray(actual), np.asarray(expected, np.float64)
     assert actual.shape == expected.shape, f"{what}: shape {actual.shape}, not {expected.shape}"
@@ -107,9 +109,9 @@ def same_bits(actual, expected):
 
 
 class Guarded:
-    """Arrays between sentinels: read past an end and results are NaN, write and `verify` fails.
+    """Arrays between sentinels: a read past an end gives NaN, a write makes `verify` fail.
 
-    The guards are of odd length, so that the arrays are aligned to their elements and no further.
+    The guards have an odd length, so that the arrays are aligned to their elements only.
     """
 
     LENGTH = 67
@@ -126,7 +128,7 @@ class Guarded:
         return array
 
     def output(self, shape, dtype):
-        """An array to write to."""
+        """An array for results."""
         array, whole = self._between_guards(shape, np.dtype(dtype))
         for end in (slice(None, self.LENGTH), slice(whole.size - self.LENGTH, None)):
             self._whole.append((whole, end, whole[end].tobytes()))
@@ -179,7 +181,7 @@ def weights(net, index, fan_in, fan_out):
 
 
 def parameter_choices(row):
-    """A row's parameters: the defaults, and others."""
+    """A row's parameters: the defaults, and other values."""
     defaults = tuple(value for _, value in row["params"])
     return [defaults, tuple(0.3 + 1.7 * value for value in defaults)] if defaults else [()]
 
@@ -209,17 +211,17 @@ def loss_reference(loss):
 
 
 def optimizer_reference(optimizer, net=None):
-    """The reference's optimizer; with the groups that it has in a network."""
+    """The reference's optimizer; in a network, with its parameter groups."""
     kind, values = optimizer.core_spec()
     row = _core.optimizers()[kind]
-    twin = reference_optimizer(row, values, optimizer.lr)
+    reference = reference_optimizer(row, values, optimizer.lr)
     if net is not None:
-        twin.lr_factor, twin.decay_factor = np.ones((2, net.params.size))
+        reference.lr_factor, reference.decay_factor = np.ones((2, net.params.size))
         start = 0
         for end, lr, weight_decay in optimizer.ranges(net):
-            twin.lr_factor[start:end], twin.decay_factor[start:end] = lr, weight_decay
+            reference.lr_factor[start:end], reference.decay_factor[start:end] = lr, weight_decay
             start = end
-    return twin
+    return reference
 
 
 def reference_optimizer(row, values, lr):

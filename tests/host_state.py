@@ -1,4 +1,4 @@
-"""What of its process a library must leave as it found it, read without importing fastmlp."""
+"""The parts of its process that a library must leave unchanged, read without importing fastmlp."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _LIBC.getenv.restype = ctypes.c_char_p
 _X86 = platform.machine().lower() in {"x86_64", "amd64"}
 _PROC = Path("/proc/self")
 
-# glibc's and musl's fenv_t on x86-64: x87's environment, whose first word is its control word, and
-# then MXCSR, whose lowest six bits are flags. On aarch64 it is FPCR and FPSR.
+# fenv_t of glibc and musl on x86-64: the x87 environment, whose first word is its control word,
+# then MXCSR, whose lowest six bits are flags. On aarch64: FPCR and FPSR.
 _X87, _MXCSR, _FLAGS = slice(0, 2), slice(28, 32), 0x3F
 _FENV_BYTES = 64
 
@@ -42,12 +42,12 @@ def environment_bytes() -> ctypes.Array[ctypes.c_char]:
 
 
 def mxcsr() -> int:
-    """The register of SSE's modes and flags."""
+    """The register with the modes and flags of SSE."""
     return int.from_bytes(environment_bytes().raw[_MXCSR], "little")
 
 
 def set_mxcsr(value: int) -> None:
-    """Set it; x87 stays as it is."""
+    """Set it; x87 stays unchanged."""
     buffer = environment_bytes()
     buffer[_MXCSR] = value.to_bytes(4, "little")
     _LIBC.fesetenv(buffer)
@@ -58,7 +58,7 @@ def has_mxcsr() -> bool:
 
 
 def _modes() -> list[object]:
-    """Rounding, flushing and traps; the flags apart, which Python's own arithmetic raises."""
+    """Rounding, flushing and traps, without the flags, which Python's own arithmetic raises."""
     if not _X86:
         return [_LIBC.fegetround(), environment_bytes().raw[:4]]
     return [_LIBC.fegetround(), environment_bytes().raw[_X87], mxcsr() & ~_FLAGS]
@@ -76,7 +76,7 @@ def _openmp() -> dict[str, list[int]]:
 
 
 def _signal_masks() -> list[str]:
-    """Blocked, ignored and caught signals, as the kernel has them."""
+    """Blocked, ignored and caught signals, according to the kernel."""
     status = _PROC / "status"
     lines = status.read_text().splitlines() if status.exists() else []
     return [line for line in lines if line.startswith(("SigBlk", "SigIgn", "SigCgt"))]
@@ -89,7 +89,7 @@ def _umask() -> int:
 
 
 def _descriptors() -> list[str]:
-    """What is open: among it the folder that tells, while it is read."""
+    """The open descriptors, including the one that is used to read them."""
     folder = _PROC / "fd"
     if not folder.exists():
         return []
@@ -142,18 +142,18 @@ READERS: dict[str, Callable[[], Any]] = {
 
 
 def read() -> dict[str, str]:
-    """Everything, by name."""
+    """All parts by name."""
     openmp = {f"OpenMP of {name}": repr(settings) for name, settings in _openmp().items()}
     return openmp | {name: repr(reader()) for name, reader in READERS.items()}
 
 
 def changes(before: dict[str, str], now: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """What is not as it was: before, and now. A library that came later is none of it."""
+    """The parts that changed, before and now. Libraries that were loaded later do not count."""
     return {name: (old, now[name]) for name, old in before.items() if old != now[name]}
 
 
 def changed_flags(call: Callable[[], object]) -> tuple[int, int]:
-    """The floating-point exception flags that a call raised, and those of two that it cleared."""
+    """The floating-point exception flags that a call raised, and which of two it cleared."""
     _LIBC.feclearexcept(_FLAGS)
     call()
     raised = _LIBC.fetestexcept(_FLAGS)

@@ -1,4 +1,4 @@
-"""What the tests of tables share: a generated table, and what the command line printed."""
+"""Shared by the tests of tables: a generated table, and the printed output."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Every parameter of every constructor, and what kind of thing it is (bad_values.KINDS).
+"""Every parameter of every constructor and its kind (bad_values.KINDS).
 
-A parameter that is new or renamed fails the tests until it has a row.
+A new or renamed parameter fails the tests until it has a row.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Fits in other threads and processes: the ways to run them, and reports of what was seen.
+"""Fits in other threads and processes: ways to run them, and reports of the results.
 
-A module of its own, because spawned workers import by name what they are sent.
+A separate module, because spawned workers import their functions by name.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ import fastmlp as fm
 THREADS = 2  # of a fit in this process
 WORKERS = 2
 SEEDS = range(4)
-TIMEOUT = 30.0  # seconds, for the others
+TIMEOUT = 30.0  # seconds, for waits
 METHODS = ("fork", "spawn", "forkserver")
 
-# Large enough that a second thread pays: 8 steps, which take 10 ms on one thread of AVX-512.
+# Large enough that a second thread is faster: 8 steps, which take 10 ms on one thread of AVX-512.
 ROWS, WIDTHS, BATCH, EPOCHS = 512, (784, 256, 128, 10), 128, 2
 X = np.sin(np.arange(ROWS * WIDTHS[0], dtype=np.float64) ** 1.1).reshape(ROWS, -1)
 X = X.astype(np.float32)
 Y = np.arange(ROWS) % WIDTHS[-1]
 
-# ---- a fit, and what is to be known of it ----
+# ---- a fit, and what it reports ----
 
 
 def native_threads():
-    """Threads of this process that Python did not start; None where nobody tells."""
+    """Threads of this process that Python did not start; None if the system does not tell."""
     if sys.platform != "linux":
         return None
     return len(os.listdir("/proc/self/task")) - threading.active_count()
 
 
-# NumPy's own, if its BLAS has started some.
+# NumPy's threads, if its BLAS has started some.
 AT_IMPORT = native_threads()
 
 
 class Watch:
-    """A callback that remembers the most native threads there were."""
+    """A callback that records the largest number of native threads."""
 
     def __init__(self):
         self.most = native_threads()
@@ -63,7 +63,7 @@ def make_trainer(seed):
 
 
 def fit(seed):
-    """Train a new network; return what may be compared, and what may be counted."""
+    """Train a new network; return results to compare, and numbers of threads."""
     before, watch, trainer = native_threads(), Watch(), make_trainer(seed)
     history = trainer.fit(X, Y, epochs=EPOCHS, batch_size=BATCH, callbacks=[watch], progress=False)
     results = trainer.net.params.tobytes() + np.array(history.loss).tobytes()
@@ -79,7 +79,7 @@ together = threading.Barrier(len(SEEDS))
 
 
 def fit_together(seed):
-    """Begin when all the others do; end when they have ended."""
+    """Start at the same time as all others, and end only when all have finished."""
     together.wait(TIMEOUT)
     result = fit(seed)
     together.wait(TIMEOUT)
@@ -127,7 +127,7 @@ WAYS = IN_PROCESSES | IN_THREADS
 
 
 def report_fits(way):
-    """Fit here, elsewhere after the threads here exist, and here again."""
+    """Fit here, then elsewhere while threads exist here, then here again."""
     fm.set_num_threads(THREADS)
     run, *arguments = WAYS[way]
     here = [fit(seed) for seed in SEEDS]
@@ -140,12 +140,12 @@ def report_threads():
 
 
 def report_inner_threads(count):
-    """What loky's workers are told by ``inner_max_num_threads``."""
+    """The effect of ``inner_max_num_threads`` on loky's workers."""
     print(json.dumps(with_joblib("loky", inner_max_num_threads=count)))
 
 
 def report_idleness(seconds, tries):
-    """CPU seconds of this process in the ``seconds`` after each kind of call: the least of some."""
+    """CPU seconds of this process during ``seconds`` after each kind of call; the least of some."""
     fm.set_num_threads(THREADS)
     trainer, never = make_trainer(0), threading.Event()
     net, x, y = trainer.net, X[:BATCH], Y[:BATCH]

@@ -1,7 +1,8 @@
-"""The whole API in any order: Hypothesis' state machine, with a model of what must hold.
+"""The whole API in any order: Hypothesis' state machine, compared with a model.
 
-Networks are made, run, trained, saved, copied, and given wrong arguments. Whatever is done to one,
-all others keep their bits; predictions and gradients are the reference's of the parameters.
+Networks are made, run, trained, saved, copied, and called with wrong arguments. Whatever happens to
+one network, all others keep their bits. Predictions and gradients are those of the reference with
+the same parameters.
 """
 
 from __future__ import annotations
@@ -77,12 +78,12 @@ class JoinedReference:
 
 
 class Model:
-    """A network beside what is known of it: its numbers, and what backward may do."""
+    """A network with what the test knows of it: its numbers, and whether backward may run."""
 
     def __init__(self, kind: str, net: Any) -> None:
         self.kind, self.net = kind, net
         self.trainer = fm.Trainer(net, fm.MSELoss(), fm.Adam(lr=0.01))
-        self.pending: Any = None  # the twin of the forward pass that backward belongs to
+        self.pending: Any = None  # the reference of the forward pass that backward belongs to
         self.remember()
 
     def numbers(self) -> list[bytes]:
@@ -97,22 +98,22 @@ class Model:
     def linears(self) -> list[Any]:
         return [layer for layer in self.net.layers if isinstance(layer, fm.Linear)]
 
-    def twin(self) -> Any:
-        """The reference's copy; None where it has none of all the layers."""
+    def reference(self) -> Any:
+        """The reference's copy; None if it does not have all the layers."""
         if self.kind == "normed":
             return None
         if self.kind == "joined":
             return JoinedReference(self.linears())
-        twin = harness.net_reference(self.net)
-        twin.layers[2].step = self.net.step_count
-        return twin
+        reference = harness.net_reference(self.net)
+        reference.layers[2].step = self.net.step_count
+        return reference
 
     def close(self, actual: Any, expected: Any) -> None:
         dtype = self.net.dtype
         harness.check(actual, expected, harness.rounding(62, dtype), np.abs(expected).max())
 
     def touched(self) -> None:
-        """Parameters or instructions are others: backward belongs to no pass that is known."""
+        """Parameters or instructions have changed, so backward belongs to no known pass."""
         self.pending = "changed" if self.pending is not None else None
         self.remember()
 
@@ -157,15 +158,15 @@ class API(RuleBasedStateMachine):
         assert out is None or y is out
         assert y.tobytes() == model.net.copy().predict(X)[:rows].tobytes()
         if model.kind != "normed" and rows:
-            model.close(y, model.twin().forward(X[:rows], False))
+            model.close(y, model.reference().forward(X[:rows], False))
 
     @rule(model=models, rows=st.integers(2, ROWS), training=st.booleans(), keep=st.booleans())
     def forward(self, model: Model, rows: int, training: bool, keep: bool) -> None:
-        twin = model.twin()
+        reference = model.reference()
         y = model.net.forward(X[:rows], training=training, keep=keep)
-        if twin is not None:
-            model.close(y, twin.forward(X[:rows], training))
-        model.pending = (twin, rows)
+        if reference is not None:
+            model.close(y, reference.forward(X[:rows], training))
+        model.pending = (reference, rows)
         model.remember()
 
     @rule(model=models, accumulate=st.booleans())
@@ -183,11 +184,11 @@ class API(RuleBasedStateMachine):
             net.backward(Y)
             model.remember()
             return
-        twin, rows = model.pending
+        reference, rows = model.pending
         dx = net.backward(Y[:rows], accumulate=accumulate)
-        if twin is not None:
-            model.close(dx, twin.backward(Y[:rows]))
-            grads = ref.flatten(twin.grads)
+        if reference is not None:
+            model.close(dx, reference.backward(Y[:rows]))
+            grads = ref.flatten(reference.grads)
             model.close(net.grads, grads + before if accumulate else grads)
         model.pending = None
         model.remember()
@@ -199,12 +200,12 @@ class API(RuleBasedStateMachine):
         """A copy of the network with the trainer's state makes the same step, bit for bit."""
         other = fm.Trainer(copy.deepcopy(model.net), fm.MSELoss(), fm.Adam(lr=0.01))
         other.load_state_dict(model.trainer.state_dict())
-        twin = model.twin()
+        reference = model.reference()
         loss = model.trainer.step(X, Y)
         assert other.step(X, Y) == loss
         assert other.net.params.tobytes() == model.net.params.tobytes()
-        if twin is not None:
-            expected = ref.MSELoss().forward(twin.forward(X, True), Y)
+        if reference is not None:
+            expected = ref.MSELoss().forward(reference.forward(X, True), Y)
             model.close(np.asarray(loss, model.net.dtype), np.asarray(expected))
         model.touched()
 
@@ -219,7 +220,7 @@ class API(RuleBasedStateMachine):
 
     @rule(model=models, value=st.floats(-1, 1, width=32), which=st.integers(0, 3))
     def write(self, model: Model, value: float, which: int) -> None:
-        """All ways of setting a weight are one."""
+        """All ways of setting a weight have the same effect."""
         layer = model.linears()[-1]
         W = layer.W.copy()
         W[1, 1] = value
@@ -253,14 +254,15 @@ class API(RuleBasedStateMachine):
         if len(self.all) > 6:
             return multiple()
         net = model.net
-        twin = {"copy": copy.copy, "deepcopy": copy.deepcopy, "cast": lambda n: n.copy(dtype=dtype),
-                "pickle": lambda n: pickle.loads(pickle.dumps(n))}[how](net)  # fmt: skip
+        other = {"copy": copy.copy, "deepcopy": copy.deepcopy,
+                 "cast": lambda n: n.copy(dtype=dtype),
+                 "pickle": lambda n: pickle.loads(pickle.dumps(n))}[how](net)  # fmt: skip
         for name in ("params", "grads", "state"):
-            mine, its = getattr(net, name), getattr(twin, name)
+            mine, its = getattr(net, name), getattr(other, name)
             assert not np.shares_memory(mine, its) or not mine.size
-            assert np.array_equal(mine.astype(twin.dtype), its)
-        assert (twin.step_count, twin.seed) == (net.step_count, net.seed)
-        return self._enter(model.kind, twin)
+            assert np.array_equal(mine.astype(other.dtype), its)
+        assert (other.step_count, other.seed) == (net.step_count, net.seed)
+        return self._enter(model.kind, other)
 
     @rule(target=files, model=models)
     def save(self, model: Model) -> Any:
@@ -275,12 +277,12 @@ class API(RuleBasedStateMachine):
         path, kind, (params, state, predictions), isa = file
         net = fm.load(path)
         assert (net.params.tobytes(), net.state.tobytes()) == (params, state)
-        # Only sets of instructions with fused multiply-adds agree.
+        # Only instruction sets with fused multiply-add agree.
         if "portable" not in (isa, _core.config()["isa"]) or isa == _core.config()["isa"]:
             assert net.predict(X).tobytes() == predictions
         return self._enter(kind, net) if len(self.all) < 7 else multiple()
 
-    # ---- circumstances ----
+    # ---- settings of the process ----
 
     @rule(n=st.integers(1, 4))
     def set_threads(self, n: int) -> None:
@@ -290,7 +292,7 @@ class API(RuleBasedStateMachine):
     def use_isa(self, isa: str) -> None:
         _core.use_isa(isa)
         for model in self.all:
-            # Values kept by a pass of other instructions may differ in their last bits.
+            # Values of a pass on other instructions may differ in their last bits.
             model.touched()
 
     # ---- errors ----
@@ -316,7 +318,7 @@ class API(RuleBasedStateMachine):
             return
         raise AssertionError("a mistake was taken")
 
-    # ---- what holds always ----
+    # ---- invariants ----
 
     @invariant()
     def nothing_else_changed(self) -> None:
@@ -334,7 +336,7 @@ class API(RuleBasedStateMachine):
 
 
 def options(examples: int, steps: int, *, fixed: bool) -> settings:
-    """Of Hypothesis: the same examples every time, or new ones."""
+    """Settings of Hypothesis: the same examples every time, or new ones."""
     return settings(
         max_examples=examples, stateful_step_count=steps, derandomize=fixed, deadline=None,
         database=None, suppress_health_check=list(HealthCheck),
@@ -343,7 +345,7 @@ def options(examples: int, steps: int, *, fixed: bool) -> settings:
 
 
 def failure(examples: int, steps: int) -> str:
-    """What new examples find wrong; "" for nothing."""
+    """A failure with new examples; "" if there is none."""
     try:
         run_state_machine_as_test(API, settings=options(examples, steps, fixed=False))
     except Exception as error:

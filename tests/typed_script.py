@@ -1,6 +1,6 @@
-"""A user's script, for type checkers: ``mypy --strict`` must accept it, and it must run.
+"""A user's script for type checkers: ``mypy --strict`` must accept it, and it must run.
 
-The types of what is made below are those that an editor shows. `.ci/run` checks it with mypy.
+The types in it are those that an editor shows. `.ci/run` checks it with mypy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""New interpreters that must end by themselves: killed with all their children if they hang."""
+"""New interpreters that must end: if they hang, they are killed with all their children."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import subprocess
 import sys
 
 TIMEOUT = 60.0
-# The interpreter itself warns of forks in a process with threads.
+# The interpreter warns of forks in a process with threads.
 OPTIONS = ("-X", "faulthandler", "-W", "ignore::DeprecationWarning")
 
 
 class Hung(AssertionError):
-    """A process that did not end in time; the text says where its threads were."""
+    """A process did not end in time; the text tells where its threads were."""
 
 
 def run(
@@ -23,7 +23,7 @@ def run(
     timeout: float = TIMEOUT,
     python: str = sys.executable,
 ) -> str:
-    """What ``python *arguments`` prints; AssertionError with its errors if it fails."""
+    """The output of ``python *arguments``; AssertionError with its errors if it fails."""
     with subprocess.Popen(
         [python, *OPTIONS, *arguments],
         env=environment, text=True, start_new_session=True,
@@ -38,7 +38,7 @@ def run(
 
 
 def _kill(process: subprocess.Popen[str]) -> str:
-    """End all processes of the session; return what they say of where they were."""
+    """Kill all processes of the session; return where their threads were."""
     os.killpg(process.pid, signal.SIGABRT)  # faulthandler shows it
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(2.0)

@@ -1,4 +1,5 @@
-/* Reduction of large arguments by pi / 2, one number at a time: integers alone, so the same bits on every ISA. */
+/* Reduction of large arguments by pi / 2, one number at a time. It uses integers only, so every ISA has the same
+   bits. */
 #ifndef FM_KERNELS_TRIG_REDUCTION_H
 #define FM_KERNELS_TRIG_REDUCTION_H
 
@@ -12,7 +13,7 @@ typedef struct {
     uint64_t mantissa;
 } fm_reduced;
 
-/* 2 / pi behind 64 zeros, to the last bit that the largest double needs; and pi / 2 times 2^63. */
+/* The bits of 2 / pi after 64 zeros, up to the last bit that the largest double needs; and pi / 2 times 2^63. */
 static const uint64_t fm_two_over_pi[] = {
     0x0000000000000000u, 0xa2f9836e4e441529u, 0xfc2757d1f534ddc0u, 0xdb6295993c439041u, 0xfe5163abdebbc561u,
     0xb7246e3a424dd2e0u, 0x06492eea09d1921cu, 0xfe1deb1cb129a73eu, 0xe88235f52ebb4484u, 0xe99c7026b45f7e41u,
@@ -34,9 +35,9 @@ static inline uint64_t fm_multiply_high(uint64_t a, uint64_t b) {
     return (a >> 32) * (b >> 32) + (middle >> 32) + (other >> 32);
 }
 
-/* Of a finite x >= 2^15 (M. H. Payne and R. N. Hanek, SIGNUM Newsletter 18, 1983). With x = m 2^e, only the 192 bits of
-   2 / pi from that of weight 2^(1-e) on are read: those before give multiples of 4, those behind less than 2^-137. No
-   double is nearer than 2^-62 to a multiple of pi / 2, so the relative error is below 2^-61. */
+/* For finite x >= 2^15 (M. H. Payne and R. N. Hanek, SIGNUM Newsletter 18, 1983). With x = m 2^e, it reads only 192
+   bits of 2 / pi, from that of weight 2^(1-e) on. The bits before give multiples of 4, those after less than 2^-137.
+   No double is nearer than 2^-62 to a multiple of pi / 2, so the relative error is below 2^-61. */
 static inline fm_reduced fm_reduce_large(double x) {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);

@@ -8,7 +8,7 @@ The lecture asks for dL/dW1 and dL/dW2. Backwards, node by node:
     dL/dW1 = X^T dL/dz1
 
 backward() is compared with these formulas and with central differences of L. Without comparisons
-the same is eight lines: 09_bare.py.
+the same is eight lines: 09_minimal.py.
 """
 
 import numpy as np

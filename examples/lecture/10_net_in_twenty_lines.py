@@ -3,7 +3,7 @@
 The lecture's program of about twenty lines: N = 64 random inputs of 1000 numbers, 100 sigmoid
 units, 10 outputs, no biases, the sum of squares as loss, and 2000 steps of gradient descent with
 learning rate 1e-4. From the same weights the two losses are the same at every step. Without the
-comparison it is ten lines: 10_bare.py.
+comparison it is ten lines: 10_minimal.py.
 """
 
 import os

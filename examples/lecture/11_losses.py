@@ -8,9 +8,8 @@ The lecture, for scores s and the right class y:
     total    mean over the rows + lambda * sum(W^2)
 
 Their gradients are compared with central differences, and the same network is trained with each
-of them and the penalty: only the line that makes the loss changes (11_bare.py is that line alone).
-The lecture's question what the loss of a fresh network with tiny weights should be is answered by
-scores that are all equal.
+of them and the penalty: only the line that makes the loss changes (see 11_minimal.py). The lecture
+asks which loss a fresh network with tiny weights should have: that of scores that are all equal.
 """
 
 import numpy as np

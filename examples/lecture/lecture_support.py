@@ -1,4 +1,4 @@
-"""What the scripts of the lecture share: pictures, and numbers beside those they must equal.
+"""Shared by the scripts of the lecture: pictures, and checks of numbers.
 
 A picture is one call: ``draw(folder, name, panel(...), panel(...))``. A check is one call too:
 ``check(name, found, expected, within)`` prints both numbers and raises if they are too far apart.

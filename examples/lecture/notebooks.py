@@ -1,8 +1,8 @@
 """The lecture's scripts as notebooks, by jupytext: ``python -m examples.lecture.notebooks out``.
 
-The text at the top of a script becomes text, each function a cell, and the pictures that it draws
-are shown at the end. With ``--run`` the notebooks are run, and keep what they print; words after
-the folder choose scripts by the beginning of their names.
+The docstring of a script becomes text and each function a cell; the pictures are shown at the end.
+``--run`` also runs the notebooks and keeps their output. Further words select scripts by the
+beginning of their names.
 """
 
 from __future__ import annotations

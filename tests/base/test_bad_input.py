@@ -1,7 +1,7 @@
-"""Every argument of every call that takes data against every kind of bad value.
+"""Every data argument of every call with every kind of bad value.
 
-Each is refused with an error that names the argument, what it got and what it wants; nothing has
-changed then, and the network still works.
+Each is refused with an error that names the argument, its value and the expected values. Nothing
+changes, and the network still works.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from fastmlp.layers import LAYERS
 
 
 class World:
-    """A network in the middle of everything: trained a little, with a forward pass pending."""
+    """A network in the middle of its work: slightly trained, with a pending forward pass."""
 
     def __init__(self):
         self.net = fm.Sequential(
@@ -142,7 +142,7 @@ FIT_DATA_BAD = {
     "sample_weight": {**WEIGHTS_BAD, "nan": [NAN] * ROWS, "inf": [INF] * ROWS},
 }
 
-# Good arguments where the bad one is not the only one.
+# Good values for the other arguments.
 DATA = {"x": EIGHTHS, "y": LABELS}
 # entry point -> (how to call it, {argument: {label: bad value}})
 ENTRIES = {
@@ -231,10 +231,10 @@ def test_calls(world, entry, argument, label, value):
     world.check_alive()
 
 
-# ---- the wrong moment ----
+# ---- calls at the wrong moment ----
 
 
-# Layers that have no defaults.
+# Layers with required arguments.
 NEEDY = (fm.Linear, fm.Maxout, fm.LayerNorm, fm.BatchNorm, fm.Scale, fm.Embedding)
 
 
@@ -246,7 +246,7 @@ NEEDY = (fm.Linear, fm.Maxout, fm.LayerNorm, fm.BatchNorm, fm.Scale, fm.Embeddin
     lambda: fm.Scale(WIDTH),
     *(kind for kind in LAYERS.values() if kind.n_inputs == (1, 1) and kind not in NEEDY),
 ])  # fmt: skip
-def test_backward_wants_a_forward(make):
+def test_backward_needs_a_forward(make):
     layer = make()
     dy = np.ones((ROWS, make().forward(EIGHTHS).shape[1]))
     with pytest.raises(fm.StateError, match=r"^backward: .*call forward\(x\) first"):
@@ -259,12 +259,12 @@ def test_backward_wants_a_forward(make):
     assert layer.backward(dy).shape == EIGHTHS.shape
 
 
-def test_a_loss_wants_a_forward():
+def test_a_loss_backward_needs_a_forward():
     with pytest.raises(fm.StateError, match=r"^backward: .*call forward\(scores, y\) first"):
         fm.MSELoss().backward()
 
 
-def test_an_optimizer_wants_a_network():
+def test_an_optimizer_needs_a_network():
     for call in (fm.Adam().step, fm.Adam().zero_grad, fm.Adam().state_dict):
         with pytest.raises(fm.StateError, match=r"Adam: has no network; make it as Adam\(net"):
             call()

@@ -1,7 +1,6 @@
-"""Every parameter of every constructor against every bad value of its kind.
+"""Every parameter of every constructor with every bad value of its kind.
 
-The cases are made, not typed: tables say what kind each parameter is and which values are bad for
-a kind.
+The cases come from tables: one gives the kind of each parameter, one the bad values of each kind.
 """
 
 from __future__ import annotations
@@ -28,6 +27,6 @@ def test_constructors_take_what_is_needed(name):
 @pytest.mark.parametrize(("name", "parameter", "value"), list(constructor_cases()))
 def test_constructors(name, parameter, value):
     given = {**NEEDED.get(name, {}), parameter: value}
-    # A number in the place of the network is the learning rate: SGD(0.1).
+    # A number instead of the network is a learning rate: SGD(0.1).
     also = "lr:" if parameter == "net" else "!"
     clear_error(lambda: CLASSES_BY_NAME[name](**given), parameter, also)

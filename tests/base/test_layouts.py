@@ -1,4 +1,4 @@
-"""Any layout and any real type of an array gives the bits that the plain array gives."""
+"""Any layout and any real dtype of an array gives the same bits as the plain array."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def locked(x):
 
 
 def foreign(x):
-    """Something that only has __array__."""
+    """An object with __array__ and nothing else."""
 
     class Foreign:
         def __array__(self, dtype=None, copy=None):
@@ -64,7 +64,7 @@ BITS = (np.arange(ROWS * WIDTH).reshape(ROWS, WIDTH) % 5 % 2).astype(
 
 
 def transcript(dtype, give):
-    """The bytes of everything that data goes into, each array given in some layout."""
+    """The bytes of everything that data flow into, with each array in the chosen layout."""
     x, y, weight = (
         give(BITS.astype(dtype)),
         give(BITS[:, 1].astype(np.int64)),

@@ -1,4 +1,4 @@
-"""What else is refused, and in which words: calls that no other test gets wrong."""
+"""Other refused calls, and the texts of their errors."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def fit(loss=None, **options):
 
 
 class Unknown(fm.Loss):
-    """A loss that the core has no row for."""
+    """A loss without a row in the core."""
 
 
 class Falling(fm.Schedule):
-    """Rates that are none."""
+    """A schedule with invalid rates."""
 
     def rates(self, lr, epoch, epochs, steps):
         return np.full(steps, -lr)

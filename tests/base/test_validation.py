@@ -1,4 +1,4 @@
-"""What users give: every layout of an array is taken, everything unfit is refused by name."""
+"""Arguments of users: every layout of an array is accepted; errors name the bad argument."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """Compute the polynomial coefficients of csrc/kernels/math_*.inc.
 
-Each fit minimises the largest weighted error (Lawson's iteration, in high precision). Coefficients
-are then rounded one at a time, from the constant upwards, and the rest are fitted again, so that
-later coefficients absorb the rounding of earlier ones. Needs mpmath; run with names of fits to
-compute only those.
+Each fit minimises the largest weighted error (Lawson's iteration, in high precision). The
+coefficients are then rounded one at a time, from the constant upwards, and the rest are fitted
+again, so that later coefficients make up for the rounding of earlier ones. Needs mpmath; names of
+fits as arguments select some of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Function = Callable[[mpf], mpf]
 
 @dataclass(frozen=True)
 class Fit:
-    """A polynomial of the given degree for `function` on [low, high]; error is times `weight`."""
+    """A polynomial of this degree for `function` on [low, high]; the error is times `weight`."""
 
     function: Function
     weight: Function
@@ -40,7 +40,7 @@ def polynomial(coefficients: list[mpf], x: mpf) -> mpf:
 def least_squares(
     points: list[mpf], goal: list[mpf], weight: list[mpf], first: int, last: int
 ) -> list[mpf]:
-    """Coefficients of x**first .. x**last; the precision bears the normal equations."""
+    """Coefficients of x**first .. x**last; the precision is high enough for normal equations."""
     count = last - first + 1
     power = [
         mp.fsum(w * w * x**k for x, w in zip(points, weight, strict=True))

@@ -1,4 +1,4 @@
-"""`fastmlp bench`: whom it times, whom it names instead, and that its table is whole anywhere."""
+"""`fastmlp bench`: which libraries it times or names as missing, and its table."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def broken(weights, x, y) -> Sides:
 def test_missing_libraries_are_listed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A line of the usual terminal.
+    # The width of a common terminal.
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr("importlib.util.find_spec", find_nothing)
     assert main(["bench", "--seconds", "0.001"]) == 0
@@ -146,7 +146,7 @@ def test_a_wrong_result_of_fastmlp_is_an_error(
     assert "wrong result" in capsys.readouterr().err
 
 
-# JAX is left to the command: its threads would make every later fork of this process warn.
+# JAX runs only in the command: its threads would make every later fork of this process warn.
 @pytest.mark.parametrize("peer", [p for p in PEERS if p.name != "jax"], ids=lambda p: p.name)
 @pytest.mark.parametrize("kind", ["train", "predict"])
 def test_peers_agree(peer: Peer, kind: str) -> None:

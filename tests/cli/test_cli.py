@@ -1,4 +1,4 @@
-"""The command line: what it writes, what it says, and its exit codes."""
+"""The command line: its files, its output, and its exit codes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 QUICK = ["--no-progress", "--hidden", "16", "--epochs", "3"]
 PNG = b"\x89PNG\r\n\x1a\n"
-# A finder that hides packages, as on a machine that does not have them.
+# A finder that hides packages, as if they were not installed.
 HIDE = """
 import sys
 for name in {names!r}: sys.modules[name] = None
@@ -118,7 +118,7 @@ def test_failures(arguments: list[str], words: str, capsys: pytest.CaptureFixtur
 def test_a_read_only_directory_is_refused(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Not by its mode, which does not hold back a superuser.
+    # Not by the file mode, which does not stop a superuser.
     monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
     assert main(["train", "iris"]) == 1
     assert f"{Path.cwd()}: directory is not writable" in one_error_line(capsys)
@@ -243,4 +243,4 @@ def test_an_interrupt_exits_with_130(
 
     monkeypatch.setattr("fastmlp.cli.info.show_config", interrupted)
     assert main(["info"]) == 130
-    assert capsys.readouterr().err.strip() == "Interrupted"  # click ends the line of ^C first
+    assert capsys.readouterr().err.strip() == "Interrupted"  # click first ends the line of ^C

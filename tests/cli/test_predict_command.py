@@ -1,4 +1,4 @@
-"""`fastmlp predict`: what it writes, and what it refuses, of models that `fastmlp train` wrote."""
+"""`fastmlp predict` with models of `fastmlp train`: its output, and what it refuses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 
 def train_both() -> tuple[pd.DataFrame, str]:
-    """A classification and a regression, each with its model; rows that training has not seen."""
+    """A classification and a regression model, and rows that training has not seen."""
     for target, other in (("grade", "price"), ("price", "grade")):
         write(f"{target}.csv", houses().drop(columns=other))
         assert main(["train", f"{target}.csv", "--target", target, *QUICK]) == 0
@@ -40,7 +40,7 @@ def test_predictions_are_those_of_the_package(capsys: pytest.CaptureFixture[str]
         assert main(["predict", "price.safetensors", path, *arguments]) == 0
         name, *prices = capsys.readouterr().out.splitlines()
         assert name == "prediction"
-        # Not by pandas, which did not always read the number next to the text.
+        # Without pandas, which did not always parse to the nearest number.
         found = [float(price) for price in prices]
         np.testing.assert_array_equal(found, tabular.load("price.safetensors").predict(new))
 

@@ -1,4 +1,4 @@
-"""Training on the command line that is killed and started again, and how numbers are shown."""
+"""Training on the command line, killed and started again; and the format of numbers."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def checkpointed(path: str, *more: str) -> list[str]:
 
 
 def kill(name: str, when: str, count: int, arguments: list[str]) -> None:
-    """Run the command line in a child that kills itself at the n-th rename of files of a name.
+    """Run the command line in a child process that kills itself at the n-th rename of a file.
 
-    A save has been written then, and is not in place yet, or just is.
+    At that moment a save has been written, just before or just after it replaces the old file.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork beside any threads
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a fork while threads run
         child = os.fork()
     if child == 0:
         signal.alarm(60)
@@ -53,7 +53,7 @@ def kill(name: str, when: str, count: int, arguments: list[str]) -> None:
 
 
 def dying(replace: Callable[..., None], name: str, when: str, count: int) -> Callable[..., None]:
-    """``os.replace`` that ends the process before or after doing its ``count``-th work."""
+    """``os.replace`` that kills the process before or after its ``count``-th call."""
     seen = itertools.count(1)
 
     def replaced(source: str, target: str) -> None:

@@ -1,4 +1,4 @@
-"""`fastmlp train` with tables: what it prints and writes, how often it reads, what it refuses."""
+"""`fastmlp train` with tables: its output and files, how often it reads, what it refuses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
 
 def scores(out: str) -> dict[str, list[float]]:
-    """The lines of scores, by name: words, then three numbers."""
+    """The printed scores by name: words, then three numbers."""
     found = {}
     for line in out.splitlines():
         *words, a, b, c = line.split() if len(line.split()) > 3 else ["", "", "", ""]
@@ -42,7 +42,7 @@ def scores(out: str) -> dict[str, list[float]]:
 
 
 def test_a_regression(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    # Training on a file must not wait for the import of scikit-learn.
+    # Training on a file must not import scikit-learn.
     monkeypatch.setitem(sys.modules, "sklearn", None)
     data = houses()
     data.loc[:2, "price"] = np.nan
@@ -117,7 +117,7 @@ def test_epochs_without_a_finite_loss_are_reported() -> None:
 def test_the_table_is_read_once_and_the_notes_are_the_models(
     more: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # One row, of the test part, has a level and a value that no other row has.
+    # One row of the test part has a level and a value that no other row has.
     frame = houses(60)[["size", "grade"]].assign(city="Ghent", lift=0)
     frame.loc[1::2, "city"] = "Bruges"
     row = int(hold_out(tabular.load_table(frame, "grade"), 0)[2][0])

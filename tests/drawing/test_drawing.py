@@ -1,4 +1,4 @@
-"""Drawings of graphs: what stands where, with Graphviz and without, and what is refused."""
+"""Drawings of graphs: their content, with Graphviz and without, and what is refused."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 @pytest.fixture
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No Graphviz, whatever is installed."""
+    """No Graphviz, even if it is installed."""
     monkeypatch.setattr(dot.shutil, "which", lambda _: None)
 
 
 @pytest.fixture(params=["dot", "plain"])
 def either(request: pytest.FixtureRequest) -> None:
-    """Graphviz, where it is installed, and none."""
+    """With Graphviz, if it is installed, and without."""
     if request.param == "plain":
         request.getfixturevalue("plain")
     elif shutil.which("dot") is None:
@@ -71,7 +71,7 @@ GRAPHS = [circuit, residual, two_ends, twice]
 
 
 def texts(svg: str, colour: str | None = None) -> list[str]:
-    """All texts, or those of one colour; dot keeps spaces by another character."""
+    """All texts, or those of one colour; dot writes another character for a space."""
     found = ET.fromstring(svg).iter(f"{SVG}text")
     chosen = [one for one in found if colour is None or str(one.get("fill")).upper() == colour]
     return ["".join(one.itertext()).replace("\xa0", " ") for one in chosen]
@@ -84,7 +84,7 @@ def rectangles(svg: str) -> list[tuple[float, ...]]:
     return [tuple(float(one.attrib[key]) for key in ("x", "y", "width", "height")) for one in found]
 
 
-# ---- what stands on it ----
+# ---- the content of a drawing ----
 
 
 @pytest.mark.usefixtures("either")
@@ -148,7 +148,7 @@ def test_of_several_readers_the_sum_stands_at_the_source() -> None:
     total = diagram.describe(net["h"].grad)
     assert shown.count(f"sum of gradients {total}") == 1
     assert total not in shown
-    # Eight edges, two of them from h; h itself; the legend.
+    # Eight edges, minus one because two come from h; h itself; the legend.
     assert len(shown) == 8 - 2 + 1 + 1
 
 
@@ -217,7 +217,7 @@ def test_clean_text_is_one_short_line_that_xml_can_hold() -> None:
 
 @pytest.mark.parametrize("make", GRAPHS)
 def test_the_source_for_dot_is_well_formed(make: Any) -> None:
-    """Its labels are XML, and nodes have plain numbers for names."""
+    """Its labels are XML, and its nodes are named by numbers."""
     lines = dot.source(diagram.Diagram.of(make(), True)).splitlines()
     labels = re.findall(r"label=<(.*</font>(?:</b>)?)>", "\n".join(lines))
     assert len(labels) == sum("label=" in line for line in lines)
@@ -264,7 +264,7 @@ def test_each_edge_ends_at_a_place_of_its_own(make: Any) -> None:
 
 
 def test_order_within_a_column_avoids_crossings() -> None:
-    """Four chains whose inputs are named in another order than their outputs."""
+    """Four chains whose inputs and outputs are named in different orders."""
     inputs = [fm.Input(1, f"x{k}") for k in range(4)]
     ends = {f"y{k}": fm.Tanh()(inputs[k]) for k in (2, 0, 3, 1)}
     scene = layout.place(diagram.Diagram.of(fm.Graph(inputs, ends), False))

@@ -1,4 +1,4 @@
-"""Files of drawings: what is refused, what failures leave behind, a Graphviz that is not one."""
+"""Files of drawings: what is refused, the state after failures, and a broken Graphviz."""
 
 from __future__ import annotations
 
@@ -74,11 +74,11 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
         double().draw(tmp_path / "missing" / "graph.svg")
 
 
-# ---- a dot that is there, or fails ----
+# ---- a dot that works or fails ----
 
 
 def with_dot(monkeypatch: pytest.MonkeyPatch, answer: Any) -> list[list[str]]:
-    """Let ``dot`` be a function from its input to its output; returns the commands run."""
+    """Replace ``dot`` by a function from input to output; return the commands that were run."""
     commands: list[list[str]] = []
 
     def run(command: list[str], *, input: bytes, timeout: float, **_: Any) -> Any:

@@ -1,5 +1,8 @@
-"""The same bits on every run, with every number of threads, on every instruction set with fused
-multiply-add. The record is golden/hashes.json; golden/renew.py says when and how to renew it."""
+"""The same bits in every run, on all threads and instruction sets.
+
+This holds for instruction sets with fused multiply-add. The record is golden/hashes.json;
+golden/renew.py says when and how to renew it.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ CASES = [(name, dtype) for name in runs.RUNS for dtype in runs.DTYPES]
 each_run = pytest.mark.parametrize(("name", "dtype"), CASES)
 
 
-def test_the_runs_use_everything():
+def test_the_golden_runs_use_every_activation_loss_and_optimizer():
     every = runs.RUNS.values()
     assert {type(run.loss).__name__ for run in every} == set(LOSSES)
     assert {type(run.optimizer).__name__ for run in every} == set(OPTIMIZERS)
@@ -31,7 +34,7 @@ def is_layer(value):
     return isinstance(value, type) and issubclass(value, fm.Layer) and value is not fm.Layer
 
 
-def test_the_record_is_of_this_version():
+def test_the_golden_hashes_have_the_version_of_the_document():
     record = runs.recorded()
     assert record["version"] == runs.version()
     expected = {f"{name}, {dtype}" for name, dtype in CASES}
@@ -51,7 +54,7 @@ def test_trained_weights(name, dtype, isa, threads):
 
 @each_run
 def test_two_runs_have_the_same_bits(name, dtype):
-    """Without any thread or instruction set chosen."""
+    """With the default threads and instruction set."""
     assert runs.trained(name, dtype) == runs.trained(name, dtype)
 
 
@@ -66,7 +69,7 @@ def test_predictions_do_not_depend_on_the_batch(name, dtype, isa, threads):
         assert same_bits(np.concatenate(parts), whole[: 5 * size]), size
 
 
-def test_by_hand_is_the_trainer(isa, threads):
+def test_steps_by_hand_equal_the_trainer(isa, threads):
     """Forward, loss, backward and update give the bits of one ``Trainer.step``."""
     run = runs.RUNS["few outputs, by lane sums"]
     ours, theirs = runs.network(run, "float32"), runs.network(run, "float32")
@@ -82,7 +85,7 @@ def test_by_hand_is_the_trainer(isa, threads):
 
 
 def test_training_stays_inside_its_arrays(isa, dtype, threads, guarded):
-    """Epochs of shuffled batches between sentinels give the same bits as without."""
+    """Epochs of shuffled batches give the same bits with sentinels around all arrays."""
     run = runs.RUNS["more rows than a chunk"]._replace(rows=70)
     found = []
     for place in (np.asarray, guarded.input):
@@ -111,7 +114,7 @@ def test_random_numbers_are_the_references(isa):
 
 @pytest.mark.parametrize("classes", [1, 2, 7, 10, 15, 16, 17, 33])
 def test_cross_entropy_of_a_row_does_not_depend_on_its_batch(classes, isa, dtype):
-    """Rows of few classes go through the kernel side by side, and a remainder one by one."""
+    """Rows with few classes are computed together in vectors, and the remaining rows one by one."""
     rng = np.random.default_rng(classes)
     scores = (3.0 * rng.normal(size=(53, classes))).astype(dtype)
     scores[5, 0], scores[20, -1], scores[33] = np.nan, np.inf, -np.inf
@@ -126,7 +129,7 @@ def test_cross_entropy_of_a_row_does_not_depend_on_its_batch(classes, isa, dtype
 
 @pytest.mark.parametrize("outputs", [513, 520])
 def test_products_of_large_matrices_have_the_bits_of_small_ones(outputs, isa, dtype, threads):
-    """Large operands are packed into panels; single rows, or few columns, are read in place."""
+    """Large operands are packed into panels; single rows or few columns are read in place."""
     rng = np.random.default_rng(outputs)
     x, dy = (rng.normal(size=(600, n)).astype(dtype) for n in (600, outputs))
     layer = fm.Linear(600, outputs, dtype=dtype, seed=0)

@@ -1,7 +1,7 @@
-"""Fits side by side in threads and processes end and give the same bits; after a call nothing runs.
+"""Simultaneous fits in threads and processes end with the same bits; nothing runs after a call.
 
-Each test looks at a new process, which runs a report of process_reports.py. How fast fits are side
-by side is measured by bench/busy.py.
+Each test checks a new process, which runs a report of process_reports.py. bench/busy.py measures
+the speed of simultaneous fits.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests import process_reports, watchdog
 
-# Of a wait of this many seconds after a call the process may use so many.
+# The process may use IDLE seconds of a wait of WAIT seconds after a call.
 WAIT, IDLE, TRIES = 0.03, 0.002, 3
 
 needs_proc = pytest.mark.skipif(
@@ -23,12 +23,12 @@ needs_proc = pytest.mark.skipif(
 )
 pytestmark = pytest.mark.skipif(not hasattr(os, "killpg"), reason="no process groups here")
 
-# Set by the suite or its caller; these tests are about a process in which nobody has set them.
+# The suite or its caller may set these; the tests need a process in which nobody has set them.
 UNSET = {"GOMP_SPINCOUNT", "OMP_NUM_THREADS", "OMP_WAIT_POLICY"}
 
 
 def report(call):
-    """What ``process_reports.<call>`` reports in a new process, which is killed if it hangs."""
+    """The report ``process_reports.<call>`` of a new process, which is killed if it hangs."""
     environment = {name: value for name, value in os.environ.items() if name not in UNSET}
     path = [str(Path(__file__).parents[2]), environment.get("PYTHONPATH")]
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, path))
@@ -46,7 +46,7 @@ def fits(way):
 
 @functools.cache
 def processors():
-    """What affinity and quota leave a process: its threads where nobody says otherwise."""
+    """The processors that affinity and quota allow: the default number of threads."""
     return report("report_threads()")
 
 
@@ -57,12 +57,12 @@ def two_processors():
 
 
 def look_for(way):
-    """Skip a way that this machine does not have."""
+    """Skip a way that does not work on this machine."""
     if "joblib" in way:
         pytest.importorskip("joblib", minversion="1.3")
 
 
-# ---- the same results, and an end ----
+# ---- the same results, and no hang ----
 
 
 @pytest.mark.parametrize("way", process_reports.WAYS)
@@ -84,7 +84,7 @@ def test_a_fit_gives_the_same_bits_wherever_it_runs(way):
 @needs_proc
 @pytest.mark.usefixtures("two_processors")
 def test_a_fit_has_a_second_thread():
-    """Or nothing here would prove anything."""
+    """Otherwise the tests in this file would prove nothing."""
     assert fits("Pool, fork")["here"][0]["started"] == process_reports.THREADS - 1
 
 

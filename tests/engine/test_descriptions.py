@@ -1,7 +1,7 @@
-"""Descriptions of networks that the core refuses by itself, whoever wrote them.
+"""Descriptions of networks that the core itself refuses.
 
-The layers check their arguments first; a model file, or another language, may not. Each kind of
-node is taken from a description that is right, and one number of it is made wrong.
+Layers check their arguments first; a model file or another language may not. Each kind of node
+comes from a right description, in which one number is made wrong.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ RIGHT = {
 
 
 def make(nodes, widths=(WIDTH,), outputs=None):
-    """The core's network of nodes; the inputs that they leave are read by another one."""
+    """The core's network of nodes; another node reads the inputs that they do not read."""
     outputs = [len(nodes) - 1] if outputs is None else outputs
     return _core.Net(list(widths), list(nodes), list(outputs), "float32", 0)
 
 
 def described(op):
-    """A right description that has a node of this kind and reads its input."""
+    """A right description with a node of this kind that reads its input."""
     right = RIGHT[op]
-    # The matrix product's operands: 2 x 3 times 3 x 2, both of the input's width.
+    # Operands of the matrix product: 2 x 3 times 3 x 2, both as wide as the input.
     others = [] if right.sources else [node("softmax")]
     return [right, *others], [0, 1] if others else [0]
 
@@ -124,7 +124,7 @@ def test_wrong_networks_are_refused(widths, nodes, outputs):
     "fan_outs", [(HUGE,), (2**58, 2**58), (2**60,), (2**61 // WIDTH,)], ids=str
 )
 def test_parameters_beyond_all_memory_are_refused(fan_outs):
-    """A product of sizes overflows, or a sum of them, or memory alone cannot hold it."""
+    """A product or sum of sizes overflows, or no memory is large enough."""
     nodes = [node("linear", fan_out=width) for width in fan_outs]
     with pytest.raises(fm.OutOfMemoryError):
         make(nodes, outputs=range(len(nodes)))

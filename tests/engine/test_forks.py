@@ -1,4 +1,4 @@
-"""Children of a process: they never hang, and give the same bits. Each test is a new process."""
+"""Forked processes never hang and give the same bits. Each test runs a new process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in {"OMP_NUM_THREADS
 
 
 def run(code):
-    """Run code in a new interpreter, which must end by itself."""
+    """Run code in a new interpreter, which must end."""
     watchdog.run("-c", code, environment=ENVIRONMENT)
 
 
@@ -66,8 +66,8 @@ assert work(net) == expected
 
 
 @needs_fork
-def test_a_child_forked_amid_a_step_can_use_a_copy():
-    """A fork within a loss is one amid a step, whatever the threads do."""
+def test_a_child_forked_during_a_step_can_use_a_copy():
+    """A fork within a loss happens during a step, with any number of threads."""
     run(
         WORK
         + """
@@ -110,7 +110,7 @@ net.forward(X)
 
 
 @needs_fork
-def test_a_child_forked_amid_training_does_not_hang():
+def test_a_child_forked_during_training_does_not_hang():
     run(
         WORK
         + """

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a fit soon, at the last finished step, and leaves everything usable."""
+"""Ctrl-C ends a fit soon, after the last finished step, and everything can still be used."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SOON = 0.1
 
 
 class Interruption:
-    """Sends this process a SIGINT after some seconds, and remembers when."""
+    """Sends SIGINT to this process after some seconds, and records the time."""
 
     def __init__(self, seconds):
         self.sent = self.busy = float("nan")
@@ -29,7 +29,7 @@ class Interruption:
         os.kill(os.getpid(), signal.SIGINT)
 
     def waited(self):
-        """Seconds since then; only those that this process worked, where others held it up."""
+        """Seconds since then, minus those in which this process had no processor."""
         return min(time.perf_counter() - self.sent, time.process_time() - self.busy)
 
     def __enter__(self):
@@ -53,7 +53,7 @@ def network(*widths):
 
 
 def interrupted(net, x, y, seconds=0.15, **options):
-    """Fit until interrupted; return the trainer and the seconds until it ended."""
+    """Fit until the interrupt; return the trainer and the seconds until the end."""
     trainer = fm.Trainer(net, fm.CrossEntropyLoss(), fm.Adam(lr=1e-4))
     with Interruption(seconds) as interruption, pytest.raises(KeyboardInterrupt) as caught:
         trainer.fit(x, y, epochs=10**6, progress=False, **options)
@@ -62,7 +62,7 @@ def interrupted(net, x, y, seconds=0.15, **options):
     return trainer, waited
 
 
-# A product is not left halfway: its time is the least delay, and is long without vectors.
+# A product always runs to its end: its time is the least delay, and it is long without vectors.
 MANY_ROWS = 512 if fm.show_config()["isa"] == "portable" else 4096
 SIZES = {
     "many epochs": ((8, 4, 3), 30, 10),
@@ -73,14 +73,14 @@ SIZES = {
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
 @pytest.mark.parametrize("name", SIZES)
-def test_a_fit_ends_soon(name, threads):
+def test_an_interrupt_ends_a_fit_soon(name, threads):
     widths, rows, batch_size = SIZES[name]
     x, y = data(rows, widths[0], widths[-1])
     net = network(*widths)
     waits = []
     with fm.threads(threads):
         for attempt in range(TRIES):
-            # At other moments of a step.
+            # At another moment of a step in each attempt.
             options = {"seconds": 0.05 + 0.007 * attempt, "batch_size": batch_size}
             waits.append(interrupted(net, x, y, **options)[1])
             assert np.isfinite(net.params).all()
@@ -92,20 +92,20 @@ def test_a_fit_ends_soon(name, threads):
 
 def test_the_network_is_as_the_last_finished_step_left_it():
     x, y = data(300, 20, 3)
-    net, twin = network(20, 50, 3), network(20, 50, 3)
+    net, other = network(20, 50, 3), network(20, 50, 3)
     trainer, _ = interrupted(net, x, y, batch_size=25, shuffle=False)
     steps = trainer.state_dict()["t"]
     assert steps > 0
-    replay = fm.Trainer(twin, fm.CrossEntropyLoss(), fm.Adam(lr=1e-4))
+    replay = fm.Trainer(other, fm.CrossEntropyLoss(), fm.Adam(lr=1e-4))
     for step in range(steps):
         rows = slice(25 * (step % 12), 25 * (step % 12) + 25)
         replay.step(x[rows], y[rows])
-    assert np.array_equal(net.params, twin.params)
+    assert np.array_equal(net.params, other.params)
     for ours, theirs in zip(
         trainer.state_dict()["slots"], replay.state_dict()["slots"], strict=True
     ):
         assert np.array_equal(ours, theirs)
-    assert net.step_count == twin.step_count
+    assert net.step_count == other.step_count
 
 
 def test_an_exception_of_any_signal_handler_ends_the_fit():
@@ -141,7 +141,7 @@ def test_a_handler_that_returns_lets_the_fit_go_on():
 
 
 def test_lbfgs_ends_with_the_last_finished_iteration():
-    pytest.importorskip("scipy.optimize")  # an import would be interrupted too
+    pytest.importorskip("scipy.optimize")  # otherwise the interrupt may hit this import
     x, y = data(3000, 40, 3)
 
     class Remember:
@@ -166,7 +166,7 @@ def test_lbfgs_ends_with_the_last_finished_iteration():
     net = network(40, 100, 3)
     with Interruption(0.2):
         seen = run(net, 10**6)
-    # The interrupt may come when an iteration is over, and before the callback hears of it.
+    # The interrupt may come after an iteration but before its callback.
     again = run(network(40, 100, 3), len(seen))
     assert len(again) == len(seen) + 1
     assert any(np.array_equal(net.params, params) for params in again[-3:])

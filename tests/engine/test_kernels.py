@@ -1,6 +1,8 @@
-"""Every kernel of layers against the NumPy reference, on every instruction set, in both
-precisions, with every number of threads, for awkward shapes and values. harness.py has the rule of
-comparison."""
+"""Every kernel of layers against the NumPy reference.
+
+On every instruction set, in both precisions, with every number of threads, for special shapes and
+values. harness.py defines the rule of comparison.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ from fastmlp import reference as ref
 
 @lru_cache
 def pool(dtype):
-    """Pre-activations in random order: ordinary, of every magnitude, special."""
+    """Pre-activations in random order: ordinary, of every magnitude, and special ones."""
     rng, info = generator("pool", dtype.name), np.finfo(dtype)
     top = 1e37 if dtype == np.float32 else 1e307
     magnitudes = np.geomspace(info.smallest_subnormal, top, 700)
@@ -52,12 +54,12 @@ def expected_on_pool(name, params, dtype):
 
 
 def places(rows, cols, dtype):
-    """Where in the pool the elements of an array of this shape come from."""
+    """Indices into the pool for the elements of an array with this shape."""
     return ((np.arange(rows * cols) + 131 * cols) % pool(dtype).size).reshape(rows, cols)
 
 
 def forward_and_backward(net, x, dy, guarded):
-    """The output and dL/dx by hand; predict, into an array, must agree with forward."""
+    """The output and dL/dx by hand; predict into an array must agree with forward."""
     x, dy = guarded.input(x), guarded.input(dy)
 
     def passes():
@@ -83,14 +85,14 @@ def test_activation(name, isa, dtype, guarded):
         # The reference evaluates f at arguments that are themselves rounded to float64.
         own = 4 * np.finfo(np.float64).eps * np.abs(wide_product(z, slope[at])) / (tolerance or 1.0)
         check(y, f[at], tolerance, np.abs(f[at]) + own, what)
-        # Local gradients are made from terms of at least 1, such as 1 - y of y * (1 - y).
+        # Local gradients are computed from terms of at least 1, such as 1 - y in y * (1 - y).
         largest = np.nanmax(np.abs(slope), initial=1.0)
         check(local, slope[at], tolerance, largest, f"slope of {what}")
         assert same_bits(dz, multiplied(dy, local)), what
 
 
 def wide_product(z, slope):
-    """``z * f'(z)``, 0 where it is no number."""
+    """``z * f'(z)``, or 0 if it is NaN."""
     with np.errstate(invalid="ignore", over="ignore"):
         product = z.astype(np.float64) * slope
     return np.where(np.isfinite(product), product, 0.0)
@@ -103,7 +105,7 @@ def multiplied(a, b):
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activation_fused_with_products(name, isa, dtype, guarded):
-    """In one pass with the Linear before it and, backward, with the one after it."""
+    """In one pass with the Linear before it and, in backward, with the one after it."""
     params = parameter_choices(ACTIVATIONS[name][1])[-1]
     for rows, fan_in, width, fan_out in [(0, 3, 5, 2), (1, 1, 1, 1), (9, 4, 17, 3), (70, 19, 3, 5),
                                          (33, 7, 40, 33)]:  # fmt: skip
@@ -130,7 +132,7 @@ def test_activation_fused_with_products(name, isa, dtype, guarded):
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 16, 23])
-def test_a_cosine_does_not_depend_on_its_neighbours(count, isa, dtype):
+def test_a_cosine_does_not_depend_on_other_lanes(count, isa, dtype):
     """Huge numbers are reduced one by one, in vectors that hold others."""
     huge = np.geomspace(1e4, 1e37, 331).astype(dtype)
     z = generator("cos", count).permutation(np.concatenate([huge, -huge, huge / 1e9, pool(dtype)]))
@@ -154,9 +156,9 @@ def test_softmax(isa, dtype, guarded):
         z[::3] *= 30.0
         z[:, ::5] -= 200.0
         dy = rng.normal(size=z.shape).astype(dtype)
-        net, twin = make_net(cols, [plain("softmax", -1, cols)], dtype), ref.Softmax()
+        net, reference = make_net(cols, [plain("softmax", -1, cols)], dtype), ref.Softmax()
         y, dz = forward_and_backward(net, z, dy, guarded)
-        expected, slope = twin.forward(z), twin.backward(dy)
+        expected, slope = reference.forward(z), reference.backward(dy)
         # A distance d from the maximum is rounded by d eps / 2, and exp(d) by as much relatively.
         wide = z.astype(float)
         distance = (wide.max(axis=1, keepdims=True) - wide) if rows else wide
@@ -193,7 +195,7 @@ def test_dropout(p, isa, dtype, guarded):
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
-def test_a_row_that_is_spoilt_spoils_no_other(odd, isa, dtype, threads):
+def test_nan_in_one_row_does_not_affect_other_rows(odd, isa, dtype, threads):
     for rows, fan_in, width, fan_out in [(20, 5, 17, 3), (70, 33, 3, 40), (9, 16, 4, 1)]:
         nodes = [linear(-1, fan_in, width), activation(0, width, "GELU"),
                  linear(1, width, fan_out), plain("softmax", 2, fan_out)]  # fmt: skip

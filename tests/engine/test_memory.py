@@ -1,4 +1,4 @@
-"""When memory cannot be had, at any of the requests a call makes, the call has changed nothing."""
+"""If any request for memory of a call fails, the call changes nothing."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def state(net):
 
 
 def attempt(name, nth):
-    """Whether the call got through although its nth request for memory failed."""
+    """Whether the call succeeded although its nth request for memory failed."""
     net = make()
     call = CALLS[name](net)
     before = state(net)
@@ -112,7 +112,7 @@ def test_every_request_for_memory_may_fail(name, threads):
     with fm.threads(threads):
         through = [attempt(name, nth) for nth in range(1, MANY)]
     assert through[-1]
-    # Backward by hand works in what forward has taken.
+    # Backward by hand uses memory that forward has reserved.
     assert name == "backward" or not through[0]
     assert through == sorted(through)
 
@@ -130,7 +130,7 @@ def test_a_failed_retry_gives_what_the_first_try_would_have_given():
 
 
 def test_a_failure_between_epochs_leaves_the_last_epoch():
-    """Validation's workspace is taken before the first update; what its loss needs is not."""
+    """The workspace of validation is reserved before the first update; its loss's memory is not."""
     seen = [make().params.copy()]
 
     class Remember:
@@ -165,11 +165,11 @@ def test_a_file_is_not_blamed_for_a_lack_of_memory(tmp_path):
 
 
 def without_memory(code: str) -> None:
-    """Run code in which requests of Python's objects fail, in a process that may crash."""
+    """Run code in which requests of Python's objects fail, in a separate process that may crash."""
     pytest.importorskip("_testcapi")
     if sysconfig.get_config_var("Py_GIL_DISABLED"):
         pytest.skip("CPython without the GIL crashes by itself where a tuple finds no memory")
-    # What measures coverage needs memory too, and cannot do without.
+    # A tool that measures coverage needs memory too.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("COVERAGE_")}
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
 
@@ -214,7 +214,7 @@ assert failed
 """
 
 
-def test_threads_are_as_before_where_their_context_cannot_be_entered():
+def test_threads_stay_unchanged_if_their_context_cannot_be_entered():
     without_memory(ENTERED)
 
 
@@ -237,8 +237,8 @@ assert copied
 """
 
 
-def test_copies_that_fail_leave_later_networks_their_first_values():
-    """What said that values are about to be set stayed on where its undoing had no memory."""
+def test_after_a_failed_copy_new_networks_draw_first_values():
+    """Without memory, a network stayed in the mode in which first values are not drawn."""
     without_memory(COPIED)
 
 
@@ -260,8 +260,8 @@ assert nth < 999
 """
 
 
-def test_estimators_do_not_crash_numpy():
-    """NumPy's scalars do not look whether there was memory for the result."""
+def test_estimators_without_memory_do_not_crash_numpy():
+    """NumPy's scalars do not check whether there was memory for a result."""
     pytest.importorskip("sklearn")
     without_memory(ESTIMATED)
 

@@ -1,4 +1,4 @@
-"""A prediction beside another thread's update is of the weights before or after it, or refused."""
+"""A prediction during an update uses the weights before or after it, or is refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROWS, WIDTH = 8, 300
 
 
 class Beside:
-    """Predicts in a thread of its own while the block runs; keeps what came of it."""
+    """Predicts in a separate thread while the block runs; keeps the outcomes."""
 
     def __init__(self, net, x):
         self.net, self.x = net, x
@@ -92,24 +92,24 @@ WAYS = {f.__name__: f for f in (by_steps, by_clipped_steps, by_epochs, by_hand, 
 @pytest.mark.parametrize("norm", [False, True])
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("threads", [1, 2], indirect=True)
-def test_predictions_beside_updates_are_of_one_state(way, norm, threads):
+def test_predictions_during_updates_use_one_state(way, norm, threads):
     count = 50
-    net, twin = network(norm), network(norm)
-    parts, again = WAYS[way](net), WAYS[way](twin)
+    net, other = network(norm), network(norm)
+    parts, again = WAYS[way](net), WAYS[way](other)
     with Beside(net, X[:2]) as beside:
         for part in parts * count:
             part()
-    possible = {twin.predict(X[:2]).tobytes()}
+    possible = {other.predict(X[:2]).tobytes()}
     for part in again * count:
         part()
-        possible.add(twin.predict(X[:2]).tobytes())
+        possible.add(other.predict(X[:2]).tobytes())
     assert len(possible) > count / 2
     assert beside.found <= possible
     assert beside.found or beside.refused
 
 
-def test_predictions_beside_lbfgs_are_of_one_state():
-    """It tries points that are no iteration's: each is seen whole."""
+def test_predictions_during_lbfgs_use_one_state():
+    """L-BFGS also sets trial points; a prediction sees each of them whole or not at all."""
     pytest.importorskip("scipy.optimize")
     net = network()
     states = {}
@@ -131,7 +131,7 @@ def test_predictions_beside_lbfgs_are_of_one_state():
 
 
 class Slow:
-    """Numbers that are there only when somebody says so."""
+    """An object that becomes an array only after a signal."""
 
     def __init__(self, numbers):
         self.numbers, self.asked, self.given = numbers, threading.Event(), threading.Event()
@@ -142,7 +142,7 @@ class Slow:
         return self.numbers
 
 
-def test_a_prediction_amid_an_update_that_does_not_end_is_refused():
+def test_a_prediction_during_an_endless_update_is_refused():
     net = network()
     numbers = Slow(np.zeros(net.params.size, np.float32))
     core = net.core_net()
@@ -152,7 +152,7 @@ def test_a_prediction_amid_an_update_that_does_not_end_is_refused():
     with pytest.raises(fm.StateError, match=r"^predict: another thread"):
         net.predict(X)
     numbers.given.set()
-    assert not net.predict(X).any()  # behind the update, which it waits for
+    assert not net.predict(X).any()  # after the update, for which it waits
     thread.join()
 
 
@@ -161,8 +161,8 @@ def predict_until_refused(net, x):
         net.predict(x)
 
 
-def test_a_long_prediction_beside_steps_is_refused():
-    """It would be of many weights; it ends soon after the first update, and the steps go on."""
+def test_a_long_prediction_during_steps_is_refused():
+    """It ends soon after the first update, and the steps continue."""
     net = network()
     (update,) = by_steps(net)
     x = np.tile(X, (2000, 1))

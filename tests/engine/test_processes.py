@@ -24,7 +24,7 @@ ROOT = str(Path(__file__).parents[2])
 
 
 def run(code, *options, check=True, **environment):
-    """Run code in a new interpreter, which must end by itself; return what it printed."""
+    """Run code in a new interpreter, which must end; return its output."""
     clean = {k: v for k, v in os.environ.items() if k not in {"OMP_NUM_THREADS", "FASTMLP_ISA"}}
     done = subprocess.run(
         [sys.executable, *options, "-c", code],
@@ -73,7 +73,7 @@ def test_an_unsupported_isa_is_a_clear_error():
 
 
 def contract(code):
-    """What a report of the contract's scripts prints in a new process."""
+    """The output of a report of the contract's scripts in a new process."""
     return json.loads(run(f"import sys; sys.path.insert(0, {ROOT!r})\n{code}"))
 
 
@@ -92,7 +92,7 @@ def test_import_starts_no_threads():
 
 @pytest.mark.parametrize("mode", processes_modes.modes())
 def test_results_do_not_depend_on_the_modes_of_the_host(mode):
-    """Nor on those that OpenMP's threads were born with."""
+    """Nor on the modes in which OpenMP's threads started."""
     found = contract(f"from contract import processes_modes as m; m.report({mode!r}, False)")
     assert found["runs"] > 0
     assert not found["other"]
@@ -123,7 +123,7 @@ def test_importing_adds_few_modules_to_numpys():
         "import fastmlp; print(*sorted(set(sys.modules) - before))"
     )
     added = {name.split(".")[0] for name in run(code).split()} - {"fastmlp"}
-    # Each of these would take a tenth of the time of the import, or more.
+    # Each of these would take a tenth of the import time or more.
     slow = {"asyncio", "copy", "dataclasses", "email", "hashlib", "http", "inspect", "json"}
     slow |= {"pathlib", "platform", "secrets", "shutil", "ssl", "subprocess", "tempfile", "uuid"}
     assert not added & slow
@@ -136,7 +136,7 @@ SHOW_THREADS = "import fastmlp; print(fastmlp.get_num_threads())"
 
 @functools.cache
 def default_threads():
-    """What a new process takes where nobody says otherwise."""
+    """The number of threads of a new process without settings."""
     return run(SHOW_THREADS)
 
 
@@ -205,7 +205,7 @@ def test_eight_threads_predict_at_once(threads):
 
 
 class Hold:
-    """A callback that keeps its fit going until the test has done its work."""
+    """A callback that keeps its fit running until the test has finished its work."""
 
     def __init__(self):
         self.started, self.done = threading.Event(), threading.Event()
@@ -225,7 +225,7 @@ INTRUDERS = {
 
 @pytest.mark.parametrize("intruder", INTRUDERS)
 def test_two_threads_may_not_train_one_network(intruder):
-    """Whichever comes second is refused: the intruder, or the fit at its next epoch."""
+    """The second one is refused: the intruder, or the fit at its next epoch."""
     net, hold, refused = small_net(), Hold(), None
     trainer = fm.Trainer(net, fm.CrossEntropyLoss(), fm.SGD(lr=1e-3))
     rows, labels = np.tile(X, (40, 1)), np.tile(Y, 40)
@@ -260,7 +260,7 @@ def test_networks_train_side_by_side():
 
 
 class SecondComesFirst(fm.initializers.Initializer):
-    """Whoever samples first waits until the other one has used the layer."""
+    """The thread that samples first waits until the other one has used the layer."""
 
     def __init__(self):
         self.entered, self.used = threading.Event(), threading.Event()

@@ -1,4 +1,4 @@
-"""The three matrix products of a layer: every small shape, large ones, and the order of their sums.
+"""The three products of a layer: every small shape, large ones, and the order of their sums.
 
 ``y = x W + b``, ``dx = dy W^T``, ``dW = x^T dy`` with ``db``, the column sums of ``dy``.
 """
@@ -31,16 +31,16 @@ MOST = 33
 
 @lru_cache
 def small_problem(dtype):
-    """Integers, whose products are exact: the sums of any shape are parts of these arrays."""
+    """Integers, whose products are exact; every shape uses a part of these arrays."""
     rng = generator("products")
     x, W, dy = (integers(rng, (MOST, MOST), dtype) for _ in range(3))
     return x, W, integers(rng, MOST, dtype), dy
 
 
 class Rows:
-    """Rows between NaN: `keep` leaves the first ones, and looks that the others were only read."""
+    """Rows between NaN. `keep` uses the first rows and checks that the others were only read."""
 
-    LENGTH = 67  # of the guards; odd, so that the rows are aligned to their elements and no further
+    LENGTH = 67  # length of the guards; odd, so that rows are aligned to their elements only
 
     def __init__(self, values):
         self._values, size = values, values.size
@@ -69,7 +69,7 @@ def small_gradients(fan_in, fan_out, bias, dtype):
 
 
 def run_small(rows, fan_in, fan_out, bias, dtype):
-    """Compare the three products of a shape with NumPy's, bit for bit; ``rows`` descend."""
+    """Compare the three products of a shape with NumPy's, bit for bit; ``rows`` descends."""
     x, W, b, dy = small_problem(dtype)
     net = make_net(fan_in, [linear(-1, fan_in, fan_out, bias)], dtype)
     W_view, b_view, _, _ = weights(net, 0, fan_in, fan_out)
@@ -105,9 +105,8 @@ def test_small_shapes_on_threads(isa, dtype, threads):
 
 @pytest.mark.parametrize("height", range(1, 9))
 def test_every_tile(height, isa, dtype):
-    """Each height and width of the tiles that products are made of, whole or with a part of the
-    last vector."""
-    rng, vector = generator(height), 32 // dtype.itemsize  # two of AVX2's are one of AVX-512's
+    """Each height and width of a tile, with a whole or a partial last vector."""
+    rng, vector = generator(height), 32 // dtype.itemsize  # two vectors of AVX2 are one of AVX-512
     for whole in range(vector, 16 * vector + 1, vector):
         for width in (whole - 1, whole):
             shapes = [(height, height), (height, width), (width,), (height, width)]
@@ -118,7 +117,7 @@ def test_every_tile(height, isa, dtype):
 
 
 def test_gradients_add_up(isa, dtype, threads):
-    """``accumulate=True`` adds to what is there, in each form of the weight gradient."""
+    """``accumulate=True`` adds to the existing gradients, in each form of the weight gradient."""
     for rows, fan_in, fan_out in [(5, 7, 9), (20, 33, 3), (40, 18, 20)]:
         rng, net = generator(rows), make_net(fan_in, [linear(-1, fan_in, fan_out)], dtype)
         x, dy = integers(rng, (rows, fan_in), dtype), integers(rng, (rows, fan_out), dtype)
@@ -131,7 +130,7 @@ def test_gradients_add_up(isa, dtype, threads):
 
 # ---- large shapes ----
 
-# Wide enough to be packed; of more rows than a chunk of the batch; rows a page apart; few outputs.
+# Wide enough to be packed; more rows than a chunk of the batch; rows one page apart; few outputs.
 LARGE = [(257, 129, 515), (70, 700, 200), (100, 300, 1024), (2500, 70, 17), (1100, 260, 10),
          (33, 5000, 3), (1, 1000, 1000), (6, 513, 770)]  # fmt: skip
 
@@ -164,7 +163,7 @@ def test_large_shapes(shape, isa, dtype):
 
 @lru_cache(maxsize=2)
 def products_and_sizes(shape, dtype):
-    """The products in float64, and those of the operands' sizes."""
+    """The products in float64, and the products of the operands' absolute values."""
     wide = [array.astype(np.float64) for array in random_problem(*shape, dtype)]
     return exact_products(*wide), exact_products(*map(np.abs, wide))
 
@@ -202,7 +201,7 @@ def nearest(exact, dtype):
     return round(exact / unit) * unit
 
 
-# Chains and lane sums, odd ends, more rows than a chunk, more depth than a packed block.
+# Chains and lane sums, odd sizes, more rows than a chunk, more depth than a packed block.
 ORDERED = [(5, 7, 9), (7, 16, 3), (9, 45, 4), (20, 15, 2), (13, 33, 40), (1500, 3, 20),
            (2100, 20, 2), (70, 700, 193)]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Bugs that were found once, each with the smallest program that showed it."""
+"""Former bugs, each with the smallest program that showed it."""
 
 import json
 import sys
@@ -23,7 +23,7 @@ def small_net():
 @pytest.mark.parametrize("loss", [fm.CrossEntropyLoss(), fm.MultiMarginLoss()])
 @pytest.mark.parametrize("dtype", [np.longlong, np.int64, np.intc, np.uint64])
 def test_every_integer_type_holds_labels(loss, dtype):
-    """int64 has two type numbers; the second was taken for an array of real targets."""
+    """int64 has two type numbers; the second one was read as an array of real targets."""
     scores = RNG.standard_normal((12, 3))
     expected = loss.forward(scores, LABELS.tolist())
     assert loss.forward(scores, LABELS.astype(dtype)) == expected
@@ -49,7 +49,7 @@ def test_a_forward_while_backward_converts_its_argument():
         net.backward(Sly())
 
 
-def test_calls_before_the_constructor_has_run():
+def test_calls_before_the_constructor_raise():
     with pytest.raises(fm.StateError, match="__init__"):
         fm.Trainer.__new__(fm.Trainer).step(np.ones((1, 2), np.float32), np.zeros(1, np.int64))
     with pytest.raises(fm.StateError, match="__init__"):
@@ -77,7 +77,7 @@ def test_subclasses_do_what_their_base_does():
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_training_and_validation_losses_are_of_one_kind(reduction, weighted):
-    """With a learning rate of 0 the two are the same number, whatever the batches."""
+    """With a learning rate of 0 both are the same number for any batches."""
     weight = np.where(np.arange(12) < 7, 0.25, 2.0) if weighted else None
     data = (X, LABELS) if weight is None else (X, LABELS, weight)
     history = fm.fit(small_net(), X, LABELS, loss=fm.CrossEntropyLoss(reduction=reduction),
@@ -113,7 +113,7 @@ def test_an_interrupt_during_validation_leaves_complete_epochs(monkeypatch):
     assert {len(column) for column in (history.loss, history.lr, history.seconds)} == {0}
 
 
-def test_the_end_reaches_every_callback():
+def test_every_callback_is_told_of_the_end():
     heard = []
 
     class Raises:
@@ -134,8 +134,8 @@ def test_the_end_reaches_every_callback():
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.float16, np.float32])
-def test_views_of_more_than_there_is_memory(dtype):
-    """They were converted before their shapes were looked at, and NumPy's error came out."""
+def test_views_larger_than_memory_are_refused(dtype):
+    """They were converted before their shapes were checked, and NumPy's error came out."""
     net, loss = small_net(), fm.MSELoss()
     huge = np.broadcast_to(dtype(1), (2**50, 4))
     before = net.params.tobytes()
@@ -157,8 +157,8 @@ def test_views_of_more_than_there_is_memory(dtype):
     assert net.params.tobytes() == before
 
 
-def test_an_array_that_finds_no_memory():
-    """It was called one of a wrong type."""
+def test_an_array_without_memory_is_an_out_of_memory_error():
+    """The error said that the type was wrong."""
 
     class Greedy:
         def __array__(self, *args, **kwargs):
@@ -168,8 +168,8 @@ def test_an_array_that_finds_no_memory():
         small_net().predict(Greedy())
 
 
-def test_numbers_beyond_the_network_are_infinite():
-    """NumPy warned, or raised, as the caller's settings were."""
+def test_numbers_too_large_for_the_dtype_become_infinite():
+    """NumPy warned or raised, depending on the caller's settings."""
     net = small_net().copy(dtype="float32")
     x = np.full((2, 4), 1e300)
     with np.errstate(all="raise"):
@@ -178,7 +178,7 @@ def test_numbers_beyond_the_network_are_infinite():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_hinge_of_an_infinite_right_score(dtype):
+def test_hinge_gradient_is_finite_for_an_infinite_right_score(dtype):
     """The gradient of the right class was NaN, from a difference that does not count."""
     scores = np.ones((2, 20), dtype)
     scores[0, 7] = np.inf
@@ -188,20 +188,20 @@ def test_the_hinge_of_an_infinite_right_score(dtype):
     assert loss.backward()[1].tolist() == [1.0] * 7 + [-19.0] + [1.0] * 12
 
 
-def test_counts_below_zero_beside_nan():
-    """They hid behind it."""
+def test_negative_counts_and_nan_are_refused():
+    """A NaN hid the negative count."""
     with pytest.raises(fm.ArgumentError, match=r"^y: got nan"):
         fm.PoissonNLLLoss().forward(np.zeros((2, 1)), [np.nan, -1.0])
 
 
-def test_scores_of_infinities():
-    """They warned, and were called perfect."""
+def test_scores_of_infinities_are_nan():
+    """The scores gave warnings and were called perfect."""
     assert np.isnan(fm.PoissonNLLLoss().score([[0.0], [1.0]], [np.inf, 1.0]))
 
 
 @pytest.mark.parametrize("make", [lambda n: fm.Adam(lr=n), lambda n: fm.Linear(n, 1)])
-def test_objects_that_pretend_to_be_numbers(make):
-    """A duration counts as an integer for NumPy's classes; huge ones and some have no text."""
+def test_odd_objects_are_refused_as_numbers(make):
+    """NumPy treats a duration as an integer; some huge numbers and others have no text."""
 
     class Nameless:
         def __repr__(self):
@@ -215,7 +215,7 @@ def test_objects_that_pretend_to_be_numbers(make):
     assert len(str(caught.value)) < 300
 
 
-def test_a_weight_of_one_row_that_is_none():
+def test_a_weight_of_one_row_that_is_not_a_number_is_refused():
     with pytest.raises(fm.ArgumentError, match=r"^sample_weight: got rows of unequal length"):
         fm.MSELoss().forward([1.0, 2.0], [1.0, 2.0], [[1.0], []])
 
@@ -229,7 +229,7 @@ def test_arrays_whose_attributes_raise():
         small_net().predict(Odd())
 
 
-def test_results_are_not_written_behind_a_mask():
+def test_out_that_is_a_masked_array_is_refused():
     out = np.ma.masked_all((12, 3))
     with pytest.raises(fm.ArgumentError, match=r"^out: got masked values"):
         small_net().predict(X, out)
@@ -247,8 +247,8 @@ def test_results_are_not_written_behind_a_mask():
                    ["y", {"type": "MatMul", "shape_a": None, "shape_b": None}, ["x", "w"]]]},
     ],
 )  # fmt: skip
-def test_a_file_takes_no_memory_for_tensors_that_it_lacks(tmp_path, network):
-    """Only the widths of Linear layers were held against the tensors before memory was taken."""
+def test_a_file_without_tensors_allocates_no_memory_for_them(tmp_path, network):
+    """Only widths of Linear layers were compared with the tensors before memory was allocated."""
     own = {"format": 1, "network": {"dtype": "float32", "seed": 1, **network}}
     safetensors.write(tmp_path / "m", {}, {"fastmlp": json.dumps(own)})
     with Meter() as meter, pytest.raises(fm.io.ModelFileError, match="lacks the tensor"):
@@ -265,7 +265,7 @@ def test_a_load_takes_twice_the_size_of_the_file(tmp_path):
 
 
 def calls_to_make(kind, description):
-    """How many functions run while a network is made."""
+    """The number of functions that run while a network is made."""
     count = 0
 
     def note(frame, event, argument):
@@ -302,14 +302,14 @@ def test_twice_as_many_layers_take_twice_the_work(kind, describe):
 @pytest.mark.parametrize(
     "dtype", [{"type": "Zeros"}, ",", "\ud800", {}, [], [["a", "f4"]], "f4,f4"]
 )
-def test_dtypes_are_what_numpy_makes_of_them(dtype):
+def test_invalid_dtypes_are_refused(dtype):
     """NumPy reads texts as lists of fields and dicts as records, and fails in its own ways."""
     with pytest.raises((fm.ArgumentError, fm.ArgumentTypeError), match="dtype"):
         fm.Sequential(fm.Linear(2, 2), dtype=dtype)
 
 
 def test_a_file_that_could_not_be_read_is_not_written(tmp_path):
-    """More metadata than a reader takes was written, and the file was lost."""
+    """A file with more metadata than a reader accepts was written, and could not be read again."""
     net = small_net()
     net.save(tmp_path / "m")
     before = (tmp_path / "m").read_bytes()
@@ -318,8 +318,8 @@ def test_a_file_that_could_not_be_read_is_not_written(tmp_path):
     assert (tmp_path / "m").read_bytes() == before
 
 
-def test_penalties_of_several_outputs():
-    """A penalty alone, not in a training, wanted a network of one output."""
+def test_penalties_work_with_several_outputs():
+    """A penalty outside a training required a network with one output."""
     symbol = fm.Input(3)
     layers = [fm.Linear(3, 2), fm.Linear(3, 4)]
     net = fm.Graph(symbol, {"a": layers[0](symbol), "b": layers[1](symbol)}, seed=0)
@@ -339,16 +339,16 @@ BATCHES = fm.Trainer(small_net(), fm.CrossEntropyLoss(), fm.SGD(lr=0.1))
     [("order", np.arange(12) + 1), ("order", np.arange(3)), ("batch_size", 6),
      ("rates", np.ones(2)), ("losses", np.ones((3, 1))), ("penalties", [1.0])],
 )  # fmt: skip
-def test_an_epoch_checks_what_says_how_its_steps_are_made(name, value):
-    """The core took their addresses, whatever they were."""
+def test_an_epoch_checks_the_arrays_of_its_settings(name, value):
+    """The core used the addresses of arrays without a check."""
     steps = {"order": np.arange(12), "batch_size": 4, "rates": np.ones(3)}
     data = BATCHES.checked_data(X, LABELS, None)
     with pytest.raises(fm.ArgumentError, match="rates" if name == "batch_size" else name):
         BATCHES.epoch(data, **{**steps, name: value})
 
 
-# A number near the zero of the derivative, or where the output is saturated, and the derivative's
-# name in the reference.
+# A number near the zero of the derivative, or where the output saturates, and the reference's name
+# for the derivative.
 SLOPES = [
     (fm.GELU(), "GELU", -0.7517915), (fm.GELU(approximate="tanh"), "GELUTanh", -0.7524614),
     (fm.SiLU(), "SiLU", -1.2784645), (fm.Mish(), "Mish", -1.1924312), (fm.Tanh(), "Tanh", 12.0),
@@ -358,7 +358,7 @@ SLOPES = [
 
 @pytest.mark.parametrize(("layer", "name", "place"), SLOPES, ids=[row[1] for row in SLOPES])
 def test_local_gradients_keep_their_precision_where_they_are_small(layer, name, place):
-    """They were a difference of rounded numbers of about 1, or made from the rounded output."""
+    """They were differences of rounded numbers near 1, or computed from the rounded output."""
     x = np.nextafter(np.float32(place), np.float32([[-100.0], [100.0]]))
     net = fm.Sequential(layer, in_features=1)
     net.forward(x)

@@ -1,4 +1,4 @@
-"""What type checkers see: the stub of the compiled module lists what it has, a script has types."""
+"""Types: the stub of the compiled module matches it, and a typed script runs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_the_module():
 
 
 @pytest.mark.parametrize("name", TYPES)
-def test_a_class(name):
+def test_classification_model_predicts_classes(name):
     members = {name for name in vars(getattr(_core, name)) if is_public(name)}
     assert {member for member in stubbed(STUBBED[name].body) if is_public(member)} == members
 

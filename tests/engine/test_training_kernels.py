@@ -1,5 +1,7 @@
-"""Every loss, optimizer and penalty of the core against the NumPy reference, on every instruction
-set and in both precisions. harness.py has the rule of comparison."""
+"""Every loss, optimizer and penalty of the core against the NumPy reference.
+
+On every instruction set and in both precisions. harness.py defines the rule of comparison.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ from fastmlp import reference as ref
 
 
 def loss_choices(name):
-    """Parameters of a loss; for quantiles, those that divide a width are picked later."""
+    """Parameters of a loss; quantiles that divide a width are chosen later."""
     row = LOSSES[name][1]
     return [(0.5,), (0.1, 0.5, 0.9)] if row["target"] == "quantile" else parameter_choices(row)
 
@@ -42,21 +44,21 @@ def reference_loss(name, params, reduction):
 
 
 def targets(name, params, rng, rows, cols, dtype):
-    """Every kind of target that a loss takes."""
+    """Every kind of target that a loss accepts."""
     kind = LOSSES[name][1]["target"]
     if kind == "class":
         yield rng.integers(cols, size=rows)
         if name == "CrossEntropyLoss":
             yield rng.dirichlet(np.ones(cols), size=rows).astype(dtype)
     else:
-        # From 0 to 1, with some that are exactly a score.
+        # From 0 to 1; some equal a score exactly.
         yield rng.uniform(size=(rows, cols)).astype(dtype)
         if kind == "quantile" and len(params) > 1:
             yield rng.uniform(size=(rows, cols // len(params))).astype(dtype)
 
 
 def loss_cases(name, dtype):
-    """(parameters, scores, target): all shapes, all kinds of targets."""
+    """(parameters, scores, target) for all shapes and kinds of targets."""
     shapes = [*SHAPES, (3, 256), (2, 300), (300, 3), (6, 48)]
     for params, (rows, cols) in itertools.product(loss_choices(name), shapes):
         rng = generator(name, params, rows, cols)
@@ -75,26 +77,26 @@ def test_loss(name, reduction, isa, dtype, guarded):
     kind, row = LOSSES[name]
     tolerance = column(row, dtype)
     for params, scores, target in loss_cases(name, dtype):
-        twin = reference_loss(name, params, reduction)
+        reference = reference_loss(name, params, reduction)
         weight = generator(name, scores.shape).uniform(size=len(scores)).astype(dtype)
         for w in (None, weight, np.zeros_like(weight)):
-            expected = twin.forward(scores, target, w)
+            expected = reference.forward(scores, target, w)
             given = None if w is None else guarded.input(w)
             value, gradient = _core.loss_forward(
                 kind, params, reduction, guarded.input(scores), guarded.input(target), given
             )
             what = f"{name}{params} {scores.shape} {target.shape} weighted: {w is not None}"
-            # Scores and targets of about 1 are the terms of a loss of 1 and a slope of 1.
-            factor = factors(w, scores.shape, reduction, twin.elementwise)
-            floor = scores.shape[1] if twin.elementwise else 1
-            size, slope = abs(expected) + floor * factor.sum(), twin.backward()
+            # With scores and targets near 1, the terms of loss and slope are near 1 too.
+            factor = factors(w, scores.shape, reduction, reference.elementwise)
+            floor = scores.shape[1] if reference.elementwise else 1
+            size, slope = abs(expected) + floor * factor.sum(), reference.backward()
             check(np.float64(value), expected, tolerance, size, what)
             size = np.abs(slope) + factor[:, np.newaxis]
             check(gradient, slope, tolerance, size, f"gradient of {what}")
 
 
 def factors(weight, shape, reduction, elementwise):
-    """What multiplies each row's loss."""
+    """The factor of each row's loss."""
     weight = np.ones(shape[0]) if weight is None else weight.astype(float)
     if reduction == "sum" or not weight.sum():
         return weight
@@ -103,39 +105,39 @@ def factors(weight, shape, reduction, elementwise):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss_of_extreme_scores(name, isa, dtype):
-    """Tails keep their relative accuracy, and nothing overflows before the result does."""
+    """Small values keep their relative accuracy; nothing overflows before the result does."""
     kind, row = LOSSES[name]
     params = loss_choices(name)[0]
-    # exp(80) is a number in float32 too.
+    # exp(80) is finite in float32 too.
     scores = np.array([[80.0, -80.0, 3.0], [-80.0, 80.0, 0.0], [0.0, 79.0, 80.0]], dtype)
     classes = LOSSES[name][1]["target"] == "class"
     target = np.array([0, 0, 2]) if classes else np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1]], dtype)
-    twin = reference_loss(name, params, "sum")
+    reference = reference_loss(name, params, "sum")
     for row_number in range(3):
         part = scores[row_number : row_number + 1], target[row_number : row_number + 1]
-        expected = twin.forward(*part)
+        expected = reference.forward(*part)
         value, gradient = _core.loss_forward(kind, params, "sum", *part, None)
         check(np.float64(value), expected, column(row, dtype), None, name)
-        check(gradient, twin.backward(), column(row, dtype), None, name)
+        check(gradient, reference.backward(), column(row, dtype), None, name)
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_loss_of_numbers_that_are_none(name, isa, dtype):
-    """NaN and infinities come out as in the reference, in their own row only."""
+def test_loss_of_nan_and_infinity(name, isa, dtype):
+    """NaN and infinities give the reference's results, in their own row only."""
     kind, row = LOSSES[name]
     for params, odd in itertools.product(loss_choices(name), [np.nan, np.inf, -np.inf]):
         rows, cols = 5, 21
         rng = generator(name, odd)
-        twin = reference_loss(name, params, "sum")
+        reference = reference_loss(name, params, "sum")
         scores = rng.normal(size=(rows, cols)).astype(dtype)
         for target in targets(name, params, rng, rows, cols, dtype):
             clean = _core.loss_forward(kind, params, "sum", scores, target, None)[1]
             spoilt = scores.copy()
             spoilt[2, 17] = odd
-            expected = twin.forward(spoilt, target)
+            expected = reference.forward(spoilt, target)
             value, gradient = _core.loss_forward(kind, params, "sum", spoilt, target, None)
             what = f"{name}{params} with {odd}"
-            tolerance, slope = column(row, dtype), twin.backward()
+            tolerance, slope = column(row, dtype), reference.backward()
             check(np.float64(value), expected, tolerance, abs(expected) + scores.size, what)
             check(gradient[2], slope[2], tolerance, 1.0 + np.abs(slope[2]), what)
             assert same_bits(np.delete(gradient, 2, 0), np.delete(clean, 2, 0)), what
@@ -143,13 +145,13 @@ def test_loss_of_numbers_that_are_none(name, isa, dtype):
 
 # ---- optimizers ----
 
-# Values that switch every part of an update on.
+# Values that enable every part of an update.
 SWITCHED_ON = {"momentum": 0.9, "nesterov": 1.0, "weight_decay": 0.05, "beta1": 0.8, "beta2": 0.95,
                "eps": 1e-3, "alpha": 0.9, "lr_decay": 0.1}  # fmt: skip
 
 
 def hyper_choices(name):
-    """The defaults, each hyperparameter changed alone, and all together."""
+    """The defaults, each hyperparameter changed alone, and all changed together."""
     defaults = dict(OPTIMIZERS[name][1]["hyper"])
     changed = {key: SWITCHED_ON.get(key, 0.1) for key in defaults}
     yield tuple(defaults.values())
@@ -168,12 +170,12 @@ def updater(name, hyper, count, dtype, clip_norm=0.0):
 @pytest.mark.parametrize("clip_norm", [0.0, 0.5])
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizer(name, clip_norm, isa, dtype):
-    """One update and 20, each rounding a few times by a part of the way gone."""
+    """One update and 20. Each rounds a few times by a part of the distance from the start."""
     row, eps = OPTIMIZERS[name][1], np.finfo(dtype).eps
     for hyper, count in itertools.product(hyper_choices(name), [1, 2, 15, 16, 17, 33, 257]):
         rng = generator(name, hyper, count)
         trainer, net = updater(name, hyper, count, dtype, clip_norm)
-        twin = reference_optimizer(row, hyper, 0.05)
+        reference = reference_optimizer(row, hyper, 0.05)
         trainer.lr = 0.05
         net.params[...] = rng.normal(size=count)
         params, way = net.params.astype(np.float64), np.zeros(count)
@@ -181,10 +183,10 @@ def test_optimizer(name, clip_norm, isa, dtype):
             net.grads[...] = rng.normal(size=count)
             grads, before = net.grads.astype(np.float64), params.copy()
             trainer.update()
-            twin.step(params, ref.clip_by_norm(grads, clip_norm) if clip_norm else grads)
+            reference.step(params, ref.clip_by_norm(grads, clip_norm) if clip_norm else grads)
             way += np.abs(params - before)
-            # Scalars, running averages, root and quotient: less than 16 roundings of a step, and
-            # averages carry them on from step to step; the sum rounds by a part of itself.
+            # Scalars, running averages, root and quotient: fewer than 16 roundings in a step.
+            # Averages carry them to later steps; the sum rounds by a part of itself.
             room = step * eps * (np.abs(params).max() + 16 * way)
             if clip_norm:
                 room = room + rounding(count, dtype) * way
@@ -217,7 +219,7 @@ def test_optimizer_treats_every_parameter_alone(name, isa, dtype):
                                          ("Lp", 3.0)])  # fmt: skip
 def test_penalty(name, p, isa, dtype):
     lam = 0.3
-    twin = ref.Lp(p, lam) if name == "Lp" else ref.PENALTIES[name](lam)
+    reference = ref.Lp(p, lam) if name == "Lp" else ref.PENALTIES[name](lam)
     for fan_in, fan_out in [(1, 1), (3, 5), (17, 31), (257, 33)]:
         net = make_net(fan_in, [linear(-1, fan_in, fan_out)], dtype)
         head = (LOSSES["MSELoss"][0], (), "mean"), 1.0
@@ -227,10 +229,10 @@ def test_penalty(name, p, isa, dtype):
         net.params[...] = rng.normal(size=net.params.size)
         W[::4, ::3] = 0.0
         net.grads[...] = 1.0
-        # A power is right to 4 units; the sum has lanes of at most 4096 / 8 additions.
+        # A power is right to 4 units; a lane of the sum has at most 4096 / 8 additions.
         bound = rounding(4 + min(W.size, 4096) / 8, dtype)
-        check(np.float64(trainer.penalty()), twin.value(W), bound, None, f"{name} {W.shape}")
+        check(np.float64(trainer.penalty()), reference.value(W), bound, None, f"{name} {W.shape}")
         trainer.add_penalty_gradient()
-        slope = twin.gradient(W)
+        slope = reference.gradient(W)
         check(dW, 1.0 + slope, rounding(6, dtype), 1.0 + np.abs(slope), f"slope of {name}")
         assert (db == 1.0).all()

@@ -10,7 +10,7 @@ from tests import harness
 
 import fastmlp as fm
 
-# With a part of a chunk at the end, and more chunks than threads.
+# The last chunk is incomplete, and there are more chunks than threads.
 WIDTH = 151
 
 OPTIMIZERS = {
@@ -43,8 +43,8 @@ def test_an_update_has_the_same_bits_on_any_number_of_threads(name, dtype):
             assert updated(OPTIMIZERS[name], dtype) == alone
 
 
-def test_an_update_leaves_the_gil_to_others_and_keeps_the_network_to_itself():
-    """Of two threads that update one network at once, one is refused; no update is lost."""
+def test_an_update_releases_the_gil_and_locks_the_network():
+    """If two threads update one network at once, one is refused; no update is lost."""
     net = fm.Sequential(fm.Linear(1000, 1000), seed=0)
     optimizer = fm.SGD(net, lr=1.0)
     net.params[...], net.grads[...] = 0.0, -1.0
@@ -52,7 +52,7 @@ def test_an_update_leaves_the_gil_to_others_and_keeps_the_network_to_itself():
     optimizer.step()
 
     def update(which):
-        # Refusals come soon; where calls never overlapped, this would end without one.
+        # Refusals come soon. If calls never overlap, the loop ends without one.
         for _ in range(20_000):
             if refused.is_set():
                 return

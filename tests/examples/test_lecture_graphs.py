@@ -14,16 +14,16 @@ import pytest
 import fastmlp as fm
 
 threadpoolctl = pytest.importorskip("threadpoolctl")
-pytest.importorskip("resource")  # of 08: there is none on Windows
+pytest.importorskip("resource")  # needed by script 08; missing on Windows
 
 SCRIPTS = Path(__file__).parents[2] / "examples" / "lecture"
 EPS = np.finfo(np.float64).eps
-HALF_A_DIGIT = 0.005  # of numbers that the lecture gives with two decimals
+HALF_A_DIGIT = 0.005  # for numbers that the lecture gives with two decimals
 
 
 @pytest.mark.parametrize("widths", [[3072, 10], [3072, 100, 10], [3072, 100, 50, 10], [9] * 12])
 def test_scores_equal_the_formula(lecture, widths, isa):
-    # Scores are about 1: sums of 3072 products, whose roundings mostly cancel.
+    # Scores near 1 are sums of 3072 products, whose roundings mostly cancel.
     assert lecture("01_linear_scores").difference_from_formula(widths) < math.sqrt(3072) * 8 * EPS
 
 
@@ -177,7 +177,7 @@ def test_matrix_multiply_of_the_lecture(lecture, isa):
 
 
 def test_matrix_multiply_takes_far_less_than_a_gigabyte(tmp_path):
-    # Started by a shell: on Linux a process takes over the peak of the one that starts it.
+    # Started by a shell, because on Linux a process inherits the peak memory of its parent.
     script = SCRIPTS / "08_matrix_multiply.py"
     command = ["sh", "-c", '"$0" "$1" "$2"; exit $?', sys.executable, script, tmp_path]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -194,7 +194,7 @@ def test_two_layer_gradients(lecture, isa):
     value = script.value(net, x)
     for a, b in zip(ours, script.by_formula(net, x), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=16 * EPS * np.abs(b).max())
-    # L is quadratic in each weight, so that only the rounding of L is seen.
+    # L is quadratic in each weight, so only the rounding of L is left.
     for a, b in zip(ours, script.by_central_differences(net, x, step), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=8 * EPS * value / step)
     assert fm.gradcheck(net, fm.MSELoss(reduction="sum"), x, np.zeros((6, 3))) < 1e-6

@@ -25,7 +25,7 @@ def test_every_script_is_a_notebook(script, tmp_path):
     for cell in cells:
         assert cell.cell_type == "code"
         compile(cell.source, script.name, "exec")
-    if not script.stem.endswith("_bare"):
+    if not script.stem.endswith("_minimal"):
         assert sum(cell.source == "main()" for cell in cells) == 1
 
 
@@ -34,7 +34,7 @@ def test_every_script_is_a_notebook(script, tmp_path):
 def test_notebooks_run(name, tmp_path):
     pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
-    # In a process of its own: the warnings of what runs the kernel are not judged here.
+    # In a separate process, because the kernel's runner gives warnings of its own.
     command = [sys.executable, "-m", "examples.lecture.notebooks", str(tmp_path), name, "--run"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=300)
     cells = jupytext.read(tmp_path / f"{name}.ipynb").cells

@@ -1,4 +1,4 @@
-"""The map of the lecture has no hole: every row has its scripts, pictures and an exercise."""
+"""The map of the lecture is complete: every row has its scripts, pictures and an exercise."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ def test_23_the_parabola_of_the_notes(lecture, isa):
     np.testing.assert_allclose(
         row.PLACES[:, 0] ** 2, [28.81, 0.780, 0.382, 23.66, 28.26], rtol=0, atol=0.005
     )
-    assert 500 < loss[0] < 3000  # of a fresh network: not 0.7416
+    assert 500 < loss[0] < 3000  # a fresh network cannot have 0.7416
     assert min(loss[1000::1000]) < 1.0
-    # As far from x^2 as the notes' own predictions are, about.
+    # About as far from x^2 as the notes' own predictions.
     assert np.abs(net.predict(row.PLACES) - row.PLACES**2).max() < 2.0
 
 
@@ -63,7 +63,7 @@ def test_25_lines_through_noise_on_both_axes(lecture):
 def test_26_slopes_beside_an_outlier(lecture, isa, name, stated):
     row = lecture("26")
     slope, _ = row.line(*row.points(), row.LOSSES[name])
-    assert slope[0] == pytest.approx(stated, abs=0.06)  # what another seed of the noise explains
+    assert slope[0] == pytest.approx(stated, abs=0.06)  # another seed changes it so much
 
 
 def test_26_least_squares_is_the_formula(lecture, isa):

@@ -1,4 +1,4 @@
-"""Every script of the lecture runs, prints, and draws the pictures that its folder holds."""
+"""Every script of the lecture runs, prints, and draws the committed pictures."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 import pytest
 
 threadpoolctl = pytest.importorskip("threadpoolctl")
-pytest.importorskip("resource")  # of 08: there is none on Windows
-pytest.importorskip("sklearn")  # of 20 and 34
+pytest.importorskip("resource")  # needed by script 08; missing on Windows
+pytest.importorskip("sklearn")  # needed by scripts 20 and 34
 
 FOLDER = Path(__file__).parents[2] / "examples" / "lecture"
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("[0-9]*.py"))
-BARE = [name for name in SCRIPTS if name.endswith("_bare")]
-LONG = ["24_sizes_and_activations"]  # 190 trainings; those of its numbers are tested elsewhere
+MINIMAL = [name for name in SCRIPTS if name.endswith("_minimal")]
+LONG = ["24_sizes_and_activations"]  # 190 trainings; other tests check its numbers
 STARTS = {".png": b"\x89PNG\r\n\x1a\n", ".svg": b"<svg", ".gif": b"GIF89a"}
 LARGEST_PICTURE = 150_000
 
 
 @pytest.mark.scripts
-@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in LONG + BARE])
+@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in LONG + MINIMAL])
 def test_scripts_print_and_draw(lecture, name, tmp_path, capsys):
-    """A script's own checks raise where a number is not the stated one."""
+    """Each script checks its own numbers and raises an error if one is wrong."""
     # NumPy's threads would wait for each other on a busy machine.
     with threadpoolctl.threadpool_limits(1, user_api="blas"):
         lecture(name).main(tmp_path)
@@ -34,7 +34,7 @@ def test_scripts_print_and_draw(lecture, name, tmp_path, capsys):
 
 
 @pytest.mark.scripts
-@pytest.mark.parametrize("name", BARE)
+@pytest.mark.parametrize("name", MINIMAL)
 def test_minimal_scripts_print(lecture, name, capsys):
     lecture(name)
     assert capsys.readouterr().out

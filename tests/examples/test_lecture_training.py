@@ -43,7 +43,7 @@ def test_14_sigmoid_vanishes_and_relu_does_not(lecture, isa):
     sigmoid, relu = row.gradients(fm.Sigmoid)[0], row.gradients(fm.ReLU)[0]
     steps = sigmoid[:-1] / sigmoid[1:]
     assert steps.max() < 0.3
-    assert steps.max() / steps.min() < 1.5  # about geometric
+    assert steps.max() / steps.min() < 1.5  # nearly geometric
     assert sigmoid[0] < 1e-6 * sigmoid[-1]
     assert 0.8 < row.factor_per_layer(relu) < 1.25
 
@@ -140,7 +140,7 @@ def test_19_is_an_animation_too(lecture, tmp_path):
     assert len(panels) == 1
     gif = (tmp_path / "19_classify2d_circle.gif").read_bytes()
     assert gif.startswith(b"GIF89a")
-    assert gif.count(b"\x21\xf9\x04") >= 2  # a control block for each picture
+    assert gif.count(b"\x21\xf9\x04") >= 2  # one control block for each picture
 
 
 def test_19_the_callback_sees_the_moments_asked_for(lecture):

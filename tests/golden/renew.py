@@ -1,12 +1,12 @@
-"""Record the hashes of the golden runs anew: ``python -m tests.golden.renew`` from the root.
+"""Record the hashes of the golden runs again: ``python -m tests.golden.renew`` from the root.
 
 The hashes are a promise: the same network, data and seed give the same bits in every release with
-the same version of docs/numerics.md. So renew them only when results were meant to change, and then
+the same version of docs/numerics.md. So renew them only when results were meant to change:
 
 1. raise the version in the title of docs/numerics.md, describe the new rule there, and give the
    reason in the changelog;
-2. install the package, run this, and read which runs it says have changed: a change of one kernel
-   must not touch runs without it;
+2. install the package, run this script, and read which runs have changed: a change of one kernel
+   must not affect runs without it;
 3. commit the record together with the change.
 
 New runs are added without a new version.
@@ -21,7 +21,7 @@ from tests.golden import runs
 
 
 def changes(before: dict[str, dict[str, str]], after: dict[str, dict[str, str]]) -> list[str]:
-    """Runs on record whose hash is another one now."""
+    """Recorded runs whose hash has changed."""
     return [
         f"{part}: {key}"
         for part in ("initial", "portable", "fma")

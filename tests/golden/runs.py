@@ -1,7 +1,7 @@
-"""Fixed training runs whose results are a promise, bit by bit, and their hashes.
+"""Fixed training runs with promised results, bit by bit, and their hashes.
 
-Data are drawn by the library's own generator, which docs/numerics.md fixes, so they are the same
-with every version of NumPy. Each run takes other paths through the engine; together they use every
+The library's own generator draws the data; docs/numerics.md defines it, so they do not depend on
+the version of NumPy. Each run takes another path through the engine; together they use every
 activation, loss, optimizer and penalty.
 """
 
@@ -27,7 +27,7 @@ DATA_STREAM = 2**31
 
 
 class Run(NamedTuple):
-    """What is trained, on how many rows, with what."""
+    """A network, its number of rows, and how it is trained."""
 
     layers: Callable[[], list[fm.Layer] | fm.Graph]
     rows: int
@@ -48,7 +48,7 @@ def dense(*widths: int, between: Callable[[], fm.Layer] = fm.ReLU) -> list[fm.La
 
 
 def every_activation() -> list[fm.Layer]:
-    """All but those that have a run of their own."""
+    """All activations except those with a separate run."""
     makers = [getattr(fm, row["name"], None) for row in _core.activations()]
     layers = [make() for make in makers if make not in {None, fm.Step, fm.Clamp, fm.Cos}]
     layers.append(fm.GELU(approximate="tanh"))
@@ -180,12 +180,12 @@ def version() -> int:
 
 
 def recorded() -> dict[str, Any]:
-    """The hashes on record."""
+    """The recorded hashes."""
     return dict(json.loads(FILE.read_text(encoding="utf-8")))
 
 
 def measured() -> dict[str, Any]:
-    """The hashes now, in the layout of the record."""
+    """The current hashes, in the layout of the record."""
     cases = [(name, dtype) for name in RUNS for dtype in DTYPES]
     result: dict[str, Any] = {"version": version()}
     result["initial"] = {f"{name}, {dtype}": initial(name, dtype) for name, dtype in cases}

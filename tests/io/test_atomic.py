@@ -1,4 +1,4 @@
-"""Files are replaced as a whole, whatever ends the writer, and nothing is left lying about."""
+"""Files are replaced as a whole, however the writer ends, and no temporary file remains."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_failed_rename_leaves_no_temporary_file(tmp_path: Path) -> None:
 def test_an_interrupt_when_the_file_has_just_been_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It left the file and its descriptor."""
+    """The file and its descriptor used to remain."""
 
     def interrupted(*arguments: Any) -> Any:
         open(*arguments).close()
@@ -89,7 +89,7 @@ def test_new_file_obeys_the_umask(tmp_path: Path) -> None:
     assert (tmp_path / "new").stat().st_mode == plain.stat().st_mode
 
 
-# Writes twice; the second time it kills itself, before or after what is named.
+# Writes twice; the second time it kills itself before or after the named function.
 KILLED = """
 import os, signal, sys
 from fastmlp.io import write_atomically
@@ -143,7 +143,7 @@ def test_only_abandoned_files_of_the_target_are_removed(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX locks")
 def test_writers_keep_the_files_of_other_writers(tmp_path: Path) -> None:
-    """While one writes, another finishes: in the same process and in another one."""
+    """While one writer works, another finishes, in the same process or in another one."""
     path = tmp_path / "file"
     code = (
         "import sys\nfrom fastmlp.io import write_atomically\nwrite_atomically(sys.argv[1], [b'B'])"
@@ -163,7 +163,7 @@ def test_writers_keep_the_files_of_other_writers(tmp_path: Path) -> None:
 
 
 def test_a_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What another writer may still need is left alone, and no open file is renamed."""
+    """Files that another writer may need are kept, and no open file is renamed."""
     monkeypatch.setattr(atomic, "fcntl", None)
     rename, closed = os.replace, []
 

@@ -1,4 +1,4 @@
-"""Checkpoint files: what callbacks keep comes back as it was, and nothing malformed gets in."""
+"""Checkpoint files: states of callbacks come back unchanged, and malformed files are refused."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ X = np.random.default_rng(1).standard_normal((20, 2))
 Y = np.arange(20) % 2
 KEY = "fastmlp.fit"
 
-# ---- what a state may hold ----
+# ---- allowed states ----
 
 NAMES = st.sampled_from(
     ["array", "float", "floats", "tuple", "dict", "a/b", "a", "b", "", "\ud800"]
@@ -36,7 +36,7 @@ STATES = st.recursive(
 
 
 def same(one, other):
-    """Whether two states are equal to the types and bits."""
+    """Whether two states are equal, including types and bits."""
     if type(one) is not type(other):
         return False
     if isinstance(one, np.ndarray):
@@ -115,7 +115,7 @@ LOOP.append(LOOP)
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_would_not_come_back_is_refused_when_saved(value, tmp_path):
+def test_states_that_cannot_be_restored_are_refused_when_saved(value, tmp_path):
     with pytest.raises(fm.ArgumentTypeError, match=r"state.*: got .*; want None, numbers, text"):
         checkpoint.save(tmp_path / "c", fm.Sequential(fm.Linear(1, 1)), {"one": [value]})
     assert list(tmp_path.iterdir()) == []
@@ -131,7 +131,7 @@ def test_a_header_that_could_not_be_read_is_not_written(tmp_path):
 
 
 class Keeps:
-    """A callback that takes what it is given, and only a dict with its key."""
+    """A callback that accepts only a dict with its key."""
 
     def __init__(self):
         self.seen = {"epochs": 0, "best": (0.5, np.zeros(2))}
@@ -143,7 +143,7 @@ class Keeps:
         return self.seen
 
     def load_state_dict(self, state):
-        # What comes first is kept even where what follows is wrong.
+        # The first value is kept even if a later one is wrong.
         self.seen["epochs"] = int(state["epochs"])
         best, array = state["best"]
         if (array.dtype, array.shape) != (np.float64, (2,)):
@@ -152,7 +152,7 @@ class Keeps:
 
 
 class Fit:
-    """A fit that goes on from a file, and all that could change by it."""
+    """A fit that continues from a file, and everything that this could change."""
 
     def __init__(self, path, epochs=4):
         self.net = fm.Sequential(fm.Linear(2, 2), fm.BatchNorm(2), fm.Dropout(0.5), seed=2)
@@ -193,7 +193,7 @@ def put_together(header, data, state):
 
 
 def places(value, path=()):
-    """All places of a nested value, the whole included."""
+    """All places in a nested value, including the whole."""
     yield path
     if isinstance(value, (dict, list)):
         for key, one in value.items() if isinstance(value, dict) else enumerate(value):
@@ -213,7 +213,7 @@ WRONG = [REMOVED, None, True, -1, 7, 2**31, 2**63, 10**400, 1.5, "text", "", [],
 
 
 def changed(state, path, value):
-    """A copy with another value at a place, or without it."""
+    """A copy with another value at a place, or without that place."""
     if not path:
         return value
     copy = json.loads(json.dumps(state))
@@ -228,7 +228,7 @@ def changed(state, path, value):
 
 
 class Reader:
-    """Fits that go on from one file after another; a new one after each that was taken."""
+    """Fits that continue from files, one after the other; a new fit after each accepted file."""
 
     def __init__(self, folder):
         self.path = folder / "c"
@@ -239,7 +239,7 @@ class Reader:
         self.before = self.fit.all()
 
     def takes(self, contents):
-        """Whether a file is taken; one that is refused may have changed nothing."""
+        """Whether a file is accepted; a refused file must change nothing."""
         self.path.write_bytes(contents)
         try:
             self.fit.run()
@@ -256,7 +256,7 @@ def reader(tmp_path):
     return Reader(tmp_path)
 
 
-def test_no_changed_leaf_gives_another_error_or_half_a_fit(blob, reader):
+def test_a_changed_value_in_a_checkpoint_is_refused_and_changes_nothing(blob, reader):
     header, state, data = take_apart(blob)
     taken = {}
     assert reader.takes(put_together(header, data, state))
@@ -264,11 +264,11 @@ def test_no_changed_leaf_gives_another_error_or_half_a_fit(blob, reader):
     for path in places(state):
         for value in WRONG[not path :]:
             other = changed(state, path, value)
-            # To Python, true is 1.
+            # In Python, True equals 1.
             differs = json.dumps(other) != unchanged
             if differs and reader.takes(put_together(header, data, other)):
                 taken.setdefault(".".join(map(str, path)), []).append(value)
-    # Numbers that could be true, of which nothing else in the file tells.
+    # Numbers that could be right, because nothing else in the file depends on them.
     assert taken.keys() == MAY_BE_OTHERS
     values = [value for values in taken.values() for value in values]
     assert all(type(value) in (int, bool) or value == {"float": "nan"} for value in values)
@@ -280,7 +280,7 @@ def test_truncation_is_refused(blob, reader):
 
 
 def with_tensor(header, data, name, other):
-    """Header and bytes of a file in which a tensor is another array."""
+    """Header and bytes of a file in which one tensor is replaced."""
     found, chunks, position = {"__metadata__": header["__metadata__"]}, [], 0
     for key, entry in header.items():
         if key == "__metadata__":

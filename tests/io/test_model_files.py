@@ -1,4 +1,4 @@
-"""Model files: what is written is read back bit for bit, and nothing malformed gets in."""
+"""Model files: files are read back bit for bit, and malformed ones are refused."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_truncation_at_every_byte_is_refused(tmp_path: Path, blob: bytes) -> Non
 
 def test_a_file_that_ends_while_it_is_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "net.safetensors"
-    # More than what a buffer holds.
+    # Larger than a buffer.
     save(fm.Sequential(fm.Linear(512, 512)), path)
 
     def cut_and_read() -> None:
@@ -160,8 +160,8 @@ def test_a_file_that_ends_while_it_is_read_is_refused(tmp_path: Path) -> None:
         cut_and_read()
 
 
-def test_no_flipped_header_bit_passes_for_another_error(tmp_path: Path, blob: bytes) -> None:
-    """A flipped bit is refused, or changed a name or a number that nothing can check."""
+def test_a_flipped_header_bit_is_refused_or_harmless(tmp_path: Path, blob: bytes) -> None:
+    """A flipped bit is refused, unless it changed a name or a number that nothing can check."""
     path = tmp_path / "m"
     header_end = 8 + int.from_bytes(blob[:8], "little")
     refused = 0

@@ -1,4 +1,4 @@
-"""Nodes and losses of the caller's own, in Python."""
+"""Custom nodes and losses in Python."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def threads(request):
     _core.ignore_thread_cost(False)
 
 
-# ---- nodes of the caller's own ----
+# ---- custom nodes ----
 
 
 class Scale:
-    """y = a x + b z, with a and b learnt."""
+    """y = a x + b z, where a and b are trained."""
 
     def __init__(self):
         self.parameters = {"a": np.array([2.0]), "b": np.array([3.0])}
@@ -163,15 +163,15 @@ def test_a_faulty_node_raises_and_changes_nothing(node, kind, words):
     assert trainer.step(x, y) >= 0.0
 
 
-def test_nodes_of_ones_own_cannot_be_saved(tmp_path):
+def test_networks_with_custom_nodes_cannot_be_saved(tmp_path):
     net = fm.Sequential(fm.Linear(2, 2), Cube())
     with pytest.raises(fm.ArgumentError, match="Cube: a file cannot describe a node of your own"):
         net.save(tmp_path / "net.safetensors")
     assert not (tmp_path / "net.safetensors").exists()
     x = draw(4, 2)
-    for twin in (net.copy(), pickle.loads(pickle.dumps(net))):
-        assert (twin.predict(x) == net.predict(x)).all()
-        assert twin[1].custom is not net[1].custom
+    for other in (net.copy(), pickle.loads(pickle.dumps(net))):
+        assert (other.predict(x) == net.predict(x)).all()
+        assert other[1].custom is not net[1].custom
 
 
 def test_a_node_has_one_place():
@@ -214,7 +214,7 @@ def test_predict_leaves_alone_what_a_node_saved():
 
 
 class Leaves(Scale):
-    """Leaves other gradients than it should."""
+    """Leaves wrong gradients behind."""
 
     def __init__(self, left):
         super().__init__()
@@ -271,7 +271,7 @@ def test_objects_that_cannot_be_nodes_are_refused(node):
         fm.Custom(node)
 
 
-# ---- losses of the caller's own ----
+# ---- custom losses ----
 
 
 class Squares:

@@ -17,7 +17,7 @@ LAYERS = {name: getattr(fm, name, None) for name in ACTIVATIONS} | {
     "Linear": lambda: fm.Linear(WIDTH, WIDTH),
     "Linear without bias": lambda: fm.Linear(WIDTH, WIDTH, bias=False),
 }
-# Arguments beside the defaults; "probabilities" is about the target.
+# Other arguments than the defaults; "probabilities" concerns the target.
 VARIANTS = {
     "CrossEntropyLoss": [{}, {"label_smoothing": 0.1}, "probabilities"],
     "HuberLoss": [{}, {"delta": 0.3}],
@@ -41,11 +41,11 @@ def problem(name, variant):
 
 
 def network(layer):
-    """The layer first, in the middle and last: where it stands decides which kernels run."""
+    """The layer first, in the middle and last: its position decides which kernels run."""
     net = fm.Sequential(layer(), fm.Linear(WIDTH, 5), fm.Linear(5, WIDTH), layer(),
                         fm.Linear(WIDTH, WIDTH), layer(), in_features=WIDTH, dtype="float64",
                         seed=3)  # fmt: skip
-    # Biases too: after a row of zeros a bias of 0 would be the kink itself.
+    # Biases too, because after a row of zeros a bias of 0 would be exactly at a kink.
     net.params = generator("params").normal(size=net.params.size)
     return net
 
@@ -89,7 +89,7 @@ def test_a_wrong_gradient_is_found():
     assert fm.gradcheck(network(fm.Tanh), Halved(), x, y) > 0.1
 
 
-# docs/numerics.md, section "Functions": the derivative at 0, from either side of it.
+# docs/numerics.md, section "Functions": the derivative at 0, from both sides.
 KINKS = [
     (fm.ReLU(), 0.0),
     (fm.LeakyReLU(0.3), 0.3),
@@ -110,7 +110,7 @@ def test_derivatives_at_kinks(layer, slope, isa, dtype):
 
 @pytest.mark.parametrize("p", [0.5, 1.0, 1.5, 2.0, 3.0])
 def test_penalties_at_the_ends_of_the_numbers(p, isa, dtype):
-    """``|w|^p`` and its slope where w is 0, infinite or NaN, and next to ordinary numbers."""
+    """``|w|^p`` and its slope if w is 0, infinite or NaN, and next to ordinary numbers."""
     net = fm.Sequential(fm.Linear(4, 1, bias=False), dtype=dtype.name)
     net[0].W[...] = np.array([[0.0], [-1.0], [-np.inf], [np.nan]])
     fm.Lp(p, 0.5).backward(net)
@@ -122,7 +122,7 @@ def test_penalties_at_the_ends_of_the_numbers(p, isa, dtype):
 
 
 def test_penalties_of_denormal_weights(isa, dtype):
-    """A denormal is lifted for its logarithm, and the lift taken off again."""
+    """A denormal is scaled up for its logarithm, and the scale is removed afterwards."""
     tiny = np.finfo(dtype).tiny
     net = fm.Sequential(fm.Linear(4, 1, bias=False), dtype=dtype.name)
     net.params = np.array([tiny / 8, -tiny / 1000, tiny / 2, tiny * 3], dtype)

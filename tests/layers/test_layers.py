@@ -37,7 +37,7 @@ def test_dtype_follows_the_input(name):
 @pytest.mark.parametrize("name", [name for name in SHAPE_KEEPING if name != "Step"])
 def test_local_gradient_is_the_slope(name):
     layer = LAYERS[name]()
-    x = X + 0.05  # away from 0, where some have a kink
+    x = X + 0.05  # away from 0, where some layers have a kink
     layer.forward(x)
     dy = np.linspace(1.0, 2.0, 12).reshape(3, 4)
     dx = layer.backward(dy)
@@ -58,7 +58,7 @@ def test_activation_parameters():
         fm.ELU().alpha = 3.0
 
 
-def test_clamp_wants_a_range():
+def test_clamp_needs_a_range():
     assert fm.Clamp(2.0, 2.0).forward([-5.0, 2.0, 5.0]).tolist() == [2.0, 2.0, 2.0]
     with pytest.raises(fm.ArgumentError, match=r"max: got 1\.0; want a finite number >= 2"):
         fm.Clamp(2.0, 1.0)
@@ -279,9 +279,9 @@ def test_linear_keeps_its_weights_when_it_joins():
     assert net.params[12:].tolist() == [1.0, 1.0, 1.0]
 
 
-def test_a_layer_that_has_no_values_yet_is_copied_without():
-    twin = pickle.loads(pickle.dumps(fm.Linear(4, 3, seed=5)))
-    assert np.array_equal(twin.W, fm.Linear(4, 3, seed=5).W)
+def test_a_layer_without_values_is_copied_without_values():
+    other = pickle.loads(pickle.dumps(fm.Linear(4, 3, seed=5)))
+    assert np.array_equal(other.W, fm.Linear(4, 3, seed=5).W)
 
 
 def test_running_moments_of_a_layer_used_by_itself_are_those_of_its_network():

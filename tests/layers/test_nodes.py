@@ -1,4 +1,4 @@
-"""Norms, products of values, parameters as values, and what a pass with keep=True lets one see."""
+"""Norms, products, parameters as values, and the values of a pass with keep=True."""
 
 from __future__ import annotations
 
@@ -37,21 +37,22 @@ def threads(request):
 def test_norms_match_the_reference(kind, training, dtype, shape):
     ours = kind(shape[1], dtype=dtype)
     ours.gamma, ours.beta = draw(shape[1], seed=1), draw(shape[1], seed=2)
-    twin = getattr(ref, kind.__name__)(ours.gamma, ours.beta)
+    reference = getattr(ref, kind.__name__)(ours.gamma, ours.beta)
     if not training and kind is fm.BatchNorm:
         ours.running_mean, ours.running_var = draw(shape[1], seed=3), draw(shape[1], seed=4) ** 2
-        twin.running_mean, twin.running_var = ours.running_mean.copy(), ours.running_var.copy()
+        reference.running_mean = ours.running_mean.copy()
+        reference.running_var = ours.running_var.copy()
     x, dy = draw(*shape, seed=5, dtype=dtype), draw(*shape, seed=6, dtype=dtype)
     room = {"rtol": DTYPES[dtype], "atol": DTYPES[dtype] * np.sqrt(shape[0])}
     if shape[1] == 1 and kind is fm.LayerNorm:
         room["atol"] = 1e-3  # 1 / sqrt(eps) times the rounding of x - x
-    np.testing.assert_allclose(ours.forward(x, training), twin.forward(x, training), **room)
-    np.testing.assert_allclose(ours.backward(dy), twin.backward(dy), **room)
-    np.testing.assert_allclose(ours.dgamma, twin.dgamma, **room)
-    np.testing.assert_allclose(ours.dbeta, twin.dbeta, **room)
+    np.testing.assert_allclose(ours.forward(x, training), reference.forward(x, training), **room)
+    np.testing.assert_allclose(ours.backward(dy), reference.backward(dy), **room)
+    np.testing.assert_allclose(ours.dgamma, reference.dgamma, **room)
+    np.testing.assert_allclose(ours.dbeta, reference.dbeta, **room)
     if kind is fm.BatchNorm:
-        np.testing.assert_allclose(ours.running_mean, twin.running_mean, **room)
-        np.testing.assert_allclose(ours.running_var, twin.running_var, **room)
+        np.testing.assert_allclose(ours.running_mean, reference.running_mean, **room)
+        np.testing.assert_allclose(ours.running_var, reference.running_var, **room)
 
 
 def normed(dtype="float64", seed=0):
@@ -92,9 +93,9 @@ def test_running_moments_travel_with_the_network(tmp_path):
     net.save(tmp_path / "net.safetensors")
     x = draw(5, 6, seed=1)
     loaded = fm.load(tmp_path / "net.safetensors")
-    for twin in (net.copy(), pickle.loads(pickle.dumps(net)), loaded):
-        assert (twin.state == net.state).all()
-        assert (twin.predict(x) == net.predict(x)).all()
+    for other in (net.copy(), pickle.loads(pickle.dumps(net)), loaded):
+        assert (other.state == net.state).all()
+        assert (other.predict(x) == net.predict(x)).all()
     layer = pickle.loads(pickle.dumps(net[1]))
     assert (layer.running_var == net[1].running_var).all()
 
@@ -116,7 +117,7 @@ def test_bits_with_norms_do_not_depend_on_threads():
 
 
 def test_the_norm_of_a_product():
-    """f = sum((W x)^2), by its nodes, with W as a parameter and as an input."""
+    """f = sum((W x)^2), node by node, with W as a parameter and as an input."""
     W, x = np.array([[0.1, 0.5], [-0.3, 0.8]]), np.array([[0.2, 0.4]])
     for as_input in (False, True):
         a, b = (fm.Input((2, 2), "W") if as_input else fm.Parameter(2, 2)), fm.Input(2, "x")
@@ -146,16 +147,16 @@ def test_products_are_those_of_numpy(shapes, rows):
     product = fm.MatMul()(a, b)
     net = fm.Graph([a, b], product, dtype="float64")
     x = {"a": draw(rows, a.width), "b": draw(rows, b.width, seed=1)}
-    # numpy.matmul takes no stack of vectors: they become matrices of one row or one column.
+    # numpy.matmul has no stacks of vectors, so they become matrices with one row or one column.
     left = x["a"].reshape(rows, *(shapes[0] if len(shapes[0]) == 2 else (1, a.width)))
     right = x["b"].reshape(rows, *(shapes[1] if len(shapes[1]) == 2 else (b.width, 1)))
-    twin = ref.MatMul()
-    expected = twin.forward(left, right).reshape(rows, -1)
+    reference = ref.MatMul()
+    expected = reference.forward(left, right).reshape(rows, -1)
     np.testing.assert_allclose(net.forward(x), expected, rtol=1e-12, atol=1e-13)
     dy = draw(rows, product.width, seed=2)
     dx = net.backward(dy)
     stack = dy.reshape(rows, left.shape[1], right.shape[2])
-    for name, expected in zip("ab", twin.backward(stack), strict=True):
+    for name, expected in zip("ab", reference.backward(stack), strict=True):
         np.testing.assert_allclose(dx[name], expected.reshape(rows, -1), rtol=1e-12, atol=1e-13)
 
 
@@ -188,7 +189,7 @@ def test_parameters_learn_wherever_they_are_read():
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.usefixtures("isa", "threads")
-def test_what_is_kept_is_what_the_layers_compute_one_by_one(training):
+def test_kept_values_equal_those_of_the_layers_one_by_one(training):
     net = normed()
     x, dy = draw(20, 6), draw(20, 3, seed=1)
     plain = net.copy()
@@ -210,7 +211,7 @@ def test_what_is_kept_is_what_the_layers_compute_one_by_one(training):
     np.testing.assert_allclose(net[4].grad, delta * (1 - net[5].output ** 2), rtol=1e-9)
 
 
-def test_a_failed_pass_leaves_nothing_to_look_at():
+def test_a_failed_pass_keeps_no_values():
     class Fails:
         fails = False
 
@@ -258,7 +259,7 @@ def test_lbfgs_moves_running_moments_with_its_iterations():
         fm.fit(net, x, y, loss=fm.CrossEntropyLoss(), optimizer=fm.LBFGS(), epochs=9,
                callbacks=[seen], progress=False)  # fmt: skip
     assert (net.state == seen.state).all()
-    # Five iterations, each with one of these: 1 - 0.9^5 of the way from 0.
+    # Five iterations, each with a moment 0.1: 1 - 0.9^5 of the way from 0.
     assert np.abs(net[1].running_var - 1.0).max() > 0.0
 
 
@@ -269,7 +270,7 @@ def test_matmul_alone_takes_any_shapes_that_fit():
     assert fm.MatMul((2, 3), (3, 4)).forward(draw(5, 6), draw(5, 12)).shape == (5, 8)
 
 
-def test_nothing_is_kept_unless_asked_for():
+def test_values_are_kept_only_with_keep():
     net = fm.Sequential(fm.Linear(2, 2), fm.ReLU())
     net.forward(draw(3, 2))
     assert net[0].output is None
@@ -294,7 +295,7 @@ FIRST = {
 
 @pytest.mark.parametrize("kind", FIRST)
 def test_training_begins_with_any_node(kind):
-    """Nobody asks for the gradient of the input then; by hand it is always made."""
+    """Training does not need the gradient of the input; by hand it is always computed."""
     rng = np.random.default_rng(3)
     x, y = rng.normal(size=(40, 6)), rng.normal(size=(40, 2))
     nets = []
@@ -319,7 +320,7 @@ def test_training_begins_with_any_node(kind):
 @pytest.mark.parametrize("kind", [kind for kind in FIRST if kind != "dropout"])
 @pytest.mark.usefixtures("isa", "threads")
 def test_a_value_read_twice_gets_both_gradients(kind, training, comes_first):
-    """The node that comes later in the graph writes the gradient, the other adds to it."""
+    """The later node in the graph writes the gradient, the other one adds to it."""
     x, symbol = draw(9, 6), fm.Input(6)
     (layer,), line = FIRST[kind](), fm.Linear(6, 3)
     layers = {"node": layer, "line": line} if comes_first else {"line": line, "node": layer}

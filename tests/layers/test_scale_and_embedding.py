@@ -1,4 +1,4 @@
-"""Scale and Embedding: against their references, with all thread counts and instruction sets."""
+"""Scale and Embedding against their references, on all threads and instruction sets."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def draw(*shape, seed=0, dtype="float64"):
 @pytest.mark.parametrize("shape", [(0, 1), (1, 1), (3, 2), (40, 3), (1500, 1)])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.usefixtures("isa", "threads")
-def test_embedding_is_its_twin(dtype, shape):
+def test_embedding_equals_its_reference(dtype, shape):
     ours = fm.Embedding(7, 5, shape[1], dtype=dtype)
-    twin = ref.Embedding(ours.W)
+    reference = ref.Embedding(ours.W)
     x = np.random.default_rng(1).integers(0, 7, shape)
     dy = draw(shape[0], shape[1] * 5, seed=6, dtype=dtype)
     room = {"rtol": DTYPES[dtype], "atol": DTYPES[dtype] * np.sqrt(shape[0])}
-    assert np.array_equal(ours.forward(x), twin.forward(x))
+    assert np.array_equal(ours.forward(x), reference.forward(x))
     assert not ours.backward(dy).any()
-    twin.backward(dy)
-    np.testing.assert_allclose(ours.dW, twin.dW, **room)
+    reference.backward(dy)
+    np.testing.assert_allclose(ours.dW, reference.dW, **room)
     ours.forward(x)
     ours.backward(dy, accumulate=True)
-    np.testing.assert_allclose(ours.dW, 2 * twin.dW, **room)
+    np.testing.assert_allclose(ours.dW, 2 * reference.dW, **room)
 
 
 def embedded(dtype="float32"):
@@ -97,17 +97,17 @@ def test_row_numbers_are_not_part_of_a_gradcheck():
 @pytest.mark.parametrize("shape", [(2, 1), (3, 17), (40, 64), (1500, 9)])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.usefixtures("isa", "threads")
-def test_scale_is_its_twin(bias, dtype, shape):
+def test_scale_equals_its_reference(bias, dtype, shape):
     ours = fm.Scale(shape[1], bias=bias, dtype=dtype)
     values = [draw(shape[1], seed=1), draw(shape[1], seed=2)][: 1 + bias]
     for view, value in zip(ours.parameters().values(), values, strict=True):
         view[...] = value
-    twin = ref.Scale(*ours.parameters().values())
+    reference = ref.Scale(*ours.parameters().values())
     x, dy = draw(*shape, seed=5, dtype=dtype), draw(*shape, seed=6, dtype=dtype)
     room = {"rtol": DTYPES[dtype], "atol": DTYPES[dtype] * np.sqrt(shape[0])}
-    np.testing.assert_allclose(ours.forward(x), twin.forward(x), **room)
-    np.testing.assert_allclose(ours.backward(dy), twin.backward(dy), **room)
-    for gradient, name in zip(twin.grads, ("dgain", "dshift"), strict=False):
+    np.testing.assert_allclose(ours.forward(x), reference.forward(x), **room)
+    np.testing.assert_allclose(ours.backward(dy), reference.backward(dy), **room)
+    for gradient, name in zip(reference.grads, ("dgain", "dshift"), strict=False):
         np.testing.assert_allclose(getattr(ours, name), gradient, **room)
 
 

@@ -1,4 +1,4 @@
-"""Losses by hand: bad scores, targets and weights are refused, and the last gradient stays."""
+"""Losses by hand: bad scores, targets and weights are refused, and the last gradient is kept."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def loss_cases():
 
 
 def signs_of(value):
-    """Texts by which a message may show what it got."""
+    """Texts that show what a message got."""
     signs = {type(value).__name__, "masked values", "rows of unequal length"}
     try:
         array = np.asarray(value)
@@ -78,7 +78,7 @@ def signs_of(value):
 
 
 def names_everything(error, argument, value):
-    """The message is "argument: got what was given; want what would do"."""
+    """The message is "argument: got the value; want the allowed values"."""
     parts = re.fullmatch(r"(\w+): got ([^;]+); (want|needs) (.+)", str(error))
     assert parts, error
     assert parts[1] == argument

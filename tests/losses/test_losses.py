@@ -53,11 +53,11 @@ def test_loss_of_one_row(loss, y):
 @pytest.mark.parametrize(("loss", "y"), LOSSES, ids=repr)
 def test_loss_objects(loss, y):
     loss.forward(np.ones((50, 3)), y)
-    twin = pickle.loads(pickle.dumps(loss))
-    assert repr(twin) == repr(loss)
+    other = pickle.loads(pickle.dumps(loss))
+    assert repr(other) == repr(loss)
     assert json.loads(json.dumps(loss.describe()))["type"] == type(loss).__name__
     with pytest.raises(fm.StateError, match="no loss has been computed"):
-        twin.backward()
+        other.backward()
 
 
 def test_loss_dtype_follows_the_scores():

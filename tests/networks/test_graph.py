@@ -45,7 +45,7 @@ def two_ends(dtype="float64"):
 
 
 def shared(dtype="float64"):
-    """A value read by an activation, by a Linear twice over, by itself, and by the caller."""
+    """A value that an activation, a Linear (twice), the graph's output and itself read."""
     x = fm.Input(4)
     h = fm.Linear(4, 4)(x)
     y = fm.Softmax()(fm.ReLU()(h) + fm.Linear(4, 4)(h) * h + fm.Maximum()(h, x, h))
@@ -128,7 +128,7 @@ def test_bits_do_not_depend_on_threads_or_how_it_is_called(make, rows):
 
 
 def test_fusion_changes_no_value():
-    """An Identity in between keeps the addition and the activation out of the product."""
+    """An Identity in between prevents the fusion of addition and activation."""
 
     def make(fused):
         x = fm.Input(24)
@@ -144,7 +144,7 @@ def test_fusion_changes_no_value():
 
 
 def test_three_readers_give_the_same_gradient_with_and_without_fusion():
-    """Where three gradients meet, their order would change with fusion."""
+    """With three gradients, fusion would change the order of their sum."""
     x = fm.Input(24)
     h = fm.Tanh()(fm.Linear(24, 24)(x))
     a = fm.Linear(24, 24)(h)
@@ -160,7 +160,7 @@ def test_three_readers_give_the_same_gradient_with_and_without_fusion():
 
 
 def test_branches_of_different_widths_do_not_race():
-    """Sums of gradients on threads that do not wait for one another, in layers of many widths."""
+    """Threads sum gradients without waiting for each other, in layers of many widths."""
     x = fm.Input(40)
     h = fm.ReLU()(fm.Linear(40, 96)(x))
     values = []
@@ -238,14 +238,14 @@ def test_copies_descriptions_and_pickles_are_the_same_network(make, tmp_path):
     net.save(tmp_path / "net.safetensors")
     x = inputs_of(net, 5)
     first = by_name(net, net.predict(x))
-    for twin in (
+    for other in (
         net.copy(),
         pickle.loads(pickle.dumps(net)),
         fm.load(tmp_path / "net.safetensors"),
     ):
-        for name, y in by_name(twin, twin.predict(x)).items():
+        for name, y in by_name(other, other.predict(x)).items():
             assert (y == first[name]).all()
-        assert twin.describe() == net.describe()
+        assert other.describe() == net.describe()
 
 
 JOINS = [
@@ -261,14 +261,14 @@ JOINS = [
 @pytest.mark.parametrize("shape", [(1, 3), (5, 6), (40, 33)])
 @pytest.mark.usefixtures("isa", "threads")
 def test_joins_match_the_reference(name, arguments, count, shape):
-    ours, twin = getattr(fm, name)(*arguments), getattr(ref, name)(*arguments)
+    ours, reference = getattr(fm, name)(*arguments), getattr(ref, name)(*arguments)
     inputs = [np.round(draw(*shape, seed=k), 1) for k in range(count)]  # with ties
     y = ours.forward(*inputs)
-    np.testing.assert_allclose(y, twin.forward(*inputs), rtol=1e-15)
+    np.testing.assert_allclose(y, reference.forward(*inputs), rtol=1e-15)
     dy = draw(*y.shape, seed=7)
     found = ours.backward(dy)
     found = found if isinstance(found, tuple) else (found,)
-    for dx, expected in zip(found, twin.backward(dy), strict=True):
+    for dx, expected in zip(found, reference.backward(dy), strict=True):
         np.testing.assert_allclose(dx, expected, rtol=1e-14)
 
 

@@ -1,4 +1,4 @@
-"""Every output's gradient in one pass: against differences, closed forms and backward."""
+"""The gradients of all outputs in one pass: against differences, closed forms and backward."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_it_agrees_with_central_differences(isa):
     np.testing.assert_allclose(net.jacobian(x), differences(net, x), rtol=0, atol=1e-9)
 
 
-def test_its_rows_are_backwards(isa, dtype):
+def test_rows_of_the_jacobian_are_backward_passes(isa, dtype):
     net, x = network(dtype), rows(6)
     jacobian = net.jacobian(x)
     assert jacobian.dtype == dtype
@@ -81,7 +81,7 @@ def test_nothing_of_the_network_changes():
     for one, other in zip(before, after, strict=True):
         np.testing.assert_array_equal(one, other)
     expected = np.einsum("nmi,nm->ni", net.jacobian(x), y)
-    np.testing.assert_allclose(net.backward(y), expected, rtol=1e-12)  # of the pass before
+    np.testing.assert_allclose(net.backward(y), expected, rtol=1e-12)  # of the pass before it
 
 
 def test_it_follows_the_parameters():

@@ -1,4 +1,4 @@
-"""Rows with any leading dimensions: the same values as rows ``(N, features)``, in another shape."""
+"""Rows with any leading dimensions give the values of rows ``(N, features)`` in another shape."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_layer_takes_leading_dimensions(leading, isa, dtype):
 
 
 @pytest.mark.parametrize("leading", LEADING)
-def test_shapes_and_values_are_those_of_torch(leading):
+def test_shapes_and_values_equal_those_of_torch(leading):
     torch = pytest.importorskip("torch", reason="PyTorch is the second opinion; it is optional")
     ours, theirs = fm.Linear(4, 3, dtype="float64", seed=0), torch.nn.Linear(4, 3).double()
     with torch.no_grad():
@@ -105,7 +105,7 @@ def test_joins_take_leading_dimensions():
 
 
 class Twice:
-    """A node of the caller's: it sees rows."""
+    """A custom node, which gets rows."""
 
     def forward(self, x):
         assert x.ndim == 2
@@ -116,7 +116,7 @@ class Twice:
         return 2 * upstream
 
 
-def test_nodes_of_the_caller_get_rows():
+def test_custom_nodes_get_rows():
     x = rows_of((2, 3), 4)
     layer = fm.Custom(Twice())
     np.testing.assert_array_equal(layer.forward(x), 2 * x)

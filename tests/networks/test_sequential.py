@@ -266,12 +266,12 @@ def test_duplicates_are_independent(duplicate):
     net.forward(X, training=True)
     net.backward(np.ones((6, 3)))
     net[0].W[0, 0] = 42.0
-    twin = duplicate(net)
-    assert np.array_equal(twin.params, net.params)
-    assert np.array_equal(twin.grads, net.grads)
-    assert (twin.dtype, twin.seed, twin.step_count) == (net.dtype, net.seed, 1)
-    assert np.array_equal(twin.forward(X, training=True), net.forward(X, training=True))
-    twin[0].W[...] = 0.0
+    other = duplicate(net)
+    assert np.array_equal(other.params, net.params)
+    assert np.array_equal(other.grads, net.grads)
+    assert (other.dtype, other.seed, other.step_count) == (net.dtype, net.seed, 1)
+    assert np.array_equal(other.forward(X, training=True), net.forward(X, training=True))
+    other[0].W[...] = 0.0
     assert net[0].W[0, 0] == 42.0
 
 
@@ -287,10 +287,10 @@ def test_descriptions():
         seed=9,
     )
     description = json.loads(json.dumps(net.describe()))
-    twin = fm.Sequential.from_description(description)
-    assert repr(twin) == repr(net)
-    assert twin.describe() == description
-    assert np.array_equal(twin.params, net.params)
+    other = fm.Sequential.from_description(description)
+    assert repr(other) == repr(net)
+    assert other.describe() == description
+    assert np.array_equal(other.params, net.params)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Parameter groups and frozen layers: what selects what, and that it holds to the bit."""
+"""Parameter groups and frozen layers: what a selector selects, and the exact effect."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPTIMIZERS = [fm.SGD, fm.Adam, fm.AdamW, fm.RMSprop, fm.Adagrad]
 
 
 def network(dtype="float32"):
-    """Arrays of every role, some of more than one chunk of the gradient's norm."""
+    """Arrays of every role, some larger than a chunk of the gradient's norm."""
     x = fm.Input(9, "x")
     hidden = fm.Linear(9, 600)(x).named("hidden")
     normed = fm.LayerNorm(600)(fm.GELU()(hidden) + fm.Parameter(600)).named("norm")
@@ -36,14 +36,14 @@ def trained(optimizer, net=None, steps=3, penalty=None):
 
 
 def factors(net, groups):
-    """Both factors of every array, as the core gets them."""
+    """Both factors of every array, as passed to the core."""
     found, ranges = {}, fm.SGD(groups=groups).ranges(net)
     for name, part in net.parameter_slices().items():
         found[name] = next(rest for end, *rest in ranges if part.start < end)
     return found
 
 
-def test_selectors_and_which_one_wins():
+def test_the_most_specific_selector_wins():
     groups = {
         "bias": {"lr": 2, "weight_decay": 0},
         "weight": {"lr": 3},
@@ -105,7 +105,7 @@ def test_networks_without_parameters():
 
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_factors_are_those_of_an_optimizer_of_its_own(kind):
-    """Each array moves as in a network that has its rate and decay throughout."""
+    """Each array changes as in a network in which all arrays have its rate and decay."""
     groups = {"weight": {"lr": 0.5, "weight_decay": 3}, "norm": {"lr": 2}}
     net = trained(kind(lr=0.01, weight_decay=0.02, groups=groups), steps=1)
     for lr, decay in ((0.5, 3), (2, 1), (1, 1)):
@@ -140,7 +140,7 @@ _KEPT = {}
 
 
 def _first(key, value):
-    """What the first instruction set of a family gave."""
+    """The result of the first instruction set of a family."""
     return _KEPT.setdefault(key, value)
 
 
@@ -148,7 +148,7 @@ def _first(key, value):
 @pytest.mark.parametrize("clip_norm", [None, 0.1])
 @pytest.mark.parametrize("by", ["factor", "trainable", "hand"])
 def test_frozen_parameters_keep_their_bits(kind, clip_norm, by):
-    """Even where their gradients are not finite."""
+    """Even if their gradients are not finite."""
     net = network()
     names = ["hidden", "norm", "y"]
     groups = {name: {"lr": 0} for name in names} if by == "factor" else None
@@ -170,7 +170,7 @@ def test_frozen_parameters_keep_their_bits(kind, clip_norm, by):
 
 
 def test_clipping_does_not_count_frozen_parameters():
-    """The others move as if the frozen part were no part of the network."""
+    """The others change as if the frozen part did not belong to the network."""
     whole = fm.Sequential(fm.Linear(9, 8), fm.Tanh(), fm.Linear(8, 4), dtype="float64", seed=1)
     whole[0].trainable = False
     last = fm.Sequential(fm.Linear(8, 4), dtype="float64", seed=0)
@@ -222,7 +222,7 @@ def test_a_layer_alone():
 
 
 class Shift:
-    """A node of the caller's with a parameter."""
+    """A custom node with a parameter."""
 
     def __init__(self):
         self.parameters, self.gradients = {"shift": np.zeros(4)}, {}
@@ -235,7 +235,7 @@ class Shift:
         return upstream
 
 
-def test_nodes_of_the_caller():
+def test_custom_nodes():
     net = fm.Sequential(fm.Linear(9, 4), fm.Custom(Shift()), seed=0)
     trained(fm.SGD(0.1, groups={"free": {"lr": 0}}), net)
     assert (net[1].custom.parameters["shift"] == 0).all()

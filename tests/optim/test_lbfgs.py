@@ -22,7 +22,7 @@ def test_lbfgs_finds_least_squares():
     assert np.allclose(net[0].W, exact[:4], atol=1e-3)
 
 
-def test_lbfgs_in_other_ways():
+def test_lbfgs_with_other_settings():
     pytest.importorskip("scipy")
     net = make(dropout=True)
     trainer = fm.Trainer(net, fm.CrossEntropyLoss(), fm.LBFGS(max_iter=5), penalty=fm.L2(1e-3))

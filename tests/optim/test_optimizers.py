@@ -12,7 +12,7 @@ import fastmlp as fm
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
-def test_by_hand_equals_trainer(optimizer):
+def test_steps_by_hand_equal_the_trainer(optimizer):
     ours, theirs = make("float64", dropout=True), make("float64", dropout=True)
     loss, penalty = fm.CrossEntropyLoss(), fm.L2(1e-3)
     trainer = fm.Trainer(ours, loss, optimizer, penalty=penalty)

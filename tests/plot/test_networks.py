@@ -1,4 +1,4 @@
-"""Pictures of networks: decision regions, and histograms of what goes through the layers."""
+"""Pictures of networks: decision regions, and histograms of values in the layers."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ SQUARE = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 
 
 def linear(W: Any, b: Any, *more: Any) -> fm.Sequential:
-    """A network with these weights of two inputs."""
+    """A network with two inputs and these weights."""
     net = fm.Sequential(fm.Linear(2, len(b)), *more)
     net[0].W, net[0].b = W, b
     return net
 
 
 def regions(ax: Any) -> np.ndarray[Any, Any]:
-    """The distinct colours of the regions, one number each, by rows from below."""
+    """The colours of the regions as numbers, by rows from below."""
     picture = np.asarray(ax.images[0].get_array())
     _, found = np.unique(picture.reshape(-1, 3), axis=0, return_inverse=True)
     return found.reshape(picture.shape[:2])
@@ -103,7 +103,7 @@ def test_many_classes_have_different_colours(count: int) -> None:
     assert texts(ax) == [str(k) for k in range(count)]
 
 
-def test_one_point_has_room_around_it() -> None:
+def test_the_plot_of_one_point_has_margins() -> None:
     ax = plot.decision_boundary(lambda p: p[:, 0] > 3, [[3.0, -2.0]], [False])
     assert ax.get_xlim() == (2.0, 4.0)
     assert ax.get_ylim() == (-3.0, -1.0)

@@ -1,4 +1,4 @@
-"""Pictures: what stands on the axes, without a display and without touching pyplot."""
+"""Pictures: what the axes show, without a display and without pyplot."""
 
 from __future__ import annotations
 

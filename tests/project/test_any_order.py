@@ -1,4 +1,4 @@
-"""The API in any order, against a model of what must hold (tests/stateful.py)."""
+"""Calls of the API in any order, compared with a model (tests/stateful.py)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The floors of the architecture: who may include or import whom. The tables below are the rules.
+"""The floors of the architecture: which file may include or import which. The tables are the rules.
 
-A file may use what is on its own floor or below, and nothing above. To move a boundary, change the
-table here together with CONTRIBUTING.md.
+A file may use its own floor and those below. To move a boundary, change the table here together
+with CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ PACKAGE = ROOT / "src" / "fastmlp"
 
 # ---- C: base <- simd <- kernels <- engine/ops <- engine <- fastmlp.h ----
 
-# Files (the first pattern that matches counts) -> what of ours they may include. The public header
-# stands on three others: a status, a dtype, a node or a registry row is declared in one place.
-# Operations see the interface of engine/op.h, and matrix products: no network, team or workspace.
-# Kernels know neither memory nor threads: of the base they see status, CPU features and numbers.
+# Files (the first matching pattern counts) -> the files of ours that they may include. The public
+# header includes three others, so that each status, dtype, node or registry row is declared once.
+# Operations may use the interface in engine/op.h and matrix products, but no network, team or
+# workspace. Kernels may not use memory or threads, only status, CPU features and random numbers of
+# the base.
 C_RULES: dict[str, str] = {
     r"fastmlp\.h": r"base/status\.h|engine/node\.h|kernels/registry\.h",
     r"base/.*": r"base/.*",
@@ -42,8 +43,8 @@ C_RULES: dict[str, str] = {
     r"engine/.*": r"engine/[a-z_]+\.h|base/.*|fastmlp\.h|kernels/table\.h",
 }
 
-# One door to OpenMP, one to the allocator, one to the modes of floating-point numbers: what to
-# look for -> the one file that may have it.
+# Only one file may use OpenMP, one the allocator, one the floating-point modes: a text -> that
+# file.
 DOORS: dict[str, str] = {
     r"#\s*include\s*<omp\.h>|#\s*pragma\s+omp\b": "base/parallel.c",
     r"\b((m|c|re|aligned_)alloc|free|posix_memalign|alloca|strdup)\s*\(": "base/aligned_alloc.c",
@@ -51,8 +52,8 @@ DOORS: dict[str, str] = {
     r"setcsr|ldmxcsr|\bfeset|msr\s+fpcr": "base/arithmetic.c",
 }
 
-# The Cython module sees the public header; the others are for tests of random numbers, of failing
-# allocations and of quotas.
+# The Cython module uses the public header; the others serve tests of random numbers, failing
+# allocations and quotas.
 CYTHON_HEADERS = {"fastmlp.h", "base/rng.h", "base/aligned_alloc.h", "base/quota.h"}
 
 # ---- Python: base <- parts <- networks <- io <- training <- tabular <- outer packages <- cli ----
@@ -68,14 +69,14 @@ PYTHON_FLOORS: list[set[str]] = [
     {"sklearn", "plot", "drawing"},
     {"cli"},
 ]
-# Importing fastmlp leaves these to their first use.
+# Imported only on first use, not by `import fastmlp`.
 OUTER = set.union(*PYTHON_FLOORS[5:])
-# The reference of every operation stands alone, so that it can be trusted to judge.
+# The reference of every operation uses nothing else, so that it can judge the rest.
 ALONE = "reference"
-# The names users import; the outer packages may use them too.
+# The names that users import; outer packages may use them too.
 FRONT = {"__init__", "__main__"}
 
-# Steps upwards inside a function, for convenience: the module is loaded by whoever asks for it.
+# Imports from a higher floor inside a function, for convenience, loaded only when needed.
 LATE_STEPS_UP = {("networks", "io"), ("networks", "drawing"), ("__init__", "io")}
 # `base/build.py` reads the version, which the package sets before it imports anything.
 READS_VERSION = {"base/build.py"}
@@ -123,7 +124,7 @@ def test_the_engine_names_no_operation(path):
 
 
 @pytest.mark.parametrize(("what", "door"), DOORS.items())
-def test_one_door(what, door):
+def test_one_file_uses_openmp_the_allocator_and_the_modes(what, door):
     found = {
         c_name(p) for p in c_files() if re.search(what, without_comments(p.read_text("utf-8")))
     }
@@ -137,7 +138,7 @@ def test_c_has_no_python_no_output_and_no_exit(path):
 
 
 def bridge_files():
-    """The pieces of the extension module: one .pyx that includes the others."""
+    """The parts of the extension module: one .pyx file that includes the others."""
     return sorted((PACKAGE / "_core").glob("*.p[yx]*"))
 
 
@@ -191,7 +192,7 @@ def python_files():
 
 
 def unit_of(path: Path) -> str:
-    """The package, or module at the top, of fastmlp that a file belongs to."""
+    """The package of fastmlp that a file belongs to, or its module at the top."""
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
@@ -211,7 +212,7 @@ def nodes_inside(tree: ast.AST, wanted) -> set[int]:
 
 
 def imports_of(tree: ast.AST, package: str):
-    """(module, names, inside a function?) of each import, but for those for type checking."""
+    """(module, names, inside a function?) of each import, except those for type checking."""
     functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
     late = nodes_inside(tree, lambda node: isinstance(node, functions))
     unread = nodes_inside(tree, for_type_checking)
@@ -241,7 +242,7 @@ def exists(module: str) -> bool:
 
 
 def targets(path: Path):
-    """(module of ours, inside a function?) of each import of our own; "=name" is the front's."""
+    """(our module, inside a function?) of each import of ours; "=name" is a name of fastmlp."""
     for module, names, late in imports(path):
         first, *rest = module.split(".")
         if first != "fastmlp":
@@ -283,7 +284,7 @@ def test_imports_stay_on_their_floor(path):
 
 
 def circle_in(edges: dict[str, set[str]]) -> list[str]:
-    """A path that comes back to where it began, or []."""
+    """A path that returns to its beginning, or []."""
     done: set[str] = set()
 
     def walk(node: str, trail: list[str]) -> list[str]:
@@ -302,7 +303,7 @@ def circle_in(edges: dict[str, set[str]]) -> list[str]:
 
 
 def module_of(path: Path) -> str:
-    """Its dotted name inside fastmlp; the bridge's pieces are one module."""
+    """The dotted name of a file inside fastmlp; the parts of the bridge are one module."""
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     return "_core" if parts[0] == "_core" else ".".join(parts)
 
@@ -338,14 +339,14 @@ def test_the_reference_stands_alone(path):
         assert inside or first == "numpy" or first in sys.stdlib_module_names, module
 
 
-def test_the_front_leaves_the_outer_ring_to_its_first_use():
+def test_import_fastmlp_loads_outer_packages_on_first_use():
     for target, late in targets(PACKAGE / "__init__.py"):
         unit = target.split(".")[0]
         assert late or unit not in OUTER | {ALONE}, f"importing fastmlp imports {target}"
         assert not late or ("__init__", unit) in LATE_STEPS_UP
 
 
-def test_floors_name_what_exists():
+def test_floors_list_existing_packages():
     units = {unit_of(p) for p in python_files()} - FRONT - {ALONE}
     assert units == set().union(*PYTHON_FLOORS)
 

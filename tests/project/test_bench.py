@@ -1,4 +1,4 @@
-"""The benchmark suite: it measures, names who is missing, and refuses whoever is wrong."""
+"""The benchmark: it measures, names what is missing, and refuses wrong results."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VARIANTS = [
 
 
 class Inline:
-    """A worker without a process of its own."""
+    """A worker without a separate process."""
 
     def __init__(self, kind: type) -> None:
         self.server = Server(kind, 1)
@@ -61,7 +61,7 @@ class NoBias(ByHand):
 
 
 class NoDropout(ByHand):
-    """Drops nothing."""
+    """Applies no dropout."""
 
     def drop(self, i: int, h: np.ndarray) -> np.ndarray:
         return h
@@ -104,7 +104,7 @@ def test_a_cell_is_measured_and_the_missing_are_named(monkeypatch: pytest.Monkey
 
 
 def example(cells: list[Cell], peer_seconds: float) -> dict[str, Any]:
-    """Results of a run in which fastmlp takes a microsecond for everything."""
+    """Results of a run in which fastmlp takes one microsecond for everything."""
     known = {"threads": 1, "tried": {"1": 0.0}, "rounds": [], "error": 0.0}
     results = {OURS: {"seconds": 1e-6, **known}, "numpy": {"seconds": peer_seconds, **known}}
     machine = {"instruction set": "portable", "threads": "1"}

@@ -1,4 +1,4 @@
-"""The quick shares of the contract's scripts."""
+"""The quick parts of the contract's scripts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ IN_PYTHON = [name for name in items.QUICK if name not in items.BUILDING] + ["fuz
 
 
 @pytest.mark.parametrize("name", IN_PYTHON)
-def test_quick_share_meets_its_goals(name, tmp_path):
+def test_quick_part_meets_its_goals(name, tmp_path):
     check_goals(name, Scale(full=False, scratch=tmp_path, builds=False, talks=False))
 
 
 @pytest.mark.builds
 @pytest.mark.parametrize("name", items.BUILDING)
-def test_quick_share_that_builds_meets_its_goals(name, tmp_path):
+def test_quick_part_that_builds_meets_its_goals(name, tmp_path):
     check_goals(name, Scale(full=False, scratch=tmp_path, talks=False))

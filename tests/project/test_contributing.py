@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md counts the files of an addition, and names files that are there."""
+"""CONTRIBUTING.md counts the files of an addition, and all files that it names exist."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def test_an_addition_lists_as_many_files_as_it_counts(title, count, text):
     items = re.findall(r"^\d+\. `([^`]+)`", text, re.M)
     assert len(items) == int(count)
     for name in items:
-        # A file of the addition's own has its name in angle brackets.
+        # A new file of the addition has a name in angle brackets.
         path = ROOT / (name if "<" not in name else str(Path(name).parent))
         assert path.exists(), name
 
 
-def test_all_additions_are_looked_at():
+def test_all_additions_in_contributing_are_checked():
     assert len(ADDITIONS) == TEXT.count("\n## Add ") > 0

@@ -1,7 +1,7 @@
-"""What the documentation shows is true: its Python examples, and those of every docstring, are run.
+"""The documentation is true: its Python examples, and those of every docstring, are run.
 
-Blocks of one page are one program, read from top to bottom; a block with `>>>` is checked against
-the output it shows. The README's shell commands are what .ci/run starts with.
+The blocks of a page are one program, read from top to bottom; a block with `>>>` is compared with
+the output it shows. .ci/run starts with the README's shell commands.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def page_name(page: Path) -> str:
 
 def check_examples(text, line, page, names):
     test = doctest.DocTestParser().get_doctest(text, names, page_name(page), str(page), line - 1)
-    test.globs = names  # shared with the page's other blocks
+    test.globs = names  # shared with the other blocks of the page
     failures = []
     runner = doctest.DocTestRunner(optionflags=OPTIONS, verbose=False)
     runner.run(test, out=failures.append, clear_globs=False)
@@ -52,7 +52,7 @@ def test_examples_of_a_page(page, tmp_path, monkeypatch):
         if ">>>" in text:
             check_examples(text, line, page, names)
         else:
-            # Blank lines in front give a traceback the page's line numbers.
+            # Blank lines before the code give tracebacks the line numbers of the page.
             exec(compile("\n" * (line - 1) + text, str(page), "exec"), names)
 
 
@@ -63,7 +63,7 @@ def test_links_within_the_repository_lead_somewhere(page):
 
 
 def test_the_first_command_prints_what_the_readme_shows(tmp_path, monkeypatch, capsys):
-    """.ci/run gives the command itself to a new shell."""
+    """.ci/run runs the command itself in a new shell."""
     pytest.importorskip("sklearn")
     pytest.importorskip("rich")
     if fastmlp.show_config()["isa"] == "portable":
@@ -103,7 +103,7 @@ def test_examples_of_a_module(name, tmp_path, monkeypatch):
 
 
 def test_public_objects_have_examples():
-    """Each public class and function shows how it is used; exceptions and base classes do not."""
+    """Each public class and function has an example, except exceptions and base classes."""
     bases = {
         "Layer",
         "Loss",

@@ -1,4 +1,4 @@
-"""The core's registries, the NumPy reference and the public classes hold the same things."""
+"""The core's registries, the NumPy reference and the public classes contain the same items."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fastmlp import _core
 from fastmlp import reference as ref
 from fastmlp.base.node import Node
 
-# Arguments that the registry's row does not hold: they are not the formula's own.
+# Arguments that are not in the registry's row, because they are not part of the formula.
 COMMON = {"lr", "reduction"}
-# Losses whose parameters the user must give.
+# Losses with parameters that the user must give.
 GIVEN = {"QuantileLoss": {"quantiles": [0.1, 0.5, 0.9]}}
 
 
@@ -25,7 +25,7 @@ def arguments(cls):
 
 
 def public(base):
-    """Names of the public classes of a base, without the base."""
+    """Names of the public subclasses of a base."""
     found = {name: getattr(fm, name) for name in fm.__all__ if inspect.isclass(getattr(fm, name))}
     return {name for name, cls in found.items() if issubclass(cls, base) and cls is not base}
 
@@ -46,11 +46,11 @@ def test_the_layers_are_the_same():
     bases = (*ref.Layer.__subclasses__(), *ref.Join.__subclasses__())
     in_reference &= {cls.__name__ for base in bases for cls in (base, *base.__subclasses__())}
     in_reference -= {"Sequential"}
-    # A parameter as a value computes nothing, nodes of the caller's have no twins, and a square is
-    # a product.
+    # A parameter as a value computes nothing, custom nodes have no reference, and a square is a
+    # product.
     plain = {name.lower() for name in in_reference - {"Square"}} | {"parameter", "custom"}
     assert plain == {name.replace("_", "") for name in _core.operations()}
-    # Copy is Identity with a name of its own.
+    # Copy is Identity under another name.
     others = {name for name in in_reference if name != "Activation"} | {"Copy"}
     # GELUTanh is GELU(approximate="tanh").
     assert public(fm.Layer) - {"Custom"} == others | set(ACTIVATIONS) - {"GELUTanh"}
@@ -75,7 +75,7 @@ def test_the_class_of_an_activation_agrees_with_its_row(name):
     assert arguments(kind) == {**given, "dtype": None, "seed": None}
     assert {parameter: getattr(kind(), parameter) for parameter in given} == given
     assert kind.init_before == (None if name == "Identity" else row["init"])
-    if name != "GELU":  # its docstring explains Phi and phi apart
+    if name != "GELU":  # its docstring explains Phi and phi separately
         assert f"``f(z) = {row['formula']}``" in kind.__doc__
         assert f"``f'(z) = {row['slope']}``" in kind.__doc__
 
@@ -90,23 +90,23 @@ def test_a_subclass_of_an_activation_computes_what_its_base_does():
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss(name):
     kind, row = LOSSES[name]
-    twin, given = ref.LOSSES[name], GIVEN.get(name, {})
-    own = {key: value for key, value in arguments(twin).items() if key not in given}
+    reference, given = ref.LOSSES[name], GIVEN.get(name, {})
+    own = {key: value for key, value in arguments(reference).items() if key not in given}
     assert own == dict(row["params"])
-    assert twin.target == row["target"]
+    assert reference.target == row["target"]
     loss = getattr(fm, name)(**given)
     values = tuple(next(iter(given.values()))) if given else tuple(v for _, v in row["params"])
     assert loss.core_spec() == (kind, values, "mean")
-    assert loss.arguments().keys() == {*arguments(twin), "reduction"}
+    assert loss.arguments().keys() == {*arguments(reference), "reduction"}
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizer(name):
     kind, row = OPTIMIZERS[name]
-    twin, optimizer = ref.OPTIMIZERS[name], getattr(fm, name)()
-    assert arguments(twin) == dict(row["hyper"])
+    reference, optimizer = ref.OPTIMIZERS[name], getattr(fm, name)()
+    assert arguments(reference) == dict(row["hyper"])
     assert optimizer.core_spec() == (kind, tuple(value for _, value in row["hyper"]))
-    assert optimizer.lr == twin().lr
+    assert optimizer.lr == reference().lr
 
 
 @pytest.mark.parametrize("name", ref.PENALTIES)

@@ -1,4 +1,4 @@
-"""Random numbers, and PyTorch as the second opinion."""
+"""Random numbers, and PyTorch as a second reference."""
 
 from __future__ import annotations
 

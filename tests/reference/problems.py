@@ -1,4 +1,4 @@
-"""What the tests of the reference share: sizes, losses with arguments, networks and targets."""
+"""Shared by the tests of the reference: sizes, losses with arguments, networks and targets."""
 
 from __future__ import annotations
 

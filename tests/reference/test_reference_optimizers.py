@@ -1,4 +1,4 @@
-"""The reference's optimizers by hand, and whole fits against the loop written out."""
+"""The reference's optimizers by hand, and whole fits against the explicit loop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_sgd_by_hand():
 
 def test_adam_by_hand():
     optimizer = ref.Adam(lr=0.1, beta1=0.5, beta2=0.5, eps=0.0)
-    # m: 1, then 0, so the second step stands still.
+    # m is 1, then 0, so the second step changes nothing.
     assert after_two_steps(optimizer) == pytest.approx(1.0 - 0.1)
     m_hat, v_hat = (0.9 * 0.2 - 0.1) / 0.19, (0.999 * 0.004 + 0.001) / (1.0 - 0.999**2)
     expected = 1.0 - 0.1 * (2.0 / (2.0 + 1e-8)) - 0.1 * m_hat / (np.sqrt(v_hat) + 1e-8)

@@ -58,7 +58,7 @@ def test_inverse_normal_in_centre_tail_and_far_tail():
     u = np.array([1e-300, 1e-20, 2.0**-33, 0.01, 0.075, 0.3, 0.5, 0.6, 0.925, 0.99, 1 - 2.0**-33])
     expected = [NormalDist().inv_cdf(value) for value in u]
     np.testing.assert_allclose(ref.inverse_normal(u), expected, rtol=1e-14)
-    # The symmetry that `min(u, 1 - u)` brings.
+    # The symmetry from `min(u, 1 - u)`.
     np.testing.assert_array_equal(ref.inverse_normal(0.25), -ref.inverse_normal(0.75))
 
 

@@ -1,4 +1,4 @@
-"""Fits of the estimators that go on from what is there: weights, velocities, validation sets."""
+"""Fits of the estimators that continue: weights, velocities, validation sets."""
 
 from __future__ import annotations
 

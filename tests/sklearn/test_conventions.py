@@ -1,4 +1,4 @@
-"""Float types, messages and maxima, where scikit-learn's are known."""
+"""Dtypes, messages and maxima as in scikit-learn."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_the_float_type_follows_the_table(rows, given, options, wanted):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("data", [BINARY, IRIS, MULTILABEL])
 def test_probabilities_and_their_logarithms_have_one_maximum(data, dtype):
-    """Also where the scores are so large that probabilities round to 1."""
+    """Even if the scores are so large that probabilities round to 1."""
     X, y = data
     model = MLPClassifier(max_iter=3, random_state=0, dtype=dtype).fit(X, y)
     weights = model.coefs_[-1].copy()

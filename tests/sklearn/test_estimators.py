@@ -61,11 +61,11 @@ SOLVERS = {
 @pytest.mark.parametrize("problem", PROBLEMS)
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_training_is_that_of_scikit_learn(problem, solver):
-    """The same first weights and the same batches: the same losses, to rounding."""
+    """With the same first weights and batches, the losses are equal up to rounding."""
     ours, theirs, (X, y), options = PROBLEMS[problem]
     options = {"hidden_layer_sizes": (10,), "max_iter": 20, "random_state": 1, **options}
     options |= SOLVERS[solver]
-    # The last batch is smaller, and its penalty weighs more.
+    # The last batch is smaller, and its penalty has more weight.
     X, y = X[:110], y[:110]
     own, other = ours(dtype="float64", **options).fit(X, y), theirs(**options).fit(X, y)
     if options.get("solver") == "lbfgs":

@@ -1,4 +1,4 @@
-"""The estimators beyond scikit-learn's results: options, sparse tables, failures."""
+"""The estimators' additional options, sparse tables and failures."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_large_batches_of_sparse_tables_are_never_dense_at_once(options, monkeyp
     {"n_threads": 1},
     {"dtype": "float64"},
 ])  # fmt: skip
-def test_options_of_ours_train(options):
+def test_additional_options_train(options):
     model = MLPClassifier((16,), random_state=0, learning_rate_init=0.01, max_iter=80, **options)
     model.fit(*IRIS)
     assert model.score(*IRIS) > 0.9
@@ -85,7 +85,7 @@ def test_options_of_ours_train(options):
 
 
 class Counting:
-    """Keeps how many threads an epoch may use."""
+    """Records how many threads an epoch may use."""
 
     def on_epoch_end(self, state):
         self.threads = fm.get_num_threads()
@@ -183,7 +183,7 @@ def test_rows_of_long_doubles_are_predicted_as_doubles():
 
 
 class Spoils:
-    """Makes the network's first number NaN, and remembers the scores."""
+    """Sets the network's first number to NaN, and records the scores."""
 
     def __init__(self):
         self.scores = []
@@ -271,7 +271,7 @@ def test_lbfgs_says_that_it_has_not_converged(limit):
 
 
 class Remember:
-    """Remembers what it heard, and stops the fit in its seventh epoch if it is to."""
+    """Records its calls, and stops the fit in its seventh epoch on request."""
 
     def __init__(self, stops=False):
         self.stops, self.losses, self.rates, self.heard = stops, [], [], []
@@ -335,7 +335,7 @@ def test_callbacks_receive_the_state_of_the_fit():
             MLPRegressor(callbacks=[3], solver=solver).fit(*DIABETES)
 
 
-def test_the_end_reaches_every_callback_although_one_raises():
+def test_every_callback_is_told_of_the_end_even_if_one_raises():
     class Fails:
         def on_epoch_end(self, state):
             raise RuntimeError("no")
@@ -365,7 +365,7 @@ def test_callbacks_may_set_the_rate(schedule):
     assert halved.losses[-1] != usual.losses[-1]
 
 
-def test_it_warns_when_it_has_not_converged():
+def test_an_unconverged_fit_warns():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(ConvergenceWarning, match="Maximum iterations"):

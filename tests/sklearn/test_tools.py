@@ -1,4 +1,4 @@
-"""The estimators among scikit-learn's tools: searches, pipelines, frames, routing."""
+"""The estimators in scikit-learn's tools: searches, pipelines, frames, routing."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ pytestmark = [
 
 def test_pickles_predict_the_same():
     model = MLPClassifier(random_state=0, max_iter=20).fit(*NAMES)
-    twin = pickle.loads(pickle.dumps(model))
-    assert (twin.predict_proba(IRIS[0]) == model.predict_proba(IRIS[0])).all()
-    assert (twin.classes_ == model.classes_).all()
-    twin.partial_fit(*NAMES)
+    other = pickle.loads(pickle.dumps(model))
+    assert (other.predict_proba(IRIS[0]) == model.predict_proba(IRIS[0])).all()
+    assert (other.classes_ == model.classes_).all()
+    other.partial_fit(*NAMES)
 
 
 def test_infinity_is_refused_in_every_type():
-    """scikit-learn's own check looks for NaN alone in a list of objects."""
+    """scikit-learn's own check looks only for NaN in a list of objects."""
     X = [[Decimal(value) for value in row] for row in IRIS[0].tolist()]
     model = MLPClassifier(random_state=0, max_iter=2).fit(X, IRIS[1])
     assert (model.predict(X) == model.predict(IRIS[0])).all()
@@ -52,7 +52,7 @@ def test_infinity_is_refused_in_every_type():
 
 @pytest.mark.parametrize("weight", [1 + 1j, [1j] * len(IRIS[1])])
 def test_complex_weights_are_refused(weight):
-    """A single one was taken without its imaginary part."""
+    """A single one was used without its imaginary part."""
     with pytest.raises(ValueError, match=r"sample_weight: got .*want real"):
         MLPClassifier(max_iter=2).fit(*IRIS, sample_weight=weight)
     held_out = {"X_val": IRIS[0], "y_val": IRIS[1], "sample_weight_val": weight}
@@ -75,8 +75,8 @@ def test_searches_pipelines_and_calibration():
 def test_copies_and_other_metaestimators():
     model = MLPClassifier((8,), fm.ELU(0.5), max_iter=30, learning_rate_init=0.02, random_state=0)
     fitted = clone(model).fit(*IRIS)
-    twin = copy.deepcopy(fitted)
-    twin.coefs_[0][...] = 0.0
+    other = copy.deepcopy(fitted)
+    other.coefs_[0][...] = 0.0
     assert (fitted.predict_proba(IRIS[0]) == clone(model).fit(*IRIS).predict_proba(IRIS[0])).all()
     rest = OneVsRestClassifier(model).fit(*IRIS)
     assert rest.score(*IRIS) > 0.8

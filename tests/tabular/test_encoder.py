@@ -1,4 +1,4 @@
-"""The encoder of tables: the numbers of scikit-learn's pipelines, and strict descriptions."""
+"""The encoder of tables gives the numbers of scikit-learn's pipelines; descriptions are checked."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROWS = 400
 
 
 def table(seed: int = 0, rows: int = ROWS) -> pd.DataFrame:
-    """Numbers and levels with gaps, and levels of all frequencies."""
+    """Numbers and levels with missing values, and levels of all frequencies."""
     rng = np.random.default_rng(seed)
     size = rng.normal(50, 20, rows)
     size[rng.random(rows) < 0.1] = np.nan
@@ -61,7 +61,7 @@ def judge(min_frequency: float) -> ColumnTransformer:
 
 
 def for_the_judge(frame: pd.DataFrame) -> pd.DataFrame:
-    """Levels as objects, the missing ones None."""
+    """The form for scikit-learn: levels as objects, missing ones as None."""
     texts = {
         name: frame[name].map(str, na_action="ignore").astype(object) for name in ("colour", "flag")
     }
@@ -73,7 +73,7 @@ def for_the_judge(frame: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize("min_frequency", [0.001, 0.01, 0.25])
 def test_output_is_that_of_scikit_learn(min_frequency: float) -> None:
     train, new = table(0), table(1)
-    # A level that training has not seen: with the rare ones where there are any, else nowhere.
+    # A level that training has not seen: counted as rare if rare ones exist, otherwise all zeros.
     new.loc[:5, "colour"] = "violet"
     encoder = Encoder(min_frequency, clip=None).fit(train)
     expected = judge(min_frequency).fit(for_the_judge(train))

@@ -1,4 +1,4 @@
-"""Tables from files, frames and dicts: what is read, how often, and what is refused."""
+"""Tables from files, frames and dicts: how they are read, how often, and what is refused."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_parquet_gives_what_csv_gives() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_a_pipe_can_be_read() -> None:
-    # More than a pipe holds, and a name that goes over two lines.
+    # More than a pipe holds, and a name with a line break.
     expected = pd.DataFrame({'a "size"\nin m': np.arange(50_000), "b,": "x"})
     os.mkfifo("pipe.csv")
     text = expected.to_csv(index=False)

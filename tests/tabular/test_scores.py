@@ -24,7 +24,7 @@ def table_of(y: np.ndarray, classes: int) -> Table:
 @pytest.mark.parametrize("classes", [2, 3, 9])
 def test_scores_of_classes(classes: int) -> None:
     rng = np.random.default_rng(classes)
-    # One class is never true, another never predicted.
+    # One class never occurs, another one is never predicted.
     true = rng.integers(0, classes - 1, 60)
     outputs = rng.dirichlet(np.ones(classes), 60)
     outputs[:, 0] *= 1e-3

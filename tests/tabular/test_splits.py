@@ -1,4 +1,4 @@
-"""Splits of rows: the ones that scikit-learn chooses, with shares kept and each row used once."""
+"""Splits of rows equal scikit-learn's, keep the proportions, and use each row once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fastmlp.tabular.splits import _strata, folds, hold_out, split_off
 
 
 def made_up(counts: tuple[int, ...], seed: int) -> Table:
-    """Classes with so many rows each, in random order; a regression of as many if there is one."""
+    """Classes with these numbers of rows, in random order; a regression if there is only one."""
     rng = np.random.default_rng(seed)
     y = rng.permutation(np.repeat(np.arange(len(counts)), counts))
     frame = pd.DataFrame({"x": np.arange(float(len(y)))})

@@ -1,4 +1,4 @@
-"""Models of tables: predictions of frames, dicts and files, and model files that are hostile."""
+"""Models of tables: predictions of frames, dicts and files, and hostile model files."""
 
 from __future__ import annotations
 

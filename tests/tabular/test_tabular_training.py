@@ -1,4 +1,4 @@
-"""Training from Python: plans, hold-outs, cross-validations, notes, and models that are written."""
+"""Training from Python: settings, hold-outs, cross-validations, notes, and saved models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("in_tmp_path")
 QUICK = MLP(hidden=(16,), epochs=8, lr=0.01)
 
 
-def test_a_plan_suits_the_rows_and_what_was_given() -> None:
+def test_settings_follow_the_number_of_rows_and_given_values() -> None:
     few, many = MLP().plan(1000, 2), MLP().plan(100_000, 2)
     assert not few.one_cycle
     assert many.one_cycle
@@ -45,13 +45,13 @@ def test_hyperparameters_reach_the_network() -> None:
 
 
 class Clipped(MLP):
-    """A model with an encoder of its own."""
+    """A model with a custom encoder."""
 
     def encoder(self, table: tabular.Table) -> tabular.Encoder:
         return tabular.Encoder(clip=0.5)
 
 
-def test_a_model_of_ones_own_chooses_its_encoder() -> None:
+def test_a_custom_model_chooses_its_encoder() -> None:
     trained = tabular.train(houses(100), "grade", model=Clipped(hidden=(4,), epochs=2))
     assert trained.model.description.encoder.clip == 0.5
 
@@ -91,7 +91,7 @@ def test_rare_classes_and_few_rows(counts: tuple[int, ...], cv: int | None) -> N
 
 
 class Heard(tabular.Reporter):
-    """Keeps what it is told."""
+    """Records the calls of its methods."""
 
     def __init__(self) -> None:
         self.events: list[Any] = []
@@ -111,7 +111,7 @@ class Heard(tabular.Reporter):
 
 @pytest.fixture
 def fits(monkeypatch: pytest.MonkeyPatch) -> list[tabular.Encoder]:
-    """The encoders that are fitted."""
+    """Records the encoders that are fitted."""
     found: list[tabular.Encoder] = []
     usual = tabular.Encoder.fit
 
@@ -124,7 +124,7 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[tabular.Encoder]:
 
 
 def one_row_differs(row: int) -> pd.DataFrame:
-    """A column is constant in all rows but one, and a level occurs in no other row."""
+    """A column is constant except in one row, and a level occurs only in that row."""
     frame = houses(100)[["size", "grade"]].assign(city="Ghent", lift=0)
     frame.loc[1::2, "city"] = "Bruges"
     frame.loc[row, ["city", "lift"]] = ["Ypres", 1]
@@ -144,7 +144,7 @@ def test_the_notes_are_those_of_the_encoder_that_is_saved(
     assert fits.count(encoder) == 1
     assert len(fits) == 1 + (cv or 0)
     assert heard.notes == trained.notes
-    # The training rows do not have that row; the model of all rows has it.
+    # The training rows do not contain that row; the model of all rows does.
     unseen = "column 'city': 1 value (such as 'Ypres') not among the levels seen in training"
     left_out = "columns left out: lift (constant)"
     assert trained.notes == (() if cv else (unseen, left_out))

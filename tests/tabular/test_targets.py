@@ -1,4 +1,4 @@
-"""The target of a table: which column, classes or numbers, and what is refused."""
+"""The target of a table: its column, its task, and what is refused."""
 
 from __future__ import annotations
 

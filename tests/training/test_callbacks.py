@@ -54,7 +54,7 @@ def test_callbacks_may_change_the_learning_rate():
 
 def test_early_stopping_restores_the_best():
     class Spoil:
-        """Makes every epoch after the third worse, and keeps the parameters it saw."""
+        """Makes every epoch after the third worse, and records the parameters."""
 
         def __init__(self):
             self.params = []

@@ -1,4 +1,4 @@
-"""What the caller changes while a call uses it ends in a result or a clear error, never a crash."""
+"""If the caller changes data during a call, it ends with a result or a clear error, not a crash."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def network(classes=CLASSES):
 
 
 class AtTheEndOfAnEpoch:
-    """A callback that makes a change, and remembers the network as it was then."""
+    """A callback that makes a change, and records the state of the network at that moment."""
 
     def __init__(self, change):
         self.change = change
@@ -73,7 +73,7 @@ def test_labels_changed_during_fit_raise(label, loss, shuffle, threads):
         trainer.fit(rows(), y, batch_size=ROWS, shuffle=shuffle, callbacks=[callback],
                     progress=False)  # fmt: skip
     assert len(caught.value.history.loss) == 1
-    # All is as the last finished step left it.
+    # Everything is as the last finished step left it.
     assert net.params.tobytes() == callback.params.tobytes()
     assert net.state.tobytes() == callback.state.tobytes()
     left = {**trainer.state_dict(), "slots": None}
@@ -81,10 +81,10 @@ def test_labels_changed_during_fit_raise(label, loss, shuffle, threads):
 
 
 def test_steps_before_a_changed_label_count():
-    """The label of the last step is wrong: all steps before it stand."""
+    """Only the label of the last step is wrong; all steps before it are kept."""
     y = np.arange(ROWS) % CLASSES
-    net, twin = network(), network()
-    fitted, stepped = (fm.Trainer(one, fm.CrossEntropyLoss()) for one in (net, twin))
+    net, other = network(), network()
+    fitted, stepped = (fm.Trainer(one, fm.CrossEntropyLoss()) for one in (net, other))
 
     def change():
         y[-1] = CLASSES
@@ -96,7 +96,7 @@ def test_steps_before_a_changed_label_count():
     for step in [*range(6), *range(5)]:
         part = slice(10 * step, 10 * step + 10)
         stepped.step(rows()[part], right[part])
-    assert net.params.tobytes() == twin.params.tobytes()
+    assert net.params.tobytes() == other.params.tobytes()
     assert fitted.state_dict()["t"] == 11
 
 
@@ -106,7 +106,7 @@ def test_labels_of_one_of_several_outputs_changed_during_fit_raise():
     y = {"a": np.zeros(ROWS, np.int64), "b": np.zeros(ROWS, np.int64)}
 
     def change():
-        y["a"][0] = 2  # a class of the other output
+        y["a"][0] = 2  # a class of the other output only
 
     with pytest.raises(fm.ArgumentError, match=r"^y: got label 2"):
         fm.fit(net, rows(), y, loss={name: fm.CrossEntropyLoss() for name in y}, progress=False,
@@ -114,7 +114,7 @@ def test_labels_of_one_of_several_outputs_changed_during_fit_raise():
 
 
 class Nosy:
-    """A node that calls a function in each pass."""
+    """A custom node that calls a function in each pass."""
 
     def __init__(self, call):
         self.call = call
@@ -188,7 +188,7 @@ def test_checked_data_that_was_changed_is_refused(change, call):
     change(data)
     before = trainer.net.params.copy()
     if call == "evaluate" and len(data.target) > 1:
-        return  # it reads the first target alone
+        return  # it only reads the first target
     arguments = {"epoch": (data, None, 10, np.full(6, 0.01)), "evaluate": (data,)}[call]
     with pytest.raises(fm.ArgumentError, match=r"^[xy]: got"):
         getattr(trainer, call)(*arguments)
@@ -211,7 +211,7 @@ def test_targets_that_a_subclass_gives_are_looked_at():
             fm.fit(network(), rows(), np.zeros(ROWS), loss=loss, progress=False)
 
 
-def test_a_trainer_made_anew_amid_its_step_ends_the_step():
+def test_a_trainer_initialised_again_during_its_step_ends_the_step():
     class Anew:
         def forward(self, scores, y):
             trainer.__init__(net, fm.MSELoss())
@@ -228,7 +228,7 @@ def test_a_trainer_made_anew_amid_its_step_ends_the_step():
 
 
 def test_labels_changed_by_another_thread_never_leave_wrong_weights():
-    """Every step either raises or gives what the right labels give."""
+    """Every step raises an error or gives the results of the right labels."""
     y = np.zeros(ROWS, np.int64)
     over = threading.Event()
 
@@ -237,8 +237,8 @@ def test_labels_changed_by_another_thread_never_leave_wrong_weights():
             y[7] = 10**7
             y[7] = 0
 
-    net, twin = network(), network()
-    trainer, alone = (fm.Trainer(one, fm.CrossEntropyLoss()) for one in (net, twin))
+    net, other = network(), network()
+    trainer, alone = (fm.Trainer(one, fm.CrossEntropyLoss()) for one in (net, other))
     thread = threading.Thread(target=toggle)
     thread.start()
     try:
@@ -250,7 +250,7 @@ def test_labels_changed_by_another_thread_never_leave_wrong_weights():
         thread.join()
     for _ in range(trainer.state_dict()["t"]):
         alone.step(rows(), np.zeros(ROWS, np.int64))
-    assert net.params.tobytes() == twin.params.tobytes()
+    assert net.params.tobytes() == other.params.tobytes()
 
 
 def test_an_order_that_names_no_row_is_refused():

@@ -1,4 +1,4 @@
-"""Checkpoints: a fit that goes on gives bit for bit what it would have given without the break."""
+"""Checkpoints: a resumed fit gives bit for bit the results of an uninterrupted one."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class EndAfter:
         self.epoch = epoch
 
     def on_epoch_end(self, state):
-        """Only what is saved counts."""
+        """Only the saved state counts."""
 
     def after_epoch_end(self, state):
         if state.epoch == self.epoch:
@@ -114,7 +114,7 @@ def test_early_stopping_resumes(tmp_path):
     for end in range(len(expected.history)):
         path = tmp_path / f"broken {end}"
         assert run(path, fm.Adam(0.5), stopping=stopping(), end=end) is None
-        # What had ended has ended, however often it is run.
+        # A finished fit stays finished, however often it is run.
         for _ in range(2):
             assert result(run(path, fm.Adam(0.5), stopping=stopping())) == result(expected)
 
@@ -132,7 +132,7 @@ BEST = {"_best": 0.5, "_best_epoch": 2, "_waited": 1}
     (False, {**BEST, "_params": ARRAY, "_state": ARRAY}, False),
 ])  # fmt: skip
 def test_states_of_early_stopping_outside_fits(restores, changed, fits):
-    """It raised NumPy's error where arrays were not expected."""
+    """It raised NumPy's error if arrays were not expected."""
     stopping = fm.EarlyStopping(restore_best=restores)
     before = stopping.state_dict()
     if fits:
@@ -244,7 +244,7 @@ class Refuses(Counts):
 
 
 class Keyless(fm.EarlyStopping):
-    """Does not keep its argument."""
+    """Does not store its argument."""
 
     def __init__(self, epochs):
         super().__init__(patience=epochs)
@@ -314,7 +314,7 @@ def test_a_schedule_of_another_number_of_epochs_is_refused(schedule, tmp_path):
 
 
 class Squares:
-    """A loss of the caller's."""
+    """A custom loss."""
 
     def forward(self, scores, y):
         self.d = scores - y[:, None].astype(float)
@@ -325,8 +325,8 @@ class Squares:
 
 
 @pytest.mark.parametrize("dtype", [object, "U1", np.int8])
-def test_a_loss_and_targets_of_the_caller(dtype, tmp_path):
-    """Targets that are no numbers are told apart too, but for objects: they have no bytes."""
+def test_a_custom_loss_with_custom_targets(dtype, tmp_path):
+    """Targets that are not numbers are compared too, except objects, which have no bytes."""
     y = Y.astype(dtype)
     for path, end in (("broken", 3), ("broken", None), ("whole", None)):
         trainer = run(tmp_path / path, fm.Adam(0.01), end=end, y=y, loss=Squares())

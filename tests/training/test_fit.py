@@ -1,4 +1,4 @@
-"""What fit computes: sums of its steps, order, validation, history."""
+"""The results of fit: sums of its steps, order, validation, history."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ Y = np.arange(ROWS) % 3
 
 
 class Fixed(fm.Schedule):
-    """The same values in every epoch, which may also be what a schedule started from."""
+    """The same values in every epoch, which may equal the starting values of a schedule."""
 
     def __init__(self, *values):
         self.values = values
@@ -37,7 +37,7 @@ def fit(net=None, optimizer=None, smoothing=0.1, **schedules):
     return net.params
 
 
-def test_where_schedules_start():
+def test_schedules_start_from_the_constant_values():
     schedules = {name: Fixed() for name in ("weight_decay", "dropout", "label_smoothing")}
     assert same_bits(fit(**schedules), fit())
     assert [schedules[name].starts for name in schedules] == [
@@ -46,7 +46,7 @@ def test_where_schedules_start():
 
 @pytest.mark.parametrize("kind", [fm.SGD, fm.Adam, fm.AdamW, fm.RMSprop, fm.Adagrad])
 def test_weight_decay(kind):
-    """A constant one is that of an optimizer made with it."""
+    """A constant schedule equals an optimizer with that value."""
     expected = fit(optimizer=kind(weight_decay=0.3))
     assert same_bits(fit(optimizer=kind(), weight_decay=Fixed(0.3)), expected)
     assert not same_bits(fit(optimizer=kind()), expected)
@@ -69,12 +69,12 @@ def test_label_smoothing():
 
 
 def test_each_step_has_its_own_rate():
-    """Three steps an epoch, one of which drops everything."""
+    """Three steps in an epoch, one of which drops everything."""
     net = network(0.5)
     fit(net, fm.SGD(lr=1.0), dropout=Fixed(2.0, 0.0, 2.0))
     steady = fit(network(0.5), fm.SGD(lr=1.0), dropout=Fixed(2.0))
     assert not same_bits(net.params, steady)
-    # With everything dropped only the last bias learns.
+    # If everything is dropped, only the last bias is trained.
     assert same_bits(steady[:-3], network().params[:-3])
 
 
@@ -103,7 +103,7 @@ def test_schedules_receive_the_losses():
     (fm.MSELoss(), [fm.Linear(5, 3)], "dropout", "'dropout', which needs a Dropout layer"),
     (fm.MSELoss(), [fm.Linear(5, 3)], "label_smoothing", "which needs a CrossEntropyLoss"),
 ])  # fmt: skip
-def test_settings_that_are_not_there(loss, layers, schedules, words):
+def test_schedules_without_a_setting_are_refused(loss, layers, schedules, words):
     net = fm.Sequential(*layers, seed=0)
     with pytest.raises(fm.ArgumentError, match=f"^schedules: got .*{words}; leave it out"):
         fm.fit(net, X, X[:, :3], loss=loss, schedules={schedules: fm.CosineLR()}, progress=False)

@@ -1,7 +1,7 @@
-"""Whole training runs, step for step: the reference's, and PyTorch's where it is installed.
+"""Whole training runs, step by step, against the reference and, if installed, PyTorch.
 
-In float64 both sides round in the last place only; 20 steps of these small networks keep the
-difference below ``TOLERANCE`` of the largest parameter.
+In float64 both sides differ only by rounding in the last place; 20 steps of these small networks
+keep the difference below ``TOLERANCE`` of the largest parameter.
 """
 
 from __future__ import annotations
@@ -84,16 +84,16 @@ def data(loss):
 
 
 def batch(step, x, y, weight):
-    """A part of the data, of another size in each step."""
+    """A part of the data, with another size in each step."""
     rows = (np.arange(5 + step) * 7 + step) % ROWS
     return x[rows], y[rows], None if weight is None else weight[rows]
 
 
 def follow(net, loss, optimizer, penalties=(), weighted=False):
     """Compare every step with the reference's."""
-    twins = net_reference(net), loss_reference(loss), optimizer_reference(optimizer, net)
+    references = net_reference(net), loss_reference(loss), optimizer_reference(optimizer, net)
     theirs = ref.Trainer(
-        *twins, [penalty_reference(p) for p in penalties], optimizer.clip_norm or 0.0
+        *references, [penalty_reference(p) for p in penalties], optimizer.clip_norm or 0.0
     )
     ours = fm.Trainer(net, loss, optimizer, penalty=list(penalties))
     x, y = data(loss)
@@ -102,7 +102,7 @@ def follow(net, loss, optimizer, penalties=(), weighted=False):
         part = batch(step, x, y, weight)
         value, expected = ours.step(*part), theirs.step(*part)
         check(np.float64(value), expected, TOLERANCE, 1.0 + abs(expected), f"loss of step {step}")
-        params = ref.flatten(twins[0].params)
+        params = ref.flatten(references[0].params)
         check(net.params, params, TOLERANCE, np.abs(params).max(), f"step {step}")
     assert np.abs(net.params - network().params[: net.params.size]).max() > 1e-3
 
@@ -145,28 +145,28 @@ def test_layers(layer):
 
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_fit(shuffle, threads):
-    """Epochs in one call: order, last and smaller batch, means of the losses."""
+    """Epochs in one call: order, smaller last batch, means of the losses."""
     loss, optimizer = fm.CrossEntropyLoss(), fm.Adam(lr=0.01, clip_norm=0.5)
     penalties = [fm.L2(1e-3)]
     net, (x, y) = network(fm.Dropout(0.2)), data(loss)
     weight = generator("weight").uniform(size=ROWS)
-    twin = net_reference(net)
+    reference = net_reference(net)
     expected = ref.fit(
-        twin, x, y, loss=loss_reference(loss), optimizer=optimizer_reference(optimizer), epochs=5,
-        batch_size=7, penalties=[penalty_reference(p) for p in penalties], clip_norm=0.5,
+        reference, x, y, loss=loss_reference(loss), optimizer=optimizer_reference(optimizer),
+        epochs=5, batch_size=7, penalties=[penalty_reference(p) for p in penalties], clip_norm=0.5,
         sample_weight=weight, shuffle=shuffle, seed=9,
     )  # fmt: skip
     history = fm.fit(net, x, y, loss=loss, optimizer=optimizer, epochs=5, batch_size=7,
                      penalty=penalties, sample_weight=weight, shuffle=shuffle, seed=9,
                      progress=False)  # fmt: skip
     check(np.array(history.loss), expected, TOLERANCE, None, "losses")
-    params = ref.flatten(twin.params)
+    params = ref.flatten(reference.params)
     check(net.params, params, TOLERANCE, np.abs(params).max(), "parameters")
 
 
 @pytest.mark.parametrize("optimizer", [fm.Adam(lr=0.01, weight_decay=0.1), fm.AdamW(lr=0.01)])
 def test_settings_of_each_step(optimizer, threads):
-    """One epoch with its own rate, decay, dropout and label smoothing in each step."""
+    """One epoch in which each step has its own rate, decay, dropout and label smoothing."""
     loss = fm.CrossEntropyLoss(label_smoothing=0.3)
     net, (x, y) = network(fm.Dropout(0.4)), data(loss)
     steps = {name: np.linspace(*ends, 5) for name, ends in {
@@ -183,7 +183,7 @@ def test_settings_of_each_step(optimizer, threads):
     check(net.params, params, TOLERANCE, np.abs(params).max(), "parameters")
 
 
-# ---- PyTorch, as a second opinion ----
+# ---- PyTorch as a second reference ----
 
 
 @pytest.fixture(scope="module")
@@ -199,11 +199,11 @@ def torch_network(torch, net):
         if not isinstance(layer, fm.Linear):
             made.append(layers[type(layer).__name__]())
             continue
-        twin = torch.nn.Linear(layer.in_features, layer.out_features, dtype=torch.float64)
+        other = torch.nn.Linear(layer.in_features, layer.out_features, dtype=torch.float64)
         with torch.no_grad():
-            twin.weight.copy_(torch.tensor(layer.W.T.copy()))
-            twin.bias.copy_(torch.tensor(layer.b.copy()))
-        made.append(twin)
+            other.weight.copy_(torch.tensor(layer.W.T.copy()))
+            other.bias.copy_(torch.tensor(layer.b.copy()))
+        made.append(other)
     return torch.nn.Sequential(*made)
 
 
@@ -217,16 +217,16 @@ def torch_optimizer(torch, optimizer, net):
     settings = {**optimizer.arguments(), "lr": optimizer.lr}
     groups = settings.pop("groups")
     del settings["clip_norm"]
-    settings.pop("eps_hat", None)  # a form that PyTorch has not
+    settings.pop("eps_hat", None)  # a form that PyTorch does not have
     parameters = net.parameters() if groups is None else torch_groups(optimizer, net)
     return getattr(torch.optim, type(optimizer).__name__)(parameters, **settings)
 
 
 def torch_groups(optimizer, net):
-    """One of PyTorch's param_groups for each array; one that is frozen gets no gradient."""
-    twin, found, start = optimizer_reference(optimizer, network(fm.ReLU())), [], 0
+    """One of PyTorch's param_groups for each array; a frozen array gets no gradient."""
+    reference, found, start = optimizer_reference(optimizer, network(fm.ReLU())), [], 0
     for parameter in net.parameters():
-        lr, decay = (float(np.ravel(part)[start]) for part in (twin.rate, twin.decay))
+        lr, decay = (float(np.ravel(part)[start]) for part in (reference.rate, reference.decay))
         parameter.requires_grad_(lr > 0.0)
         found.append({"params": [parameter], "lr": lr, "weight_decay": decay})
         start += parameter.numel()

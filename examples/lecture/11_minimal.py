@@ -1,4 +1,4 @@
-"""Script 11 bare: to change the loss, change the line that makes it."""
+"""Script 11, minimal: to change the loss, change the line that makes it."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Script 09 bare: the gradients of L = sum(y^2), y = ReLU(x W1) W2, and nothing else."""
+"""Script 09, minimal: the gradients of L = sum(y^2), y = ReLU(x W1) W2, and nothing else."""
 
 import numpy as np
 

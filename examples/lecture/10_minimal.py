@@ -1,4 +1,4 @@
-"""Script 10 bare: a two-layer network trained by hand, with layers."""
+"""Script 10, minimal: a two-layer network trained by hand, with layers."""
 
 import numpy as np
 
