@@ -90,6 +90,16 @@ static uint64_t train(const run *r) {
 }
 
 /* Calls that Python never makes: each returns an error or nothing, and changes nothing. */
+/* Each array can be counted, both together cannot. */
+static void check_too_many_parameters(void) {
+    const int64_t width = INT64_C(1) << 31;
+    list l = {.count = 0};
+    fm_net *net = NULL;
+    const int last = one(&l, FM_OP_LINEAR, width, width, one(&l, FM_OP_LINEAR, width, width, -1));
+    const fm_ends ends = {.n_inputs = 1, .n_outputs = 1, .width = {width}, .output = {last}};
+    CHECK(fm_net_new(&ends, l.count, l.node, FM_F32, 1, &net) == FM_NO_MEMORY && net == NULL, "2^63 parameters");
+}
+
 static void check_refusals(void) {
     caller c = {0};
     fm_net *net = make(1, FM_F32, 0, &c);
@@ -174,12 +184,13 @@ static run of_rows(int which) {
                  .batch = n < 30 ? n : n / 2 + 3};
 }
 
-/* The numbers of choices have no common factor, so that all combinations occur. */
+/* The numbers of activations and losses have no common factor, and each round of activations shifts the optimizers: so all
+   combinations occur. */
 static run drawn(int i) {
     const int64_t rows = 2 + i % 19, batch = 1 + (i + 5) % 11, batches = (rows + batch - 1) / batch;
     return (run){.activation = i % fm_activation_count(),
                  .loss = i % fm_loss_count(),
-                 .optimizer = i % fm_optimizer_count(),
+                 .optimizer = (i + i / fm_activation_count()) % fm_optimizer_count(),
                  .epochs = (int)((LEAST_STEPS + batches - 1) / batches),
                  .dtype = i / (fm_activation_count() * fm_loss_count()) % 2 ? FM_F64 : FM_F32,
                  .rows = rows,
@@ -190,6 +201,7 @@ int main(int count, char **arguments) {
     const int n_drawn = count > 1 ? atoi(arguments[1]) : DRAWN;
     fm_ignore_thread_cost(1);
     check_refusals();
+    check_too_many_parameters();
     check_values_alone(0.0);
     check_values_alone(0.5);
     for (int which = 0; which < 6 + n_drawn; which++) {

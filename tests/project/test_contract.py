@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from contract import items
+from contract import items, reasons
 from contract.figures import Scale, Unavailable
 
 
@@ -30,3 +30,8 @@ def test_quick_part_meets_its_goals(name, tmp_path):
 @pytest.mark.parametrize("name", items.BUILDING)
 def test_quick_part_that_builds_meets_its_goals(name, tmp_path):
     check_goals(name, Scale(full=False, scratch=tmp_path, talks=False))
+
+
+def test_uncovered_code_is_in_files_that_exist():
+    """Whether its lines are still there, ``python -m contract coverage`` says."""
+    assert not [str(entry) for entry in reasons.read() if not (reasons.ROOT / entry.path).is_file()]
