@@ -42,8 +42,8 @@ static const char *activation_name(int i) { return fm_activation_at(i)->name; }
 static const char *loss_name(int i) { return fm_loss_at(i)->name; }
 static const char *optimizer_name(int i) { return fm_optimizer_at(i)->name; }
 
-/* Run i of those with small networks and many steps. The numbers of choices have no common factor, so that all
-   combinations occur. */
+/* Run i of those with small networks and many steps. The numbers of activations and losses have no common factor, and each
+   round of activations shifts the optimizers: so all combinations occur. */
 static run drawn(int i, char *name, size_t length) {
     static const int widths[][6] = {{9, 33, 3, 0},      {21, 5, 0},     {40, 18, 4, 0},     {7, 16, 15, 17, 6, 0},
                                     {30, 3, 24, 12, 0}, {5, 257, 9, 0}, {12, 64, 32, 11, 0}};
@@ -53,7 +53,7 @@ static run drawn(int i, char *name, size_t length) {
              .batch = 3 + i % 17,
              .dtype = i / (activations * losses) % 2 ? FM_F64 : FM_F32,
              .loss = loss_name(i % losses),
-             .optimizer = optimizer_name(i % fm_optimizer_count()),
+             .optimizer = optimizer_name((i + i / activations) % fm_optimizer_count()),
              .activation = activation_name(i % activations),
              .drop = i % 9 == 0 ? 0.2 : 0.0,
              .clip = i % 11 == 0 ? 0.1 : 0.0,
