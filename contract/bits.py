@@ -68,11 +68,11 @@ def _about_the_runs(scale: Scale, some: list[Configuration], expected: Results) 
     figures = [
         at_least("configurations", len(some), scale.choose(4, 300)),
         at_least("steps of the shortest run", min(one.steps for one in values), STEPS),
-        exactly("runs that stood still, or ended in NaN", sum(not one.moved for one in values), 0),
+        exactly("runs without a change, or with NaN", sum(not one.moved for one in values), 0),
         exactly("different hashes", len({one.hash for one in values}), len(some)),
     ]
     if scale.full:
-        figures.append(exactly("pairs of choices that met in a run", len(met), len(every_pair())))
+        figures.append(exactly("pairs of choices that occur in a run", len(met), len(every_pair())))
     return figures
 
 

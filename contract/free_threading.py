@@ -56,14 +56,14 @@ def _stress(python: str, seconds: int, has_gil: bool) -> Iterator[Figure]:
     where = "with the GIL" if has_gil else "without the GIL"
     done = found["right"] + found["refused"]
     share = f"{found['refused']} of {done} were refused"
-    yield exactly(f"The GIL behind the stress {where}", str(found["gil"]), str(has_gil))
+    yield exactly(f"The GIL after the stress {where}", str(found["gil"]), str(has_gil))
     yield at_least(f"Right results of shared objects, {where}", found["right"], 1, note=share)
-    yield exactly(f"Operations that went otherwise, {where}", str(found["other"]), "{}")
+    yield exactly(f"Operations with another outcome, {where}", str(found["other"]), "{}")
     yield exactly(
         f"Steps of one trainer that were lost, {where}", int(found["lost"]), 0,
         f"of {found['steps']}",
     )  # fmt: skip
-    yield exactly(f"Predictions amid steps of no step's weights, {where}", found["mixed"], 0)
+    yield exactly(f"Predictions during steps with mixed weights, {where}", found["mixed"], 0)
 
 
 def _declares_itself(python: str) -> Figure:
@@ -73,7 +73,7 @@ def _declares_itself(python: str) -> Figure:
     """
     code = "import sys, fastmlp; print(sys._is_gil_enabled())"
     found = watchdog.run("-c", code, environment=_environment(), python=python).strip()
-    return exactly("The GIL after import, where only fastmlp says", found, "False")
+    return exactly("The GIL after an import of fastmlp alone", found, "False")
 
 
 def _without_gil(scale: Scale) -> Iterator[Figure]:

@@ -61,7 +61,7 @@ def run(scale: Scale) -> list[Figure]:
     text = _output(scale, best, *reach, "-c", str(scale.choose(20, 2000)))
     lines = _lines(text)
     figures = [_judged(line) for line in lines if _goal(line.name, line.bits) is not None]
-    figures.append(exactly("functions judged, two types", len(figures), 2 * CONTRACTED))
+    figures.append(exactly("functions checked, in two types", len(figures), 2 * CONTRACTED))
     figures.append(fact("inputs, of float32 one in", stride, f"and {points:,} of float64"))
     figures.append(exactly("functions beyond the program's bounds", _failed(lines), 0))
     for isa in isas[:-1]:

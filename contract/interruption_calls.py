@@ -38,11 +38,11 @@ def data(rows: int, width: int, classes: int) -> tuple[Any, Any]:
     return x.astype(np.float32), np.arange(rows) % classes
 
 
-def mlp(*widths: int, behind: Callable[[int], Any] | None = None) -> Any:
+def mlp(*widths: int, after_relu: Callable[[int], Any] | None = None) -> Any:
     """Linear layers with a ReLU between them, and another layer after each ReLU."""
     layers: list[Any] = []
     for a, b in pairwise(widths[:-1]):
-        layers += [fm.Linear(a, b), fm.ReLU(), *([behind(b)] if behind else [])]
+        layers += [fm.Linear(a, b), fm.ReLU(), *([after_relu(b)] if after_relu else [])]
     return fm.Sequential(*layers, fm.Linear(*widths[-2:]), seed=1)
 
 
@@ -53,13 +53,13 @@ class Fit:
     widths: tuple[int, ...]
     rows: int
     batch: int
-    behind: Callable[[int], Any] | None = None
+    after_relu: Callable[[int], Any] | None = None
     validation: bool = False
     every: int = 0  # epochs between checkpoints
 
     def trainer(self) -> fm.Trainer:
         """The trainer of a new network."""
-        net = mlp(*self.widths, behind=self.behind)
+        net = mlp(*self.widths, after_relu=self.after_relu)
         return fm.Trainer(net, fm.CrossEntropyLoss(), fm.Adam(lr=1e-4), fm.L2(1e-3))
 
     def run(self, trainer: fm.Trainer, epochs: int, *hooks: Any) -> None:
@@ -139,7 +139,7 @@ def _is_a_step(fit: Fit, trainer: fm.Trainer, history: Any) -> list[str]:
     steps(fit, trainer, done, MORE)
     steps(fit, other, done, MORE)
     if numbers(trainer) != numbers(other):
-        wrong.append("steps behind the interrupt give something else")
+        wrong.append("steps after the interrupt give other results")
     return wrong
 
 
@@ -152,7 +152,7 @@ def _goes_on(fit: Fit, path: Path, history: Any) -> list[str]:
     fit.run(resumed, epochs, fm.Checkpoint(path, every=10**9, resume=True))
     fit.run(whole, epochs)
     same = numbers(resumed) == numbers(whole) and resumed.history.loss == whole.history.loss
-    return [] if same else ["the fit that goes on from a checkpoint is another one"]
+    return [] if same else ["the fit resumed from a checkpoint differs"]
 
 
 def _for_ever(call: Callable[[], Any], again: Callable[[], Any]) -> list[str]:

@@ -27,7 +27,7 @@ def _kills(scale: Scale) -> list[Figure]:
         fact("kills: left the new file", found.get("new", 0)),
         at_least("kills: came in the middle of writing", found["with a temporary file"], 1),
         exactly("kills: left a torn file", found.get("torn", 0), 0),
-        exactly("kills: leftovers behind the next save", found["left over by the next save"], 0),
+        exactly("kills: files left after the next save", found["left over by the next save"], 0),
     ]
 
 

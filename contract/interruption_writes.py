@@ -211,7 +211,7 @@ def _by_library(target: Target) -> Iterator[Way]:
     for cut, numbers in ((False, (errno.ENOSPC, errno.EIO)), (True, (errno.ENOSPC, errno.EIO, 0))):
         for nth, number in product(range(1, calls.of(target, cut) + 1), numbers):
             name = errno.errorcode.get(number, "nothing")
-            name += " behind a short write" if cut else ""
+            name += " after a short write" if cut else ""
             yield Way(name, target, number, partial(calls.failing, nth, number, cut))
 
 

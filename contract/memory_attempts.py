@@ -16,7 +16,7 @@ from contract.memory_cases import Case, as_bytes, rewind, state
 class Level(Protocol):
     """A place where requests for memory can be made to fail."""
 
-    tells: bool  # whether `happened` is certain
+    is_certain: bool  # whether `happened` is sure
 
     def failing(self, nth: int) -> AbstractContextManager[Any]:
         """Make the ``nth`` request in a block fail."""

@@ -182,7 +182,7 @@ def main(calls: int, rounds: int) -> None:
         walk(range(warm_up))
         outcomes.clear()
         curve = walk(range(warm_up, warm_up + calls))
-        behind = outcomes.copy()
+        counted = outcomes.copy()
         held = []
         for _ in range(WARM_UP + rounds):
             for k in range(ROUND):
@@ -194,7 +194,7 @@ def main(calls: int, rounds: int) -> None:
         for first, last in zip(held[WARM_UP - 1], held[-1], strict=True)
     )
     print(json.dumps({
-        "resident": curve, "outcomes": behind, "unexpected": len(strange),
+        "resident": curve, "outcomes": counted, "unexpected": len(strange),
         "first_unexpected": strange[0] if strange else "", "heap_growth": heap_growth,
         "block_growth": block_growth,
     }))  # fmt: skip

@@ -40,7 +40,7 @@ def sweep(case: Case, level: Level, every: int, measured: Iterator[bool]) -> Tal
             if not subject.attempt(level, nth, tally):
                 break
             quiet = quiet + 1 if tally.absorbed > absorbed else 0
-            if not level.tells and quiet == most_quiet:
+            if not level.is_certain and quiet == most_quiet:
                 tally.failures -= quiet
                 tally.absorbed -= quiet
                 break

@@ -19,7 +19,7 @@ MOST_BLOCKS = 0.25  # for each call; a leak in every call would be 1 or more
 def run(scale: Scale) -> list[Figure]:
     """Random fits and predictions, then equal rounds of them, which must use equal memory."""
     if not Path("/proc/self/statm").exists():
-        return [fact("leaks", "not run", "the system does not tell a process's memory in /proc")]
+        return [fact("leaks", "not run", "the system does not report a process's memory in /proc")]
     calls, rounds = scale.choose(800, 100_000), scale.choose(12, 100)
     command = [sys.executable, "-m", "contract.memory_calls", str(calls), str(rounds)]
     done = native.run(command, cwd=native.ROOT)
@@ -30,7 +30,7 @@ def run(scale: Scale) -> list[Figure]:
     outcomes = ", ".join(f"{count} {name}" for name, count in sorted(found["outcomes"].items()))
     made = sum(found["outcomes"].values())
     figures = [
-        at_least("leaks: random calls behind the warm-up", made, calls, note=outcomes),
+        at_least("leaks: random calls after the warm-up", made, calls, note=outcomes),
         exactly("leaks: unexpected outcomes", found["unexpected"], 0, found["first_unexpected"]),
         fact(
             "leaks: resident memory at each tenth of them, MiB",

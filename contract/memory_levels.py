@@ -12,7 +12,7 @@ from fastmlp import _core
 class Core:
     """Requests of the C core: the chosen one and all after it fail."""
 
-    tells = True
+    is_certain = True
 
     def __init__(self) -> None:
         self._left = 0
@@ -34,7 +34,7 @@ class Core:
 class Objects:
     """Requests of CPython for objects and their contents: only the chosen one fails."""
 
-    tells = False
+    is_certain = False
 
     def __init__(self) -> None:
         import _testcapi
@@ -61,7 +61,7 @@ class Malloc:
     For processes that were started with `memory_malloc.c` in LD_PRELOAD.
     """
 
-    tells = True
+    is_certain = True
 
     def __init__(self) -> None:
         library = ctypes.CDLL(None)

@@ -78,7 +78,7 @@ class Sweep:
 
     def _growth(self, name: str) -> list[Figure]:
         if not memory_growth.measurable():
-            return [fact(f"{name}: leaked", "not run", "the C library does not tell it")]
+            return [fact(f"{name}: leaked", "not run", "the C library does not report it")]
         worst = sorted(self.growths, reverse=True)
         above = sum(growth > MOST_LEAKED for growth, _, _ in worst)
         where = "; ".join(

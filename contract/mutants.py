@@ -58,7 +58,7 @@ def _drawn(scale: Scale) -> list[Figure]:
         verdicts = list(pool.map(judge, drawn))
     survivors = [m for m, verdict in zip(drawn, verdicts, strict=True) if verdict == "survived"]
     possible = {name for mutant in _every() for name in (mutant.change(), mutant.line())}
-    gone = exactly("listed mutants that there are not", len(listed - possible), 0)
+    gone = exactly("listed mutants that do not exist", len(listed - possible), 0)
     return [*_figures(Counter(verdicts), survivors), gone]
 
 

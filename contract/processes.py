@@ -63,8 +63,8 @@ def _cells(scale: Scale) -> Iterator[Figure]:
     yield at_least("Fits elsewhere that were right, cells", right, len(wanted))
     for verdict, found in verdicts.items():
         yield exactly(f"Cells that {verdict}", len(found), 0, "; ".join(found)[:500])
-    amid = sum(moment == "during" for _, moment, _ in wanted)
-    yield _parents({name: ended for name, ended in parents.items() if ended is not None}, amid)
+    during = sum(moment == "during" for _, moment, _ in wanted)
+    yield _parents({name: ended for name, ended in parents.items() if ended is not None}, during)
     yield exactly("Not installed here", ", ".join(sorted(missing)) or "nothing", "nothing")
 
 
@@ -76,7 +76,9 @@ def _parents(ended: dict[str, Ended], wanted: int) -> Figure:
     other = [name for name, (count, bits) in ended.items() if bits != alone[count]]
     note = f"of {min(epochs, default=0)} to {max(epochs, default=0)} epochs"
     note = "; ".join([note, *(f"other bits: {name}" for name in other)])[:500]
-    return at_least("Fits amid which those ran, right", len(ended) - len(other), wanted, note=note)
+    return at_least(
+        "Fits during which others ran, right", len(ended) - len(other), wanted, note=note
+    )
 
 
 def _cell(
@@ -109,12 +111,12 @@ def _state() -> Iterator[Figure]:
             timeout=10 * watchdog.TIMEOUT,
         )
     )
-    yield fact("Import and kinds of calls between which the process was looked at", found["calls"])
+    yield fact("Checks of the process after import and each kind of call", found["calls"])
     changed = [f"{call}: {', '.join(what)}" for call, what in found["changed"].items()]
     note = "; ".join(changed)
-    yield exactly("Kinds that changed something of the process", len(changed), 0, note[:500])
+    yield exactly("Kinds of calls that changed the process", len(changed), 0, note[:500])
     missing = ", ".join(sorted(set(wanted) - set(packages)))
-    yield exactly("Packages whose kinds were left out", missing or "none", "none")
+    yield exactly("Packages whose calls were left out", missing or "none", "none")
 
 
 def _modes() -> Iterator[Figure]:
@@ -127,5 +129,5 @@ def _modes() -> Iterator[Figure]:
         other += found["other"]
         lost += found["lost"]
     yield fact("Runs under other floating-point modes", runs)
-    yield exactly("Runs under them with other bits", len(other), 0, "; ".join(other)[:500])
+    yield exactly("Runs under these modes with other bits", len(other), 0, "; ".join(other)[:500])
     yield exactly("Runs that lost the host's modes", len(lost), 0, "; ".join(lost)[:500])

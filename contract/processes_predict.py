@@ -129,6 +129,4 @@ def figures(scale: Scale) -> Iterator[Figure]:
         f"quartiles {low:.2f} and {high:.2f} of the same rounds",
     )  # fmt: skip
     wrong = [verdict for each in callers for verdict in each.wrong]
-    yield exactly(
-        "Predictions of them that were wrong", sum(wrong), 0, f"of {len(wrong)} looked at"
-    )
+    yield exactly("Wrong predictions among them", sum(wrong), 0, f"of {len(wrong)} checked")

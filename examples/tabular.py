@@ -73,7 +73,7 @@ def measure(table, seed, clock=time.perf_counter):
     """(score, seconds) of each model on one split."""
     rows, test = split_off(table, np.arange(len(table.y)), TEST, seed)
     preparation = Preparation.fit(table, rows)
-    # float32 for all: scikit-learn's networks keep it, and are faster with it.
+    # float32 for all models: scikit-learn's networks keep it, and are faster with it.
     part, held = (preparation.part(r, "float32") for r in (rows, test))
     score = accuracy_score if table.classes else r2_score
     found = {}
@@ -112,7 +112,7 @@ def main():
     clock = time.process_time if options.cpu_time else time.perf_counter
     table = load_table(options.table, options.target, options.task)
     with warnings.catch_warnings():
-        # scikit-learn's default of 200 epochs is what is compared.
+        # The comparison is with scikit-learn's default of 200 epochs.
         warnings.simplefilter("ignore", ConvergenceWarning)
         results = [measure(table, seed, clock) for seed in range(options.seeds)]
     print(*markdown(table, results), sep="\n")

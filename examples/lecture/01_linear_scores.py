@@ -4,13 +4,13 @@ The lecture: a linear classifier gives every class a score,
 
     f = x W + b
 
-and networks put more layers behind, with a max(0, .) between every two:
+and networks add more layers, with a max(0, .) between every two:
 
     f = max(0, x W1 + b1) W2 + b2
     f = max(0, max(0, x W1 + b1) W2 + b2) W3 + b3
 
 The bias trick: append a 1 to x and the row b to W, and f = x W needs no b of its own. The forward
-code of a 3-4-4-1 net with sigmoids is four lines of NumPy; all are compared with fastmlp.
+code of a 3-4-4-1 net with sigmoids has four lines of NumPy; all are compared with fastmlp.
 """
 
 from itertools import pairwise
@@ -22,7 +22,7 @@ import fastmlp as fm
 
 
 def network(widths, seed=0, activation=fm.ReLU):
-    """Linear layers of these widths, and activations between; random weights and biases."""
+    """Linear layers with these widths and an activation between them; random weights and biases."""
     layers = []
     for fan_in, fan_out in pairwise(widths):
         layers += [fm.Linear(fan_in, fan_out, bias_init="lecun_uniform"), activation()]
@@ -30,7 +30,7 @@ def network(widths, seed=0, activation=fm.ReLU):
 
 
 def by_formula(net, x):
-    """The same scores, by NumPy."""
+    """The same scores in NumPy."""
     *hidden, last = net.layers[::2]
     for layer in hidden:
         x = np.maximum(0, x @ layer.W + layer.b)
@@ -61,7 +61,7 @@ def difference_from_formula(widths):
 
 
 def bias_trick(inputs=3072, classes=10):
-    """Scores of a layer with a bias, and of one without that reads a 1 more."""
+    """Scores of a layer with a bias, and of a layer without one that reads an additional 1."""
     x = np.random.default_rng(2).uniform(-1, 1, (5, inputs))
     explicit = network([inputs, classes])
     W, b = explicit[0].W, explicit[0].b
@@ -71,7 +71,7 @@ def bias_trick(inputs=3072, classes=10):
 
 
 def winners(hidden):
-    """Which of three classes has the highest score, on a grid of inputs of two numbers."""
+    """The class (of three) with the highest score, on a grid of inputs of two numbers."""
     grid = np.linspace(-2, 2, 300)
     points = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)
     scores = network([2, *hidden, 3], seed=261).predict(points)

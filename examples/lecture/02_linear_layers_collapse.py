@@ -22,7 +22,7 @@ def two_layers(activation, inputs=4, hidden=50, outputs=3, bias=False):
 
 
 def collapsed(net):
-    """One layer, of the product of the weights."""
+    """One layer with the product of the weights."""
     one = fm.Sequential(fm.Linear(net.in_features, net.out_features, bias=False), dtype="float64")
     one[0].W = net[0].W @ net[2].W
     return one
@@ -37,7 +37,7 @@ def largest_difference(activation):
 
 
 class Line:
-    """g(f) = A f: an activation of our own that is a straight line."""
+    """g(f) = A f: a custom activation that is a straight line."""
 
     def __init__(self, A):
         self.A = A
@@ -57,7 +57,7 @@ def straight_line(A=3.0):
 
 
 def bend(activation):
-    """How far a net of one input is from a straight line through its ends; and the curve."""
+    """The distance of a net with one input from the line through its ends; and its curve."""
     x = np.linspace(-3, 3, 301).reshape(-1, 1)
     y = two_layers(activation, inputs=1, outputs=1, bias=True).predict(x)
     line = y[0] + (y[-1] - y[0]) * (x - x[0]) / (x[-1] - x[0])

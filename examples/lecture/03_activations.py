@@ -19,7 +19,7 @@ ACTIVATIONS = [fm.ReLU, fm.LeakyReLU, fm.ELU, fm.GELU, fm.SiLU, fm.Sigmoid, fm.T
 
 
 def derivative(layer, x):
-    """By backward: the upstream gradient 1 times the local gradient."""
+    """The derivative from backward: the upstream gradient 1 times the local gradient."""
     y = layer.forward(x)
     return layer.backward(np.ones_like(y))
 
@@ -29,7 +29,7 @@ def central_difference(layer, x, h=1e-5):
 
 
 def derivative_error(activation):
-    """The largest difference of the two, between -4 and 4; the points leave out the kink at 0."""
+    """The largest difference of both between -4 and 4; the points leave out the kink at 0."""
     x = np.linspace(-4, 4, 100)
     return np.abs(derivative(activation(), x) - central_difference(activation(), x)).max()
 
@@ -42,7 +42,7 @@ def maxout(w1, b1, w2, b2):
 
 
 def slopes_of_elu_at_0(alpha, h=1e-9):
-    """Just left and just right of 0: the kink, if they differ."""
+    """The derivatives just left and just right of 0; they differ if there is a kink."""
     return derivative(fm.ELU(alpha=alpha), np.array([-h, h]))
 
 

@@ -23,8 +23,8 @@ def circuit():
 
 def values_and_gradients(net):
     """q and f, and the gradients of f with respect to q, x, y and z."""
-    f = net.forward(POINT, keep=True)  # keep: the values between can be looked at
-    downstream = net.backward([1.0])  # df/df = 1 starts it
+    f = net.forward(POINT, keep=True)  # keep stores the intermediate values
+    downstream = net.backward([1.0])  # backward starts with df/df = 1
     values = {"q": net["q"].output.item(), "f": f.item()}
     gradients = {"q": net["q"].grad.item()}
     return values, gradients | {name: dx.item() for name, dx in downstream.items()}

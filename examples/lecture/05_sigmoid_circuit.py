@@ -7,11 +7,11 @@ The lecture's numbers: w0 = 2, x0 = -1, w1 = -3, x1 = -2, w2 = -3. The gates beh
     f(x) = 1 + x                         1
     f(x) = 1/x                           -1/x^2
 
-and all four together are the sigmoid, whose local gradient is (1 - f) f. Gates of our own are
-objects with forward() and backward(): what the lecture calls the API of a node.
+and all four together are the sigmoid, whose local gradient is (1 - f) f. Custom gates are objects
+with forward() and backward(), which the lecture calls the API of a node.
 
-The slides show 0.40, -0.40 and -0.60 where 0.39, -0.39 and -0.59 are right: they round after every
-gate, 0.20 * 2 = 0.40, while the gradient is 0.1966 * 2 = 0.3932.
+The slides show 0.40, -0.40 and -0.60, but 0.39, -0.39 and -0.59 are right: the slides round after
+every gate, 0.20 * 2 = 0.40, while the gradient is 0.1966 * 2 = 0.3932.
 """
 
 import numpy as np
@@ -48,7 +48,7 @@ def elementary_gates():
 
 
 def circuit(layers):
-    """The weighted sum, and behind it these layers by name, one after the other."""
+    """The weighted sum, followed by these layers by name, one after the other."""
     w0, x0, w1, x1, w2 = inputs = [fm.Input(1, name) for name in POINT]
     products = (w0 * x0).named("w0 x0") + (w1 * x1).named("w1 x1")
     value = (products.named("products") + w2).named("sum")

@@ -7,7 +7,7 @@ The lecture's patterns, for an upstream gradient g:
     copy        one input, two outputs: it gets the sum of both upstream gradients
     max(a, b)   the larger input gets g, the other 0
 
-If a = b, max has no derivative, and the lecture says nothing: fastmlp gives g to the first.
+If a = b, max has no derivative, and the lecture does not treat this case. fastmlp gives g to a.
 """
 
 from lecture_support import run, table

@@ -3,11 +3,11 @@
 The lecture, with q = W x and W = [[0.1, 0.5], [-0.3, 0.8]], x = [0.2, 0.4]:
 
     f     = q1^2 + q2^2
-    df/dq = 2 q            of q's shape, like every gradient
+    df/dq = 2 q            with q's shape, like every gradient
     df/dW = 2 q x^T
     df/dx = W^T 2 q
 
-backward() computes them node by node: the formulas are beside it.
+backward() computes them node by node; the script compares them with the formulas.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ def by_backward(net):
 
 
 def by_formula():
-    """The same by the formulas above."""
+    """The same from the formulas above."""
     q = W @ X
     dq = 2 * q
     return {"q": q, "f": np.sum(q**2), "df/dq": dq, "df/dW": np.outer(dq, X), "df/dx": W.T @ dq}

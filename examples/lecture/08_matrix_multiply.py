@@ -1,8 +1,8 @@
 """Backward of a matrix multiply: dx = dy W^T and dW = x^T dy, never a Jacobian.
 
 The lecture: y = x W with x (N, D) and W (D, M). The Jacobian dy/dx has (N M) (N D) entries: for
-N = 64 and D = M = 4096 in float32 that is 256 GiB, nearly all zeros. ("256 GB each", say the notes;
-it is right of dy/dx, in units of 2^30 bytes. dy/dW has 16,384 GiB.) Its questions, answered:
+N = 64 and D = M = 4096 in float32 that is 256 GiB, nearly all zeros. (The notes say
+"256 GB each". That is right for dy/dx, in units of 2^30 bytes; dy/dW has 16,384 GiB.) Questions:
 
 - What parts of y does x[n, d] affect? Row n, all of it; so the other rows of dy/dx[n, d] are 0.
 - How much does x[n, d] affect y[n, m]? By W[d, m].
@@ -28,7 +28,7 @@ STATED = {"y": [[-1, -1, 2, 6], [5, 2, 11, 7]], "dx": [[0, 16, -9], [-24, 9, -30
 
 
 def small_example():
-    """y, dx and dW of the example, by a layer."""
+    """y, dx and dW of the example, from a layer."""
     layer = fm.Linear(3, 4, bias=False, dtype="float64")
     layer.W = W
     y = layer.forward(X)
@@ -50,7 +50,7 @@ def jacobian_bytes(n, d, m):
 
 
 def difference_from_jacobians(n=2, d=3, m=4):
-    """For a small layer: how far dx and dW are from products with the whole Jacobians."""
+    """For a small layer: the distance of dx and dW from products with the complete Jacobians."""
     x, dy, layer, dx = forward_and_backward(n, d, m, "float64")
     dy_dx = np.einsum("in,dj->ijnd", np.eye(n), layer.W)  # of y[i, j] by x[n, d]
     dy_dW = np.einsum("id,jm->ijdm", x, np.eye(m))  # of y[i, j] by W[d, m]

@@ -51,7 +51,7 @@ def value(net, x):
 
 
 def by_central_differences(net, x, h=1e-5):
-    """The same from values of L alone: two for each weight."""
+    """The same from values of L only: two for each weight."""
     found = []
     for W in (net[0].W, net[2].W):
         gradient = np.zeros_like(W)

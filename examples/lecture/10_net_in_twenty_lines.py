@@ -8,7 +8,7 @@ comparison it is ten lines: 10_minimal.py.
 
 import os
 
-# Before NumPy is loaded: on matrices of this size its threads would mostly wait for each other.
+# Set before NumPy is loaded: with matrices of this size its threads would mostly wait.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
@@ -28,7 +28,7 @@ def random_start():
 
 
 def train_numpy(x, y, w1, w2):
-    """The lecture's program; the losses."""
+    """Run the lecture's program; return the losses."""
     w1, w2, losses = w1.copy(), w2.copy(), []
     for _ in range(STEPS):
         h = 1 / (1 + np.exp(-x.dot(w1)))
@@ -46,7 +46,7 @@ def train_numpy(x, y, w1, w2):
 
 
 def train_fastmlp(x, y, w1, w2):
-    """The same with layers; the losses."""
+    """Run the same with layers; return the losses."""
     net = fm.Sequential(
         fm.Linear(D_IN, H, bias=False), fm.Sigmoid(), fm.Linear(H, D_OUT, bias=False),
         dtype="float64",

@@ -24,7 +24,7 @@ LAMBDA = 0.01
 
 
 class Squared:
-    """A loss of our own is any object with forward(scores, y) and backward()."""
+    """A custom loss is any object with forward(scores, y) and backward()."""
 
     def forward(self, scores, y):
         self.difference = scores - np.eye(scores.shape[1])[y]
@@ -43,12 +43,12 @@ def losses_of_the_animals(name):
 
 
 def loss_of_equal_scores(name, classes):
-    """What to expect of the first step, before anything is learnt."""
+    """The expected loss of the first step, before any training."""
     return LOSSES[name]().forward(np.zeros((1, classes)), [0])
 
 
 def points(n=300):
-    """Three classes of points, each around its own corner of a triangle."""
+    """Points of three classes around the corners of a triangle."""
     rng = np.random.default_rng(0)
     y = rng.integers(3, size=n)
     corners = np.array([[0.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
@@ -60,19 +60,19 @@ def network():
 
 
 def gradient_error(loss):
-    """The largest relative error of the loss's gradients, against central differences."""
+    """The largest relative error of the loss's gradients, compared with central differences."""
     return fm.gradcheck(network(), loss, *points(20))
 
 
 def penalty_gradients():
-    """Of the first weights: what lambda * sum(W^2) adds to dW, and the formula 2 lambda W."""
+    """For the first weights: what lambda * sum(W^2) adds to dW, and the formula 2 lambda W."""
     net = network()
     fm.L2(LAMBDA).backward(net)
     return net[0].dW, 2 * LAMBDA * net[0].W
 
 
 def train(loss):
-    """The history of the total, and the share of the points that end in their class."""
+    """The history of the total loss, and the fraction of points that end in their class."""
     net, (x, y) = network(), points()
     trainer = fm.Trainer(net, loss=loss, optimizer=fm.Adam(lr=0.01), penalty=fm.L2(LAMBDA))
     history = trainer.fit(x, y, epochs=60, batch_size=32, seed=0, progress=False)

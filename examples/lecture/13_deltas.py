@@ -29,7 +29,7 @@ def network():
 
 
 def by_backward(net, x, target):
-    """For each layer delta_l and dL/dW_l, as backward() left them."""
+    """For each layer delta_l and dL/dW_l, as backward() computed them."""
     loss = fm.MSELoss(reduction="sum")
     loss.forward(net.forward([x], keep=True), [target])
     net.backward(loss.backward())
@@ -37,7 +37,7 @@ def by_backward(net, x, target):
 
 
 def by_recursion(net, x, target):
-    """The same by the formulas above."""
+    """The same from the formulas above."""
     layers, activations, slopes = net.layers[::2], [x], []
     for layer in layers:
         f = layer.W.T @ activations[-1] + layer.b

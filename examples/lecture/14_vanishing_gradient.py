@@ -28,7 +28,7 @@ def gradients(activation, seed=0):
     layers = []
     for _ in range(DEPTH):
         layers += [fm.Linear(WIDTH, WIDTH), activation()]
-    net = fm.Sequential(*layers, dtype="float64", seed=seed)  # He before ReLU, else Xavier
+    net = fm.Sequential(*layers, dtype="float64", seed=seed)  # He before ReLU, otherwise Xavier
     rng = np.random.default_rng(seed)
     net.forward(rng.standard_normal((ROWS, WIDTH)), keep=True)
     net.backward(rng.standard_normal((ROWS, WIDTH)))
@@ -38,7 +38,7 @@ def gradients(activation, seed=0):
 
 
 def factor_per_layer(sizes):
-    """By how much one layer multiplies on the way down: the geometric mean."""
+    """The factor by which one layer multiplies the gradient: the geometric mean."""
     return float((sizes[0] / sizes[-1]) ** (1 / (len(sizes) - 1)))
 
 

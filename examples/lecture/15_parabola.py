@@ -27,7 +27,7 @@ def train(x, y, seed=0):
 
 
 def error_of_the_curve(x, y):
-    """Mean squared error of x**2 itself: the variance of the noise that was drawn."""
+    """Mean squared error of x**2 itself, which is the variance of the drawn noise."""
     return fm.MSELoss().forward(x**2, y)
 
 
@@ -38,7 +38,7 @@ def distance_from_the_curve(net):
 
 
 def units_that_fire(net, x):
-    """How many of the 8 units of each hidden layer are above 0 for at least one point."""
+    """How many of the 8 units of each hidden layer are positive for at least one point."""
     net.forward(x, keep=True)
     return [int((net[place].output > 0).any(axis=0).sum()) for place in (1, 3)]
 

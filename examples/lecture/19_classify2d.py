@@ -15,7 +15,7 @@ from lecture_support import animation, boundary, circle, data, draw, moons, run,
 import fastmlp as fm
 
 EPOCHS = 2000
-MOMENTS = (5, 50, 250, EPOCHS)  # of the strip
+MOMENTS = (5, 50, 250, EPOCHS)  # of the strip of pictures
 FRAMES = (
     1,
     2,
@@ -53,7 +53,7 @@ class Watch:
 
 
 def train(x, y, hidden=20, lam=0.0, callbacks=(), epochs=EPOCHS):
-    """The lines that matter: one hidden layer, one score, one call."""
+    """The important lines: one hidden layer, one score, one call."""
     net = fm.Sequential(fm.Linear(2, hidden), fm.Tanh(), fm.Linear(hidden, 1), seed=0)
     history = fm.fit(net, x, y, loss=fm.BCEWithLogitsLoss(), optimizer=fm.Adam(lr=0.02),
                      penalty=fm.L2(lam), epochs=epochs, batch_size=50, callbacks=callbacks,
@@ -62,7 +62,7 @@ def train(x, y, hidden=20, lam=0.0, callbacks=(), epochs=EPOCHS):
 
 
 def measure(net, shape):
-    """Share right on the training points and on new ones, sum(W**2), length of the boundary."""
+    """Accuracy on the training points and on new ones, sum(W**2), length of the boundary."""
     right = [np.mean((net.predict(x) > 0) == y) for x, y in (data(shape), data(shape, seed=1))]
     grid = np.linspace(-6, 6, 121)
     plane = np.stack(np.meshgrid(grid, grid), axis=-1).reshape(-1, 2)

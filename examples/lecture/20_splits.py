@@ -1,6 +1,6 @@
 """Measuring on points that training has not seen: scikit-learn's splitters around fm.fit.
 
-    train / validation / test   settings are chosen on validation; test is looked at once
+    train / validation / test   validation rows choose the settings; test rows are used once
     k-fold                      every point is tested once, in k fits
     leave-one-out               the same with as many folds as there are points
     random sampling             a new random test set each time; points may come up twice
@@ -19,7 +19,7 @@ LAMBDAS = (0.0, 0.01, 0.1, 1.0)
 
 
 def accuracy(x, y, train, test, lam=0.01):
-    """Share of the test rows that a network trained on the training rows gets right."""
+    """Accuracy on the test rows of a network trained on the training rows."""
     mean, std = x[train].mean(axis=0), x[train].std(axis=0)  # of the training rows only
     z = (x - mean) / std
     net = fm.Sequential(fm.Linear(4, 16), fm.ReLU(), fm.Linear(16, 3), seed=0)
@@ -52,7 +52,7 @@ def splitters():
 
 
 def tested_rows(splitter, rows):
-    """For each split a row of marks, 1 at the rows that it tests."""
+    """For each split a row of marks, with 1 at its test rows."""
     marks = np.zeros((splitter.get_n_splits(np.zeros(rows)), rows))
     for k, (_, test) in enumerate(splitter.split(np.zeros(rows))):
         marks[k, test] = 1

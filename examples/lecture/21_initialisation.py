@@ -1,8 +1,8 @@
 """First weights: zeros keep all units of a layer identical; He and Xavier keep the variance.
 
-Units of a layer that start equal get equal gradients, so they stay equal for ever: a layer of 8 is
-a layer of 1. Random weights break the tie. How large? A unit sums fan_in inputs, so its variance is
-fan_in * Var(W) times theirs:
+Units of a layer that start equal get equal gradients, so they stay equal: a layer of 8 units acts
+like one unit. Random weights make them differ. How large should they be? A unit sums
+fan_in inputs, so its variance is fan_in * Var(W) times theirs:
 
     Xavier   Var(W) = 2 / (fan_in + fan_out)   keeps it, forward and backward, where g(f) is about f
     He       Var(W) = 2 / fan_in               makes up for the half that ReLU sets to 0
@@ -36,7 +36,7 @@ def different_units(init):
 
 
 def spread(init, activation, seed=0):
-    """Standard deviation of f_l going up and of delta_l coming down, for each layer."""
+    """Standard deviation of f_l (forward) and of delta_l (backward) for each layer."""
     layers = []
     for _ in range(DEPTH):
         layers += [fm.Linear(WIDTH, WIDTH, init=init), activation()]

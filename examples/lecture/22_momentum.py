@@ -3,9 +3,10 @@
     SGD        w <- w - lr * g
     momentum   v <- mu * v + g,   w <- w - lr * v
 
-The steep direction (curvature 50) allows no learning rate above 2 / 50; at such a rate the flat one
-(curvature 1) creeps, by a factor 1 - lr a step. Momentum remembers: steps along the valley point
-the same way and add up, to 1 / (1 - mu) times as far; those across it alternate and largely cancel.
+The steep direction (curvature 50) allows no learning rate above 2 / 50. At such a rate the flat one
+(curvature 1) changes slowly, by a factor of 1 - lr in each step. With momentum, steps along the
+valley have the same direction and add up, to 1 / (1 - mu) times as far; steps across it alternate
+and largely cancel.
 """
 
 import numpy as np
@@ -19,7 +20,7 @@ LR = 0.035
 
 
 def bowl():
-    """The graph of f: its input is half the curvatures, its parameter is the point w."""
+    """The graph of f: its input holds half the curvatures, its parameter is the point w."""
     curvature, w = fm.Input(2, "half_curvature"), fm.Parameter(2, name="w")
     net = fm.Graph(curvature, fm.Sum()(curvature * fm.Square()(w)), dtype="float64")
     net["w"].W = START
@@ -27,7 +28,7 @@ def bowl():
 
 
 def descend(momentum, steps, lr=LR):
-    """The points on the way, (steps + 1, 2), and f at each."""
+    """The points of all steps, (steps + 1, 2), and f at each."""
     net = bowl()
     optimizer = fm.SGD(net, lr=lr, momentum=momentum)
     points, values = [], []
@@ -40,7 +41,7 @@ def descend(momentum, steps, lr=LR):
 
 
 def by_formula(momentum, steps, lr=LR):
-    """The same points, by the two lines above."""
+    """The same points from the two formulas above."""
     w, v, points = START.copy(), np.zeros(2), [START]
     for _ in range(steps):
         v = momentum * v + CURVATURE * w
@@ -50,7 +51,7 @@ def by_formula(momentum, steps, lr=LR):
 
 
 def steps_until(values, goal=1e-6):
-    """How many steps until f is below the goal."""
+    """The number of steps until f is below the goal."""
     return int(np.argmax(values < goal))
 
 

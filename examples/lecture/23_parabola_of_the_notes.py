@@ -15,7 +15,7 @@ from lecture_support import GREY, draw, panel, run, table
 import fastmlp as fm
 
 PLACES = np.array([[5.3678], [0.8833], [-0.6180], [4.8642], [5.3160]])
-NOTES = (29.595, 0.834, 0.555, 23.755, 28.972)  # what the notes' network predicted there
+NOTES = (29.595, 0.834, 0.555, 23.755, 28.972)  # predictions of the notes' network
 
 
 def data(seed=0):
@@ -25,7 +25,7 @@ def data(seed=0):
 
 
 def train(x, y, seed=0):
-    """The lines that matter: the network, and one call that trains it."""
+    """The important lines: the network, and one call that trains it."""
     net = fm.Sequential(
         fm.Linear(1, 8), fm.ReLU(), fm.Linear(8, 8), fm.ReLU(), fm.Linear(8, 1), seed=seed
     )

@@ -36,7 +36,7 @@ def network(hidden, activation, seed, dtype="float32"):
 
 
 def parabola(hidden, activation, seed):
-    """The final loss of row 23's training, and how many hidden units fire for any point."""
+    """The final loss of row 23's training, and how many hidden units are active for any point."""
     rng = np.random.default_rng(0)
     x = 5 * rng.standard_normal((100, 1))
     y = x**2 + rng.standard_normal((100, 1))
@@ -58,13 +58,13 @@ def absolute(activation, seed):
 
 
 def over_seeds(train, seeds, *arguments):
-    """Trainings from several first weights; two at once, for each is one call of C."""
+    """Trainings from several first weights; two at once, because each is one call of C."""
     with fm.threads(1), ThreadPoolExecutor(2) as pool:
         return list(pool.map(lambda seed: train(*arguments, seed), range(seeds)))
 
 
 def parabola_rows(names=tuple(SIZES), seeds=10):
-    """For each name: how many losses end below 1.0, the median loss, the units that fire."""
+    """For each name: how many losses end below 1.0, the median loss, the active units."""
     rows = []
     for name in names:
         losses, alive = zip(*over_seeds(parabola, seeds, *SIZES[name]), strict=True)

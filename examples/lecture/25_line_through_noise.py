@@ -2,11 +2,11 @@
 
 A line a x + b y + c = 0 is A v = 0 with the rows (x, y, 1) and a vector v = (a, b, c) of norm 1. No
 v solves it for noisy points; the last right singular vector makes ||A v|| smallest. Least squares,
-y = slope x + c by the pseudo-inverse V S^+ U^T, thinks that all noise is in y, and so finds a slope
-that is too small where x is noisy too: about 3 * var(x) / (var(x) + noise) = 2.4 here.
+y = slope x + c by the pseudo-inverse V S^+ U^T, assumes that all noise is in y. Its slope is too
+small if x is noisy too: about 3 * var(x) / (var(x) + noise) = 2.4 here.
 
-The notes' numbers, 2.38 and 2.61, are those of one set of points; the table says how far such
-numbers are from set to set.
+The notes' numbers, 2.38 and 2.61, come from one set of points; the table shows how much such
+numbers differ between sets.
 """
 
 import numpy as np

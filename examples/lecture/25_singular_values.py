@@ -16,8 +16,8 @@ from lecture_support import check, draw, image, panel, run, same, table
 
 import fastmlp as fm
 
-# Distances that the notes' 24 x 24 matrix of rank 5 has from its first k bases. They say what its
-# singular values but the first are; a matrix with random bases and these values stands for it.
+# Distances of the notes' 24 x 24 matrix of rank 5 from its first k bases. They determine all its
+# singular values but the first. A matrix with these values and random bases is used in its place.
 STATED = {1: 5.542, 2: 2.139, 3: 1.416, 4: 0.863}
 SINGULAR_VALUES = np.array([12.0, *np.sqrt(-np.diff(np.square([*STATED.values(), 0.0])))])
 
@@ -35,7 +35,7 @@ def first_bases(A, k):
 
 
 def autoencoder(A, k, epochs=3000):
-    """The distance of A from what k linear units give back."""
+    """The distance of A from the output of k linear units."""
     net = fm.Sequential(
         fm.Linear(A.shape[1], k, bias=False), fm.Linear(k, A.shape[1], bias=False),
         dtype="float64", seed=0,
@@ -59,7 +59,7 @@ def picture():
 
 
 def null_space(A):
-    """Vectors that A sends to 0, as columns."""
+    """Vectors that A maps to 0, as columns."""
     _, s, Vt = np.linalg.svd(A)
     return Vt[np.sum(s > 1e-10 * s[0]) :].T
 

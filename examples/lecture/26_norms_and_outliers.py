@@ -4,9 +4,9 @@
     Huber   squares below delta, straight lines above: p = 2 for the small, p = 1 for the large
     penalty lambda * sum_j |w_j|^p                 p = 1 makes weights 0, large p makes them equal
 
-20 points lie on y = 2 x + 1 with little noise, and one of them is -20. The larger p, the more the
-line turns to it. The notes leave open who chooses p. The noise does: the last table fits 300 sets
-of points for each kind of noise, and the best p is the one whose density exp(-|e|^p) is like it.
+20 points lie on y = 2 x + 1 with little noise, and one of them is -20. The larger p is,
+the more the line turns to it. The notes do not say how to choose p. The noise decides: the last
+table fits 300 sets of points for each kind of noise. The best p has a density exp(-|e|^p) like it.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ NOISES = {"Laplace": lambda rng, size: rng.laplace(0, 1, size),
 
 
 class Power:
-    """The mean of |error|^p: a loss of our own is any object with forward and backward."""
+    """The mean of |error|^p. A custom loss is any object with forward and backward."""
 
     def __init__(self, p):
         self.p = p
@@ -55,7 +55,7 @@ def line(x, y, loss, epochs=3000):
 
 
 def penalised(p, lam=0.1):
-    """Weights of a linear layer of 6 inputs of which 2 matter, under lambda * sum(|w|^p)."""
+    """Weights of a linear layer with 6 inputs, 2 of them useful, under lambda * sum(|w|^p)."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((200, 6))
     y = x @ [[1.0], [0.5], [0], [0], [0], [0]] + 0.3 * rng.standard_normal((200, 1))
@@ -66,7 +66,7 @@ def penalised(p, lam=0.1):
 
 
 def errors_of_the_slope(noise, powers=(1, 2, 4), sets=300):
-    """For each p the root mean square error of the slope; a layer of 300 outputs fits all sets."""
+    """For each p the root mean square error of the slope; one layer of 300 outputs fits all."""
     x = np.linspace(-1, 1, 20).reshape(-1, 1)
     y = 2 * x + 1 + NOISES[noise](np.random.default_rng(1), (20, sets))
     slopes = [line(x, y, Power(p), epochs=1500)[0] for p in powers]
@@ -74,7 +74,7 @@ def errors_of_the_slope(noise, powers=(1, 2, 4), sets=300):
 
 
 def unit_balls(ax):
-    """The points with |x|^p + |y|^p = 1: for each p, those that a penalty counts as equal."""
+    """For each p the points with |x|^p + |y|^p = 1, which have the same penalty."""
     angle = np.linspace(0, 2 * np.pi, 801)
     circle = np.stack([np.cos(angle), np.sin(angle)])
     for p, style in ((0.5, ":"), (1, "-"), (1.5, "--"), (2, "-"), (4, "--"), (50, ":")):

@@ -5,8 +5,8 @@ each input and a column for each output, so that the gradient is dx = (dy/dx) dy
 upstream gradient. net.jacobian(x) has the other order, [m, n], a row for each output, as most
 textbooks and automatic differentiation have it: its transpose is the notes'.
 
-A ReLU works element by element, so its Jacobian is diagonal, with 1 where x > 0. To multiply by
-it, nobody makes the matrix: dx = (x > 0) o dz, the Hadamard product.
+A ReLU works element by element, so its Jacobian is diagonal, with 1 where x > 0. The product with
+it needs no matrix: dx = (x > 0) o dz, the Hadamard product.
 """
 
 import numpy as np
@@ -19,7 +19,7 @@ STATED = [4.0, 0.0, 5.0, 0.0]
 
 
 def relu():
-    """By the notes' Jacobian, by the Hadamard product and by backward: three times dx."""
+    """dx three times: from the notes' Jacobian, from the Hadamard product and from backward."""
     net = fm.Sequential(fm.ReLU(), in_features=4, dtype="float64")
     notes = net.jacobian(X).T  # (dy/dx)[n, m]
     net.forward(X)

@@ -11,8 +11,8 @@ class j whose margin is above 0 adds x to the gradient of W_j and takes it from 
     dL/dW = x^T m / N + 2 lam W
     m[n, j] = 1 where the margin is above 0, else 0;   m[n, y] = -(the number of ones in the row)
 
-The notes' derivation has a slip of sign in one line: the loss contains W_j x - W_y x + 1, so the
-right class gets the minus. With a plus, central differences disagree, which is shown.
+The notes' derivation has a wrong sign in one line: the loss contains W_j x - W_y x + 1, so the
+right class gets the minus. The script shows that central differences disagree with a plus.
 """
 
 import numpy as np
@@ -47,7 +47,7 @@ def by_hand(x, y, W1, b1, W2, b2):
 
 
 def by_layers(x, y):
-    """The same with layers; also the weights that they began with."""
+    """The same with layers; also their first weights."""
     net = fm.Sequential(
         fm.Linear(D, H, bias_init="lecun_normal"), fm.ReLU(),
         fm.Linear(H, C, bias_init="lecun_normal"), dtype="float64", seed=1,
@@ -61,7 +61,7 @@ def by_layers(x, y):
 
 
 def svm_on_paper(x, y, W, sign=-1):
-    """The gradient by the formula above; the slip of the notes is ``sign=1``."""
+    """The gradient from the formula above; ``sign=1`` is the mistake in the notes."""
     margins = x @ W - (x @ W)[np.arange(N), y][:, None] + 1
     m = (margins > 0).astype(float)
     m[np.arange(N), y] = 0
@@ -70,7 +70,7 @@ def svm_on_paper(x, y, W, sign=-1):
 
 
 def svm_by_layers(x, y):
-    """The same of one Linear layer with the library's loss and penalty, and its weights."""
+    """The same from a Linear layer with the library's loss and penalty; also its weights."""
     net = fm.Sequential(fm.Linear(D, C, bias=False), dtype="float64", seed=1)
     loss = fm.MultiMarginLoss()
     loss.forward(net.forward(x), y)
@@ -80,7 +80,7 @@ def svm_by_layers(x, y):
 
 
 def svm_by_differences(x, y, W, h=1e-6):
-    """The same from values of the loss alone."""
+    """The same from values of the loss only."""
 
     def value(W):
         margins = np.maximum(0, x @ W - (x @ W)[np.arange(N), y][:, None] + 1)

@@ -1,16 +1,16 @@
-"""The smallest deep network: one unit a layer, and what happened to the loss function.
+"""The smallest deep network: one unit in each layer, and the place of the loss function.
 
     f_l = w_l a_{l-1},   a_l = g(f_l),   a_0 = x,   yhat = a_3,   E = (yhat - y)^2 / 2
 
-The notes' deltas have no loss in them: delta_l = dyhat/df_l. Where is it? It is one factor, the
-same for all weights, so that it may wait until the end:
+The notes' deltas do not contain the loss: delta_l = dyhat/df_l. The loss is one factor, the same
+for all weights, so it can be multiplied at the end:
 
     delta_3 = g'(f_3),   delta_l = g'(f_l) w_{l+1} delta_{l+1},   dyhat/dw_l = a_{l-1} delta_l
     dE/dw_l = (yhat - y) dyhat/dw_l
 
 backward() is linear in its upstream gradient: 1 gives dyhat/dw, and yhat - y gives dE/dw.
 
-With vectors the order of the factors counts. As a gradient (a column of x's shape), dL/dx =
+With vectors the order of the factors matters. As a gradient (a column of x's shape), dL/dx =
 W1 D1 W2 D2 W3 D3 dL/dyhat, from the input to the output; as a derivative (a row), it is the
 transpose: dL/dyhat^T D3 W3^T D2 W2^T D1 W1^T. Here D_l is the diagonal matrix of g'(f_l), and W_l
 has a row for each input.
@@ -26,7 +26,7 @@ STATED = {"yhat": 0.66784, "dyhat/dw": [-0.02370, 0.06276, 0.07747]}
 
 
 def network(weights):
-    """Linear layers without biases and a sigmoid behind each; the weights are numbers or arrays."""
+    """Linear layers without biases, each followed by a sigmoid; weights are numbers or arrays."""
     layers = []
     for W in map(np.atleast_2d, weights):
         layers += [fm.Linear(*W.shape, bias=False), fm.Sigmoid()]
@@ -44,7 +44,7 @@ def by_backward(net, upstream=None):
 
 
 def by_deltas(weights):
-    """The same by the recursion above."""
+    """The same from the recursion above."""
     a = [X]
     for w in weights:
         a.append(1 / (1 + np.exp(-w * a[-1])))
@@ -56,7 +56,7 @@ def by_deltas(weights):
 
 
 def order_of_factors():
-    """dL/dx of a 4-3-3-2 network: by backward, as a gradient and as a derivative."""
+    """dL/dx of a 4-3-3-2 network: from backward, as a gradient and as a derivative."""
     rng = np.random.default_rng(0)
     W1, W2, W3 = weights = [rng.standard_normal(size) for size in ((4, 3), (3, 3), (3, 2))]
     x, upstream = rng.standard_normal(4), rng.standard_normal(2)

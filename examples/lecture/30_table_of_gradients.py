@@ -27,7 +27,7 @@ def numbers(seed=0):
 
 
 def product(A):
-    """The node A x, A as a parameter, and its input x."""
+    """The node A x, the parameter A, and the input x."""
     w, x = fm.Parameter(*A.shape, name="A"), fm.Input(A.shape[1], "x")
     return x, fm.MatMul()(w, x)
 
@@ -42,7 +42,7 @@ def graph(A, build):
 
 
 def row_times(A, layer):
-    """f(x A) of a row x: A is the weight matrix of a Linear."""
+    """f(x A) for a row x: A is the weight matrix of a Linear."""
     net = fm.Sequential(fm.Linear(*A.shape, bias=False), layer, fm.Linear(len(A), 1, bias=False),
                         dtype="float64")  # fmt: skip
     net[0].W, net[2].W = A, np.ones((len(A), 1))

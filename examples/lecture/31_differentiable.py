@@ -1,9 +1,9 @@
-"""Activations need a slope: behind a step unit, the layer in front does not move.
+"""Activations need a slope: the layer before a step unit does not change.
 
-The chain rule multiplies by g'. The step's is 0 everywhere that it exists, so dL/dW1 = 0 exactly,
-whatever the loss says; the layer behind the step learns, from features that stay as they began. A
-step between -1 and 1, as some notes draw it, is 2 step(f) - 1, with the same slope. The sigmoid is
-a step made smooth, and its layer moves.
+The chain rule multiplies by g'. The step's is 0 wherever it exists, so dL/dW1 = 0 exactly for
+any loss. The layer after the step learns, from features that never change. A step between -1 and
+1, as some notes draw it, is 2 step(f) - 1, with the same slope. The sigmoid is a smooth step, and
+the layer before it learns.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ import fastmlp as fm
 
 
 class Sign:
-    """A step between -1 and 1: a node of our own, with the slope that it has."""
+    """A step between -1 and 1, as a custom node with the step's slope."""
 
     def forward(self, x):
         return np.where(x >= 0, 1.0, -1.0)
@@ -32,7 +32,7 @@ def data():
 
 
 def moved(activation, epochs=100):
-    """How far each layer's weights are from where they began, and the losses."""
+    """The distance of each layer's weights from their first values, and the losses."""
     net = fm.Sequential(
         fm.Linear(2, 16), activation(), fm.Linear(16, 1), in_features=2, dtype="float64", seed=0
     )

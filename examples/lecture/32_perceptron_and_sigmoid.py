@@ -1,12 +1,12 @@
 """One rule for two machines: W(t+1) = W(t) + alpha (yhat - y) x, with y = sigma(W^T x).
 
-The notes write yhat for the label that is wanted, 0 or 1, and y for the output. With the sigmoid as
+The notes write yhat for the label, 0 or 1, and y for the output. With the sigmoid as
 sigma, the rule is stochastic gradient descent on the logistic loss: its derivative with respect to
-the score is y - yhat. With a step as sigma it is the perceptron: nothing happens at a row that is
-right, and a wrong row is added or taken away.
+the score is y - yhat. With a step as sigma it is the perceptron: a right row changes
+nothing, and a wrong row is added or subtracted.
 
-Both are compared to the bit. That asks for one thing: alpha is a power of two, so that
-alpha * (yhat - y) * x is rounded once in whatever order it is multiplied.
+Both are compared bit for bit. For that, alpha must be a power of two, so that
+alpha * (yhat - y) * x is rounded once in any order of multiplication.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ ALPHA = 0.5
 
 
 def two_groups(seed=0):
-    """50 rows of label 0 and 50 of label 1; a column of ones stands for the bias."""
+    """50 rows of label 0 and 50 of label 1; a column of ones replaces the bias."""
     rng = np.random.default_rng(seed)
     label = np.repeat([[0.0], [1.0]], 50, axis=0)
     x = rng.standard_normal((100, 2)) + 1.8 * (2 * label - 1) + [1.0, 0.0]
@@ -27,7 +27,7 @@ def two_groups(seed=0):
 
 
 def by_rule(sigma, x, labels, epochs=10):
-    """The rule, row by row. The score is computed by a layer, as the network's is."""
+    """The rule, row by row. A layer computes the score, as in the network."""
     layer, W = fm.Linear(3, 1, bias=False, dtype="float64"), np.zeros((3, 1))
     for row, yhat in [*zip(x, labels, strict=True)] * epochs:
         layer.W = W
@@ -45,7 +45,7 @@ def by_gradient_descent(x, labels, epochs=10):
 
 
 def by_perceptron(x, labels, epochs=10):
-    """Add a wrong row of label 1, take a wrong row of label 0 away."""
+    """Add a wrong row of label 1, subtract a wrong row of label 0."""
     w = np.zeros(3)
     for row, label in [*zip(x, labels[:, 0], strict=True)] * epochs:
         if (row @ w > 0) != label:

@@ -1,4 +1,4 @@
-"""Dog or cat: two columns of scores of which one would do.
+"""Dog or cat: two columns of scores, of which one is enough.
 
 The notes' table: for three pictures, p(dog) = (.21, .99, .86) and p(cat) = (.79, .01, .14). Read as
 a matrix, its rank is 2: no column is a multiple of the other. Yet one is known from the other,
@@ -23,7 +23,7 @@ STATED = (0.998, 0.003)
 
 
 def ranks():
-    """Of the two columns; of them beside a column of ones."""
+    """The rank of the two columns, and of the two with a column of ones."""
     columns = np.column_stack([DOG, CAT])
     return [int(np.linalg.matrix_rank(A)) for A in (columns, np.column_stack([columns, [1, 1, 1]]))]
 
@@ -35,7 +35,7 @@ def two_ways(scores):
 
 
 def train(epochs=1000, lr=1.0):
-    """Logistic regression on the two pictures: p(dog) of each, the scores, p on the way."""
+    """Logistic regression on the two pictures: p(dog) of each, the scores, p during training."""
     x, y = np.stack([DOG, CAT]), np.array([[1.0], [0.0]])
     net = fm.Sequential(fm.Linear(3, 1, init="zeros"), dtype="float64")
     trainer = fm.Trainer(net, loss=fm.BCEWithLogitsLoss(), optimizer=fm.SGD(lr=lr))

@@ -24,7 +24,7 @@ BEST_BETA = ((ROOT - 1) / (ROOT + 1)) ** 2
 
 
 def descend(lr, momentum=0.0, steps=150):
-    """The distance from the bottom at the start and after each step."""
+    """The distance from the minimum at the start and after each step."""
     curvature, w = fm.Input(2, "half_curvature"), fm.Parameter(2, name="w")
     net = fm.Graph(curvature, fm.Sum()(curvature * fm.Square()(w)), dtype="float64")
     net["w"].W = START
@@ -38,13 +38,13 @@ def descend(lr, momentum=0.0, steps=150):
 
 
 def rate(distance, early=30):
-    """What one step leaves of the distance, in the mean; momentum has a term like k * rate^k."""
+    """The mean factor of one step on the distance; momentum has a term like k * rate^k."""
     k = np.arange(early, len(distance))
     return float(np.exp(np.polyfit(k, np.log(distance[early:]), 1)[0]))
 
 
 def momentum_rate(distance, early=30):
-    """The same where two roots are equal: the factor k + 1 is divided out."""
+    """The same if two roots are equal: divided by the factor k + 1."""
     return rate(distance / (np.arange(len(distance)) + 1), early)
 
 

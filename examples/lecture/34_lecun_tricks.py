@@ -3,7 +3,8 @@
 The scaled tanh is 1 at 1 and -1 at -1, where its curvature is largest; of inputs of variance 1 its
 outputs have the variance 0.75, those of tanh 0.39. Centred inputs let the weights of a unit move in
 different directions: if all inputs are positive, all gradients of its weights have the same sign.
-Shuffled rows bring news at every step; sorted by class, the network forgets all but the last.
+Shuffled rows bring new information in every step; with rows sorted by class, the network forgets
+all classes but the last.
 
 A network is trained on handwritten digits, by SGD one small batch at a time, with each of the eight
 combinations; three first weights each.
@@ -21,7 +22,7 @@ TRICKS = ("scaled tanh", "centred", "shuffled")
 
 
 class ScaledTanh:
-    """1.7159 tanh(2 x / 3): a node of our own."""
+    """1.7159 tanh(2 x / 3), as a custom node."""
 
     def forward(self, x):
         self.t = np.tanh(2 / 3 * x)
@@ -32,7 +33,7 @@ class ScaledTanh:
 
 
 def data(centred):
-    """1797 pictures of 64 numbers, sorted by class; every fifth is for the test."""
+    """1797 pictures of 64 numbers, sorted by class; every fifth is a test row."""
     x, y = load_digits(return_X_y=True)
     order = np.argsort(y, kind="stable")
     x, y = x[order] / 16, y[order]
@@ -43,7 +44,7 @@ def data(centred):
 
 
 def accuracy(scaled, centred, shuffled, seed=0, epochs=3):
-    """Share of the test rows that are right."""
+    """Accuracy on the test rows."""
     x, y, x_test, y_test = data(centred)
     activation = ScaledTanh() if scaled else fm.Tanh()
     net = fm.Sequential(
@@ -62,7 +63,7 @@ def all_combinations(seeds=3):
 
 
 def gains(found):
-    """What each trick adds to the accuracy, in the mean of the four combinations of the others."""
+    """The gain in accuracy of each trick, in the mean over the four combinations of the others."""
     return {name: float(np.mean([found[tricks] - found[(*tricks[:k], False, *tricks[k + 1 :])]
                                  for tricks in found if tricks[k]]))
             for k, name in enumerate(TRICKS)}  # fmt: skip

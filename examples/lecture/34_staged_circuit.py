@@ -1,7 +1,7 @@
 """Staged computation: f(x, y) = (x + sigmoid(y)) / (sigmoid(x) + (x + y)^2) at x = 3, y = -4.
 
-Nobody derives this on paper. Forward, in stages that each have a simple derivative; backward, the
-stages in reverse, adding (+=) wherever a value was used twice:
+This is too long to derive on paper. Forward goes in stages, each with a simple derivative. Backward
+goes through the stages in reverse, and adds (+=) the gradients of a value that was used twice:
 
     sigy = sigmoid(y);  num = x + sigy;  sigx = sigmoid(x);  xpy = x + y;  den = sigx + xpy^2
     f = num / den
@@ -16,14 +16,14 @@ STATED = {"f": 1.5456, "df/dx": 2.0596, "df/dy": 1.5922}
 
 
 def by_hand(x, y):
-    """The stages; every line of backward undoes one of forward."""
+    """The stages; every line of backward is the derivative of one of forward."""
     sigy, sigx = 1 / (1 + np.exp(-y)), 1 / (1 + np.exp(-x))
     num, xpy = x + sigy, x + y
     den = sigx + xpy**2
     f = num / den
 
     dnum, dden = 1 / den, -num / den**2
-    dx = dy = dden * 2 * xpy  # through xpy, which is in den
+    dx = dy = dden * 2 * xpy  # through xpy, which is a part of den
     dx += dden * (1 - sigx) * sigx
     dx += dnum
     dy += dnum * (1 - sigy) * sigy
@@ -31,7 +31,7 @@ def by_hand(x, y):
 
 
 class Reciprocal:
-    """1 / v, a gate of our own."""
+    """1 / v, as a custom gate."""
 
     def forward(self, v):
         self.y = 1 / v
@@ -42,7 +42,7 @@ class Reciprocal:
 
 
 def circuit():
-    """The same as a graph: who adds what is found from its edges."""
+    """The same as a graph, whose edges tell which gradients are added."""
     x, y = fm.Input(1, "x"), fm.Input(1, "y")
     num = (x + fm.Sigmoid()(y)).named("num")
     den = (fm.Sigmoid()(x) + fm.Square()((x + y).named("xpy"))).named("den")

@@ -1,4 +1,4 @@
-"""Why backpropagation: all gradients for about the price of two forward passes more.
+"""Why backpropagation: all gradients cost about as much as two more forward passes.
 
 Central differences need two forward passes for each weight. Row 10's network has 1000 * 100 +
 100 * 10 = 101,000 weights, so that is 202,000 forward passes; backward() needs one pass forward and
@@ -31,14 +31,14 @@ def value(net, x, y):
 
 
 def gradients(net, x, y):
-    """Of all weights: one pass forward, one back."""
+    """For all weights: one pass forward, one back."""
     scores = net.forward(x)
     net.backward(2 * (scores - y))
     return net.grads
 
 
 def differences(net, x, y, weights, h=1e-4):
-    """Of some weights: two passes forward for each."""
+    """For some weights: two passes forward for each."""
     found = []
     for k in weights:
         kept = net.params[k]
@@ -51,7 +51,7 @@ def differences(net, x, y, weights, h=1e-4):
 
 
 def seconds(work, times=100):
-    """The shortest of some times: what it takes when nothing else disturbs."""
+    """The shortest of some times, with the least disturbance by other programs."""
     shortest = np.inf
     for _ in range(times):
         start = time.perf_counter()

@@ -6,8 +6,8 @@ t_0, ..., t_n with slopes m_k are
     f(x) ~ f(t_0) + m_0 max(0, x - t_0) + sum_k (m_k - m_{k-1}) max(0, x - t_k)
 
 which is a network of n units: W1 = 1, b1 = -t, W2 = the changes of slope, b2 = f(t_0). Nothing is
-trained. The error of straight pieces is at most h^2 max|f''| / 8 for pieces of length h, so that
-twice as many units leave a quarter of it.
+trained. The error of straight pieces is at most h^2 max|f''| / 8 for pieces of length h, so twice
+as many units leave a quarter of it.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """Random connections can work too: a random DAG of Linear and Tanh learns the spiral.
 
-The chain rule asks for a graph without circles, not for layers. Here every node reads a few of the
+The chain rule needs a graph without cycles, not layers. Here every node reads a few of the
 nodes before it, chosen at random: their values go through one Linear each, are added and go through
-a tanh. Nodes that nothing reads are added up for the score. backward() finds its way by itself.
+a tanh. Nodes that nothing reads are added up for the score. backward() works on any such graph.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ NODES, WIDTH, READS, SEED = 11, 6, 3, 0
 
 
 def random_net(seed=SEED):
-    """A graph of random edges; also who reads whom."""
+    """A graph of random edges, and the readers of each node."""
     rng = np.random.default_rng(seed)
     x = fm.Input(2, "x")
     values, widths, edges = [x], [2], {}
@@ -31,7 +31,7 @@ def random_net(seed=SEED):
 
 
 def train(net, x, y, epochs=1500):
-    """The share of the points that end in their class."""
+    """The fraction of points that end in their class."""
     fm.fit(net, x, y, loss=fm.BCEWithLogitsLoss(), optimizer=fm.Adam(lr=0.01), epochs=epochs,
            batch_size=50, seed=0, progress=False)  # fmt: skip
     return float(np.mean((net.predict(x) > 0) == y))

@@ -1,8 +1,8 @@
-"""Leading dimensions: a linear layer works on the last one, whatever stands before it.
+"""Leading dimensions: a linear layer works on the last dimension; any others may precede it.
 
 A Linear(4, 3) maps vectors of 4 numbers to vectors of 3. Given (2, 5, 4), 2 sequences of 5 vectors
 say, it gives (2, 5, 3), and backward() takes (2, 5, 3) and gives (2, 5, 4): as with PyTorch's
-nn.Linear. It is the same as making one long list of 10 vectors, and taking the list apart again.
+nn.Linear. It is the same as one list of 10 vectors, which is divided again afterwards.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ def by_formula(leading=(2, 5)):
 
 
 def train(shape):
-    """Learn the mean of three neighbours in each of 40 sequences of 25 places: the losses."""
+    """Learn the mean of three adjacent values in 40 sequences of 25; return the losses."""
     rng = np.random.default_rng(0)
     values = rng.standard_normal((40, 27))
     x = np.stack([values[:, :-2], values[:, 1:-1], values[:, 2:]], axis=-1)  # (40, 25, 3)

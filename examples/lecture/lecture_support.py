@@ -21,7 +21,7 @@ GREY, BLACK = "#6B6B6B", "#000000"
 PALETTE = (BLUE, ORANGE, GREEN, PINK, AMBER, SKY, GREY, BLACK)
 
 DPI = 150  # sharp on a projector
-COLOURS = 128  # in a PNG file; more are not needed, and fewer make smaller files
+COLOURS = 128  # in a PNG file; fewer colours make smaller files
 
 # How curves look by their style: thin marks for points, lines for functions.
 _STYLES = {"o": {"markersize": 4, "linestyle": "none"}, "s": {"markersize": 4, "linestyle": "none"}}
@@ -36,7 +36,7 @@ def run(main):
 
 
 def check(name, found, expected, within=0.0):
-    """Print a number, or an array, beside what it must be; raise if it is farther than `within`."""
+    """Print a number or array and its right value; raise if they differ by more than `within`."""
     off = float(np.max(np.abs(np.asarray(found, float) - np.asarray(expected, float)), initial=0.0))
     print(f"{name}: {_text(found, within)}, expected {_text(expected, within)}")
     if not off <= within:
@@ -45,7 +45,7 @@ def check(name, found, expected, within=0.0):
 
 
 def same(name, found, reference, within=1e-12):
-    """Print how far two arrays are apart at most; raise if that is more than `within`."""
+    """Print the largest difference of two arrays; raise if it is more than `within`."""
     off = float(np.max(np.abs(np.asarray(found) - np.asarray(reference)), initial=0.0))
     print(f"{name}: largest difference {off:.1e}")
     if not off <= within:
@@ -54,7 +54,7 @@ def same(name, found, reference, within=1e-12):
 
 
 def table(head, rows, widths=None):
-    """Print rows under their heads: text to the left, the rest to the right."""
+    """Print rows below their heads: text to the left, the rest to the right."""
     cells = [[_text(cell) for cell in row] for row in rows]
     size = [max(map(len, column)) for column in zip(head, *cells, strict=True)]
     sides = ["<" if isinstance(cell, str) else ">" for cell in rows[0]]
@@ -63,7 +63,7 @@ def table(head, rows, widths=None):
 
 
 def _text(value, within=0.0):
-    """Four digits, or as many as `within` can tell apart."""
+    """Four digits, or as many as `within` distinguishes."""
     if isinstance(value, (str, int, np.integer)):
         return str(value)
     if isinstance(value, (float, np.floating)) and not within:
@@ -128,7 +128,7 @@ def draw(folder, name, *panels, rows=1, size=(4.8, 3.9), title="", suffix=".png"
 
 
 def save(figure, path):
-    """Write a figure sharply: as SVG, or as PNG with few colours, which keeps the file small."""
+    """Write a figure: as SVG, or as PNG with few colours, which keeps the file small."""
     from PIL import Image
 
     if path.suffix == ".svg":

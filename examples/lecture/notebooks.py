@@ -28,7 +28,7 @@ def percent(script: Path, folder: Path) -> str:
     """Return a script as text in jupytext's percent format, for a notebook in ``folder``."""
     source = script.read_text(encoding="utf-8")
     title = ast.get_docstring(ast.parse(source)) or script.stem
-    # Behind the docstring; Python's formatters leave two empty lines between functions.
+    # After the docstring; Python's formatters leave two empty lines between functions.
     _, _, code = source.split('"""', 2)
     path = os.path.relpath(FOLDER, folder).replace(os.sep, "/")
     cells = [f'import sys\n\nsys.path.insert(0, "{path}")  # of lecture_support']
@@ -41,7 +41,7 @@ def percent(script: Path, folder: Path) -> str:
 
 
 def notebook(script: Path, folder: Path) -> Any:
-    """Return a script as a notebook that will lie in ``folder``."""
+    """Return a script as a notebook for ``folder``."""
     import jupytext
 
     made = jupytext.reads(percent(script, folder), fmt="py:percent")
@@ -52,7 +52,7 @@ def notebook(script: Path, folder: Path) -> Any:
 
 
 def write(script: Path, folder: Path, run: bool = False) -> Path:
-    """Write a script's notebook into ``folder``, run there if asked for; return its path."""
+    """Write a script's notebook into ``folder`` and run it there on request; return its path."""
     import jupytext
 
     made, path = notebook(script, folder), folder / f"{script.stem}.ipynb"
