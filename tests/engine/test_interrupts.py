@@ -55,7 +55,8 @@ def network(*widths):
 def interrupted(net, x, y, seconds=0.15, **options):
     """Fit until the interrupt; return the trainer and the seconds until the end."""
     trainer = fm.Trainer(net, fm.CrossEntropyLoss(), fm.Adam(lr=1e-4))
-    with Interruption(seconds) as interruption, pytest.raises(KeyboardInterrupt) as caught:
+    # In this order, because on a busy machine the signal may come before fit begins.
+    with pytest.raises(KeyboardInterrupt) as caught, Interruption(seconds) as interruption:
         trainer.fit(x, y, epochs=10**6, progress=False, **options)
     waited = interruption.waited()
     assert isinstance(caught.value.history, fm.History)
