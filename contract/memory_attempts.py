@@ -27,7 +27,12 @@ class Level(Protocol):
 
 # Exceptions that NumPy and CPython raise for a failure inside them, and parts of their texts.
 _FOREIGN = {
-    SystemError: ("without exception set", "without setting an exception", "an exception set"),
+    SystemError: (
+        "without exception set",
+        "without setting an exception",
+        "an exception set",
+        "NULL object passed to Py_BuildValue",
+    ),
     TypeError: ("not PosixPath",),
     RuntimeError: ("can't allocate read lock", "can't allocate lock"),
     pickle.PicklingError: ("import of module",),

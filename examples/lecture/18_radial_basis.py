@@ -3,7 +3,7 @@
     f(x) = sum_i w_i exp(-(x - c_i)**2 / (2 s**2)),   one bump at each point, c_i = x_i
 
 To go through every point the weights must solve Phi w = y, where Phi[j, i] is bump i at point j.
-As a network: a layer of bumps, which is a node of our own with forward() and backward(), and one
+As a network: a layer of bumps, which is a custom node with forward() and backward(), and one
 Linear. The perceptron has no bumps: its units are steps (tanh), spread over the whole axis.
 """
 

@@ -18,7 +18,7 @@ typedef struct {
     int64_t width[FM_MOST_SOURCES];
     int64_t rows;      /* 0: ROWS */
     int64_t indices;   /* the input holds whole numbers below this one */
-    int activates;     /* an activation follows in the epilogue; `kind` is its row, as in an activation of its own */
+    int activates;     /* the epilogue has an activation; `kind` is its row, as in a separate activation */
     int adds_residual; /* the last source is added before that */
     int ends_local;    /* `down` ends with LOCAL of an activation below */
     int has_no_bias;

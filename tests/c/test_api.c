@@ -286,7 +286,7 @@ static void check_misuse(fm_dtype dtype) {
     CHECK(fm_net_take(net) == FM_OK, "a network given back");
     arrays a = arrays_of(dtype, 8);
     fm_net_begin_update(net);
-    CHECK(fm_net_predict(net, 8, inputs_of(&a), a.y, NULL, NULL) == FM_IN_USE, "a prediction amid an update");
+    CHECK(fm_net_predict(net, 8, inputs_of(&a), a.y, NULL, NULL) == FM_IN_USE, "a prediction during an update");
     fm_net_end_update(net);
     CHECK(fm_net_predict(net, 8, inputs_of(&a), a.y, NULL, NULL) == FM_OK, "a prediction behind it");
     fm_net_give_back(net);

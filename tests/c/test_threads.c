@@ -75,7 +75,7 @@ static void check_autotuner(void) {
     CHECK(tune_for(&tuner, 5.0, faster_together) < 0.6, "the machine has changed");
     CHECK(tune_for(&tuner, 30.0, faster_together) < 0.001, "and stays so");
     CHECK(fm_autotuner_threads(&tuner, 32, 2, 1) == 1, "other programs want the processors");
-    CHECK(fm_autotuner_threads(&tuner, 8, 1, 2) == 1, "steps of another size begin anew");
+    CHECK(fm_autotuner_threads(&tuner, 8, 1, 2) == 1, "steps of another size start again");
 }
 
 enum { ROWS = 4096, WIDTH = 192, STEPS = ROWS / 64, SAMPLES = ROWS * WIDTH };

@@ -174,10 +174,12 @@ static void check_misuse(fm_dtype dtype) {
     int64_t steps;
     start(&s, dtype);
     fm_epoch epoch = epoch_of(&s, 10);
-    CHECK(fm_train(s.trainer, &epoch, &value, &steps) == FM_BAD_ARGUMENT && steps == 0, "no loss of the caller's");
+    CHECK(fm_train(s.trainer, &epoch, &value, &steps) == FM_BAD_ARGUMENT && steps == 0,
+          "no function for a custom loss");
     fm_trainer_set_custom(s.trainer, run_loss, &s.c);
     fm_net_set_custom(s.net, NULL, NULL);
-    CHECK(fm_train(s.trainer, &epoch, &value, &steps) == FM_BAD_ARGUMENT && steps == 0, "no node of the caller's");
+    CHECK(fm_train(s.trainer, &epoch, &value, &steps) == FM_BAD_ARGUMENT && steps == 0,
+          "no function for a custom node");
     fm_net_set_custom(s.net, run_node, &s.c);
     epoch.batch = 0;
     CHECK(fm_train(s.trainer, &epoch, &value, &steps) == FM_BAD_ARGUMENT, "steps of no rows");

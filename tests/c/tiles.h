@@ -9,7 +9,7 @@
 #include "check.h"
 #include "engine/op.h"
 
-/* The address sanitizer has red zones of its own, which find reads too. */
+/* The address sanitizer has its own red zones, which also detect reads. */
 #ifdef __SANITIZE_ADDRESS__
 enum { PAD = 0 };
 #else
@@ -21,7 +21,7 @@ typedef struct {
     const char *name;
     int64_t count;
     size_t size, bytes; /* of an element, of all */
-    char *block;        /* canary, elements, canary; NULL: there is no such array */
+    char *block;        /* canary, elements, canary; NULL: no such array */
     char *start;        /* the elements before each call */
     char *got, *want;   /* the elements as the tiles gave them, and one whole tile */
 } array;
@@ -92,7 +92,7 @@ static inline int cut(int64_t n, int64_t *at) {
     return parts;
 }
 
-/* Tiles that cover `whole`, in a drawn order; each band of rows has columns of its own. */
+/* Tiles that cover `whole`, in a drawn order; each band of rows is divided into its own columns. */
 static inline int partition(const fm_tile *whole, int cuts_rows, int cuts_cols, fm_tile *tile) {
     int64_t row[MOST_PARTS + 1] = {0, whole->rows}, col[MOST_PARTS + 1] = {0, whole->cols};
     const int bands = cuts_rows ? cut(whole->rows, row) : 1;

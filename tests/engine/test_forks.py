@@ -73,14 +73,14 @@ def test_a_child_forked_during_a_step_can_use_a_copy():
         + """
 import threading
 
-net, amid, forked = make(), threading.Event(), threading.Event()
+net, during, forked = make(), threading.Event(), threading.Event()
 before = net.copy()
 expected = before.copy().forward(X).tobytes().hex()
 
 class Waits:
     def forward(self, scores, target):
         self.shape = scores.shape
-        amid.set()
+        during.set()
         assert forked.wait(30)
         return 0.0
 
@@ -100,7 +100,7 @@ def child():
 
 thread = threading.Thread(target=fm.Trainer(net, Waits()).step, args=(X, X[:, :4]))
 thread.start()
-assert amid.wait(30)
+assert during.wait(30)
 assert in_child(child) == expected
 forked.set()
 thread.join()
