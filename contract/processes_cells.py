@@ -117,15 +117,15 @@ def _amid_a_fit(ended: list[Ended]) -> Iterator[None]:
     """Runs a fit in another thread; appends its end to the list."""
     trainer, callback = process_reports.make_trainer(_SEED), _UntilDone()
     with ThreadPoolExecutor(1) as background:
-        fitting = background.submit(_fit_here, trainer, 10**6, callback)
+        running = background.submit(_fit_here, trainer, 10**6, callback)
         try:
-            assert callback.started.wait(process_reports.TIMEOUT), fitting.exception()
+            assert callback.started.wait(process_reports.TIMEOUT), running.exception()
             _at_work.append(trainer)
             yield
         finally:
             _at_work.clear()
             callback.done.set()
-        history = fitting.result()
+        history = running.result()
     ended.append((len(history.loss), _bits(trainer.net, history)))
 
 

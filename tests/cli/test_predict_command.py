@@ -74,7 +74,7 @@ def test_info_shows_the_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_tables_that_cannot_be_predicted_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     new, path = train_both()
-    fm.Sequential(fm.Linear(2, 2)).save("bare.safetensors")
+    fm.Sequential(fm.Linear(2, 2)).save("plain.safetensors")
     write("less.csv", new[["key"]])
     write("words.csv", new.assign(size="large"))
     for arguments, words in [
@@ -82,7 +82,7 @@ def test_tables_that_cannot_be_predicted_are_refused(capsys: pytest.CaptureFixtu
         (["price.safetensors", "words.csv"], "column 'size' must be numeric, got 'large'"),
         (["price.safetensors", "none.csv"], "none.csv: No such file"),
         (["none.safetensors", path], "none.safetensors: No such file"),
-        (["bare.safetensors", path], "bare.safetensors holds a network, but no description"),
+        (["plain.safetensors", path], "plain.safetensors holds a network, but no description"),
         ([path, path], "is not a fastmlp model"),
         (["price.safetensors", path, "--out", "no/p.csv"], "no such directory"),
         (["price.safetensors", path, "--out", "."], "Error: .: is a directory"),

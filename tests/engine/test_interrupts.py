@@ -128,8 +128,8 @@ def test_an_exception_of_any_signal_handler_ends_the_fit():
 
 def test_a_handler_that_returns_lets_the_fit_go_on():
     x, y = data(3000, 20, 3)
-    heard = []
-    before = signal.signal(signal.SIGALRM, lambda number, frame: heard.append(number))
+    signals = []
+    before = signal.signal(signal.SIGALRM, lambda number, frame: signals.append(number))
     signal.setitimer(signal.ITIMER_REAL, 0.02, 0.02)
     try:
         history = fm.fit(network(20, 50, 3), x, y, loss=fm.CrossEntropyLoss(), epochs=200,
@@ -138,7 +138,7 @@ def test_a_handler_that_returns_lets_the_fit_go_on():
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, before)
     assert len(history.loss) == 200
-    assert heard
+    assert signals
 
 
 def test_lbfgs_ends_with_the_last_finished_iteration():

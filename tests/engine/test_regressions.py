@@ -114,7 +114,7 @@ def test_an_interrupt_during_validation_leaves_complete_epochs(monkeypatch):
 
 
 def test_every_callback_is_told_of_the_end():
-    heard = []
+    epochs = []
 
     class Raises:
         def on_epoch_end(self, state):
@@ -125,12 +125,12 @@ def test_every_callback_is_told_of_the_end():
 
     class Hears(Raises):
         def on_fit_end(self, state):
-            heard.append(state.epoch)
+            epochs.append(state.epoch)
 
     with pytest.raises(RuntimeError, match="mine"):
         fm.fit(small_net(), X, LABELS, loss=fm.CrossEntropyLoss(), epochs=2,
                callbacks=[Raises(), Hears()], progress=False)  # fmt: skip
-    assert heard == [1]
+    assert epochs == [1]
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.float16, np.float32])

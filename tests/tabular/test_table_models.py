@@ -115,9 +115,9 @@ def test_tables_that_do_not_suit_the_model() -> None:
 
 
 def test_files_that_are_no_models_of_tables() -> None:
-    fm.Sequential(fm.Linear(2, 2)).save("bare.safetensors")
+    fm.Sequential(fm.Linear(2, 2)).save("plain.safetensors")
     with pytest.raises(ModelFileError, match="holds a network, but no description of the table"):
-        tabular.load("bare.safetensors")
+        tabular.load("plain.safetensors")
     tabular.train(houses(60), "grade", model=QUICK, checkpoint="c")
     with pytest.raises(ModelFileError, match="c is a checkpoint: it can resume"):
         tabular.load("c")

@@ -90,7 +90,7 @@ def test_rare_classes_and_few_rows(counts: tuple[int, ...], cv: int | None) -> N
     assert trained.model.classes == sorted(set(y))
 
 
-class Heard(tabular.Reporter):
+class Recorder(tabular.Reporter):
     """Records the calls of its methods."""
 
     def __init__(self) -> None:
@@ -137,13 +137,13 @@ def test_the_notes_are_those_of_the_encoder_that_is_saved(
 ) -> None:
     table = tabular.load_table(houses(100)[["size", "grade"]], "grade")
     held_out = int(hold_out(table, 0)[2][0])
-    heard = Heard()
+    recorder = Recorder()
     frame = one_row_differs(held_out)
-    trained = tabular.train(frame, "grade", model=QUICK, cv=cv, reporter=heard)
+    trained = tabular.train(frame, "grade", model=QUICK, cv=cv, reporter=recorder)
     encoder = trained.model.description.encoder
     assert fits.count(encoder) == 1
     assert len(fits) == 1 + (cv or 0)
-    assert heard.notes == trained.notes
+    assert recorder.notes == trained.notes
     # The training rows do not contain that row; the model of all rows does.
     unseen = "column 'city': 1 value (such as 'Ypres') not among the levels seen in training"
     left_out = "columns left out: lift (constant)"
@@ -152,10 +152,10 @@ def test_the_notes_are_those_of_the_encoder_that_is_saved(
 
 
 def test_a_reporter_is_called_for_each_training() -> None:
-    heard = Heard()
-    tabular.train(houses(60), "grade", model=QUICK, cv=2, reporter=heard)
+    recorder = Recorder()
+    tabular.train(houses(60), "grade", model=QUICK, cv=2, reporter=recorder)
     folds = ["fold 1 of 2", ("fold 1 of 2", True), "fold 2 of 2", ("fold 2 of 2", True)]
-    assert heard.events == ["60 rows, 5 columns; grade (2 classes): classification", *folds,
+    assert recorder.events == ["60 rows, 5 columns; grade (2 classes): classification", *folds,
                             "all rows"]  # fmt: skip
 
 
