@@ -53,7 +53,7 @@ class Changer:
             return
         self.left -= 1
         changes = [self.values] * 4 + [self.shape, self.dtype, self.flags]
-        changes += ([self.members] if self.lists else []) + ([self.made_again] if self.objects else [])
+        changes += ([self.members] if self.lists else []) + ([self.remade] if self.objects else [])
         # NumPy may refuse a change, or the network may be in use.
         refusals = ValueError, TypeError, AttributeError, OverflowError, fm.FastMLPError
         with suppress(*refusals):
@@ -97,7 +97,7 @@ class Changer:
         else:
             held[0] = None
 
-    def made_again(self) -> None:
+    def remade(self) -> None:
         self.draws.choice(self.objects)()
 
 
