@@ -236,6 +236,7 @@ def test_unfit_hyperparameters_are_refused(options: dict[str, Any], words: str) 
     ("cells", "words"),
     [
         ([[1]] * 40, "the column 'x' holds lists, dicts or the like; want text or numbers"),
+        ([1j, 2.0] * 20, "the column 'x' holds complex numbers; want real ones"),
         ([10**400] * 40, "the column 'x' holds a whole number that is too large for float64"),
     ],
 )

@@ -27,6 +27,8 @@ def kind_of(column: pd.Series[Any]) -> Kind:
     """Detect the kind of a column; text counts as numbers or dates if nearly all of it is."""
     from pandas.api import types
 
+    if types.is_complex_dtype(column):
+        raise TableError(f"the column {column.name!r} holds complex numbers; want real ones")
     if types.is_bool_dtype(column) or isinstance(column.dtype, types.CategoricalDtype):
         return "categorical"
     if types.is_numeric_dtype(column):
