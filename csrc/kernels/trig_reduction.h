@@ -25,7 +25,7 @@ static const uint64_t fm_half_pi = 0xc90fdaa22168c235u;
 static inline uint64_t fm_two_over_pi_bits(int first) {
     const uint64_t *word = fm_two_over_pi + first / 64;
     const int used = first % 64;
-    return used == 0 ? word[0] : word[0] << used | word[1] >> (64 - used);
+    return word[0] << used | word[1] >> 1 >> (63 - used);
 }
 
 /* The upper 64 bits of a product. */
@@ -56,8 +56,8 @@ static inline fm_reduced fm_reduce_large(double x) {
         rest_low = -rest_low;
         rest = ~rest + (rest_low == 0);
     }
-    const int zeros = __builtin_clzll(rest);
-    const uint64_t scaled = zeros == 0 ? rest : rest << zeros | rest_low >> (64 - zeros);
+    const int zeros = __builtin_clzll(rest); /* at least 1: no distance is exactly 1/2 */
+    const uint64_t scaled = rest << zeros | rest_low >> (64 - zeros);
     r.mantissa = fm_multiply_high(scaled, fm_half_pi);
     r.exponent = -63 - zeros;
     return r;

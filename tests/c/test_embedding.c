@@ -1,4 +1,4 @@
-/* Embedding through the C API: rows of the table, the order of its gradient's sums, and numbers that name no row. */
+/* Embedding through the C API: rows of the table, the order of its gradient's sums, and bad row numbers. */
 #include <math.h>
 
 #include "networks.h"
@@ -75,7 +75,7 @@ static fm_status train(fm_trainer *trainer, const table *t) {
     return fm_train(trainer, &epoch, &loss, &steps);
 }
 
-/* Every call says so and changes no parameter; the next one is as if nothing had been. */
+/* Each call returns FM_BAD_INDEX and changes no parameter. */
 static void check_bad(table *t, fm_trainer *trainer, int64_t at, double number) {
     const double good = get(t->x, at, t->size);
     const uint64_t before = mix(0, fm_net_params(t->net), TABLE * COLS * t->size);
