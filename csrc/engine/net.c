@@ -117,3 +117,5 @@ int64_t fm_net_saved_rows(const fm_net *net) { return net->saved_rows; }
 
 fm_status fm_net_take(fm_net *net) { return fm_try_lock_take(&net->lock); }
 void fm_net_give_back(fm_net *net) { fm_try_lock_release(&net->lock); }
+void fm_net_begin_update(fm_net *net) { fm_seqlock_begin_write(&net->updates); }
+void fm_net_end_update(fm_net *net) { fm_seqlock_end_write(&net->updates); }

@@ -168,6 +168,3 @@ fm_status fm_net_reserve(fm_net *net, int64_t rows) {
     const request r = {rows, NULL, NULL, NULL, NULL};
     return predict_once(net, &r, 0);
 }
-
-void fm_net_begin_update(fm_net *net) { fm_seqlock_begin_write(&net->updates); }
-void fm_net_end_update(fm_net *net) { fm_seqlock_end_write(&net->updates); }
