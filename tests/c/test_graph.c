@@ -103,6 +103,8 @@ static void check_too_many_parameters(void) {
 static void check_refusals(void) {
     caller c = {0};
     fm_net *net = make(1, FM_F32, 0, &c);
+    /* Node 4 is the batch norm, the only one with state. */
+    CHECK(fm_net_state_at(net, 4) == 0 && fm_net_state_at(net, 5) == fm_net_state_size(net), "where its moments are");
     const double no_params[2] = {0.0, 0.0};
     const fm_head known[2] = {{{1, 1, 0, no_params}, 1.0}, {{-1, 1, 0, no_params}, 0.5}};
     const fm_head unknown[2] = {known[1], {{fm_loss_count(), 1, 0, no_params}, 1.0}};
