@@ -70,7 +70,7 @@ cdef int64_t rows_of(object arrays) except -1:
     first = arrays
     if isinstance(arrays, list):
         first = arrays[0] if arrays else None
-    if not isinstance(first, np.ndarray) or cnp.PyArray_NDIM(<cnp.ndarray>first) == 0:
+    if not cnp.PyArray_Check(first) or cnp.PyArray_NDIM(<cnp.ndarray>first) == 0:
         raise changed("x", first, "arrays of rows")
     return cnp.PyArray_DIM(<cnp.ndarray>first, 0)
 
