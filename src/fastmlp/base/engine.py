@@ -74,6 +74,11 @@ def _check_indices(array: Array, name: str, end: int) -> None:
         )
 
 
+def _apart(node: Node) -> Node:
+    """Return a node that computes the same and leaves a user's object as it is."""
+    return node if node.runner is None else node._replace(runner=node.runner.copy())
+
+
 class Engine:
     """A ``_core.Net`` with validation; it remembers the leading dimensions of the last input."""
 
@@ -207,7 +212,8 @@ class Engine:
         (rows,), leading = self._rows(self.inputs, x, "x", self.core.widths_in)
         # Every row once for each output, whose unit vector is the upstream gradient. On a network
         # of its own: a backward pass of the caller's may be waiting, and its gradients stay.
-        net = _core.Net(*self._made)
+        widths, nodes = self._made[:2]
+        net = _core.Net(widths, [_apart(node) for node in nodes], *self._made[2:])
         net.params[...], net.state[...] = self.core.params, self.core.state
         net.forward([np.repeat(rows, self.n_out, axis=0)], False)
         units = np.tile(np.eye(self.n_out, dtype=self.dtype), (len(rows), 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -43,9 +44,9 @@ class Custom(Join):
     Notes
     -----
     ``Sequential`` and ``Graph`` accept such objects without this class. The methods get the whole
-    batch, in the thread that called the network. ``predict`` calls ``forward`` of a shallow copy
-    (``copy.copy``), so it does not change what the object saved for ``backward``. A model file
-    cannot hold such an object, and an object can belong to one network only.
+    batch, in the thread that called the network. ``predict`` and ``jacobian`` call those of a
+    shallow copy (``copy.copy``), so they do not change what the object saved for ``backward``. A
+    model file cannot hold such an object, and an object can belong to one network only.
 
     Examples
     --------
@@ -190,11 +191,11 @@ class Custom(Join):
                     "it; write into the array instead"
                 )
 
-    def gradients(self, dtype: np.dtype[Any]) -> Array | None:
-        """Return the parameters' gradients of the last backward, as one row."""
+    def gradients(self, node: Any, dtype: np.dtype[Any]) -> Array | None:
+        """Return the parameters' gradients of the last backward of the object, as one row."""
         if not self._shapes:
             return None
-        found = getattr(self.custom, "gradients", None)
+        found = getattr(node, "gradients", None)
         flat = []
         for key, shape in self._shapes.items():
             name = f"{self.name}.gradients[{key!r}]"
@@ -245,10 +246,25 @@ class Custom(Join):
 class Runner:
     """The object that the core calls: it calls the node and checks the result."""
 
-    __slots__ = ("_layer", "width", "widths")
+    __slots__ = ("_layer", "_node", "width", "widths")
 
     def __init__(self, layer: Custom, widths: tuple[int, ...], width: int) -> None:
         self._layer, self.widths, self.width = layer, widths, width
+        self._node = layer.custom
+
+    def copy(self) -> Runner:
+        """Return a runner of a shallow copy of the node; no pass of it changes the node."""
+        import copy
+
+        runner = Runner(self._layer, self.widths, self.width)
+        node = runner._node = copy.copy(self._node)
+        found = getattr(node, "gradients", None)
+        if isinstance(found, dict):
+            # A node may write into its dict or its arrays. Some cannot have another dict: they
+            # return one from a property.
+            with suppress(AttributeError):
+                node.gradients = {key: copy.copy(array) for key, array in found.items()}
+        return runner
 
     @property
     def n_parameters(self) -> int:
@@ -261,14 +277,14 @@ class Runner:
 
         layer, rows = self._layer, inputs[0].shape[0]
         layer.check_parameters()
-        node = layer.custom if keeps else copy.copy(layer.custom)
+        node = self._node if keeps else copy.copy(self._node)
         y = node.forward(*inputs)
         return _matrix(y, f"{layer.name}.forward", (rows, self.width))
 
     def backward(self, upstream: Array) -> tuple[list[Array], Array | None]:
         """Return the inputs' gradients, and the parameters' gradients as one row."""
         name, rows = f"{self._layer.name}.backward", upstream.shape[0]
-        returned = self._layer.custom.backward(upstream)
+        returned = self._node.backward(upstream)
         # With one input, a list is that input's gradient as rows, not a list of gradients.
         several = isinstance(returned, tuple) or (
             isinstance(returned, list) and len(self.widths) > 1
@@ -280,7 +296,7 @@ class Runner:
             _matrix(part, f"{name}, gradient {k}", (rows, width))
             for k, (part, width) in enumerate(zip(parts, self.widths, strict=True))
         ]
-        return dx, self._layer.gradients(upstream.dtype)
+        return dx, self._layer.gradients(self._node, upstream.dtype)
 
 
 def is_custom(node: Any) -> bool:

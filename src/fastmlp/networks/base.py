@@ -277,8 +277,10 @@ class Network(_core.Predictor):
 
         Notes
         -----
-        The network is as in ``forward(training=False)``. The object of a ``Custom`` node is called
-        as in any forward and backward pass.
+        The network is as in ``forward(training=False)``. A shallow copy of the object of a
+        ``Custom`` node is called, so what the object has saved stays, and its ``gradients``. A
+        node of your own that mixes the rows of a batch cannot be right here: an output's gradient
+        is taken with respect to its own row alone, in a batch that has each row several times.
 
         Examples
         --------
