@@ -2,7 +2,7 @@
 
     loss    sum_i |y_i - (w x_i + b)|^p / N        p = 2 is least squares, p = 1 absolute errors
     Huber   squares below delta, straight lines above: p = 2 for the small, p = 1 for the large
-    penalty lambda * sum_j |w_j|^p                 p = 1 makes weights 0, large p makes them equal
+    penalty lambda * sum_j |w_j|^p    p = 1 makes weights 0, large p shrinks the largest most
 
 20 points lie on y = 2 x + 1 with little noise, and one of them is -20. The larger p is,
 the more the line turns to it. The notes do not say how to choose p. The noise decides: the last

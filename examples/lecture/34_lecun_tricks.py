@@ -6,8 +6,12 @@ different directions: if all inputs are positive, all gradients of its weights h
 Shuffled rows bring new information in every step; with rows sorted by class, the network forgets
 all classes but the last.
 
-A network is trained on handwritten digits, by SGD one small batch at a time, with each of the eight
-combinations; three first weights each.
+A network is trained on handwritten digits, by SGD in small batches, with each of the eight
+combinations: the accuracy on test rows after three epochs, in the mean of three first weights. All
+inputs are divided by the standard deviation of the training rows, so that centring is the only
+difference. Shuffling adds about 41 percentage points and centring 36, both in the mean over the
+others: centring rescues sorted rows (17 % become 92 %), but shuffled rows gain only half a point.
+The scaled tanh adds less than one point, no more than other first weights do.
 """
 
 from itertools import product
@@ -33,13 +37,12 @@ class ScaledTanh:
 
 
 def data(centred):
-    """1797 pictures of 64 numbers, sorted by class; every fifth is a test row."""
+    """1797 pictures of 64 numbers, sorted by class, of variance 1; every fifth is a test row."""
     x, y = load_digits(return_X_y=True)
     order = np.argsort(y, kind="stable")
     x, y = x[order] / 16, y[order]
     test = np.arange(len(y)) % 5 == 0
-    if centred:
-        x = (x - x[~test].mean(axis=0)) / x[~test].std()
+    x = (x - (x[~test].mean(axis=0) if centred else 0)) / x[~test].std()
     return x[~test], y[~test], x[test], y[test]
 
 

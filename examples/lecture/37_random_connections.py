@@ -3,6 +3,10 @@
 The chain rule needs a graph without cycles, not layers. Here every node reads a few of the
 nodes before it, chosen at random: their values go through one Linear each, are added and go through
 a tanh. Nodes that nothing reads are added up for the score. backward() works on any such graph.
+
+The notes' network had 1,141 parameters, with edges that are not known. Random edges here have
+others: 1,051, 1,099 and 1,123 for the seeds 0, 1 and 2. A Linear that reads x has 24 fewer than one
+that reads a node, so these three differ by multiples of 24, and 1,141 is none of the possible ones.
 """
 
 import numpy as np
