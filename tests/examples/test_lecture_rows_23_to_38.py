@@ -38,7 +38,7 @@ def test_24_states_these_numbers(lecture):
 @pytest.mark.scripts
 @pytest.mark.parametrize("name", PARABOLA)
 def test_24_sizes_for_the_parabola(lecture, name):
-    assert abs(lecture("24").parabola_rows([name])[0][1] - PARABOLA[name]) <= 1
+    assert lecture("24").parabola_rows([name])[0][1] == PARABOLA[name]
 
 
 @pytest.mark.scripts
