@@ -99,9 +99,9 @@ def main(folder="."):
     print("Sigmoid and tanh level out, and 10,000 epochs are too few to reach y = 135 with them.")
     draw(folder, "24_sizes_and_activations",
          bars({row[0]: row[1] for row in parabolas}, "$x^2$: loss below 1.0, of 10",
-              xlabel="first weights"),
+              xlabel="successes", xticks=range(0, 11, 2)),
          bars({row[0]: row[1] for row in absolutes}, "$|x-1|$: within 0.05, of 20",
-              xlabel="first weights"))  # fmt: skip
+              xlabel="successes", xticks=range(0, 21, 5)))  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -79,7 +79,7 @@ def unit_balls(ax):
     circle = np.stack([np.cos(angle), np.sin(angle)])
     for p, style in ((0.5, ":"), (1, "-"), (1.5, "--"), (2, "-"), (4, "--"), (50, ":")):
         ax.plot(*circle / np.sum(np.abs(circle) ** p, axis=0) ** (1 / p), style, label=f"p = {p}")
-    ax.set(aspect="equal", xlim=(-1.15, 2.3))
+    ax.set(aspect="equal", xlim=(-1.15, 2.3), xticks=(-1, 0, 1), yticks=(-1, 0, 1))
 
 
 def main(folder="."):
@@ -99,9 +99,12 @@ def main(folder="."):
 
     ends = np.array([[-1.0], [1.0]])
     lines = {"points": (x, y, {"style": "o", "color": GREY})}
-    lines |= {name: (ends, ends * w + b) for name, (w, b) in found.items()}
+    # The lines of p = 1 and Huber nearly coincide: a dashed one above a wide one.
+    styles = {"p = 1": {"linewidth": 5, "alpha": 0.5}, "Huber(0.5)": {"style": "--"}}
+    lines |= {name: (ends, ends * w + b, styles.get(name, {})) for name, (w, b) in found.items()}
     draw(folder, "26_norms_and_outliers",
-         panel("One outlier, five losses", lines, xlabel="x", ylabel="y"),
+         panel("One outlier, five losses", lines, xlabel="x", ylabel="y",
+               xticks=(-1, 0, 1), yticks=(-20, -10, 0)),
          panel("Unit balls of the $l_p$ norms", paint=unit_balls,
                xlabel="$w_1$", ylabel="$w_2$"))  # fmt: skip
 

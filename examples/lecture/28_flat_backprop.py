@@ -101,7 +101,7 @@ def main(folder="."):
     check("loss", value, loss, 1e-14)
     for name, gradient in ours.items():
         same(f"{name} by hand and by backward", gradient, hand[name], 1e-15)
-    check("rows of db2 sum to", ours["db2"].sum(), 0.0, 1e-15)
+    check("db2 sums to", ours["db2"].sum(), 0.0, 1e-15)
 
     dW, W = svm_by_layers(x, y)
     same("SVM: on paper and by backward", svm_on_paper(x, y, W), dW, 1e-15)

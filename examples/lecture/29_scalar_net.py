@@ -88,7 +88,8 @@ def main(folder="."):
         moved = [[*WEIGHTS[:k], w, *WEIGHTS[k + 1 :]] for w in grid]
         curves[f"$w_{k + 1}$"] = (grid, [by_deltas(one)[0] for one in moved])
     draw(folder, "29_scalar_net",
-         panel("$\\hat{y}$ as one weight moves", curves, xlabel="the weight", ylabel="$\\hat{y}$"),
+         panel("$\\hat{y}$ as one weight moves", curves, xlabel="the weight", ylabel="$\\hat{y}$",
+               legend="lower right"),
          bars({f"$w_{k + 1}$": float(s) for k, s in enumerate(slopes)}, "$d\\hat{y}/dw$",
               [f"{s:.5f}" for s in slopes]))  # fmt: skip
 

@@ -64,7 +64,7 @@ def main(folder="."):
     fine = np.geomspace(0.001, 0.045, 60)
     draw(folder, "34_learning_rates",
          panel("Distance from the bottom", curves | {"momentum, best pair": (steps, heavy)},
-               yscale="log", ylim=(1e-10, 1e4), xlabel="step"),
+               yscale="log", ylim=(1e-19, 1e4), xlabel="step", legend="lower left"),
          panel("What one step of SGD leaves",
                {"measured": (fine, [rate(descend(lr, steps=80)) for lr in fine]),
                 "2 / 51": ([BEST_LR, BEST_LR], [0.95, 1.1], "--")},

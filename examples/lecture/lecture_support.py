@@ -110,7 +110,8 @@ def panel(title="", curves=None, paint=None, **settings):
 
     `curves` maps labels to ``(x, y)`` or ``(x, y, style)``, with Matplotlib's style (``"--"``,
     ``"o"``) or a dict of its options; a label that begins with "_" is left out of the legend.
-    `paint` is called with the axes for all else. The settings are those of ``Axes.set``.
+    `paint` is called with the axes for all else. The settings are those of ``Axes.set``, and
+    `legend`, its place.
     """
     return title, curves or {}, paint, settings
 
@@ -170,7 +171,7 @@ def animation(folder, name, size=(3.6, 3.6), fps=4):
         paint(ax)
         writer.grab_frame()
 
-    with writer.saving(figure, str(Path(folder) / f"{name}.gif"), dpi=80):
+    with writer.saving(figure, str(Path(folder) / f"{name}.gif"), dpi=140):
         yield frame
 
 
@@ -183,6 +184,7 @@ def image(values, title="", digits=None, **options):
             text = f"{values[row, column]:.{digits}f}"
             ax.text(column, row, text, ha="center", va="center")
         ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
 
     return panel(title, paint=paint)
 
@@ -214,7 +216,8 @@ def _fill(ax, title, curves, paint, settings):
         ax.grid(alpha=0.25)
     if paint is not None:
         paint(ax)
+    place = settings.pop("legend", "best")
     ax.set(title=title, **settings)
     ax.spines[["top", "right"]].set_visible(False)
     if any(not label.startswith("_") for label in ax.get_legend_handles_labels()[1]):
-        ax.legend(framealpha=0.85, edgecolor="none")
+        ax.legend(framealpha=0.85, edgecolor="none", loc=place)

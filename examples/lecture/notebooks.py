@@ -1,6 +1,7 @@
 """The lecture's scripts as notebooks, by jupytext: ``python -m examples.lecture.notebooks out``.
 
-The docstring of a script becomes text and each function a cell; the pictures are shown at the end.
+The docstring of a script becomes text and each function a cell; the pictures are shown at the end,
+above the row's exercise from README.md.
 ``--run`` also runs the notebooks and keeps their output. Further words select scripts by the
 beginning of their names.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import ast
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,19 @@ for path in sorted(Path().glob("{name}*.*")):
         display(SVG(path) if path.suffix == ".svg" else Image(path))"""
 
 
+def exercise(row: str) -> str:
+    """Return README's exercise of a row, such as "07", with its folded answer."""
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    _, _, part = text.partition(f"**Row {int(row)}.**")
+    found = re.search(r"<details>.*?</details>", part, re.DOTALL)
+    assert found is not None
+    return found[0]
+
+
+def _markdown(text: str) -> str:
+    return "# %% [markdown]\n" + "\n".join(f"# {line}".rstrip() for line in text.splitlines())
+
+
 def percent(script: Path, folder: Path) -> str:
     """Return a script as text in jupytext's percent format, for a notebook in ``folder``."""
     source = script.read_text(encoding="utf-8")
@@ -36,8 +51,8 @@ def percent(script: Path, folder: Path) -> str:
         cells.append("main()" if cell.startswith("if __name__") else cell)
     if "def main(" in code:
         cells.append(_PICTURES.format(name=script.stem))
-    text = "\n".join(f"# {line}".rstrip() for line in f"# {title}".splitlines())
-    return f"# %% [markdown]\n{text}\n\n" + "\n\n".join(f"# %%\n{cell}" for cell in cells) + "\n"
+    parts = [_markdown(f"# {title}"), *(f"# %%\n{cell}" for cell in cells)]
+    return "\n\n".join([*parts, _markdown(exercise(script.name[:2]))]) + "\n"
 
 
 def notebook(script: Path, folder: Path) -> Any:

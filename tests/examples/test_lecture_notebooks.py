@@ -18,10 +18,14 @@ NAMES = [script.stem for script in notebooks.SCRIPTS]
 @pytest.mark.parametrize("script", notebooks.SCRIPTS, ids=NAMES)
 def test_every_script_is_a_notebook(script, tmp_path):
     path = notebooks.write(script, tmp_path)
-    first, *cells = jupytext.read(path).cells
+    first, *cells, last = jupytext.read(path).cells
     assert first.cell_type == "markdown"
     assert first.source.startswith("# ")
     assert cells
+    assert last.cell_type == "markdown"
+    assert last.source == notebooks.exercise(script.stem[:2])
+    assert last.source.startswith("<details><summary>Exercise: ")
+    assert last.source.endswith("</details>")
     for cell in cells:
         assert cell.cell_type == "code"
         compile(cell.source, script.name, "exec")

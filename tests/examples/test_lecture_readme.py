@@ -1,4 +1,4 @@
-"""The map of the lecture is complete: every row has its scripts, pictures and an exercise."""
+"""The map of the lecture is complete: each row links its files, and has an exercise."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PARTS = dict(re.findall(r"^\*\*Row (\d+)\.\*\*(.*?)(?=^\*\*Row |^## |\Z)", TEXT,
 
 
 @pytest.mark.parametrize("row", range(1, 39))
-def test_every_row_has_scripts_pictures_and_an_exercise(row):
+def test_every_row_links_its_scripts_and_pictures_and_has_an_exercise(row):
     part = PARTS[str(row)]
     own = [path.name for path in SCRIPTS if path.name.startswith(f"{row:02}_")]
     assert own
