@@ -14,7 +14,7 @@ build_and_test() { # name, options for cmake
   shift
   cmake -S "$root" -B "$builds/$name" -DCMAKE_BUILD_TYPE=Release -DFM_PYTHON=OFF -DFM_TEST_PROGRAMS=ON "$@" >/dev/null
   cmake --build "$builds/$name" --parallel 2 >/dev/null
-  ctest --test-dir "$builds/$name/tests/c" --no-tests=error --verbose >"$builds/$name.txt" || {
+  ctest --test-dir "$builds/$name/tests/c" --no-tests=error --parallel 2 --verbose >"$builds/$name.txt" || {
     cat "$builds/$name.txt"
     exit 1
   }
