@@ -7,11 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/read_line.h"
+
 #if defined(__linux__)
 #include <sched.h>
 #endif
-
-enum { PATH_BYTES = 4096, LINE_BYTES = 4096 };
 
 static int whole_cpus(long long quota, long long period) {
     if (quota <= 0 || period <= 0) return 0;
@@ -19,27 +19,19 @@ static int whole_cpus(long long quota, long long period) {
     return cpus > INT_MAX ? INT_MAX : (int)cpus;
 }
 
-static int read_line(const char *path, char *line) {
-    FILE *file = fopen(path, "r");
-    if (file == NULL) return 0;
-    int got = fgets(line, LINE_BYTES, file) != NULL;
-    fclose(file);
-    return got;
-}
-
 /* cpu.max of version 2: "quota period" or "max period". */
 static int quota_v2(const char *root, const char *group) {
-    char path[PATH_BYTES], line[LINE_BYTES];
+    char line[FM_LINE_BYTES];
     long long quota, period;
-    if (snprintf(path, sizeof path, "%s/sys/fs/cgroup%s/cpu.max", root, group) >= PATH_BYTES) return 0;
-    if (!read_line(path, line) || sscanf(line, "%lld %lld", &quota, &period) != 2) return 0;
+    if (!fm_read_line(line, "%s/sys/fs/cgroup%s/cpu.max", root, group) ||
+        sscanf(line, "%lld %lld", &quota, &period) != 2)
+        return 0;
     return whole_cpus(quota, period);
 }
 
 static long long read_number(const char *root, const char *group, const char *name) {
-    char path[PATH_BYTES], line[LINE_BYTES];
-    if (snprintf(path, sizeof path, "%s/sys/fs/cgroup/cpu%s/%s", root, group, name) >= PATH_BYTES) return -1;
-    return read_line(path, line) ? strtoll(line, NULL, 10) : -1;
+    char line[FM_LINE_BYTES];
+    return fm_read_line(line, "%s/sys/fs/cgroup/cpu%s/%s", root, group, name) ? strtoll(line, NULL, 10) : -1;
 }
 
 static int quota_v1(const char *root, const char *group) {
@@ -82,9 +74,9 @@ static int quota_of_line(const char *root, char *line) {
 }
 
 int fm_cgroup_cpus(const char *root) {
-    char path[PATH_BYTES], line[LINE_BYTES];
+    char path[FM_LINE_BYTES], line[FM_LINE_BYTES];
     int cpus = 0;
-    if (snprintf(path, sizeof path, "%s/proc/self/cgroup", root) >= PATH_BYTES) return 0;
+    if (snprintf(path, sizeof path, "%s/proc/self/cgroup", root) >= FM_LINE_BYTES) return 0;
     FILE *file = fopen(path, "r");
     if (file == NULL) return 0;
     while (fgets(line, sizeof line, file) != NULL) cpus = smaller(cpus, quota_of_line(root, line));

@@ -53,8 +53,10 @@ DOORS: dict[str, str] = {
 }
 
 # The Cython module uses the public header; the others serve tests of random numbers, failing
-# allocations and quotas.
-CYTHON_HEADERS = {"fastmlp.h", "base/rng.h", "base/aligned_alloc.h", "base/quota.h"}
+# allocations, quotas and processors.
+CYTHON_HEADERS = {"fastmlp.h"} | {
+    f"base/{name}.h" for name in ("rng", "aligned_alloc", "quota", "topology")
+}
 
 # ---- Python: base <- parts <- networks <- io <- training <- tabular <- outer packages <- cli ----
 

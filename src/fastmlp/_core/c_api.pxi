@@ -261,3 +261,8 @@ cdef extern from "base/aligned_alloc.h" nogil:
 cdef extern from "base/quota.h" nogil:
     int fm_cgroup_cpus(const char *root)
     int fm_usable_cpus(const char *root)
+
+
+cdef extern from "base/topology.h" nogil:
+    int64_t fm_cache_bytes(int level)
+    int64_t fm_read_cache_bytes(const char *root, int processor, int level)

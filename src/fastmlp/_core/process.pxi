@@ -55,6 +55,16 @@ def usable_cpus(str root=""):
     return fm_usable_cpus(root.encode())
 
 
+def cache_bytes(int level):
+    """For tests: the cache size that the engine works with, of level 1 to 3."""
+    return fm_cache_bytes(level)
+
+
+def read_cache_bytes(str root, int processor, int level):
+    """For tests: a cache size from the files under `root`; 0: unknown."""
+    return fm_read_cache_bytes(root.encode(), processor, level)
+
+
 def fail_allocation(int64_t n):
     """For tests: the n-th request for memory from now and all later ones fail; 0 switches this off.
 
