@@ -115,20 +115,20 @@ def _affinity(scale: Scale) -> Iterator[Figure]:
         yield fact("Defaults under taskset", "not run: no taskset here")
         return
     allowed = sorted(os.sched_getaffinity(0))
-    most = _core.usable_cpus()
+    quota = _core.cgroup_cpus("") or len(allowed)
     counts = range(1, len(allowed) + 1) if scale.full else (1,)
     sets = [one for n in counts for one in itertools.islice(itertools.combinations(allowed, n), 4)]
     cases: dict[str, tuple[object, object]] = {}
     for one in sets:
         bound = ("taskset", "-c", ",".join(map(str, one)))
-        cases[" ".join(bound)] = (_threads(*bound), min(len(one), most))
+        cases[" ".join(bound)] = (_threads(*bound), min(_core.read_cores("", one)[0], quota))
     bound = ("taskset", "-c", str(allowed[0]))
     cases["OMP_NUM_THREADS wins over taskset"] = (_threads(*bound, OMP_NUM_THREADS="5"), 5)
     yield _wrong("Defaults under taskset", cases)
 
 
 def _environment(scale: Scale) -> Iterator[Figure]:
-    usual = _core.usable_cpus()
+    usual = _threads()
     texts = list(ENVIRONMENT) if scale.full else ["abc", "2,3", "99999999999"]
     found = {text: _threads(OMP_NUM_THREADS=text) for text in texts}
     yield _wrong(

@@ -12,17 +12,18 @@
 #include "base/clock.h"
 #include "base/backoff.h"
 #include "base/quota.h"
+#include "base/topology.h"
 
 /* A waiting thread polls this often before it yields its processor. That is long enough if the work is balanced
    (microseconds), and short enough not to delay the last thread if there are more threads than cores. The scheduler
    may return the processor at once after a yield, so the thread sleeps after some yields. */
-enum { SPINS_BEFORE_YIELD = 2000, YIELDS_BEFORE_SLEEP = 20, MOST_THREADS = 1024, MOST_PROCESSORS = 1024 };
+enum { SPINS_BEFORE_YIELD = 2000, YIELDS_BEFORE_SLEEP = 20, MOST_THREADS = 1024 };
 
 struct fm_team {
     _Alignas(64) _Atomic int arrived;
     _Alignas(64) _Atomic unsigned generation;
     _Alignas(64) _Atomic int displaced;
-    _Atomic uint64_t taken[MOST_PROCESSORS / 64]; /* bits of the processors that workers of this team run on */
+    _Atomic uint64_t taken[FM_MOST_PROCESSORS / 64]; /* bits of the cores that workers of this team run on */
 };
 
 static _Thread_local int thread_override;
@@ -33,6 +34,10 @@ static _Atomic int forks;
 static _Atomic int at_work;
 
 static int processors;
+static fm_cpu_set processors_at_load;
+
+static pthread_once_t topology_is_read = PTHREAD_ONCE_INIT;
+static fm_topology topology;
 
 static void count_fork(void) { atomic_fetch_add(&forks, 1); }
 
@@ -40,7 +45,18 @@ static void count_fork(void) { atomic_fetch_add(&forks, 1); }
 __attribute__((constructor)) static void look_at_process(void) {
     pthread_atfork(NULL, NULL, count_fork);
     processors = fm_usable_cpus("");
+    fm_affinity(&processors_at_load);
 }
+
+/* Reading some files for each processor takes milliseconds on large machines, so it waits for the first use. */
+static void read_topology(void) { fm_read_topology("", &processors_at_load, &topology); }
+
+static const fm_topology *known_topology(void) {
+    pthread_once(&topology_is_read, read_topology);
+    return &topology;
+}
+
+static int smaller(int a, int b) { return a < b ? a : b; }
 
 int fm_processors(void) { return processors; }
 
@@ -58,9 +74,20 @@ static long threads_of_environment(void) {
     return *end == '\0' || *end == ',' || isspace((unsigned char)*end) ? asked : 0;
 }
 
+/* One thread for each core: a second thread on the same core shares its arithmetic units. */
 static int default_threads(void) {
     const long asked = threads_of_environment();
-    return bounded(asked > 0 ? asked : fm_usable_cpus(""));
+    if (asked > 0) return bounded(asked);
+    fm_cpu_set set;
+    const int allowed = fm_affinity(&set), cores = fm_count_cores(known_topology(), &set).all;
+    const int quota = fm_cgroup_cpus("");
+    const int usable = cores > 0 ? cores : allowed;
+    return bounded(quota > 0 ? smaller(usable, quota) : usable);
+}
+
+int fm_fast_cores(void) {
+    const fm_cores cores = fm_count_cores(known_topology(), &processors_at_load);
+    return cores.fast > 0 ? cores.fast : processors;
 }
 
 int fm_process_threads(void) {
@@ -169,29 +196,33 @@ int fm_should_regroup(const fm_worker *self, int wanted) {
 }
 
 #if defined(__linux__)
-/* False if another worker of the team already runs on this processor; then this one should move. */
-static int take_processor(fm_team *team) {
-    const unsigned processor = (unsigned)sched_getcpu() % MOST_PROCESSORS;
-    const uint64_t bit = UINT64_C(1) << processor % 64;
-    return (atomic_fetch_or_explicit(&team->taken[processor / 64], bit, memory_order_relaxed) & bit) == 0;
+static int present_core(void) { return known_topology()->core[(unsigned)sched_getcpu() % FM_MOST_PROCESSORS]; }
+
+/* False if another worker of the team already runs on this core; then this one should move. */
+static int take_core(fm_team *team) {
+    const int core = present_core();
+    const uint64_t bit = UINT64_C(1) << core % 64;
+    return (atomic_fetch_or_explicit(&team->taken[core / 64], bit, memory_order_relaxed) & bit) == 0;
 }
 
 /* The system wakes a thread where it slept last or where the waking thread runs. It takes milliseconds to notice
-   that two workers share a processor while another one is idle. To forbid the present processor for a moment moves
-   the thread at once. */
+   that two workers share a core while another one is idle. To forbid the processors of the present core for a moment
+   moves the thread at once. */
 static void step_aside(void) {
     cpu_set_t allowed, others;
     if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
     others = allowed;
-    CPU_CLR(sched_getcpu(), &others);
+    const int core = present_core();
+    for (int i = 0; i < FM_MOST_PROCESSORS; i++)
+        if (known_topology()->core[i] == core) CPU_CLR(i, &others);
     if (CPU_COUNT(&others) == 0 || sched_setaffinity(0, sizeof others, &others) != 0) return;
     sched_setaffinity(0, sizeof allowed, &allowed);
 }
 
 static void find_place(const fm_worker *self) {
-    if (take_processor(self->team) || self->index == 0) return; /* the host's own thread is not moved */
+    if (take_core(self->team) || self->index == 0) return; /* the host's own thread is not moved */
     step_aside();
-    take_processor(self->team);
+    take_core(self->team);
 }
 #else
 static void find_place(const fm_worker *self) { (void)self; }

@@ -1,17 +1,12 @@
-#define _GNU_SOURCE
 #include "base/quota.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/read_line.h"
-
-#if defined(__linux__)
-#include <sched.h>
-#endif
+#include "base/topology.h"
 
 static int whole_cpus(long long quota, long long period) {
     if (quota <= 0 || period <= 0) return 0;
@@ -84,13 +79,7 @@ int fm_cgroup_cpus(const char *root) {
     return cpus;
 }
 
-static int affinity_cpus(void) {
-#if defined(__linux__)
-    cpu_set_t set;
-    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
-#endif
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online < 1 ? 1 : online > INT_MAX ? INT_MAX : (int)online;
+int fm_usable_cpus(const char *root) {
+    fm_cpu_set set;
+    return smaller(fm_affinity(&set), fm_cgroup_cpus(root));
 }
-
-int fm_usable_cpus(const char *root) { return smaller(affinity_cpus(), fm_cgroup_cpus(root)); }

@@ -1,13 +1,17 @@
 #define _GNU_SOURCE
 #include "base/topology.h"
 
+#include <limits.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
 #include "base/read_line.h"
 
+#if defined(__linux__)
+#include <sched.h>
+#endif
 #if defined(__APPLE__)
 #include <sys/sysctl.h>
 #endif
@@ -17,16 +21,115 @@
 
 #define PROCESSOR "%s/sys/devices/system/cpu/cpu%d/"
 
-/* The number of processors in a list such as "0-3,8"; 1 if it is not such a list. */
-static int listed(const char *list) {
-    long count = 0;
+static int count(const fm_cpu_set *set) {
+    int total = 0;
+    for (int i = 0; i < FM_MOST_PROCESSORS / 64; i++) total += __builtin_popcountll(set->bits[i]);
+    return total;
+}
+
+/* The processors of a list such as "0-3,8". What follows a mistake is left out. */
+static fm_cpu_set listed(const char *list) {
+    fm_cpu_set set = {{0}};
     while (*list >= '0' && *list <= '9') {
         char *end;
         const long first = strtol(list, &end, 10), last = *end == '-' ? strtol(end + 1, &end, 10) : first;
-        count += last - first + 1;
+        for (long i = first; i <= last && last < FM_MOST_PROCESSORS; i++) fm_add_cpu(&set, (int)i);
         list = end + (*end == ',');
     }
-    return count < 1 || count > (1 << 20) ? 1 : (int)count;
+    return set;
+}
+
+/* ---- cores ---- */
+
+int fm_affinity(fm_cpu_set *set) {
+    *set = (fm_cpu_set){{0}};
+#if defined(__linux__)
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) == 0 && CPU_COUNT(&allowed) > 0) {
+        for (int i = 0; i < FM_MOST_PROCESSORS && i < CPU_SETSIZE; i++)
+            if (CPU_ISSET(i, &allowed)) fm_add_cpu(set, i);
+        return CPU_COUNT(&allowed);
+    }
+#endif
+    const long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online < 1 ? 1 : online > INT_MAX ? INT_MAX : (int)online;
+}
+
+/* A core has the number of its first processor, even if that one is not in `set`. */
+static void read_siblings(const char *root, const fm_cpu_set *set, fm_topology *topology) {
+    fm_cpu_set known = {{0}};
+    for (int i = 0; i < FM_MOST_PROCESSORS; i++) topology->core[i] = (int16_t)i;
+    for (int i = 0; i < FM_MOST_PROCESSORS; i++) {
+        char line[FM_LINE_BYTES];
+        int first = -1;
+        if (!fm_has_cpu(set, i) || fm_has_cpu(&known, i)) continue;
+        if (!fm_read_line(line, PROCESSOR "topology/thread_siblings_list", root, i)) continue;
+        const fm_cpu_set siblings = listed(line);
+        for (int k = 0; k < FM_MOST_PROCESSORS && fm_has_cpu(&siblings, i); k++) {
+            if (!fm_has_cpu(&siblings, k)) continue;
+            if (first < 0) first = k;
+            topology->core[k] = (int16_t)first;
+            fm_add_cpu(&known, k);
+        }
+    }
+}
+
+/* Marks the cores whose `file` has a number clearly below the largest one. False if none has such a file. */
+static int compare_cores(const char *root, const char *file, double clearly, const fm_cpu_set *set, fm_topology *t) {
+    long speed[FM_MOST_PROCESSORS] = {0}, most = 0;
+    for (int i = 0; i < FM_MOST_PROCESSORS; i++) {
+        char line[FM_LINE_BYTES];
+        long *of_core = &speed[t->core[i]];
+        if (!fm_has_cpu(set, i) || *of_core > 0 || !fm_read_line(line, PROCESSOR "%s", root, i, file)) continue;
+        *of_core = strtol(line, NULL, 10);
+        most = *of_core > most ? *of_core : most;
+    }
+    for (int i = 0; i < FM_MOST_PROCESSORS; i++) {
+        const long own = speed[t->core[i]];
+        if (own > 0 && (double)own < clearly * (double)most) fm_add_cpu(&t->slow, i);
+    }
+    return most > 0;
+}
+
+/* Intel's hybrid chips have lists of both kinds. Others tell the capacity of each core (1024 is the fastest), or its
+   highest frequency. Good samples of equal cores are a few percent faster than others; efficiency cores reach half of
+   the capacity or three quarters of the frequency. */
+void fm_read_topology(const char *root, const fm_cpu_set *set, fm_topology *topology) {
+    char line[FM_LINE_BYTES];
+    topology->slow = (fm_cpu_set){{0}};
+    read_siblings(root, set, topology);
+    if (fm_read_line(line, "%s/sys/devices/cpu_atom/cpus", root)) topology->slow = listed(line);
+    else if (!compare_cores(root, "cpu_capacity", 0.6, set, topology))
+        compare_cores(root, "cpufreq/cpuinfo_max_freq", 0.8, set, topology);
+}
+
+#if defined(__APPLE__)
+static int64_t number_of(const char *name) {
+    int64_t number = 0;
+    size_t bytes = sizeof number; /* the system writes 4 or 8 bytes, the least significant first */
+    return sysctlbyname(name, &number, &bytes, NULL, 0) == 0 ? number : 0;
+}
+
+/* There is no affinity; perflevel0 are the fastest cores. */
+static fm_cores described_cores(void) {
+    const int all = (int)number_of("hw.physicalcpu"), fast = (int)number_of("hw.perflevel0.physicalcpu");
+    return (fm_cores){all, fast > 0 ? fast : all};
+}
+#else
+static fm_cores described_cores(void) { return (fm_cores){0, 0}; }
+#endif
+
+fm_cores fm_count_cores(const fm_topology *topology, const fm_cpu_set *set) {
+    fm_cpu_set seen = {{0}};
+    fm_cores cores = {0, 0};
+    for (int i = 0; i < FM_MOST_PROCESSORS; i++) {
+        if (!fm_has_cpu(set, i) || fm_has_cpu(&seen, topology->core[i])) continue;
+        fm_add_cpu(&seen, topology->core[i]);
+        cores.all++;
+        cores.fast += !fm_has_cpu(&topology->slow, i);
+    }
+    if (cores.all == 0) cores = described_cores();
+    return cores.fast > 0 ? cores : (fm_cores){cores.all, cores.all};
 }
 
 /* ---- caches ---- */
@@ -44,10 +147,11 @@ static int64_t bytes_of(const char *text) {
 static int sharing_cores(const char *root, int processor, int index) {
     char line[FM_LINE_BYTES];
     if (!fm_read_line(line, PROCESSOR "cache/index%d/shared_cpu_list", root, processor, index)) return 1;
-    const int sharing = listed(line);
-    const int siblings =
-        fm_read_line(line, PROCESSOR "topology/thread_siblings_list", root, processor) ? listed(line) : 1;
-    return sharing > siblings ? sharing / siblings : 1;
+    const fm_cpu_set sharing = listed(line);
+    if (!fm_read_line(line, PROCESSOR "topology/thread_siblings_list", root, processor)) line[0] = '\0';
+    const fm_cpu_set siblings = listed(line);
+    const int threads = count(&siblings) > 1 ? count(&siblings) : 1, cores = count(&sharing) / threads;
+    return cores > 1 ? cores : 1;
 }
 
 int64_t fm_read_cache_bytes(const char *root, int processor, int level) {
@@ -62,13 +166,6 @@ int64_t fm_read_cache_bytes(const char *root, int processor, int level) {
 }
 
 #if defined(__APPLE__)
-static int64_t number_of(const char *name) {
-    int64_t number = 0;
-    size_t bytes = sizeof number; /* the system writes 4 or 8 bytes, the least significant first */
-    return sysctlbyname(name, &number, &bytes, NULL, 0) == 0 ? number : 0;
-}
-
-/* perflevel0 are the fastest cores. */
 static int64_t described_bytes(int level) {
     if (level == 3) return number_of("hw.l3cachesize");
     const int64_t bytes = number_of(level == 1 ? "hw.perflevel0.l1dcachesize" : "hw.perflevel0.l2cachesize");

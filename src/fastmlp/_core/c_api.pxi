@@ -1,5 +1,6 @@
 # The C API of csrc/fastmlp.h, as Cython sees it.
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 
 cdef extern from "fastmlp.h" nogil:
@@ -264,5 +265,17 @@ cdef extern from "base/quota.h" nogil:
 
 
 cdef extern from "base/topology.h" nogil:
+    ctypedef struct fm_cpu_set:
+        pass
+    ctypedef struct fm_topology:
+        pass
+    ctypedef struct fm_cores:
+        int all
+        int fast
+    enum:
+        FM_MOST_PROCESSORS
+    void fm_add_cpu(fm_cpu_set *set, int processor)
+    void fm_read_topology(const char *root, const fm_cpu_set *set, fm_topology *topology)
+    fm_cores fm_count_cores(const fm_topology *topology, const fm_cpu_set *set)
     int64_t fm_cache_bytes(int level)
     int64_t fm_read_cache_bytes(const char *root, int processor, int level)

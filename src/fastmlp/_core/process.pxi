@@ -55,6 +55,20 @@ def usable_cpus(str root=""):
     return fm_usable_cpus(root.encode())
 
 
+def read_cores(str root, processors):
+    """For tests: the cores of some processors, and how many are performance cores."""
+    cdef fm_cpu_set allowed
+    cdef fm_topology topology
+    memset(&allowed, 0, sizeof(allowed))
+    for processor in processors:
+        if not 0 <= processor < FM_MOST_PROCESSORS:
+            raise ValueError(f"processors: got {processor}; want below {FM_MOST_PROCESSORS}")
+        fm_add_cpu(&allowed, processor)
+    fm_read_topology(root.encode(), &allowed, &topology)
+    cdef fm_cores cores = fm_count_cores(&topology, &allowed)
+    return cores.all, cores.fast
+
+
 def cache_bytes(int level):
     """For tests: the cache size that the engine works with, of level 1 to 3."""
     return fm_cache_bytes(level)
