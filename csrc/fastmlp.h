@@ -90,6 +90,11 @@ fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int 
 const void *fm_net_value(const fm_net *net, int node);
 const void *fm_net_delta(const fm_net *net, int node);
 
+/* The bytes of memory that calls keep for later ones, and a call that frees it. A forward that awaits its backward is
+   forgotten. What a predict on another thread uses is not counted and stays. */
+int64_t fm_net_workspace_bytes(fm_net *net);
+void fm_net_release(fm_net *net);
+
 void fm_net_set_custom(fm_net *net, fm_custom custom, void *context);
 
 /* ---- losses ---- */

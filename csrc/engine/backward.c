@@ -21,13 +21,15 @@ static void send_down(const fm_walk *walk, const fm_operands *at) {
     }
 }
 
-void fm_backward(const fm_walk *walk) {
+void fm_backward(const fm_walk *walk, void (*gradients)(void *context, int op), void *context) {
     for (int i = walk->net->n_ops - 1; i >= 0; i--) {
         const fm_operands *at = &walk->at[i];
         fm_poll_now_and_then(&walk->run);
         local_gradient(walk, at);
+        if (gradients != NULL) fm_barrier(walk->worker);
         if (fm_walk_is_collective(walk, at->op->row)) fm_walk_collect(walk, at, at->op->row->collect_down);
         if (!fm_stopped(&walk->run)) send_down(walk, at);
+        if (gradients != NULL && !fm_stopped(&walk->run)) gradients(context, i);
         fm_walk_wait_for_columns(walk);
     }
 }
@@ -63,7 +65,7 @@ static void backward_task(void *context, fm_worker *self) {
     for (int k = 0; k < net->ends.n_outputs; k++)
         fm_walk_copy(&walk, net->ops[net->output[k]].node.fan_out, call->dy[k], walk.at[net->output[k]].delta);
     fm_walk_renew(&walk, 1);
-    fm_backward(&walk);
+    fm_backward(&walk, NULL, NULL);
     fm_barrier(self);
     for (int i = 0; i < net->n_ops; i++) {
         int64_t begin, end;

@@ -4,8 +4,9 @@
 
 #include "engine/walk.h"
 
-/* On entry, the deltas of the outputs hold dL/dy. */
-void fm_backward(const fm_walk *walk);
+/* On entry, the deltas of the outputs hold dL/dy. In a layerwise workspace, `gradients` must compute an op's gradients
+   when all its deltas are complete, because later ops overwrite what it reads. Otherwise it is NULL. */
+void fm_backward(const fm_walk *walk, void (*gradients)(void *context, int op), void *context);
 
 /* Computes this thread's rows of an array's gradient; all deltas must be complete. False if it has no rows. */
 int fm_backward_gradient(const fm_walk *walk, int op, int array, int64_t *begin, int64_t *end);

@@ -61,9 +61,27 @@ fm_status fm_net_new(const fm_ends *ends, int n_nodes, const fm_node *nodes, fm_
     return status;
 }
 
+void fm_net_release(fm_net *net) {
+    fm_workspace_release(&net->workspace);
+    fm_workspace_release(&net->training);
+    net->saved_rows = -1;
+    if (atomic_flag_test_and_set(&net->idle_taken)) return;
+    fm_workspace_release(&net->idle_workspace);
+    atomic_flag_clear(&net->idle_taken);
+}
+
+int64_t fm_net_workspace_bytes(fm_net *net) {
+    int64_t bytes = net->workspace.bytes + net->training.bytes;
+    if (atomic_flag_test_and_set(&net->idle_taken)) return bytes;
+    bytes += net->idle_workspace.bytes;
+    atomic_flag_clear(&net->idle_taken);
+    return bytes;
+}
+
 void fm_net_free(fm_net *net) {
     if (net == NULL) return;
     fm_workspace_release(&net->workspace);
+    fm_workspace_release(&net->training);
     fm_workspace_release(&net->idle_workspace);
     fm_free(net->params);
     fm_free(net->grads);

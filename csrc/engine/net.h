@@ -29,6 +29,7 @@ struct fm_net {
     fm_reader *input_readers; /* the fused ops that read the network's inputs */
     int n_input_readers;
     double flops;          /* of one row, forward */
+    double total_width;    /* of the values of all fused ops */
     int64_t most_streamed; /* number of elements of the largest parameters that every block of rows reads */
     int asks_caller;       /* some node is a custom node */
     void *params, *grads, *state;
@@ -37,6 +38,7 @@ struct fm_net {
     uint64_t seed;
     uint32_t step;
     fm_workspace workspace; /* for forward and backward by hand */
+    fm_workspace training;  /* for all trainers of the network, which take turns */
     int64_t saved_rows;     /* rows that await backward; -1: none */
     uint32_t saved_step;
     int saved_training;

@@ -120,8 +120,8 @@ static fm_status predict_whole(fm_net *net, const fm_workspace *workspace, const
 static fm_status predict_in(fm_net *net, fm_workspace *workspace, const request *r, uint64_t count) {
     const int threads = fm_schedule_threads(net, r->rows, FM_WORK_FORWARD, 1);
     const int64_t most = fm_schedule_block(net), block = r->rows < most ? r->rows : most;
-    const fm_status status = net->asks_caller ? fm_workspace_reserve(workspace, net, FM_FORWARD, r->rows, threads)
-                                              : fm_workspace_reserve(workspace, net, FM_PREDICT, block, threads);
+    const fm_demand whole = {FM_FORWARD, r->rows, threads, 1}, blocks = {FM_PREDICT, block, threads, 0};
+    const fm_status status = fm_workspace_reserve(workspace, net, net->asks_caller ? &whole : &blocks);
     if (status != FM_OK || r->y == NULL || r->rows == 0) return status;
     return net->asks_caller ? predict_whole(net, workspace, r, threads)
                             : predict_blocks(net, workspace, r, block, count, threads);

@@ -82,6 +82,13 @@ int fm_schedule_gradients_are_long(const fm_net *net, int64_t rows, int threads)
     return 2.0 * (double)rows * (double)net->n_params / (cost.flops_per_us * threads) > long_us;
 }
 
+/* A barrier must be short beside the work on its op. */
+int fm_schedule_is_layerwise(const fm_net *net, int64_t rows) {
+    const double least_bytes = 8e6, least_bytes_an_op = 250e3;
+    const double bytes = (double)rows * net->total_width * (double)net->size;
+    return !net->ends.separate && bytes > least_bytes && bytes > least_bytes_an_op * net->n_ops;
+}
+
 int fm_schedule_first_touch(int64_t bytes) {
     enum { LEAST_BYTES = 1 << 24 }; /* smaller arrays stay in caches, and other memory nodes read them quickly */
     return bytes < LEAST_BYTES ? 1 : worthwhile_threads();

@@ -32,6 +32,10 @@ void fm_schedule_note(fm_autotuner *tuner, const fm_shift *shift, int taken, int
 /* Whether the gradients of a step take so long that the stop flag must be checked during them. */
 int fm_schedule_gradients_are_long(const fm_net *net, int64_t rows, int threads);
 
+/* Whether a step's arrays are so large that backward should compute gradients op by op, with a barrier for each, to
+   reuse memory. */
+int fm_schedule_is_layerwise(const fm_net *net, int64_t rows);
+
 /* The number of threads to zero `bytes` with, each its own part. */
 int fm_schedule_first_touch(int64_t bytes);
 

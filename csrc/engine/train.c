@@ -2,7 +2,8 @@
    step.
 
    Phase A, each thread for its rows: gather, forward, loss and its gradient, backward down to the first layer. Phase
-   B, each thread for its parameters: gradients over all rows, update, copies for the next step. */
+   B, each thread for its parameters: gradients over all rows, update, copies for the next step. In a large step the
+   gradients belong to phase A, because its arrays share memory (see workspace.h). */
 #include <math.h>
 #include <string.h>
 
@@ -60,32 +61,6 @@ static void stop_at_wrong_label(training_thread *t, int64_t label) {
     atomic_store(&t->run->stop, 1);
 }
 
-static void phase_a(training_thread *t, int64_t first) {
-    const fm_trainer *trainer = t->run->trainer;
-    const fm_epoch *epoch = t->run->epoch;
-    fm_worker *self = t->walk.worker;
-    fm_check_preemption(self);
-    if (self->index == 0 && fm_schedule_shift_is_over(&t->run->shift, self)) atomic_store(&t->run->regroup, 1);
-    fm_batch_take(&t->walk, epoch, first);
-    /* a thread that works by columns needs rows that others gathered; the loss's scale needs all weights */
-    if (epoch->order != NULL && (t->walk.axis == FM_BY_COLUMNS || epoch->targets[0].weight != NULL)) fm_barrier(self);
-    t->total_weight = fm_heads_scale(trainer, &t->walk);
-    fm_forward(&t->walk);
-    stop_at_wrong_label(t, fm_heads_rows(trainer, &t->walk, t->label_smoothing));
-    if (trainer->has_custom) fm_heads_custom(trainer, &t->walk, epoch->order, first);
-    fm_walk_wait_for_columns(&t->walk);
-    fm_backward(&t->walk);
-    fm_penalty_chunks(trainer, t->walk.run.kernels, self, t->walk.workspace->chunk_sum);
-}
-
-/* Whether all gradients are computed before the first update. Clipping needs that. So does a step so long that a
-   stop must be possible during its gradients. Otherwise each array is updated right after its gradient, while both
-   are in cache. */
-static int updates_come_last(const training_thread *t) {
-    return t->run->trainer->optimizer.clip_norm != 0.0 ||
-           fm_schedule_gradients_are_long(t->walk.net, t->walk.run.rows, t->walk.worker->count);
-}
-
 /* This thread's rows of one array: gradient and penalties; with `update` also the update and the copies for the next
    step. */
 static void array_gradient(training_thread *t, int op, int array, int update) {
@@ -101,6 +76,37 @@ static void array_gradient(training_thread *t, int op, int array, int update) {
     if (!update) return;
     fm_update_range(trainer, kernels, &t->state, from, to);
     if (array == 0 && at->op->row->renew != NULL && !t->is_last) at->op->row->renew(&t->walk.run, at, 1, begin, end);
+}
+
+static void gradients_of_op(void *context, int op) {
+    training_thread *t = context;
+    for (int k = 0; k < t->walk.net->ops[op].n_arrays; k++) array_gradient(t, op, k, 0);
+}
+
+static void phase_a(training_thread *t, int64_t first) {
+    const fm_trainer *trainer = t->run->trainer;
+    const fm_epoch *epoch = t->run->epoch;
+    fm_worker *self = t->walk.worker;
+    fm_check_preemption(self);
+    if (self->index == 0 && fm_schedule_shift_is_over(&t->run->shift, self)) atomic_store(&t->run->regroup, 1);
+    fm_batch_take(&t->walk, epoch, first);
+    /* a thread that works by columns needs rows that others gathered; the loss's scale needs all weights */
+    if (epoch->order != NULL && (t->walk.axis == FM_BY_COLUMNS || epoch->targets[0].weight != NULL)) fm_barrier(self);
+    t->total_weight = fm_heads_scale(trainer, &t->walk);
+    fm_forward(&t->walk);
+    stop_at_wrong_label(t, fm_heads_rows(trainer, &t->walk, t->label_smoothing));
+    if (trainer->has_custom) fm_heads_custom(trainer, &t->walk, epoch->order, first);
+    fm_walk_wait_for_columns(&t->walk);
+    fm_backward(&t->walk, t->walk.workspace->layerwise ? gradients_of_op : NULL, t);
+    fm_penalty_chunks(trainer, t->walk.run.kernels, self, t->walk.workspace->chunk_sum);
+}
+
+/* Whether all gradients are computed before the first update. A layerwise backward has computed them in phase A.
+   Clipping needs that. So does a step so long that a stop must be possible during its gradients. Otherwise each array
+   is updated right after its gradient, while both are in cache. */
+static int updates_come_last(const training_thread *t) {
+    return t->walk.workspace->layerwise || t->run->trainer->optimizer.clip_norm != 0.0 ||
+           fm_schedule_gradients_are_long(t->walk.net, t->walk.run.rows, t->walk.worker->count);
 }
 
 static void clip(training_thread *t) {
@@ -125,7 +131,7 @@ static void update_all(training_thread *t) {
 
 static void all_gradients(training_thread *t, int update) {
     const fm_net *net = t->walk.net;
-    for (int i = 0; i < net->n_ops; i++)
+    for (int i = 0; i < net->n_ops && !t->walk.workspace->layerwise; i++)
         for (int k = 0; k < net->ops[i].n_arrays; k++) array_gradient(t, i, k, update);
     if (update) fm_forward_keep(&t->walk);
     else if (t->walk.worker->index == 0) fm_net_begin_update(t->run->trainer->net);
@@ -209,7 +215,7 @@ static int one_step(training_thread *t, int64_t first) {
 
 static training_thread thread_of(training *run, fm_worker *self) {
     const fm_trainer *trainer = run->trainer;
-    const fm_walk_of_call of = {trainer->net, &trainer->workspace, run->tables, &run->stop, &run->fault};
+    const fm_walk_of_call of = {trainer->net, &trainer->net->training, run->tables, &run->stop, &run->fault};
     training_thread t = {
         .run = run,
         .walk = fm_walk_new(&of, self),
@@ -258,11 +264,12 @@ static fm_status train_on(training *run, int64_t batch) {
     fm_trainer *trainer = run->trainer;
     const int64_t steps_before = run->steps;
     run->shift = fm_schedule_shift(&trainer->tuner, trainer->net, batch, steps_from(run->epoch, run->next_row));
-    const fm_status status =
-        fm_workspace_reserve(&trainer->workspace, trainer->net, FM_TRAIN, batch, run->shift.threads);
+    const fm_demand demand = {FM_TRAIN, batch, run->shift.threads, run->epoch->order != NULL};
+    const fm_status status = fm_workspace_reserve(&trainer->net->training, trainer->net, &demand);
     if (status != FM_OK) {
         if (run->steps == 0) return FM_NO_MEMORY;
-        run->shift.threads = trainer->workspace.threads; /* no memory for more threads; continue with those that fit */
+        run->shift.threads =
+            trainer->net->training.threads; /* no memory for more threads; continue with those that fit */
     }
     atomic_store(&run->regroup, 0);
     fm_parallel(run->shift.threads, training_task, run);

@@ -77,9 +77,16 @@ fm_status fm_trainer_new(fm_net *net, const fm_head *heads, const fm_optimizer_s
     return FM_OK;
 }
 
+/* If another trainer uses the memory on another thread, it stays. */
+static void release_training(fm_net *net) {
+    if (fm_net_take(net) != FM_OK) return;
+    fm_workspace_release(&net->training);
+    fm_net_give_back(net);
+}
+
 void fm_trainer_free(fm_trainer *trainer) {
     if (trainer == NULL) return;
-    fm_workspace_release(&trainer->workspace);
+    release_training(trainer->net);
     for (int i = 0; i < FM_SLOTS; i++) fm_free(trainer->slot[i]);
     for (int k = 0; k < FM_MOST_ENDS; k++) fm_free(trainer->loss_params[k]);
     fm_free(trainer->penalties);

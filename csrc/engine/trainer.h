@@ -21,7 +21,6 @@ struct fm_trainer {
     void *slot[FM_SLOTS]; /* like the parameters; NULL if the optimizer does not use it */
     double power[2];      /* hyper[0]^t, hyper[1]^t */
     int64_t t;
-    fm_workspace workspace;
     fm_autotuner tuner;
 };
 

@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "base/aligned_alloc.h"
-#include "engine/net.h"
+#include "engine/lifetimes.h"
 #include "engine/product.h"
+#include "engine/schedule.h"
 
 /* One walk over all arrays, run twice: with block == NULL it only adds up the bytes; then it sets the pointers. */
 typedef struct {
@@ -13,6 +14,8 @@ typedef struct {
     const fm_net *net;
     fm_use use;
     fm_workspace *workspace;
+    const fm_lifetime *life; /* of the arrays of the ops, which need life_bytes together */
+    int64_t life_bytes;
 } fm_placer;
 
 static void *place(fm_placer *p, int64_t count, size_t size) {
@@ -33,11 +36,6 @@ static int64_t more(int64_t a, int64_t b) { return a > b ? a : b; }
 
 /* ---- memory that the operations request ---- */
 
-static int booked(const fm_placer *p, const fm_fused *op, fm_space *space) {
-    for (int k = 0; k < FM_MOST_SPACES; k++) space[k] = (fm_space){.size = op->size};
-    return op->row->spaces == NULL ? 0 : op->row->spaces(op, p->use, space);
-}
-
 static int64_t bytes_of(const fm_space *space) {
     int64_t bytes;
     return __builtin_mul_overflow(space->count, (int64_t)space->size, &bytes) ? INT64_MAX : bytes;
@@ -53,7 +51,7 @@ static shared_needs needs_of(const fm_placer *p) {
     for (int i = 0; i < p->net->n_ops; i++) {
         fm_space space[FM_MOST_SPACES];
         const fm_fused *op = &p->net->ops[i];
-        const int count = booked(p, op, space);
+        const int count = fm_spaces_of(op, p->use, space);
         most.product_width = more(most.product_width, op->product_width);
         for (int k = 0; k < count; k++) {
             if (space[k].life == FM_SCRATCH) most.scratch_bytes = more(most.scratch_bytes, bytes_of(&space[k]));
@@ -90,36 +88,30 @@ static void place_parameters(const fm_net *net, const fm_fused *op, fm_operands 
     at->state = (char *)net->state + net->state_at[op->index] * (int64_t)net->size;
 }
 
-static void place_spaces(fm_placer *p, const fm_fused *op, fm_operands *at) {
-    fm_space space[FM_MOST_SPACES];
-    const int count = booked(p, op, space);
-    for (int k = 0; k < count; k++) {
-        const int exists = space[k].life == FM_COPY || (space[k].life == FM_KEPT && p->use != FM_PREDICT);
-        if (exists && space[k].count > 0) at->space[k] = place(p, space[k].count, space[k].size);
-        if (exists && space[k].per_row > 0) at->space[k] = place_rows(p, space[k].per_row, space[k].size);
-    }
+/* Where a part of an op lies; NULL if the op has no such part. */
+static void *part_at(const fm_placer *p, char *block, int op, int part) {
+    const fm_lifetime *life = &p->life[op * FM_MOST_PARTS + part];
+    return life->bytes == 0 ? NULL : block + life->at;
 }
 
-/* An op that is the only reader of its source and passes its delta on unchanged uses the source's delta as its own. */
-static void place_values(fm_placer *p, const fm_fused *op, fm_operands *at) {
-    const int64_t width = op->node.fan_out;
-    void *own = op->in_place ? NULL : place_rows(p, width, op->size);
-    at->delta = op->in_place && p->block != NULL ? p->workspace->thread[0].at[op->source[0]].delta : own;
-    at->dz = op->has_local && p->net->ends.separate ? place_rows(p, width, op->size) : at->delta;
-    at->y = place_rows(p, width, op->size);
-    if (op->epilogue.stores_slope) at->slope = place_rows(p, width, op->size);
-    at->saved = op->epilogue.stores_slope ? at->slope : at->y;
+static fm_operands operands_at(const fm_placer *p, char *block, int op) {
+    const fm_fused *fused = &p->net->ops[op];
+    fm_operands at = {.op = fused};
+    place_parameters(p->net, fused, &at);
+    for (int k = 0; k < FM_MOST_SPACES; k++) at.space[k] = part_at(p, block, op, FM_SPACE + k);
+    at.y = part_at(p, block, op, FM_VALUE);
+    at.slope = part_at(p, block, op, FM_SLOPE);
+    at.saved = at.slope != NULL ? at.slope : at.y;
+    at.delta = fused->in_place ? p->workspace->thread[0].at[fused->source[0]].delta : part_at(p, block, op, FM_DELTA);
+    at.dz = part_at(p, block, op, FM_DZ);
+    if (at.dz == NULL) at.dz = at.delta;
+    return at;
 }
 
 static void place_ops(fm_placer *p) {
-    for (int i = 0; i < p->net->n_ops; i++) {
-        const fm_fused *op = &p->net->ops[i];
-        fm_operands at = {.op = op};
-        place_parameters(p->net, op, &at);
-        place_spaces(p, op, &at);
-        if (p->use != FM_PREDICT) place_values(p, op, &at);
-        if (p->block != NULL) p->workspace->thread[0].at[i] = at;
-    }
+    char *block = place(p, p->life_bytes, 1);
+    for (int i = 0; i < p->net->n_ops && p->block != NULL; i++)
+        p->workspace->thread[0].at[i] = operands_at(p, block, i);
 }
 
 /* Connects each op to the values and deltas of its sources. Each call sets those of the network's inputs. */
@@ -186,23 +178,60 @@ static void place_all(fm_placer *p) {
     place_shared(p);
     place_ops(p);
     if (p->use == FM_PREDICT) place_slots(p);
-    else place_inputs(p);
+    else if (p->workspace->has_inputs) place_inputs(p);
     if (p->use == FM_TRAIN) place_training(p);
     if (p->block != NULL) connect(p);
 }
 
-fm_status fm_workspace_reserve(fm_workspace *workspace, const fm_net *net, fm_use use, int64_t rows, int threads) {
-    if (workspace->block != NULL && rows <= workspace->rows && threads <= workspace->threads) return FM_OK;
-    fm_workspace next = {.rows = rows > workspace->rows ? rows : workspace->rows,
-                         .threads = threads > workspace->threads ? threads : workspace->threads};
-    fm_placer placer = {.net = net, .use = use, .workspace = &next};
-    place_all(&placer);
-    if (placer.layout.bytes < 0) return FM_NO_MEMORY;
-    next.block = fm_alloc(placer.layout.bytes, 1);
-    if (next.block == NULL) return FM_NO_MEMORY;
-    placer.layout = (fm_layout){0};
-    placer.block = next.block;
-    place_all(&placer);
+/* ---- reserving ---- */
+
+static int is_layerwise(const fm_net *net, const fm_demand *demand) {
+    return demand->use == FM_TRAIN && fm_schedule_is_layerwise(net, demand->rows);
+}
+
+static int suffices(const fm_workspace *w, const fm_net *net, const fm_demand *demand) {
+    return w->block != NULL && demand->rows <= w->rows && demand->threads <= w->threads &&
+           (w->has_inputs || !demand->inputs) && w->layerwise == is_layerwise(net, demand);
+}
+
+/* The next workspace, without memory. It also suffices for earlier demands of the same kind. */
+static fm_workspace grown(const fm_workspace *w, const fm_net *net, const fm_demand *demand) {
+    const int layerwise = is_layerwise(net, demand), same = w->layerwise == layerwise;
+    return (fm_workspace){.rows = same ? more(demand->rows, w->rows) : demand->rows,
+                          .threads = demand->threads > w->threads ? demand->threads : w->threads,
+                          .has_inputs = demand->inputs || w->has_inputs,
+                          .layerwise = layerwise};
+}
+
+static fm_status allocate(fm_placer *p, fm_lifetime *life, int *by_offset) {
+    fm_workspace *w = p->workspace;
+    fm_lifetimes_find(p->net, p->use, w->rows, w->layerwise, life);
+    p->life = life;
+    p->life_bytes = fm_lifetimes_place(p->net, life, by_offset);
+    if (p->life_bytes < 0) return FM_NO_MEMORY;
+    place_all(p);
+    w->bytes = p->layout.bytes;
+    if (w->bytes < 0) return FM_NO_MEMORY;
+    w->block = fm_alloc(w->bytes, 1);
+    if (w->block == NULL) return FM_NO_MEMORY;
+    p->layout = (fm_layout){0};
+    p->block = w->block;
+    place_all(p);
+    return FM_OK;
+}
+
+fm_status fm_workspace_reserve(fm_workspace *workspace, const fm_net *net, const fm_demand *demand) {
+    if (suffices(workspace, net, demand)) return FM_OK;
+    fm_workspace next = grown(workspace, net, demand);
+    fm_placer placer = {.net = net, .use = demand->use, .workspace = &next};
+    const int64_t parts = (int64_t)net->n_ops * FM_MOST_PARTS;
+    fm_lifetime *life = fm_alloc(parts, sizeof *life);
+    int *by_offset = fm_alloc(parts, sizeof *by_offset);
+    fm_status status = FM_NO_MEMORY;
+    if (life != NULL && by_offset != NULL) status = allocate(&placer, life, by_offset);
+    fm_free(life);
+    fm_free(by_offset);
+    if (status != FM_OK) return status;
     fm_workspace_release(workspace);
     *workspace = next;
     return FM_OK;

@@ -24,11 +24,13 @@ typedef struct {
 
 /* One block of memory, for up to `rows` rows. */
 typedef struct {
-    int64_t rows;
+    int64_t rows, bytes;
     int threads;
+    int layerwise; /* training: arrays share memory, so each op's gradients must be computed right after its `down` */
+    int has_inputs;
     char *block;
     fm_thread_space *thread;
-    void **input;    /* (rows, width) of each input, copied or gathered */
+    void **input;    /* (rows, width) of each input, copied or gathered, if has_inputs */
     void *temporary; /* (rows, temporary_width) */
     int64_t temporary_width;
     fm_head_space *head; /* for each output */
@@ -41,8 +43,16 @@ enum { FM_SUM_CHUNK = 4096 };
 /* The largest number of chunk sums, over each array of parameters or over all of them. */
 int64_t fm_workspace_chunks(const fm_net *net);
 
-/* Makes the workspace large enough for `rows` rows and `threads` threads. If memory is short, it stays unchanged. */
-fm_status fm_workspace_reserve(fm_workspace *workspace, const fm_net *net, fm_use use, int64_t rows, int threads);
+/* What a call needs. */
+typedef struct {
+    fm_use use; /* always the same for a workspace */
+    int64_t rows;
+    int threads;
+    int inputs; /* copies of the inputs */
+} fm_demand;
+
+/* Makes the workspace large enough. If memory is short, it stays unchanged. */
+fm_status fm_workspace_reserve(fm_workspace *workspace, const fm_net *net, const fm_demand *demand);
 void fm_workspace_release(fm_workspace *workspace);
 
 #endif

@@ -149,6 +149,8 @@ cdef extern from "fastmlp.h" nogil:
         int add_grads
 
     ctypedef int (*fm_custom)(void *context, const fm_custom_call *call) noexcept nogil
+    int64_t fm_net_workspace_bytes(fm_net *net)
+    void fm_net_release(fm_net *net)
     void fm_net_set_custom(fm_net *net, fm_custom custom, void *context)
 
     ctypedef struct fm_loss_spec:

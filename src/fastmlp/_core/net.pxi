@@ -129,6 +129,21 @@ cdef class Net:
         """Rows of the last forward pass if its backward has not run yet, otherwise -1."""
         return fm_net_saved_rows(self.net)
 
+    @property
+    def workspace_bytes(self):
+        """Bytes of memory that calls keep for later ones."""
+        cdef int64_t found
+        self.enter()
+        found = fm_net_workspace_bytes(self.net)
+        self.leave()
+        return found
+
+    def release(self):
+        """Free the memory that calls keep for later ones, except that of running predictions."""
+        self.enter()
+        fm_net_release(self.net)
+        self.leave()
+
     def passes(self):
         """For each node the number of its pass over the data; fused nodes have the same number."""
         found = []

@@ -220,6 +220,12 @@ class Engine:
         (dx,) = net.backward([units], False)
         return dx.reshape(*leading, self.n_out, self.n_in)
 
+    def release(self) -> None:
+        """Free the memory that calls keep; what the last forward pass saved is forgotten."""
+        self.core.release()
+        self._running, self._kept = self.core, None
+        self.kept_ends = {}
+
     def rows(self, x: Any) -> tuple[list[Array], tuple[int, ...]]:
         """Return checked rows (N, width) of every input, and their leading dimensions.
 

@@ -294,6 +294,29 @@ class Network(_core.Predictor):
     def _predict_checked(self, x: Any, out: Any) -> Any:
         return self._engine.predict(x, out)
 
+    def release(self) -> None:
+        """Free the memory that calls keep for later ones; the next call allocates it again.
+
+        Passes and training steps keep memory for the largest batch so far. Parameters, gradients
+        and the state of optimizers stay. What a forward pass has saved is forgotten, so its
+        ``backward`` is no longer possible. Memory of predictions that run on other threads stays.
+
+        Raises
+        ------
+        StateError
+            If another thread computes with the network; predictions do not count.
+
+        Examples
+        --------
+        >>> import fastmlp as fm
+        >>> net = fm.Sequential(fm.Linear(4, 2), seed=0)
+        >>> before = net.predict([[1.0, 2.0, 3.0, 4.0]])
+        >>> net.release()
+        >>> bool((net.predict([[1.0, 2.0, 3.0, 4.0]]) == before).all())
+        True
+        """
+        self._engine.release()
+
     def zero_grad(self) -> None:
         """Set ``grads`` to zero. ``backward`` overwrites them anyway, unless it accumulates."""
         self.grads[...] = 0
