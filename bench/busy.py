@@ -20,15 +20,27 @@ from typing import Any
 import numpy as np
 
 import fastmlp as fm
-from bench.cells import MNIST
+from bench.cells import MNIST, SQUARE
 from bench.pool import ROOT, all_threads, pinned_environment
 from bench.problems import SEED
 
-BATCH, ROWS = 128, 1024
+BATCH, LARGE_BATCH, ROWS = 128, 256, 1024
 # Blocks on one thread and on all threads alternate. The result is a mean, because a median would
 # hide stalls.
 BLOCK_SECONDS, ROUNDS = 0.5, 8
 WORKERS, SIDE_ROUNDS, SIDE_SECONDS = 4, 5, 0.3
+# Many more threads than processors.
+MANY_THREADS = (64, 128)
+# A program that works all the time, and one that works for half of it.
+BUSY = "while True: pass"
+HALF_BUSY = """
+from time import perf_counter, sleep
+while True:
+    end = perf_counter() + 0.01
+    while perf_counter() < end:
+        pass
+    sleep(0.01)
+"""
 # Each runs so many fits at the same time, in Python threads or in spawned processes.
 EXECUTORS: dict[str, Callable[[], Executor]] = {
     "processes": lambda: ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")),
@@ -46,31 +58,33 @@ def measure_busy(rounds: int = ROUNDS) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def make_trainer() -> tuple[fm.Trainer, np.ndarray, np.ndarray]:
+def make_trainer(widths: tuple[int, ...] = MNIST) -> tuple[fm.Trainer, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(SEED)
     layers: list[fm.Layer] = []
-    for fan_in, fan_out in pairwise(MNIST):
+    for fan_in, fan_out in pairwise(widths):
         layers += [fm.ReLU()] if layers else []
         layers.append(fm.Linear(fan_in, fan_out))
     trainer = fm.Trainer(fm.Sequential(*layers, seed=SEED), fm.CrossEntropyLoss(), fm.SGD(lr=1e-3))
-    x = rng.standard_normal((ROWS, MNIST[0]), dtype=np.float32)
-    return trainer, x, rng.integers(MNIST[-1], size=ROWS)
+    x = rng.standard_normal((ROWS, widths[0]), dtype=np.float32)
+    return trainer, x, rng.integers(widths[-1], size=ROWS)
 
 
 @contextlib.contextmanager
-def busy_processor() -> Iterator[None]:
+def busy_processor(code: str = BUSY) -> Iterator[None]:
     """Keeps one processor busy from another process."""
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+    with subprocess.Popen([sys.executable, "-c", code]) as process:
         try:
             yield
         finally:
             process.kill()
 
 
-def steps_on(counts: list[int], rounds: int) -> dict[int, float]:
+def steps_on(
+    counts: list[int], rounds: int, widths: tuple[int, ...] = MNIST, batch: int = BATCH
+) -> dict[int, float]:
     """Mean seconds of a step for each number of threads, in interleaved blocks."""
-    trainer, x, y = make_trainer()
-    x, y = x[:BATCH], y[:BATCH]
+    trainer, x, y = make_trainer(widths)
+    x, y = x[:batch], y[:batch]
     seconds, steps = dict.fromkeys(counts, 0.0), dict.fromkeys(counts, 0)
     for _ in range(rounds):
         for count in counts:
@@ -114,9 +128,16 @@ def main(rounds: int) -> None:
     quiet = steps_on(counts, max(1, rounds // 4))
     with busy_processor():
         busy = steps_on(counts, rounds)
+    large = SQUARE, LARGE_BATCH
+    large_quiet = steps_on(counts, max(1, rounds // 4), *large)
+    with busy_processor(HALF_BUSY):
+        half_busy = steps_on(counts, rounds, *large)
     print(json.dumps({
         "step, quiet": quiet,
         "step, one processor busy": busy,
+        "large step, quiet": large_quiet,
+        "large step, one processor half busy": half_busy,
+        "many threads": steps_on([all_threads(), *MANY_THREADS], max(1, rounds // 2)),
         "side by side": {kind: slowdown(kind, min(rounds, SIDE_ROUNDS)) for kind in EXECUTORS},
     }))  # fmt: skip
 

@@ -19,18 +19,35 @@ class Cell:
     ``threads`` is the number of threads of every library. With ``ALL``, fastmlp may use all
     threads; each peer runs with one thread and with all, and its better time counts. A last width
     of 1 means mean squared error, any other width softmax cross-entropy with that many classes.
+
+    The group decides what runs. In "bfloat16", matrix products read bfloat16; in "frozen", the
+    network never changes again, so weights may be packed once. In "graph", hidden layers with as
+    many inputs as outputs add their input before the activation (a residual connection), and with
+    ``two_heads`` the last column of the scores is another output, with mean squared error.
     """
 
     kind: Literal["train", "predict"]
     batch: int
     widths: tuple[int, ...]
-    group: Literal["core", "more", "family"] = "more"
+    group: Literal["core", "more", "bfloat16", "frozen", "graph", "family"] = "more"
     activation: Literal["relu", "gelu", "silu"] = "relu"
     optimizer: Literal["sgd", "adam"] = "sgd"
     dropout: float = 0.0
     dtype: Literal["float32", "float64"] = "float32"
     threads: int = ALL
     out: bool = False
+    two_heads: bool = False
+
+    @property
+    def precision(self) -> str:
+        """The type of the factors of matrix products."""
+        return "bfloat16" if self.group == "bfloat16" else self.dtype
+
+    def residual(self, layer: int) -> bool:
+        """Whether the layer's input is added to its product."""
+        fan_in, fan_out = self.layers[layer]
+        hidden = layer + 1 < len(self.layers)
+        return self.group == "graph" and hidden and fan_in == fan_out
 
     @property
     def name(self) -> str:
@@ -42,6 +59,9 @@ class Cell:
         words += [] if self.dtype == "float32" else [self.dtype]
         words += [f"{self.threads} thread{'s' * (self.threads > 1)}"] if self.threads else []
         words += ["out="] if self.out else []
+        words += [self.group] if self.group in ("bfloat16", "frozen") else []
+        words += ["residual"] if any(map(self.residual, range(len(self.layers)))) else []
+        words += ["two heads"] if self.two_heads else []
         return ", ".join(words)
 
     @property
@@ -144,7 +164,39 @@ MORE_PREDICTION = [
     Cell("predict", 512, WIDE_MNIST, threads=1),
 ]
 
-CELLS = CORE_TRAINING + CORE_PREDICTION + MORE_TRAINING + MORE_PREDICTION
+BFLOAT16 = [
+    Cell("train", 1024, LARGE, "bfloat16"),
+    Cell("train", 256, SQUARE, "bfloat16"),
+    Cell("train", 128, MNIST, "bfloat16"),
+    Cell("predict", 1024, LARGE, "bfloat16"),
+    Cell("predict", 256, SQUARE, "bfloat16"),
+    Cell("predict", 128, MNIST, "bfloat16"),
+    Cell("predict", 1, LARGE, "bfloat16"),
+]
+
+# Every float32 network of the predictions above, and 1024x4.
+_PREDICTED = {
+    (cell.widths, cell.activation)
+    for cell in CORE_PREDICTION + MORE_PREDICTION
+    if cell.dtype == "float32"
+} | {(SQUARE, "relu")}
+FROZEN = [
+    Cell("predict", batch, widths, "frozen", activation)
+    for widths, activation in sorted(_PREDICTED)
+    for batch in (1, 64)
+]
+
+GRAPHS = [
+    Cell("train", 64, (64, 64, 64, 64, 10), "graph"),
+    Cell("train", 128, (100, 256, 256, 256, 10), "graph"),
+    Cell("train", 128, (100, 256, 256, 11), "graph", two_heads=True),
+    Cell("predict", 128, (100, 256, 256, 256, 10), "graph"),
+]
+
+CELLS = [
+    *CORE_TRAINING, *CORE_PREDICTION, *MORE_TRAINING, *MORE_PREDICTION,
+    *BFLOAT16, *FROZEN, *GRAPHS,
+]  # fmt: skip
 
 
 def _family(kind: Literal["train", "predict"], shapes: list[tuple[int, ...]]) -> list[Cell]:

@@ -41,7 +41,8 @@ def race(pool: Pool, benchmark):
     """Check a contestant in a cell, then time it with its better number of threads."""
 
     def run(cell: Cell, name: str) -> None:
-        if why := CONTESTANTS[name].missing():
+        row = CONTESTANTS[name]
+        if why := row.missing():
             pytest.skip(f"{name}: {why}")
         problem = Problem(cell)
         expected = problem.expected()
@@ -52,7 +53,7 @@ def race(pool: Pool, benchmark):
                 entry.worker.ask("setup", entry.slot, problem)
             except WorkerUnsupported as error:
                 pytest.skip(f"{name}: {error}")
-            check(entry.worker, problem, expected)
+            check(entry.worker, problem, expected, precision=row.precision)
             entry.calibrate(QUICK)
             entry.run_block()
             entries.append(entry)

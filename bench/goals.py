@@ -2,31 +2,87 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable
+import statistics
 from typing import Any, NamedTuple
 
-from bench.cells import CELLS, CLIFF, FAMILIES, LARGE, MNIST, SMALL, SQUARE, Cell
-from bench.contestants import OURS
+from bench.accuracy import ACCURACY_TASKS
+from bench.busy import MANY_THREADS
+from bench.cells import (
+    CELLS,
+    CLIFF,
+    FAMILIES,
+    LARGE,
+    LETTER,
+    MNIST,
+    SMALL,
+    SQUARE,
+    WIDE_MNIST,
+    Cell,
+)
+from bench.contestants import CONTESTANTS, OURS
+from bench.figures import (
+    geometric_mean,
+    ratio_to,
+    ratio_to_fastest,
+    seconds_of,
+    share_of_limit,
+    worst_falls,
+)
 from bench.fitters import OUR_ESTIMATORS
-from bench.limits import limit_name
 
-BY_NAME = {cell.name: cell for cell in CELLS}
-# Adjacent sizes whose work differs by less than this must have the same FLOP/s.
-ALIKE = 0.1
-SHARES = [(Cell("train", 1024, LARGE), 0.90), (Cell("train", 256, SQUARE), 0.88),
-          (Cell("train", 128, MNIST), 0.80)]  # fmt: skip
+# Cell -> how many times faster than the fastest peer.
+TRAINING_RATIOS = [
+    (Cell("train", 256, SQUARE), 1.25),
+    (Cell("train", 1024, LARGE), 1.2),
+    (Cell("train", 256, SQUARE, optimizer="adam"), 1.2),
+    (Cell("train", 256, SQUARE, dtype="float64"), 1.2),
+    (Cell("train", 256, SQUARE, threads=1), 1.2),
+]
+# Cell -> how many times faster than ONNX Runtime.
+PREDICTION_RATIOS = [
+    (Cell("predict", 1024, LARGE), 1.1),
+    (Cell("predict", 512, WIDE_MNIST), 1.1),
+    (Cell("predict", 512, WIDE_MNIST, threads=1), 1.1),
+    (Cell("predict", 128, MNIST, threads=1), 1.1),
+    (Cell("predict", 256, LETTER, activation="silu"), 1.3),
+    (Cell("predict", 256, LETTER, activation="gelu"), 1.3),
+    (Cell("predict", 1, MNIST, out=True), 1.3),
+]
+# Cell -> how many times faster than fastmlp in float32.
+BFLOAT16_RATIOS = [
+    (Cell("train", 1024, LARGE, "bfloat16"), 1.8),
+    (Cell("train", 256, SQUARE, "bfloat16"), 1.7),
+    (Cell("train", 128, MNIST, "bfloat16"), 1.3),
+    (Cell("predict", 1024, LARGE, "bfloat16"), 1.9),
+    (Cell("predict", 1, LARGE, "bfloat16"), 1.8),
+]
+BFLOAT16_TORCH = (Cell("train", 1024, LARGE, "bfloat16"), 1.2)
+FROZEN_RATIO, INT8_RATIO, INT8_WIDTH = 1.3, 2.0, 1024
+# Cell -> fraction of the multiply-add peak.
+SHARES = [
+    (Cell("train", 1024, LARGE), 0.90),
+    (Cell("train", 256, SQUARE), 0.88),
+    (Cell("train", 64, (1000, 100, 10)), 0.60),
+    (Cell("train", 256, LETTER, activation="gelu"), 0.60),
+    (Cell("train", 256, LETTER, activation="silu"), 0.60),
+]
 AVX2_SHARES = [(Cell("train", 1024, LARGE), 0.85), (Cell("train", 256, SQUARE), 0.85)]
-LATENCIES = [(Cell("train", 1, SMALL), 2e-6), (Cell("predict", 1, SMALL), 1.2e-6)]
+# The other training steps with at least so much work.
+LARGE_STEP_SHARE, LARGE_STEP_FLOPS = 0.85, 1e7
+LATENCIES = [(Cell("train", 1, SMALL), 1.6e-6), (Cell("predict", 1, SMALL), 1.2e-6)]
 FIT_RATIOS = [
-    ("digits", "scikit-learn", 20.0), ("MNIST-10k", "scikit-learn", 4.0),
+    ("digits", "scikit-learn", 20.0), ("MNIST-10k", "scikit-learn", 5.0),
     ("letter", "scikit-learn", 5.0), ("digits", "jax", 2.0), ("letter", "jax", 2.0),
     ("MNIST-10k", "jax", 1.4),
 ]  # fmt: skip
 # A higher fraction means that other programs were running while the limit was measured.
 BELIEVABLE = 1.02
 BUSY_SLOWDOWN = 1.3
-IMPORT_SECONDS = 0.020
+HALF_BUSY_RATIO = 0.8
+MANY_THREADS_RATIO = 1.2
+MEMORY_RATIO = 1.5
+ACCURACY_POINTS = 0.3
+IMPORT_SECONDS = 0.010
 WHEEL_BYTES = 2_000_000
 
 
@@ -45,70 +101,102 @@ class Goal(NamedTuple):
 
 def all_goals(found: dict[str, Any]) -> list[Goal]:
     """All goals; if a partial run has no results for one, its ``reached`` is None."""
-    goals = [*_training(found), *_prediction(found), *_latencies(found), *_shares(found)]
-    return [*goals, *_fits(found), *_sizes(found), *_busy(found), *_adjacent_sizes(found)]
+    parts = (_training, _prediction, _latencies, _shares, _bfloat16, _frozen, _graphs, _fits)
+    others = (_adjacent_sizes, _memory, _busy, _sizes)
+    return [goal for part in (*parts, *others) for goal in part(found)]
 
 
-def seconds_of(found: dict[str, Any], cell: str, name: str) -> float | None:
-    return found.get("cells", {}).get(cell, {}).get(name, {}).get("seconds")
+def _at_least(name: str, value: float | None, wanted: float, whom: str) -> Goal:
+    reached = None if value is None else f"{value:.2f}x"
+    return Goal(name, f"{wanted:g}x {whom}", reached, value is not None and value >= wanted)
 
 
-def fastest_peer(results: dict[str, Any]) -> tuple[str, float] | None:
-    """Name and seconds of the fastest contestant besides fastmlp."""
-    times = {n: r["seconds"] for n, r in results.items() if n != OURS and "seconds" in r}
-    return min(times.items(), key=lambda pair: pair[1]) if times else None
-
-
-def ratio_to_fastest(found: dict[str, Any], cell: str) -> float | None:
-    """How many times faster fastmlp is than the fastest peer."""
-    peer = fastest_peer(found.get("cells", {}).get(cell, {}))
-    ours = seconds_of(found, cell, OURS)
-    return peer[1] / ours if peer and ours else None
-
-
-def ratio_to(found: dict[str, Any], cell: str, name: str) -> float | None:
-    theirs, ours = seconds_of(found, cell, name), seconds_of(found, cell, OURS)
-    return theirs / ours if theirs and ours else None
-
-
-def share_of_limit(found: dict[str, Any], cell: Cell, name: str = OURS) -> float | None:
-    """The fraction of the multiply-add peak of all threads that the cell's contestants may use."""
-    seconds = seconds_of(found, cell.name, name)
-    threads = cell.threads or int(found["machine"]["threads"])
-    peak = found.get("limits", {}).get(limit_name(cell.dtype, threads))
-    return cell.flops / seconds / peak if seconds and peak else None
-
-
-def geometric_mean(values: Iterable[float]) -> float:
-    logs = [math.log(value) for value in values]
-    return math.exp(sum(logs) / len(logs))
+def _at_most(name: str, value: float | None, wanted: float, whom: str, where: str = "") -> Goal:
+    reached = None if value is None else f"{value:.2f}x" + (f" ({where})" if where else "")
+    text = f"at most {wanted:g}x {whom}"
+    return Goal(name, text, reached, value is not None and value <= wanted)
 
 
 def _training(found: dict[str, Any]) -> list[Goal]:
-    goals = []
-    for label, groups in (("core", ("core",)), ("all", ("core", "more"))):
-        names = _names("train", groups)
-        fastest = {name: ratio_to_fastest(found, name) for name in names}
-        eager = {name: ratio_to(found, name, "torch") for name in names}
-        goals += [
-            _each(f"training step, each cell ({label})", fastest, 1.25, "the fastest peer"),
-            _mean(f"training step, geometric mean ({label})", fastest, 2.5, "the fastest peer"),
-            _mean(f"training step, geometric mean ({label})", eager, 6.0, "torch eager"),
-        ]
-    return goals
-
-
-def _prediction(found: dict[str, Any]) -> list[Goal]:
-    ratios = {n: ratio_to(found, n, "onnxruntime") for n in _names("predict", ("core", "more"))}
-    core = {name: ratios[name] for name in _names("predict", ("core",))}
+    names = _names("train", "core", "more")
+    fastest = {name: ratio_to_fastest(found, name) for name in names}
+    eager = {name: ratio_to(found, name, "torch") for name in names}
     return [
-        _each("inference, each cell", ratios, 1.0, "ONNX Runtime"),
-        _mean("inference, geometric mean (core)", core, 1.5, "ONNX Runtime"),
-        _mean("inference, geometric mean (all)", ratios, 1.5, "ONNX Runtime"),
+        _each("training step, each cell", fastest, 1.0, "the fastest peer"),
+        _mean("training step, geometric mean", fastest, 2.5, "the fastest peer"),
+        _mean("training step, geometric mean", eager, 6.5, "torch eager"),
+        *(
+            _at_least(c.name, ratio_to_fastest(found, c.name), wanted, "the fastest peer")
+            for c, wanted in TRAINING_RATIOS
+        ),
     ]
 
 
-def _names(kind: str, groups: tuple[str, ...]) -> list[str]:
+def _prediction(found: dict[str, Any]) -> list[Goal]:
+    names, onnx = _names("predict", "core", "more"), "onnxruntime"
+    ratios = {name: ratio_to(found, name, onnx) for name in names}
+    fastest = {name: ratio_to_fastest(found, name) for name in names}
+    return [
+        _each("prediction, each cell", fastest, 1.0, "the fastest peer"),
+        _each("prediction, each cell", ratios, 1.0, "ONNX Runtime"),
+        _mean("prediction, geometric mean", ratios, 1.8, "ONNX Runtime"),
+        *(
+            _at_least(c.name, ratio_to(found, c.name, onnx), wanted, "ONNX Runtime")
+            for c, wanted in PREDICTION_RATIOS
+        ),
+    ]
+
+
+def _bfloat16(found: dict[str, Any]) -> list[Goal]:
+    fastest = {
+        cell.name: ratio_to_fastest(found, cell.name) for cell in CELLS if cell.group == "bfloat16"
+    }
+    cell, wanted = BFLOAT16_TORCH
+    torch = ratio_to(found, cell.name, "torch", "torch.compile")
+    return [
+        _each("bfloat16, each cell", fastest, 1.0, "the fastest peer"),
+        *(
+            _at_least(c.name, ratio_to(found, c.name, "fastmlp float32"), ratio, "our float32")
+            for c, ratio in BFLOAT16_RATIOS
+        ),
+        _at_least(cell.name, torch, wanted, "torch under autocast, eager or compiled"),
+        *_accuracy(found),
+    ]
+
+
+def _accuracy(found: dict[str, Any]) -> list[Goal]:
+    """Mean score of float32 minus that of bfloat16, over the seeds."""
+    goals = []
+    for task in ACCURACY_TASKS:
+        scores = found.get("accuracy", {}).get(task, {})
+        reached, loss = None, 0.0
+        if "bfloat16" in scores:
+            loss = 100 * (statistics.mean(scores["float32"]) - statistics.mean(scores["bfloat16"]))
+            reached = f"{loss:+.2f} points over {len(scores['bfloat16'])} seeds"
+        name = f"bfloat16, test score lost, {task}"
+        text = f"at most {ACCURACY_POINTS:g} points"
+        goals.append(Goal(name, text, reached, loss <= ACCURACY_POINTS))
+    return goals
+
+
+def _frozen(found: dict[str, Any]) -> list[Goal]:
+    cells = [cell for cell in CELLS if cell.group == "frozen"]
+    names = [cell.name for cell in cells]
+    wide = [cell.name for cell in cells if min(cell.widths) >= INT8_WIDTH]
+    ratios = {name: ratio_to(found, name, "onnxruntime") for name in names}
+    int8 = {name: ratio_to(found, name, OURS, ours="fastmlp int8") for name in wide}
+    return [
+        _each("frozen prediction, each cell", ratios, FROZEN_RATIO, "ONNX Runtime"),
+        _each(f"int8, {INT8_WIDTH} wide and more", int8, INT8_RATIO, "our frozen float32"),
+    ]
+
+
+def _graphs(found: dict[str, Any]) -> list[Goal]:
+    ratios = {c.name: ratio_to_fastest(found, c.name) for c in CELLS if c.group == "graph"}
+    return [_each("graphs, each cell", ratios, 1.0, "the fastest peer")]
+
+
+def _names(kind: str, *groups: str) -> list[str]:
     return [cell.name for cell in CELLS if cell.kind == kind and cell.group in groups]
 
 
@@ -157,7 +245,25 @@ def _shares(found: dict[str, Any]) -> list[Goal]:
         reached = None if share is None else f"{share:.1%}"
         passed = share is not None and wanted <= share < BELIEVABLE
         goals.append(Goal(cell.name, f"{wanted:.0%} of the FMA peak", reached, passed))
-    return goals
+    return goals if avx2 else [*goals, _large_steps(found)]
+
+
+def _large_steps(found: dict[str, Any]) -> Goal:
+    """The training steps with much work for which no other share is a goal."""
+    own = {cell.name for cell, _ in SHARES}
+    names = [name for name in _names("train", "core", "more") if name not in own]
+    cells = [c for c in CELLS if c.name in names and c.flops >= LARGE_STEP_FLOPS]
+    name = f"training step, each other cell of {LARGE_STEP_FLOPS / 1e6:g} MFLOP and more"
+    text = f"{LARGE_STEP_SHARE:.0%} of the FMA peak"
+    shares = {cell.name: share_of_limit(found, cell) for cell in cells}
+    known = {cell: share for cell, share in shares.items() if share is not None}
+    if not known:
+        return Goal(name, text, None, False)
+    worst = min(known, key=known.__getitem__)
+    below = sum(share < LARGE_STEP_SHARE for share in known.values())
+    reached = f"{known[worst]:.1%} at worst ({worst}); {below} of {len(known)} below"
+    passed = below == 0 and len(known) == len(shares) and max(known.values()) < BELIEVABLE
+    return Goal(name, text, reached + _left_out(shares, known), passed)
 
 
 def _fits(found: dict[str, Any]) -> list[Goal]:
@@ -169,11 +275,29 @@ def _fits(found: dict[str, Any]) -> list[Goal]:
             ratio = None
             if "seconds" in ours and "seconds" in theirs:
                 ratio = theirs["seconds"] / ours["seconds"]
-            reached = None if ratio is None else f"{ratio:.2f}x"
             what = f"fit {task}" if name == OURS else f"fit {task}, {name}"
-            passed = ratio is not None and ratio >= wanted
-            goals.append(Goal(what, f"{wanted:g}x {peer}", reached, passed))
+            goals.append(_at_least(what, ratio, wanted, peer))
     return goals
+
+
+def _memory(found: dict[str, Any]) -> list[Goal]:
+    """Peaks over the minimum and over the least of the peers, at worst."""
+    over, beside = {}, {}
+    for cell, row in found.get("memory", {}).items():
+        peers = [row[n] for n in row if n in CONTESTANTS and n != OURS and isinstance(row[n], int)]
+        if isinstance(row.get(OURS), int):
+            over[cell] = row[OURS] / row["minimum"]
+            if peers:
+                beside[cell] = row[OURS] / min(peers)
+    return [
+        _worst("memory of a training step, each cell", over, MEMORY_RATIO, "the minimum"),
+        _worst("memory of a training step, each cell", beside, 1.0, "the least of the peers"),
+    ]
+
+
+def _worst(name: str, ratios: dict[str, float], wanted: float, whom: str) -> Goal:
+    worst = max(ratios, key=ratios.__getitem__) if ratios else ""
+    return _at_most(name, ratios.get(worst), wanted, whom, worst)
 
 
 def _sizes(found: dict[str, Any]) -> list[Goal]:
@@ -192,20 +316,30 @@ def _sizes(found: dict[str, Any]) -> list[Goal]:
 
 
 def _busy(found: dict[str, Any]) -> list[Goal]:
-    """All threads compared with one, while another program or other fits run."""
+    """All threads compared with one, while other programs or other fits run."""
     busy = found.get("busy", {})
-    steps = busy.get("step, one processor busy", {})
-    ratios = {f"side by side in {kind}": r for kind, r in busy.get("side by side", {}).items()}
-    if steps:
-        counts = sorted(steps, key=int)
-        ratios = {"one processor busy": steps[counts[-1]] / steps[counts[0]], **ratios}
-    wanted = f"at most {BUSY_SLOWDOWN:g}x the time of 1 thread"
-    if not ratios:
-        return [Goal("all threads, one processor busy", wanted, None, False)]
-    return [
-        Goal(f"all threads, {name}", wanted, f"{ratio:.2f}x", ratio <= BUSY_SLOWDOWN)
-        for name, ratio in ratios.items()
-    ]
+    one = "the time of 1 thread"
+    goals = [
+        _at_most("all threads, one processor busy",
+                 _all_over_one(busy, "step, one processor busy"), BUSY_SLOWDOWN, one),
+        _at_most("all threads, one processor half busy, 256, 1024x4",
+                 _all_over_one(busy, "large step, one processor half busy"), HALF_BUSY_RATIO, one),
+    ]  # fmt: skip
+    for kind, ratio in busy.get("side by side", {}).items():
+        goals.append(_at_most(f"all threads, side by side in {kind}", ratio, BUSY_SLOWDOWN, one))
+    many = busy.get("many threads", {})
+    fewest = many.get(min(many, key=int)) if many else None
+    for count in MANY_THREADS:
+        ratio = many[str(count)] / fewest if fewest and str(count) in many else None
+        whom = "the time of a thread for each processor"
+        goals.append(_at_most(f"{count} threads", ratio, MANY_THREADS_RATIO, whom))
+    return goals
+
+
+def _all_over_one(busy: dict[str, Any], name: str) -> float | None:
+    steps = busy.get(name, {})
+    counts = sorted(steps, key=int)
+    return steps[counts[-1]] / steps[counts[0]] if len(counts) > 1 else None
 
 
 def _adjacent_sizes(found: dict[str, Any]) -> list[Goal]:
@@ -218,25 +352,3 @@ def _adjacent_sizes(found: dict[str, Any]) -> list[Goal]:
             reached, passed = f"{falls[worst]:.1%} ({worst})", falls[worst] <= CLIFF
         goals.append(Goal(f"adjacent sizes: {name}", f"at most {CLIFF:.0%} below", reached, passed))
     return goals
-
-
-def worst_falls(cells: list[Cell], results: dict[str, Any]) -> dict[str, float]:
-    """How far the FLOP/s of each cell are below those of an adjacent size, as a fraction.
-
-    A cell with clearly less work than its neighbour has fewer FLOP/s by nature (batch 1 beside
-    batch 2). Such a cell only counts by the extra time that it takes.
-    """
-    if any("seconds" not in results.get(cell.name, {}) for cell in cells):
-        return {}
-    falls = {}
-    for i, cell in enumerate(cells):
-        beside = cells[max(0, i - 1) : i] + cells[i + 1 : i + 2]
-        seconds = {c.name: results[c.name]["seconds"] for c in [cell, *beside]}
-        falls[cell.name] = max(0.0, *(_fall(cell, other, seconds) for other in beside))
-    return falls
-
-
-def _fall(cell: Cell, other: Cell, seconds: dict[str, float]) -> float:
-    work = cell.flops / other.flops
-    faster = seconds[other.name] / seconds[cell.name]
-    return 1.0 - faster * (1.0 if work < 1.0 - ALIKE else work)

@@ -36,6 +36,28 @@
 DEFINE_PEAK(float)
 DEFINE_PEAK(double)
 
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+
+/* Products of pairs of bfloat16, added to float: two multiply-adds a lane. */
+double peak_bfloat16(long rounds, double *sink)
+{
+    const __m512bh pair = _mm512_cvtne2ps_pbh(_mm512_set1_ps(0.5f), _mm512_set1_ps(-0.5f));
+    __m512 chain[CHAINS];
+    for (int i = 0; i < CHAINS; i++)
+        chain[i] = _mm512_set1_ps((float)i);
+    for (long round = 0; round < rounds; round++) {
+        _Pragma("GCC unroll 32") for (int i = 0; i < CHAINS; i++)
+            chain[i] = _mm512_dpbf16_ps(chain[i], pair, pair);
+    }
+    __m512 sum = chain[0];
+    for (int i = 1; i < CHAINS; i++)
+        sum = _mm512_add_ps(sum, chain[i]);
+    *sink = (double)_mm512_reduce_add_ps(sum);
+    return 4.0 * CHAINS * 16 * (double)rounds;
+}
+#endif
+
 /* One of the two sides of an exchange of `rounds` signals each way; `turn` counts the signals. */
 void bounce(long *turn, long side, long rounds)
 {

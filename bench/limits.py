@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.pool import all_threads
+from bench.processor import processor_facts
 
 SOURCE = Path(__file__).with_name("limits.c")
 # Instruction set -> vector bytes and compiler options.
@@ -26,7 +27,9 @@ ISA_OPTIONS: dict[str, tuple[int, list[str]]] = {
     "neon": (16, []),
     "portable": (16, []),
 }
-C_NAMES = {"float32": "float", "float64": "double"}
+C_NAMES = {"float32": "float", "float64": "double", "bfloat16": "bfloat16"}
+# A processor's flag -> instruction set and the option that makes use of it.
+EXTENSIONS = {"avx512_bf16": ("avx512", "-mavx512bf16")}
 COPY_BYTES = 1 << 28
 SECONDS = 0.1
 REPEATS = 5
@@ -53,9 +56,14 @@ def limit_name(what: str, threads: int) -> str:
 
 
 def peak_function(isa: str, dtype: str) -> Callable[[int], float] | None:
-    """A function from a number of threads to FLOP/s; None if there is no way to measure."""
-    library = _compiled(isa)
-    return None if library is None else partial(_peak_rate, library, C_NAMES[dtype])
+    """A function from a number of threads to FLOP/s; None if there is no way to measure.
+
+    The peak in bfloat16 is that of its instruction, which only some processors have.
+    """
+    library, name = _compiled(isa), C_NAMES[dtype]
+    if library is None or not hasattr(library, f"peak_{name}"):
+        return None
+    return partial(_peak_rate, library, name)
 
 
 def round_trip_seconds(isa: str) -> float | None:
@@ -92,9 +100,11 @@ def _compiled(isa: str) -> ctypes.CDLL | None:
     if compiler is None or platform.system() == "Windows":
         return None
     width, options = ISA_OPTIONS[isa]
+    flags = processor_facts().get("flags", "").split()
+    more = [option for flag, (of, option) in EXTENSIONS.items() if of == isa and flag in flags]
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "limits.so"
-        command = [compiler, "-O3", "-ffp-contract=fast", "-shared", "-fPIC", *options]
+        command = [compiler, "-O3", "-ffp-contract=fast", "-shared", "-fPIC", *options, *more]
         command += [f"-DVECTOR_BYTES={width}", str(SOURCE), "-o", str(target)]
         if subprocess.run(command, capture_output=True).returncode != 0:
             return None

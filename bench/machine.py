@@ -16,6 +16,7 @@ from pathlib import Path
 
 import fastmlp as fm
 from bench.pool import ROOT, all_threads
+from bench.processor import processor_name
 from fastmlp import _core
 
 PACKAGES = (
@@ -37,7 +38,7 @@ def describe_machine() -> dict[str, str]:
     """Processor, system, instruction set, versions and commit."""
     config = fm.show_config()
     facts = {
-        "processor": _processor(),
+        "processor": processor_name(),
         "threads": str(all_threads()),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
@@ -78,15 +79,6 @@ def wheel_bytes() -> int | None:
                 archive.write(path, str(file))
         names = archive.namelist()
     return len(packed.getvalue()) if any("_core" in name for name in names) else None
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
 
 
 def _commit() -> str:

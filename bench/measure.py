@@ -78,16 +78,19 @@ class Entry:
             self.failure = str(error)
 
 
-def check(worker: Worker, problem: Problem, expected: Sequence[Array], slot: int = 0) -> float:
+def check(
+    worker: Worker, problem: Problem, expected: Sequence[Array], slot: int = 0, precision: str = ""
+) -> float:
     """Compare with the float64 reference; return the error.
 
-    Each library has its own dropout masks. So peers are compared without dropout; then dropout must
-    change their results.
+    ``precision`` is that of the contestant's products, if it is not the cell's. Each library has
+    its own dropout masks. So peers are compared without dropout; then dropout must change their
+    results.
 
     Raises
     ------
     WrongResult
-        If the error is beyond the tolerance of the cell's kind and dtype.
+        If the error is beyond the tolerance of the cell's kind and precision.
     """
     start = problem.flat_weights() if problem.cell.kind == "train" else None
     if not problem.dropout or worker.ask("has_reference_masks"):
@@ -99,7 +102,7 @@ def check(worker: Worker, problem: Problem, expected: Sequence[Array], slot: int
         change = error_of(worker.ask("result_in", slot), wanted, start)
         if not 0.05 < change < 100.0:
             raise WrongResult(f"dropout changed the update by {change:.3g} of its size")
-    limit = TOLERANCE[problem.cell.kind, problem.cell.dtype]
+    limit = TOLERANCE[problem.cell.kind, precision or problem.cell.precision]
     if not error <= limit:
         raise WrongResult(f"relative error {error:.3g}, allowed {limit:.0e}")
     return error
@@ -137,7 +140,7 @@ def threads_tried(name: str, cell: Cell) -> list[int]:
     """The numbers of threads to run a contestant with; the better one counts."""
     if cell.threads != ALL:
         return [min(cell.threads, all_threads())]
-    return [all_threads()] if name == OURS else sorted({1, all_threads()})
+    return [all_threads()] if CONTESTANTS[name].ours else sorted({1, all_threads()})
 
 
 def measure_cell(
@@ -153,20 +156,18 @@ def measure_cell(
     results: dict[str, dict[str, Any]] = {}
     entries: list[tuple[Entry, float]] = []
     for name in names:
-        if cell.kind not in CONTESTANTS[name].kinds:
+        row = CONTESTANTS[name]
+        if not row.runs(cell):
             continue
-        if why := CONTESTANTS[name].missing():
+        if why := row.missing():
             results[name] = {"missing": why}
-            continue
-        if cell.group not in CONTESTANTS[name].groups:
-            # To compile for all other cells would take most of the run's time.
-            results[name] = {"unsupported": "runs in the core cells only"}
             continue
         try:
             for threads in threads_tried(name, cell):
                 entry = Entry(pool.worker(name, threads), problem)
                 entry.worker.ask("setup", entry.slot, problem)
-                entries.append((entry, check(entry.worker, problem, expected)))
+                error = check(entry.worker, problem, expected, precision=row.precision)
+                entries.append((entry, error))
         except WorkerUnsupported as error:
             results[name] = {"unsupported": str(error)}
         except (WorkerError, WrongResult) as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.cells import CELLS
 from bench.contestants import CONTESTANTS, OURS
-from bench.goals import ratio_to_fastest, share_of_limit
+from bench.figures import ratio_to_fastest, share_of_limit
 
 GOAL = 1.25
 COLOURS = {"train": "#1f6fb4", "predict": "#d9822b"}

@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parents[1]
 ANSWER_SECONDS = 180.0
 # The variables that set the sizes of the libraries' thread pools; read when they are loaded.
 POOL_SIZES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC", "PJRT_NPROC")
+# A machine may set these so that old builds of OpenBLAS run on a new processor. They choose slower
+# kernels, so NumPy must be measured without them.
+KERNEL_CHOICES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
 
 class WorkerError(Exception):
@@ -117,8 +120,8 @@ def all_threads() -> int:
 
 
 def pinned_environment(threads: int) -> dict[str, str]:
-    """This process's environment with every pool set to `threads`, on the CPU."""
-    environment = dict(os.environ)
+    """This process's environment with every pool set to `threads`, on the CPU, kernels free."""
+    environment = {key: v for key, v in os.environ.items() if key not in KERNEL_CHOICES}
     environment.update(dict.fromkeys(POOL_SIZES, str(threads)))
     environment["JAX_PLATFORMS"] = "cpu"
     environment["PYTHONWARNINGS"] = "ignore"

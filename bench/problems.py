@@ -21,7 +21,12 @@ TOLERANCE = {
     ("predict", "float32"): 1e-5,
     ("train", "float64"): 1e-7,
     ("predict", "float64"): 1e-12,
+    # A factor in bfloat16 has 8 bits, and some libraries round each layer's output as well.
+    ("train", "bfloat16"): 1e-1,
+    ("predict", "bfloat16"): 2e-2,
+    ("predict", "int8"): 1e-1,
 }
+CALIBRATION_ROWS = 256
 ACTIVATIONS = {"relu": "ReLU", "gelu": "GELU", "silu": "SiLU"}
 
 
@@ -32,6 +37,7 @@ class Problem:
     ----------
     x : (batch, widths[0]) in the cell's dtype
     y : (batch,) int64 labels, or (batch, 1) numbers for one output
+    values : (batch, 1) numbers for the second head, if there is one
     first : list of (W (fan_in, fan_out), b (fan_out,)), the first weights; users copy them
     """
 
@@ -45,8 +51,29 @@ class Problem:
         if self.regression:
             self.y = rng.standard_normal((cell.batch, 1)).astype(cell.dtype)
         else:
-            self.y = rng.integers(cell.widths[-1], size=cell.batch)
+            self.y = rng.integers(cell.widths[-1] - cell.two_heads, size=cell.batch)
+        self.values = rng.standard_normal((cell.batch, int(cell.two_heads))).astype(cell.dtype)
         self.first = [_first_weights(rng, *layer, cell.dtype) for layer in cell.layers]
+
+    def calibration_rows(self) -> Array:
+        """Other rows of the kind of ``x``, to choose the scales of integers."""
+        rng = np.random.default_rng(SEED)
+        rows = rng.standard_normal((CALIBRATION_ROWS, self.cell.widths[0]))
+        return rows.astype(self.cell.dtype)
+
+    def pairs(self) -> list[tuple[Array, Array]]:
+        """``first`` with the last layer's columns divided into its heads, if there are two."""
+        if not self.cell.two_heads:
+            return self.first
+        *hidden, (W, b) = self.first
+        return [*hidden, (W[:, :-1], b[:-1]), (W[:, -1:], b[-1:])]
+
+    def joined(self, pairs: list[tuple[Array, Array]]) -> list[Array]:
+        """W and b of each layer from those of `pairs`, with the heads joined again."""
+        if self.cell.two_heads:
+            *pairs, first, second = pairs
+            pairs.append((np.hstack([first[0], second[0]]), np.hstack([first[1], second[1]])))
+        return [np.array(array) for pair in pairs for array in pair]
 
     def flat_weights(self) -> list[Array]:
         """W and b of each layer, in order; must not be changed."""
@@ -59,6 +86,8 @@ class Problem:
             return [net.forward(self.x)]
         optimizer = reference.Adam if self.cell.optimizer == "adam" else reference.SGD
         loss = reference.MSELoss() if self.regression else reference.CrossEntropyLoss()
+        if self.cell.two_heads:
+            loss = _TwoHeads(self.values)
         trainer = reference.Trainer(net, loss, optimizer(lr=self.lr))
         for _ in range(CHECK_STEPS):
             trainer.step(self.x, self.y)
@@ -66,8 +95,8 @@ class Problem:
 
     def _reference_net(self) -> reference.Sequential:
         layers: list[reference.Layer] = []
-        for W, b in self.first:
-            layers.append(reference.Linear(W, b))
+        for i, (W, b) in enumerate(self.first):
+            layers.append((_Residual if self.cell.residual(i) else reference.Linear)(W, b))
             if len(layers) == self._last_node():
                 break
             layers.append(reference.Activation(ACTIVATIONS[self.cell.activation]))
@@ -78,6 +107,31 @@ class Problem:
     def _last_node(self) -> int:
         between = 3 if self.dropout else 2
         return between * (len(self.first) - 1) + 1
+
+
+class _Residual(reference.Linear):
+    """``y = x W + b + x``."""
+
+    def forward(self, x: Any, training: bool = False) -> Array:
+        return super().forward(x, training) + self.x
+
+    def backward(self, dy: Any) -> Array:
+        return super().backward(dy) + dy
+
+
+class _TwoHeads(reference.Loss):
+    """Cross-entropy of all scores but the last, plus the mean squared error of the last one."""
+
+    elementwise = False
+
+    def __init__(self, values: Array) -> None:
+        super().__init__()
+        self.values = values
+
+    def rows(self, scores: Array, target: Any) -> tuple[Array, Array]:
+        entropy, dscores = reference.CrossEntropyLoss().rows(scores[:, :-1], target)
+        error, dvalue = reference.MSELoss().rows(scores[:, -1:], self.values)
+        return entropy + error, np.hstack([dscores, dvalue])
 
 
 def _first_weights(

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from bench.cells import CELLS, CLIFF, FAMILIES, Cell
 from bench.contestants import CONTESTANTS, OURS
+from bench.figures import fastest_peer, ratio_to_fastest, share_of_limit, worst_falls
 from bench.fitters import FITTERS
-from bench.goals import all_goals, fastest_peer, ratio_to_fastest, share_of_limit, worst_falls
+from bench.goals import all_goals
 
 REASONS = ("missing", "unsupported", "failed")
+# Title of a table of cells, the kinds and the groups in it.
+CELL_TABLES = [
+    ("Training step, microseconds", ("train",), ("core", "more")),
+    ("Prediction, microseconds", ("predict",), ("core", "more")),
+    ("bfloat16, microseconds", ("train", "predict"), ("bfloat16",)),
+    ("Frozen prediction, microseconds", ("predict",), ("frozen",)),
+    ("Graphs, microseconds", ("train", "predict"), ("graph",)),
+]
 
 
 def markdown(found: dict[str, Any], plots: Sequence[str]) -> str:
     """The whole report; ``plots`` are the names of picture files beside it."""
+    machine = found["machine"]
+    facts = f"{machine.get('processor', 'unknown processor')}, commit {machine.get('commit', '?')}"
     sections = [
-        "# Benchmarks\n\nWritten by `python -m bench.report`; how: see `bench/README.md`.\n",
+        f"# Benchmarks: {facts}\n\nWritten by `python -m bench.report`; see `bench/README.md`.\n",
         _notice(found),
         _section("Goals", _goals(found)),
         *(f"![{name}]({name})\n" for name in plots),
-        _section("Training step, microseconds", _cells(found, "train")),
-        _section("Prediction, microseconds", _cells(found, "predict")),
+        *(_section(title, _cells(found, *which)) for title, *which in CELL_TABLES),
         _section("Adjacent sizes (fastmlp)", _families(found)),
         _section("Whole fits with Adam: seconds (test accuracy or R²)", _fits(found)),
+        _section("Test scores in bfloat16: accuracy or R², means over seeds", _accuracy(found)),
         _section("Peak memory of training steps, MB", _memory(found)),
         _section("Import, milliseconds of a process", _imports(found)),
-        _section("On a busy machine: train 128, 784-256-128-10, microseconds", _busy(found)),
+        _section("On a busy machine, microseconds of a training step", _busy(found)),
         _section("Limits", _limits(found)),
-        _section("Machine and versions", _pairs(found["machine"])),
+        _section("Machine and versions", _pairs(machine)),
+        _section("When each part was measured", _groups(found)),
         _section("Missing results and their reasons", _absent(found)),
     ]
     return "\n".join(section for section in sections if section)
@@ -59,21 +72,18 @@ def _goals(found: dict[str, Any]) -> str:
     return table(("", "goal", "reached", ""), rows, left=4)
 
 
-def _cells(found: dict[str, Any], kind: str) -> str:
-    names = [name for name, row in CONTESTANTS.items() if kind in row.kinds]
-    head = ["cell", *names, "over the fastest peer", "GFLOP/s", "share of the limit"]
+def _cells(found: dict[str, Any], kinds: Sequence[str], groups: Sequence[str]) -> str:
     measured = found.get("cells", {})
-    rows = [
-        _cell_row(found, cell, names)
-        for cell in CELLS
-        if cell.kind == kind and cell.name in measured
-    ]
+    cells = [c for c in CELLS if c.kind in kinds and c.group in groups and c.name in measured]
+    names = [name for name, row in CONTESTANTS.items() if any(map(row.runs, cells))]
+    head = ["cell", *names, "over the fastest peer", "GFLOP/s", "share of the limit"]
+    rows = [_cell_row(found, cell, names, len(kinds) == 1) for cell in cells]
     note = "In parentheses: the number of threads that was faster, if a peer was timed with two "
     note += "numbers. The fastest peer is in bold.\n"
     return f"{table(head, rows)}\n{note}" if rows else ""
 
 
-def _cell_row(found: dict[str, Any], cell: Cell, names: Sequence[str]) -> list[str]:
+def _cell_row(found: dict[str, Any], cell: Cell, names: Sequence[str], one_kind: bool) -> list[str]:
     results = found["cells"][cell.name]
     best = fastest_peer(results)
     texts = []
@@ -83,7 +93,7 @@ def _cell_row(found: dict[str, Any], cell: Cell, names: Sequence[str]) -> list[s
     ratio, share = ratio_to_fastest(found, cell.name), share_of_limit(found, cell)
     seconds = results.get(OURS, {}).get("seconds")
     rate = f"{cell.flops / seconds / 1e9:.1f}" if seconds else ""
-    name = cell.name.removeprefix(f"{cell.kind} ")
+    name = cell.name.removeprefix(f"{cell.kind} " if one_kind else "")
     return [name, *texts, _or_empty(ratio, "{:.2f}x"), rate, _or_empty(share, "{:.1%}")]
 
 
@@ -134,6 +144,17 @@ def _fit_text(result: dict[str, Any]) -> str:
     return f"{result['seconds']:.3f} ({result['score']:.4f}{compiling})"
 
 
+def _accuracy(found: dict[str, Any]) -> str:
+    rows = []
+    for task, scores in found.get("accuracy", {}).items():
+        reason = next((f"{kind}: {scores[kind]}" for kind in REASONS if kind in scores), "")
+        means = [f"{statistics.mean(values):.4f}" for values in scores.values() if not reason]
+        spread = "" if reason else f"{statistics.stdev(scores['float32']):.4f}"
+        rows.append([task, *(means or [reason, ""]), spread])
+    head = ["", "float32", "bfloat16", "float32, deviation between seeds"]
+    return table(head, rows) if rows else ""
+
+
 def _memory(found: dict[str, Any]) -> str:
     measured = found.get("memory", {})
     names = list(dict.fromkeys(name for row in measured.values() for name in row))
@@ -170,20 +191,32 @@ def _limits(found: dict[str, Any]) -> str:
 
 def _busy(found: dict[str, Any]) -> str:
     busy = found.get("busy", {})
-    steps = {name: values for name, values in busy.items() if name.startswith("step, ")}
     rows = [
-        [name.removeprefix("step, "), *(f"{1e6 * value:.4g}" for value in values.values())]
-        for name, values in steps.items()
+        [name, str(count), f"{1e6 * seconds:.4g}"]
+        for name, values in busy.items()
+        if isinstance(values, dict) and name != "side by side"
+        for count, seconds in values.items()
     ]
-    counts = next(iter(steps.values()), {})
-    head = ["", *(f"threads: {count}" for count in counts)]
-    note = "Means. Time of simultaneous fits with all threads each, relative to one thread each: "
+    note = "Means, of 128, 784-256-128-10; a large step is 256, 1024x4. Time of simultaneous fits "
+    note += "with all threads each, relative to one thread each: "
     note += ", ".join(f"{r:.2f}x in {kind}" for kind, r in busy.get("side by side", {}).items())
-    return f"{table(head, rows)}\n{note}.\n" if rows else ""
+    return f"{table(['', 'threads', 'us'], rows)}\n{note}.\n" if rows else ""
 
 
 def _pairs(facts: dict[str, str]) -> str:
     return table(("", ""), [(name, value or " ") for name, value in facts.items()], left=2)
+
+
+def _groups(found: dict[str, Any]) -> str:
+    rows = [
+        (name, facts["commit"], facts["date"], f"{facts['seconds'] / 60:.1f}")
+        for name, facts in found.get("groups", {}).items()
+    ]
+    if not rows:
+        return ""
+    total = sum(facts["seconds"] for facts in found["groups"].values()) / 60
+    rows.append(("together", "", "", f"{total:.1f}"))
+    return table(("", "commit", "date", "minutes"), rows, left=3)
 
 
 def _absent(found: dict[str, Any]) -> str:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from bench.cells import CORE_PREDICTION, MORE_PREDICTION
+from bench.cells import CELLS
 from bench.clock import CLOCK
 from bench.contestants import CONTESTANTS
 
-NAMES = [name for name, row in CONTESTANTS.items() if "predict" in row.kinds]
+PAIRS = [
+    (cell, name)
+    for cell in CELLS
+    for name, row in CONTESTANTS.items()
+    if cell.kind == "predict" and row.runs(cell)
+]
 
 
 @pytest.mark.benchmark(timer=CLOCK)
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("cell", CORE_PREDICTION + MORE_PREDICTION)
+@pytest.mark.parametrize(("cell", "name"), PAIRS)
 def test_prediction(race, cell, name):
     race(cell, name)

@@ -9,18 +9,33 @@ import importlib
 import importlib.util
 from typing import NamedTuple
 
+from bench.cells import Cell
 from bench.contestants.base import Contestant
 
 
 class Row(NamedTuple):
-    """The module and class of a contestant, and the packages that it needs."""
+    """The module and class of a contestant, the packages that it needs, and what it runs.
+
+    A row with ``aside`` shows another setting beside the others, such as fastmlp in float32 in a
+    cell for bfloat16; it is not a peer. ``precision`` is that of its products, if it differs from
+    the cell's.
+    """
 
     name: str
     place: str
     packages: tuple[str, ...]
     kinds: tuple[str, ...] = ("train", "predict")
     quick: bool = True  # part of a quick run
-    groups: tuple[str, ...] = ("core", "more")
+    groups: tuple[str, ...] = ("core", "more", "graph")
+    aside: bool = False
+    precision: str = ""
+
+    @property
+    def ours(self) -> bool:
+        return self.packages[0] == OURS
+
+    def runs(self, cell: Cell) -> bool:
+        return cell.kind in self.kinds and cell.group in self.groups
 
     def missing(self) -> str:
         """The reason why it cannot run here; empty if it can."""
@@ -34,17 +49,30 @@ class Row(NamedTuple):
 
 OURS = "fastmlp"
 _HERE = "bench.contestants"
+_ALL = ("core", "more", "bfloat16", "frozen", "graph")
+_OURS = ("fastmlp",)
 CONTESTANTS: dict[str, Row] = {
     row.name: row
     for row in (
-        Row(OURS, f"{_HERE}.ours:FastMLP", ("fastmlp",)),
-        Row("torch", f"{_HERE}.pytorch:Eager", ("torch",)),
-        Row(
-            "torch.compile", f"{_HERE}.pytorch:Compiled", ("torch",), quick=False, groups=("core",)
-        ),
-        Row("jax", f"{_HERE}.jaxjit:Jax", ("jax",)),
+        Row(OURS, f"{_HERE}.ours:FastMLP", _OURS, groups=_ALL),
+        Row("fastmlp float32", f"{_HERE}.ours:Float32", _OURS,
+            groups=("bfloat16",), aside=True, precision="float32"),
+        Row("fastmlp unfrozen", f"{_HERE}.ours:Unfrozen", _OURS, groups=("frozen",), aside=True),
+        Row("fastmlp bfloat16", f"{_HERE}.ours:FrozenBfloat16", _OURS,
+            groups=("frozen",), aside=True, precision="bfloat16"),
+        Row("fastmlp int8", f"{_HERE}.ours:FrozenInt8", _OURS,
+            groups=("frozen",), aside=True, precision="int8"),
+        Row("torch", f"{_HERE}.pytorch:Eager", ("torch",),
+            groups=("core", "more", "bfloat16", "graph")),
+        # To compile for all other cells would take most of the run's time.
+        Row("torch.compile", f"{_HERE}.pytorch:Compiled", ("torch",), quick=False,
+            groups=("core", "bfloat16", "graph")),
+        Row("jax", f"{_HERE}.jaxjit:Jax", ("jax",), groups=("core", "more", "bfloat16", "graph")),
         Row("numpy", f"{_HERE}.byhand:ByHand", ("numpy",)),
-        Row("scikit-learn", f"{_HERE}.scikit:Scikit", ("sklearn",)),
-        Row("onnxruntime", f"{_HERE}.onnxrt:OnnxRuntime", ("onnxruntime", "onnx"), ("predict",)),
+        Row("scikit-learn", f"{_HERE}.scikit:Scikit", ("sklearn",), groups=("core", "more")),
+        Row("onnxruntime", f"{_HERE}.onnxrt:OnnxRuntime", ("onnxruntime", "onnx"), ("predict",),
+            groups=("core", "more", "frozen", "graph")),
+        Row("onnxruntime int8", f"{_HERE}.onnxrt:Int8", ("onnxruntime", "onnx"), ("predict",),
+            groups=("frozen",), aside=True, precision="int8"),
     )
-}
+}  # fmt: skip

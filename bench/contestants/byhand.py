@@ -38,6 +38,8 @@ class ByHand(Contestant):
         for i, (W, b) in enumerate(self.views):
             np.matmul(h, W, out=self.y[i])
             self.y[i] += b
+            if self.problem.cell.residual(i):
+                self.y[i] += h
             h = self.y[i]
             if i + 1 < len(self.views):
                 h = self.activation.forward(i, h)
@@ -61,6 +63,8 @@ class ByHand(Contestant):
             self.dy[i].sum(axis=0, out=db)
             if i:
                 np.matmul(self.dy[i], self.views[i][0].T, out=self.dy[i - 1])
+                if self.problem.cell.residual(i):
+                    self.dy[i - 1] += self.dy[i]
                 if self.problem.dropout:
                     self.dy[i - 1] *= self.masks[i - 1]
                 self.activation.backward(i - 1, self.dy[i - 1])
@@ -71,14 +75,15 @@ class ByHand(Contestant):
         """The loss; writes its gradient into the last ``dy`` and overwrites the scores."""
         scores, dy, n = self.y[-1], self.dy[-1], self.n
         if self.problem.regression:
-            np.subtract(scores, self.problem.y, out=dy)
-            value = float(np.vdot(dy, dy)) / n
-            dy *= 2.0 / n
-            return value
+            return _squared_error(scores, self.problem.y, dy) / n
+        value = 0.0
+        if self.problem.cell.two_heads:
+            value = _squared_error(scores[:, -1:], self.problem.values, dy[:, -1:]) / n
+            scores, dy = scores[:, :-1], dy[:, :-1]
         scores -= scores.max(axis=1, keepdims=True)
         np.exp(scores, out=dy)
         total = dy.sum(axis=1, keepdims=True)
-        value = float((np.log(total[:, 0]) - scores[self.rows, self.problem.y]).mean())
+        value += float((np.log(total[:, 0]) - scores[self.rows, self.problem.y]).mean())
         dy /= total
         dy[self.rows, self.problem.y] -= 1.0
         dy *= 1.0 / n
@@ -93,6 +98,14 @@ class ByHand(Contestant):
 
     def output(self) -> Array:
         return self.forward().copy()
+
+
+def _squared_error(scores: Array, targets: Array, dy: Array) -> float:
+    """The sum of squares, and the gradient of their mean."""
+    np.subtract(scores, targets, out=dy)
+    value = float(np.vdot(dy, dy))
+    dy *= 2.0 / len(dy)
+    return value
 
 
 class _Sgd:

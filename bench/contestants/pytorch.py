@@ -16,24 +16,34 @@ ACTIVATIONS = {"relu": nn.ReLU, "gelu": nn.GELU, "silu": nn.SiLU}
 
 
 class Eager(Contestant):
-    """The body of a plain training loop with a fused optimizer; predictions in inference mode."""
+    """The body of a plain training loop with a fused optimizer; predictions in inference mode.
+
+    In bfloat16, training runs under ``autocast``; predictions have their weights in bfloat16,
+    because ``autocast`` would convert them in every call.
+    """
 
     def __init__(self, problem: Problem, threads: int) -> None:
         torch.set_num_threads(threads)
         self.problem = problem
         self.net = _build(problem)
         self.x, self.y = torch.from_numpy(problem.x), torch.from_numpy(problem.y)
+        half = problem.cell.precision == "bfloat16"
         if problem.cell.kind == "predict":
             self.net.eval()
             # Set for the whole process, because to enter the mode in each call would cost time.
             torch.set_grad_enabled(False)
-            self.forward = self.prepared(self.net)
+            net = self.net.bfloat16() if half else self.net
+            self.forward = self.prepared((lambda x: net(x.bfloat16())) if half else net)
             self.call = partial(self.forward, self.x)
             return
         torch.set_grad_enabled(True)
-        criterion = nn.functional.mse_loss if problem.regression else nn.functional.cross_entropy
-        net = self.net
-        self.loss = self.prepared(lambda x, y: criterion(net(x), y))
+        objective = _objective(problem, self.net)
+
+        def in_bfloat16(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            with torch.autocast("cpu", torch.bfloat16):
+                return objective(x, y)
+
+        self.loss = self.prepared(in_bfloat16 if half else objective)
         self.optimizer = self._optimizer()
         self.call = self.step
 
@@ -58,13 +68,12 @@ class Eager(Contestant):
         self.optimizer = self._optimizer()
 
     def params(self) -> list[Array]:
-        arrays = []
-        for layer in _linears(self.net):
-            arrays += [layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy().copy()]
-        return arrays
+        linears = _linears(self.net)
+        return self.problem.joined([(p.weight.detach().numpy().T, p.bias.detach().numpy())
+                                    for p in linears])  # fmt: skip
 
     def output(self) -> Array:
-        return self.call().numpy().copy()
+        return self.call().to(getattr(torch, self.problem.cell.dtype)).numpy().copy()
 
 
 class Compiled(Eager):
@@ -77,7 +86,43 @@ class Compiled(Eager):
         return torch.compile(function, dynamic=False, fullgraph=True)
 
 
-def _build(problem: Problem) -> nn.Sequential:
+class GraphNet(nn.Module):
+    """A network with residual connections; with two heads it returns a pair."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__()
+        self.cell = problem.cell
+        shapes = [W.shape for W, _ in problem.pairs()]
+        self.linears = nn.ModuleList([nn.Linear(*shape) for shape in shapes])
+        self.activation = ACTIVATIONS[self.cell.activation]()
+
+    def forward(self, x: torch.Tensor) -> Any:
+        hidden = len(self.cell.layers) - 1
+        for i, linear in enumerate(self.linears[:hidden]):
+            z = linear(x)
+            x = self.activation(z + x if self.cell.residual(i) else z)
+        found = [linear(x) for linear in self.linears[hidden:]]
+        return tuple(found) if self.cell.two_heads else found[0]
+
+
+def _objective(problem: Problem, net: nn.Module) -> Callable[..., torch.Tensor]:
+    """The loss of a batch."""
+    functional = nn.functional
+    if not problem.cell.two_heads:
+        criterion = functional.mse_loss if problem.regression else functional.cross_entropy
+        return lambda x, y: criterion(net(x), y)
+    values = torch.from_numpy(problem.values)
+
+    def of_both(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        scores, value = net(x)
+        return functional.cross_entropy(scores, y) + functional.mse_loss(value, values)
+
+    return of_both
+
+
+def _build(problem: Problem) -> nn.Module:
+    if problem.cell.group == "graph":
+        return _assign(GraphNet(problem), problem)
     layers: list[nn.Module] = []
     dtype = getattr(torch, problem.cell.dtype)
     for fan_in, fan_out in problem.cell.layers:
@@ -85,17 +130,16 @@ def _build(problem: Problem) -> nn.Sequential:
             layers.append(ACTIVATIONS[problem.cell.activation]())
             layers += [nn.Dropout(problem.dropout)] if problem.dropout else []
         layers.append(nn.Linear(fan_in, fan_out, dtype=dtype))
-    net = nn.Sequential(*layers)
-    _assign(net, problem)
-    return net
+    return _assign(nn.Sequential(*layers), problem)
 
 
-def _linears(net: nn.Sequential) -> list[nn.Linear]:
-    return [layer for layer in net if isinstance(layer, nn.Linear)]
+def _linears(net: nn.Module) -> list[nn.Linear]:
+    return [layer for layer in net.modules() if isinstance(layer, nn.Linear)]
 
 
-def _assign(net: nn.Sequential, problem: Problem) -> None:
+def _assign(net: nn.Module, problem: Problem) -> nn.Module:
     with torch.no_grad():
-        for layer, (W, b) in zip(_linears(net), problem.first, strict=True):
+        for layer, (W, b) in zip(_linears(net), problem.pairs(), strict=True):
             layer.weight.copy_(torch.from_numpy(W.T))
             layer.bias.copy_(torch.from_numpy(b))
+    return net
