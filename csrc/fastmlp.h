@@ -217,5 +217,7 @@ int fm_openmp_version(void);
 
 /* For tests: use all allowed threads, even if that is slower. */
 void fm_ignore_thread_cost(int ignore);
+/* For tests: in every step, threads take work from each other, in the smallest pieces. */
+void fm_force_stealing(int force);
 
 #endif

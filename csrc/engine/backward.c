@@ -1,6 +1,7 @@
 #include "engine/backward.h"
 
 #include "base/arithmetic.h"
+#include "engine/work_stealing.h"
 
 static void local_gradient(const fm_walk *walk, const fm_operands *at) {
     const fm_fused *op = at->op;
@@ -34,13 +35,28 @@ void fm_backward(const fm_walk *walk, void (*gradients)(void *context, int op), 
     }
 }
 
-int fm_backward_gradient(const fm_walk *walk, int op, int array, int64_t *begin, int64_t *end) {
+void fm_backward_local(const fm_walk *walk, int op) { local_gradient(walk, &walk->at[op]); }
+
+/* Between two barriers, the queues of one op are in use and those of the next op can be refilled. */
+void fm_backward_by_pieces(fm_walk *walk, void (*gradients)(void *context, int op), void *context) {
+    for (int i = walk->net->n_ops - 1; i >= 0; i--) {
+        const int next = (i + 1) % 2;
+        fm_search search = {.walk = walk, .queue = FM_QUEUE_DOWN + i % 2};
+        fm_barrier(walk->worker);
+        fm_work_refill(walk, FM_QUEUE_DOWN + next, FM_QUEUE_DOWN + next + 1);
+        fm_work_refill(walk, FM_QUEUE_GRADIENTS + next, FM_QUEUE_GRADIENTS + next + 1);
+        fm_poll_now_and_then(&walk->run);
+        while (!fm_stopped(&walk->run) && fm_take_rows(&search, walk, walk->run.rows, walk->run.rows)) {
+            send_down(walk, &walk->at[i]);
+            if (i > 0) local_gradient(walk, &walk->at[i - 1]);
+        }
+        if (!fm_stopped(&walk->run)) gradients(context, i);
+    }
+}
+
+void fm_backward_gradient(const fm_walk *walk, int op, int array, int64_t begin, int64_t end) {
     const fm_operands *at = &walk->at[op];
-    const fm_array *all = &walk->net->arrays[walk->net->first_array[at->op->index] + array];
-    fm_schedule_array(walk->worker, walk->run.kernels, all, begin, end);
-    if (*begin >= *end) return 0;
-    if (at->op->row->gradient != NULL) at->op->row->gradient(&walk->run, at, array, *begin, *end);
-    return 1;
+    if (begin < end && at->op->row->gradient != NULL) at->op->row->gradient(&walk->run, at, array, begin, end);
 }
 
 /* ---- by hand ---- */
@@ -68,8 +84,11 @@ static void backward_task(void *context, fm_worker *self) {
     fm_backward(&walk, NULL, NULL);
     fm_barrier(self);
     for (int i = 0; i < net->n_ops; i++) {
-        int64_t begin, end;
-        for (int k = 0; k < net->ops[i].n_arrays; k++) fm_backward_gradient(&walk, i, k, &begin, &end);
+        for (int k = 0; k < net->ops[i].n_arrays; k++) {
+            int64_t begin, end;
+            fm_walk_array(&walk, i, k, &begin, &end);
+            fm_backward_gradient(&walk, i, k, begin, end);
+        }
     }
 }
 

@@ -8,7 +8,12 @@
    when all its deltas are complete, because later ops overwrite what it reads. Otherwise it is NULL. */
 void fm_backward(const fm_walk *walk, void (*gradients)(void *context, int op), void *context);
 
-/* Computes this thread's rows of an array's gradient; all deltas must be complete. False if it has no rows. */
-int fm_backward_gradient(const fm_walk *walk, int op, int array, int64_t *begin, int64_t *end);
+/* The same in a layerwise workspace, for rows that threads take from each other (see work_stealing.h). Before, each
+   row's LOCAL of the last op must be computed by fm_backward_local. */
+void fm_backward_by_pieces(fm_walk *walk, void (*gradients)(void *context, int op), void *context);
+void fm_backward_local(const fm_walk *walk, int op);
+
+/* Computes rows begin .. end of an array's gradient; all deltas must be complete. */
+void fm_backward_gradient(const fm_walk *walk, int op, int array, int64_t begin, int64_t end);
 
 #endif

@@ -4,7 +4,10 @@
 
 #include "engine/walk.h"
 
-/* Rows `first` .. first + walk->run.rows of the epoch. Each thread gathers only its own rows. */
-void fm_batch_take(fm_walk *walk, const fm_epoch *epoch, int64_t first);
+/* Sets the inputs and targets: rows `first` .. first + walk->run.rows of the epoch, or copies of them. */
+void fm_batch_read(fm_walk *walk, const fm_epoch *epoch, int64_t first);
+
+/* Copies rows begin .. end of the step, if the epoch has an order. */
+void fm_batch_gather(const fm_walk *walk, const fm_epoch *epoch, int64_t first, int64_t begin, int64_t end);
 
 #endif

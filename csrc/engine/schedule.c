@@ -19,6 +19,12 @@ static _Atomic int cost_ignored;
 
 void fm_ignore_thread_cost(int ignore) { atomic_store(&cost_ignored, ignore); }
 
+static _Atomic int stealing_forced;
+
+void fm_force_stealing(int force) { atomic_store(&stealing_forced, force); }
+
+static int forces_stealing(void) { return atomic_load_explicit(&stealing_forced, memory_order_relaxed); }
+
 static int ignores_cost(void) { return atomic_load_explicit(&cost_ignored, memory_order_relaxed); }
 
 static int fewer(int a, int b) { return a < b ? a : b; }
@@ -88,6 +94,16 @@ int fm_schedule_is_layerwise(const fm_net *net, int64_t rows) {
     const double bytes = (double)rows * net->total_width * (double)net->size;
     return !net->ends.separate && bytes > least_bytes && bytes > least_bytes_an_op * net->n_ops;
 }
+
+/* A thread that loses its processor gets it back after some milliseconds. In shorter steps the others would wait for
+   its last piece as long as for all of its part. */
+int fm_schedule_steals(const fm_net *net, int64_t rows, int threads) {
+    const double long_us = 3e3;
+    if (threads == 1) return 0;
+    return forces_stealing() || microseconds_alone(net, rows, FM_WORK_STEP) / threads > long_us;
+}
+
+int64_t fm_schedule_least_piece(int64_t usual) { return forces_stealing() ? 8 : usual; }
 
 int fm_schedule_first_touch(int64_t bytes) {
     enum { LEAST_BYTES = 1 << 24 }; /* smaller arrays stay in caches, and other memory nodes read them quickly */

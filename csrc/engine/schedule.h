@@ -36,6 +36,12 @@ int fm_schedule_gradients_are_long(const fm_net *net, int64_t rows, int threads)
    reuse memory. */
 int fm_schedule_is_layerwise(const fm_net *net, int64_t rows);
 
+/* Whether a step is so long that threads take its work piece by piece; see work_stealing.h. */
+int fm_schedule_steals(const fm_net *net, int64_t rows, int threads);
+
+/* The rows of the smallest piece: `usual`, or fewer in tests. */
+int64_t fm_schedule_least_piece(int64_t usual);
+
 /* The number of threads to zero `bytes` with, each its own part. */
 int fm_schedule_first_touch(int64_t bytes);
 

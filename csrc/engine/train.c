@@ -3,7 +3,8 @@
 
    Phase A, each thread for its rows: gather, forward, loss and its gradient, backward down to the first layer. Phase
    B, each thread for its parameters: gradients over all rows, update, copies for the next step. In a large step the
-   gradients belong to phase A, because its arrays share memory (see workspace.h). */
+   gradients belong to phase A, because its arrays share memory (see workspace.h), and threads that are done with their
+   own rows or parameters take those of others. */
 #include <math.h>
 #include <string.h>
 
@@ -15,6 +16,7 @@
 #include "engine/groups.h"
 #include "engine/heads.h"
 #include "engine/update.h"
+#include "engine/work_stealing.h"
 
 typedef struct {
     fm_trainer *trainer;
@@ -41,6 +43,7 @@ typedef struct {
     double penalty;                /* factor of the penalties in this step */
     const double *label_smoothing; /* of this step; NULL: the loss's own */
     int phase;                     /* 0: A, 1: B */
+    int steals;                    /* a large step: threads take work of others */
     int is_last;                   /* last step of this region: the copies for the next step are not needed */
 } training_thread;
 
@@ -61,26 +64,85 @@ static void stop_at_wrong_label(training_thread *t, int64_t label) {
     atomic_store(&t->run->stop, 1);
 }
 
-/* This thread's rows of one array: gradient and penalties; with `update` also the update and the copies for the next
-   step. */
-static void array_gradient(training_thread *t, int op, int array, int update) {
+typedef enum { GRADIENTS = 1, UPDATES = 2 } strip_work;
+
+/* Rows of one array: gradient and penalties; update and the copies for the next step. */
+static void work_on(training_thread *t, int work, const fm_strip *strip) {
     const fm_trainer *trainer = t->run->trainer;
     const fm_kernels *kernels = t->walk.run.kernels;
-    const fm_operands *at = &t->walk.at[op];
-    const fm_array *all = &t->walk.net->arrays[t->walk.net->first_array[at->op->index] + array];
-    int64_t begin, end;
-    if (fm_array_is_frozen(trainer, all)) return;
-    if (!fm_backward_gradient(&t->walk, op, array, &begin, &end)) return;
-    const int64_t from = all->at + begin * all->cols, to = all->at + end * all->cols;
-    if (fm_takes_penalties(all)) fm_penalty_gradient_range(trainer, kernels, t->penalty, from, to);
-    if (!update) return;
+    const fm_operands *at = &t->walk.at[strip->op];
+    const fm_array *all = &t->walk.net->arrays[t->walk.net->first_array[at->op->index] + strip->array];
+    const int64_t from = all->at + strip->begin * all->cols, to = all->at + strip->end * all->cols;
+    if (from >= to || fm_array_is_frozen(trainer, all)) return;
+    if (work & GRADIENTS) {
+        fm_backward_gradient(&t->walk, strip->op, strip->array, strip->begin, strip->end);
+        if (fm_takes_penalties(all)) fm_penalty_gradient_range(trainer, kernels, t->penalty, from, to);
+    }
+    if (!(work & UPDATES)) return;
     fm_update_range(trainer, kernels, &t->state, from, to);
-    if (array == 0 && at->op->row->renew != NULL && !t->is_last) at->op->row->renew(&t->walk.run, at, 1, begin, end);
+    if (strip->array == 0 && at->op->row->renew != NULL && !t->is_last)
+        at->op->row->renew(&t->walk.run, at, 1, strip->begin, strip->end);
+}
+
+/* Strips of the ops first_op .. end_op: this thread's own, or all that it can take from `queue`. */
+static void work_on_arrays(training_thread *t, int work, fm_queue queue, int first_op, int end_op) {
+    const fm_walk *walk = &t->walk;
+    fm_strip strip;
+    if (t->steals) {
+        fm_search search = {walk, queue, first_op, end_op, 0};
+        while (fm_take_strip(&search, &strip)) work_on(t, work, &strip);
+        return;
+    }
+    for (strip.op = first_op; strip.op < end_op; strip.op++) {
+        for (strip.array = 0; strip.array < walk->net->ops[strip.op].n_arrays; strip.array++) {
+            fm_walk_array(walk, strip.op, strip.array, &strip.begin, &strip.end);
+            work_on(t, work, &strip);
+        }
+    }
 }
 
 static void gradients_of_op(void *context, int op) {
-    training_thread *t = context;
-    for (int k = 0; k < t->walk.net->ops[op].n_arrays; k++) array_gradient(t, op, k, 0);
+    work_on_arrays(context, GRADIENTS, FM_QUEUE_GRADIENTS + op % 2, op, op + 1);
+}
+
+/* Forward and losses of this thread's rows. */
+static void forward_to_losses(training_thread *t) {
+    fm_forward(&t->walk);
+    stop_at_wrong_label(t, fm_heads_rows(t->run->trainer, &t->walk, t->label_smoothing));
+}
+
+static void pass(training_thread *t, int64_t first) {
+    const fm_trainer *trainer = t->run->trainer;
+    forward_to_losses(t);
+    if (trainer->has_custom) fm_heads_custom(trainer, &t->walk, t->run->epoch->order, first);
+    fm_walk_wait_for_columns(&t->walk);
+    fm_backward(&t->walk, t->walk.workspace->layerwise ? gradients_of_op : NULL, t);
+}
+
+/* The same for each piece that this thread takes. */
+static void pass_by_pieces(training_thread *t, int64_t first, int gathers) {
+    fm_walk *walk = &t->walk;
+    fm_search search = {.walk = walk, .queue = FM_QUEUE_ROWS};
+    while (!fm_stopped(&walk->run) && fm_take_rows(&search, walk, walk->run.rows, walk->run.rows)) {
+        if (gathers) fm_batch_gather(walk, t->run->epoch, first, walk->row_begin, walk->row_end);
+        forward_to_losses(t);
+        if (walk->workspace->layerwise) fm_backward_local(walk, walk->net->n_ops - 1);
+        else fm_backward(walk, NULL, NULL);
+    }
+    if (walk->workspace->layerwise) fm_backward_by_pieces(walk, gradients_of_op, t);
+    else fm_work_refill(walk, FM_QUEUE_GRADIENTS, FM_QUEUE_UPDATES);
+    fm_work_refill(walk, FM_QUEUE_UPDATES, FM_QUEUES);
+}
+
+/* Gathers this thread's part of the rows. Threads that work by columns need rows that others gathered, and the scale
+   of the losses needs all weights. */
+static void gather(const training_thread *t, int64_t first) {
+    const fm_walk *walk = &t->walk;
+    int64_t begin, end;
+    if (t->run->epoch->order == NULL) return;
+    fm_partition(walk->worker, walk->run.rows, walk->run.kernels->product[FM_COMPUTE_STORAGE].tile_rows, &begin, &end);
+    fm_batch_gather(walk, t->run->epoch, first, begin, end);
+    if (walk->axis == FM_BY_COLUMNS || t->run->epoch->targets[0].weight != NULL) fm_barrier(walk->worker);
 }
 
 static void phase_a(training_thread *t, int64_t first) {
@@ -89,15 +151,12 @@ static void phase_a(training_thread *t, int64_t first) {
     fm_worker *self = t->walk.worker;
     fm_check_preemption(self);
     if (self->index == 0 && fm_schedule_shift_is_over(&t->run->shift, self)) atomic_store(&t->run->regroup, 1);
-    fm_batch_take(&t->walk, epoch, first);
-    /* a thread that works by columns needs rows that others gathered; the loss's scale needs all weights */
-    if (epoch->order != NULL && (t->walk.axis == FM_BY_COLUMNS || epoch->targets[0].weight != NULL)) fm_barrier(self);
+    fm_batch_read(&t->walk, epoch, first);
+    const int gathers_late = t->steals && epoch->targets[0].weight == NULL;
+    if (!gathers_late) gather(t, first);
     t->total_weight = fm_heads_scale(trainer, &t->walk);
-    fm_forward(&t->walk);
-    stop_at_wrong_label(t, fm_heads_rows(trainer, &t->walk, t->label_smoothing));
-    if (trainer->has_custom) fm_heads_custom(trainer, &t->walk, epoch->order, first);
-    fm_walk_wait_for_columns(&t->walk);
-    fm_backward(&t->walk, t->walk.workspace->layerwise ? gradients_of_op : NULL, t);
+    if (t->steals) pass_by_pieces(t, first, gathers_late);
+    else pass(t, first);
     fm_penalty_chunks(trainer, t->walk.run.kernels, self, t->walk.workspace->chunk_sum);
 }
 
@@ -118,41 +177,29 @@ static void clip(training_thread *t) {
     t->state.g_scale = fm_clip_scale(norm, trainer->optimizer.clip_norm);
 }
 
-/* All gradients must be complete. */
-static void update_all(training_thread *t) {
-    int64_t begin, end;
-    if (t->run->trainer->optimizer.clip_norm != 0.0) clip(t);
-    fm_partition(t->walk.worker, t->walk.net->n_params, FM_SUM_CHUNK, &begin, &end);
-    fm_update_range(t->run->trainer, t->walk.run.kernels, &t->state, begin, end);
-    fm_forward_keep(&t->walk);
-    fm_barrier(t->walk.worker);
-    if (!t->is_last) fm_walk_renew(&t->walk, 1);
-}
-
-static void all_gradients(training_thread *t, int update) {
-    const fm_net *net = t->walk.net;
-    for (int i = 0; i < net->n_ops && !t->walk.workspace->layerwise; i++)
-        for (int k = 0; k < net->ops[i].n_arrays; k++) array_gradient(t, i, k, update);
-    if (update) fm_forward_keep(&t->walk);
-    else if (t->walk.worker->index == 0) fm_net_begin_update(t->run->trainer->net);
-    fm_barrier(t->walk.worker);
-}
-
 /* False if the run was stopped before the first update. After the first update, all others must follow. */
 static int phase_b(training_thread *t) {
-    if (updates_come_last(t)) {
-        all_gradients(t, 0);
-        if (atomic_load(&t->run->stop)) return 0;
-        update_all(t);
-        return 1;
-    }
     fm_run *run = &t->walk.run;
     void (*const poll)(void *) = run->poll;
-    run->poll = NULL;
-    run->stop = &t->run->never;
-    all_gradients(t, 1);
-    run->poll = poll;
-    run->stop = &t->run->stop;
+    const int all = t->walk.net->n_ops;
+    if (updates_come_last(t)) {
+        if (t->walk.workspace->layerwise) fm_work_refill(&t->walk, FM_QUEUE_DOWN, FM_QUEUE_UPDATES);
+        else work_on_arrays(t, GRADIENTS, FM_QUEUE_GRADIENTS, 0, all);
+        if (t->walk.worker->index == 0) fm_net_begin_update(t->run->trainer->net);
+        fm_barrier(t->walk.worker);
+        if (atomic_load(&t->run->stop)) return 0;
+        if (t->run->trainer->optimizer.clip_norm != 0.0) clip(t);
+        work_on_arrays(t, UPDATES, FM_QUEUE_UPDATES, 0, all);
+    } else {
+        run->poll = NULL;
+        run->stop = &t->run->never;
+        work_on_arrays(t, GRADIENTS | UPDATES, FM_QUEUE_GRADIENTS, 0, all);
+        run->poll = poll;
+        run->stop = &t->run->stop;
+    }
+    fm_forward_keep(&t->walk);
+    fm_work_refill(&t->walk, FM_QUEUE_ROWS, FM_QUEUE_DOWN);
+    fm_barrier(t->walk.worker);
     return 1;
 }
 
@@ -213,6 +260,15 @@ static int one_step(training_thread *t, int64_t first) {
     return 1;
 }
 
+/* Operations and losses that need all rows at once meet at barriers, so each thread must have the same pieces. */
+static int may_steal(const training_thread *t) {
+    const fm_walk *walk = &t->walk;
+    if (!fm_schedule_steals(walk->net, walk->run.rows, walk->worker->count) || walk->axis != FM_BY_ROWS) return 0;
+    for (int i = 0; i < walk->net->n_ops; i++)
+        if (fm_walk_is_collective(walk, walk->net->ops[i].row)) return 0;
+    return !t->run->trainer->has_custom;
+}
+
 static training_thread thread_of(training *run, fm_worker *self) {
     const fm_trainer *trainer = run->trainer;
     const fm_walk_of_call of = {trainer->net, &trainer->net->training, run->tables, &run->stop, &run->fault};
@@ -234,12 +290,14 @@ static void training_task(void *context, fm_worker *self) {
         t.walk.run.poll = poll_now_and_then;
         t.walk.run.poll_context = &t;
     }
+    fm_work_refill(&t.walk, 0, FM_QUEUES);
     fm_walk_renew(&t.walk, 1);
     int64_t first = run->next_row;
     while (!t.is_last) {
         const int64_t left = epoch->rows - first;
         fm_walk_set_rows(&t.walk, left < epoch->batch ? left : epoch->batch);
         t.is_last = left <= epoch->batch;
+        t.steals = may_steal(&t);
         const int done = one_step(&t, first);
         if (self->index == 0) fm_net_end_update(trainer->net);
         if (!done) break;

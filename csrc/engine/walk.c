@@ -85,13 +85,20 @@ void fm_walk_collect(const fm_walk *walk, const fm_operands *at, fm_tile_work *w
     fm_barrier(walk->worker);
 }
 
+const fm_array *fm_walk_array(const fm_walk *walk, int op, int array, int64_t *begin, int64_t *end) {
+    const fm_net *net = walk->net;
+    const fm_array *all = &net->arrays[net->first_array[net->ops[op].index] + array];
+    fm_schedule_array(walk->worker, walk->run.kernels, all, begin, end);
+    return all;
+}
+
 void fm_walk_renew(const fm_walk *walk, int for_down) {
     const fm_net *net = walk->net;
     for (int i = 0; i < net->n_ops; i++) {
         const fm_fused *op = &net->ops[i];
         int64_t begin, end;
         if (op->row->renew == NULL) continue;
-        fm_schedule_array(walk->worker, walk->run.kernels, &net->arrays[net->first_array[op->index]], &begin, &end);
+        fm_walk_array(walk, i, 0, &begin, &end);
         if (begin < end) op->row->renew(&walk->run, &walk->at[i], for_down, begin, end);
     }
     fm_barrier(walk->worker);

@@ -42,6 +42,9 @@ void fm_walk_wait_for_columns(const fm_walk *walk);
 void fm_walk_collect(const fm_walk *walk, const fm_operands *at, fm_tile_work *work);
 int fm_walk_is_collective(const fm_walk *walk, const fm_op_row *row);
 
+/* This thread's rows of a parameter array of a fused op; returns the array. */
+const fm_array *fm_walk_array(const fm_walk *walk, int op, int array, int64_t *begin, int64_t *end);
+
 /* Updates the copies of the parameters: those that forward reads, or all. Ends with a barrier. */
 void fm_walk_renew(const fm_walk *walk, int for_down);
 

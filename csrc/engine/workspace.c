@@ -6,6 +6,7 @@
 #include "engine/lifetimes.h"
 #include "engine/product.h"
 #include "engine/schedule.h"
+#include "engine/work_stealing.h"
 
 /* One walk over all arrays, run twice: with block == NULL it only adds up the bytes; then it sets the pointers. */
 typedef struct {
@@ -67,6 +68,7 @@ static void place_shared(fm_placer *p) {
     w->thread = place(p, w->threads, sizeof *w->thread);
     for (int t = 0; t < w->threads; t++) {
         const fm_thread_space own = {
+            .queue = place(p, 1, sizeof *own.queue),
             .at = place(p, p->net->n_ops, sizeof *own.at),
             .pack = place(p, fm_pack_bytes(most.product_width, p->net->size), 1),
             .scratch = place(p, most.scratch_bytes, 1),

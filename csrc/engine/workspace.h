@@ -5,9 +5,12 @@
 #include "engine/op.h"
 #include "fastmlp.h"
 
+typedef struct fm_work_queue fm_work_queue;
+
 /* Memory of one thread. */
 typedef struct {
-    fm_operands *at; /* for each fused op; each thread has its own, because threads may be at different batches */
+    fm_work_queue *queue; /* on its own cache line, because all threads write to it */
+    fm_operands *at;      /* for each fused op; each thread has its own, because threads may be at different batches */
     void *pack, *scratch;
     void **slot;         /* predict: n_slots arrays of (rows, widest) */
     fm_targets *targets; /* training: the batch's targets of each output */

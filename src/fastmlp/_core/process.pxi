@@ -93,6 +93,11 @@ def ignore_thread_cost(bint ignore):
     fm_ignore_thread_cost(ignore)
 
 
+def force_stealing(bint force):
+    """For tests: in every step, threads take work from each other, in the smallest pieces."""
+    fm_force_stealing(force)
+
+
 # ---- random numbers ----
 
 def random_uniform(int64_t n, uint64_t seed, uint32_t stream, uint32_t step=0):
