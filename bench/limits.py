@@ -23,6 +23,7 @@ SOURCE = Path(__file__).with_name("limits.c")
 # Instruction set -> vector bytes and compiler options.
 ISA_OPTIONS: dict[str, tuple[int, list[str]]] = {
     "avx512": (64, ["-mavx512f", "-mfma"]),
+    "avx512bf16": (64, ["-mavx512f", "-mfma"]),
     "avx2": (32, ["-mavx2", "-mfma"]),
     "neon": (16, []),
     "portable": (16, []),

@@ -1,6 +1,6 @@
 # The table of instruction sets. Each row has a name, the architecture it exists on, compile flags, and the CPU feature bits
 # (names of csrc/base/cpu.c) that a processor must have to run its kernels. The rows go from the least to the most preferred.
-# To add an ISA, add a row here and write csrc/simd/<name>.h.
+# To add an ISA, add a row here and write csrc/simd/<name>.h (avx512bf16 is a part of avx512.h)
 #
 #   fm_isa(<name> <arch: any|x86_64|aarch64> "<flags>" "<required CPU bits>")
 
@@ -37,6 +37,8 @@ fm_isa(portable any     ""                                                      
 fm_isa(avx2     x86_64  "-mavx2 -mfma"                                                           "FM_CPU_AVX2 | FM_CPU_FMA")
 fm_isa(avx512   x86_64  "-mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mprefer-vector-width=512"
                                                                                                  "FM_CPU_AVX2 | FM_CPU_FMA | FM_CPU_AVX512")
+fm_isa(avx512bf16 x86_64 "-mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx512bf16 -mavx2 -mfma -mprefer-vector-width=512"
+                                                                              "FM_CPU_AVX2 | FM_CPU_FMA | FM_CPU_AVX512 | FM_CPU_AVX512_BF16")
 fm_isa(neon     aarch64 ""                                                                       "FM_CPU_NEON")
 
 file(CONFIGURE OUTPUT isa_rows.def CONTENT "/* Written by cmake/isa.cmake. */\n${FM_ISA_ROWS}" @ONLY)

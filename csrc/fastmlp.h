@@ -26,6 +26,7 @@ typedef struct {
     int n_inputs, n_outputs;
     int64_t width[FM_MOST_ENDS];
     int output[FM_MOST_ENDS];
+    fm_compute compute;
     int separate; /* no fusion and no shared memory: needed for fm_net_value and fm_net_delta */
 } fm_ends;
 
@@ -208,6 +209,7 @@ const char *fm_isa_name(int index);
 int fm_isa_supported(int index);
 fm_status fm_use_isa(const char *name);
 const char *fm_isa_in_use(void);
+int fm_bfloat16_is_native(void); /* the ISA in use has instructions for it; others compute the same without */
 
 int fm_threads(void); /* for the calling thread */
 int fm_process_threads(void);

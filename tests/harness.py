@@ -170,8 +170,8 @@ def plain(op, source, width, p=0.0):
     return Node(op, (source,), width, width, params=(p,))
 
 
-def make_net(n_in, nodes, dtype, seed=0):
-    return _core.Net([n_in], nodes, [len(nodes) - 1], np.dtype(dtype).name, seed)
+def make_net(n_in, nodes, dtype, seed=0, compute=None):
+    return _core.Net([n_in], nodes, [len(nodes) - 1], np.dtype(dtype).name, seed, compute)
 
 
 def weights(net, index, fan_in, fan_out):
@@ -191,11 +191,11 @@ def parameter_choices(row):
     return [defaults, tuple(0.3 + 1.7 * value for value in defaults)] if defaults else [()]
 
 
-def layer_reference(layer, index, width, seed):
+def layer_reference(layer, index, width, seed, compute=None):
     """The reference's copy of a public layer."""
     node = layer.node((-1,), (width,))
     if node.op == "linear":
-        return ref.Linear(layer.W, layer.b if node.bias else None)
+        return ref.Linear(layer.W, layer.b if node.bias else None, compute)
     if node.op == "activation":
         row = _core.activations()[node.kind]
         return ref.Activation(row["name"], *node.params[: len(row["params"])])
@@ -206,7 +206,7 @@ def net_reference(net):
     """The reference's copy of a public network, with its parameters."""
     width, layers = net.in_features, []
     for index, layer in enumerate(net):
-        layers.append(layer_reference(layer, index, width, net.seed))
+        layers.append(layer_reference(layer, index, width, net.seed, net.compute))
         width = layer.width_after(width)
     return ref.Sequential(*layers)
 

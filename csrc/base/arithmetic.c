@@ -16,6 +16,12 @@ void fm_leave_arithmetic(fm_modes host) {
     if (__builtin_ia32_stmxcsr() != host.control) __builtin_ia32_ldmxcsr((unsigned)host.control);
 }
 
+/* FTZ for results, DAZ for operands. */
+void fm_flush_denormals(int on) {
+    const unsigned flush = 0x8040, now = __builtin_ia32_stmxcsr();
+    __builtin_ia32_ldmxcsr(on ? now | flush : now & ~flush);
+}
+
 #elif defined(__aarch64__)
 
 /* FPCR holds the modes (all zero for IEEE), FPSR the flags. */
@@ -29,6 +35,12 @@ fm_modes fm_enter_arithmetic(void) {
 void fm_leave_arithmetic(fm_modes host) {
     if (host.control != 0) __asm__ volatile("msr fpcr, %0" : : "r"(host.control));
     __asm__ volatile("msr fpsr, %0" : : "r"(host.status));
+}
+
+/* FZ, for operands and results. */
+void fm_flush_denormals(int on) {
+    const uint64_t modes = on ? UINT64_C(1) << 24 : 0;
+    __asm__ volatile("msr fpcr, %0" : : "r"(modes));
 }
 
 #else
@@ -47,5 +59,7 @@ void fm_leave_arithmetic(fm_modes host) {
     feraiseexcept((int)host.status);
     fesetround((int)host.control);
 }
+
+void fm_flush_denormals(int on) { (void)on; }
 
 #endif

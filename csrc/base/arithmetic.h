@@ -13,4 +13,8 @@ typedef struct {
 fm_modes fm_enter_arithmetic(void); /* sets the IEEE modes; returns the previous ones */
 void fm_leave_arithmetic(fm_modes host);
 
+/* Between these calls, operands and results that are denormal numbers become zeros of their sign. For kernels that
+   emulate instructions which do so. Only on x86-64 and AArch64; elsewhere they do nothing. */
+void fm_flush_denormals(int on);
+
 #endif

@@ -11,6 +11,7 @@ unsigned fm_cpu_features(void) {
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl"))
         bits |= FM_CPU_AVX512;
+    if (__builtin_cpu_supports("avx512bf16")) bits |= FM_CPU_AVX512_BF16;
     return bits;
 }
 

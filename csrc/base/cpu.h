@@ -2,7 +2,7 @@
 #ifndef FM_BASE_CPU_H
 #define FM_BASE_CPU_H
 
-enum { FM_CPU_AVX2 = 1, FM_CPU_FMA = 2, FM_CPU_AVX512 = 4, FM_CPU_NEON = 8 };
+enum { FM_CPU_AVX2 = 1, FM_CPU_FMA = 2, FM_CPU_AVX512 = 4, FM_CPU_NEON = 8, FM_CPU_AVX512_BF16 = 16 };
 
 unsigned fm_cpu_features(void);
 

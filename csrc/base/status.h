@@ -17,4 +17,11 @@ typedef enum {
 
 typedef enum { FM_F32 = 0, FM_F64 = 1 } fm_dtype;
 
+/* Types of the operands of matrix products. */
+typedef enum {
+    FM_COMPUTE_STORAGE,  /* that of the arrays */
+    FM_COMPUTE_BFLOAT16, /* rounded to bfloat16, for float32 arrays only; see docs/numerics.md */
+    FM_COMPUTES
+} fm_compute;
+
 #endif

@@ -45,6 +45,7 @@ static fm_fused *append(fm_net *net, int index) {
         .node = *node,
         .index = index,
         .size = net->size,
+        .compute = net->ends.compute,
         .n_sources = node->n_sources,
         .epilogue.activation = -1,
         .n_arrays = net->first_array[index + 1] - net->first_array[index],

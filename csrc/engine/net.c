@@ -46,6 +46,8 @@ fm_status fm_net_new(const fm_ends *ends, int n_nodes, const fm_node *nodes, fm_
     *out = NULL;
     if (n_nodes < 1 || !fm_graph_ends_are_valid(ends, n_nodes)) return FM_BAD_ARGUMENT;
     if (dtype != FM_F32 && dtype != FM_F64) return FM_BAD_ARGUMENT;
+    if (ends->compute != FM_COMPUTE_STORAGE && (ends->compute != FM_COMPUTE_BFLOAT16 || dtype != FM_F32))
+        return FM_BAD_ARGUMENT;
     fm_net *net = fm_alloc_zeroed(1, sizeof *net);
     if (net == NULL) return FM_NO_MEMORY;
     net->dtype = dtype;

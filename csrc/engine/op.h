@@ -133,6 +133,7 @@ struct fm_fused {
     fm_node node;                           /* the first of the nodes */
     int index;                              /* index of `node` in the network */
     size_t size;                            /* bytes of an element of the storage type */
+    fm_compute compute;                     /* of its matrix products */
     int n_sources, source[FM_MOST_SOURCES]; /* earlier fused ops; -1 - k is input k of the network */
     int64_t width[FM_MOST_SOURCES];
     int adds[FM_MOST_SOURCES]; /* another reader contributed to this source's delta before */
@@ -145,7 +146,6 @@ struct fm_fused {
     int shown, slot; /* predict: the fused op that holds its value, and its buffer */
 
     /* set by `plan` */
-    fm_compute compute;
     int whole_rows, down_whole_rows;    /* each tile has all columns */
     int64_t down_cols[FM_MOST_SOURCES]; /* columns that `down` writes; at first the source's width */
     int has_local;

@@ -7,15 +7,17 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
    cache. */
 enum { A_BLOCK_BYTES = 1 << 18, DEPTH = 1024, MOST_COLUMNS = 2048 };
 
-int64_t fm_pack_bytes(int64_t widest, size_t size) {
-    if (widest < FM_LEAST_PACKED_WIDTH) return 0;
+int64_t fm_pack_bytes(fm_compute compute, int64_t widest, size_t size) {
+    if (widest == 0 || (compute == FM_COMPUTE_STORAGE && widest < FM_LEAST_PACKED_WIDTH)) return 0;
     return A_BLOCK_BYTES + DEPTH * (smaller(widest, MOST_COLUMNS) + FM_MOST_TILE_COLS) * (int64_t)size;
 }
 
 /* Packing pays if B is larger than the second-level cache, or if its rows are so far apart that they map to the same
-   lines of the first-level cache. It does not pay for few rows, because they read a packed B too few times. */
+   lines of the first-level cache. It does not pay for few rows, because they read a packed B too few times. Operands
+   that are rounded must be packed. */
 static int must_pack(const fm_products *k, const fm_gemm *g, size_t size) {
     enum { IN_PLACE_BYTES = 1 << 20 };
+    if (k->terms > 1) return 1;
     if (g->m < k->least_packed_rows || g->n < FM_LEAST_PACKED_WIDTH) return 0;
     const int64_t bytes = g->k * g->n * (int64_t)size, stride = g->b_step * (int64_t)size;
     return bytes > IN_PLACE_BYTES || (stride % 2048 == 0 && g->k > 64);
@@ -26,6 +28,8 @@ static const void *at(const void *base, int64_t elements, size_t size) {
 }
 
 static const fm_products *kernels_of(const fm_product *space) { return &space->kernels->product[space->compute]; }
+
+static int64_t words_of(const fm_products *k, int64_t terms) { return (terms + k->terms - 1) / k->terms; }
 
 static int told_to_stop(const fm_product *space) {
     if (space->watch == NULL) return 0;
@@ -55,7 +59,7 @@ static fm_gemm with_packed_b(const fm_product *space, fm_gemm g) {
     k->pack_b(g.k, g.n, g.b, g.b_step, block);
     g.b = block;
     g.b_step = k->tile_cols;
-    g.b_panel = g.k * k->tile_cols;
+    g.b_panel = words_of(k, g.k) * k->tile_cols;
     return g;
 }
 
@@ -65,6 +69,7 @@ static fm_gemm with_packed_a(const fm_product *space, fm_gemm g) {
     g.a = space->pack;
     g.a_row = 1;
     g.a_step = k->tile_rows;
+    g.k = words_of(k, g.k);
     g.a_panel = g.k * k->tile_rows;
     return g;
 }
@@ -73,7 +78,8 @@ static fm_gemm with_packed_a(const fm_product *space, fm_gemm g) {
 static void multiply_rows(const fm_product *space, const fm_gemm *g, int packed) {
     enum { SLAB_PRODUCTS = 1 << 28 };
     const int64_t mr = kernels_of(space)->tile_rows, size = (int64_t)space->size;
-    const int64_t most = packed ? A_BLOCK_BYTES / size / g->k : SLAB_PRODUCTS / (g->k * g->n + 1);
+    const int64_t words = g->k > 0 ? words_of(kernels_of(space), g->k) : 1;
+    const int64_t most = packed ? A_BLOCK_BYTES / size / words : SLAB_PRODUCTS / (g->k * g->n + 1);
     const int64_t rows = most < mr ? mr : most / mr * mr;
     if (g->m <= rows && !packed) {
         if (!told_to_stop(space)) kernels_of(space)->gemm(g);

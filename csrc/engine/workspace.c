@@ -70,7 +70,7 @@ static void place_shared(fm_placer *p) {
         const fm_thread_space own = {
             .queue = place(p, 1, sizeof *own.queue),
             .at = place(p, p->net->n_ops, sizeof *own.at),
-            .pack = place(p, fm_pack_bytes(most.product_width, p->net->size), 1),
+            .pack = place(p, fm_pack_bytes(p->net->ends.compute, most.product_width, p->net->size), 1),
             .scratch = place(p, most.scratch_bytes, 1),
         };
         if (p->block != NULL) w->thread[t] = own;

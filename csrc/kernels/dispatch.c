@@ -63,6 +63,8 @@ const char *fm_isa_in_use(void) { return in_use()->name; }
 
 fm_tables fm_tables_in_use(void) { return in_use()->tables; }
 
+int fm_bfloat16_is_native(void) { return fm_tables_in_use()[FM_F32]->product[FM_COMPUTE_BFLOAT16].is_native; }
+
 static const fm_activation_row activation_rows[] = {
 #define FM_ACTIVATION(id, name, saves, n_params, params, formula, slope, init, tol32, tol64) \
     {#name, params, formula, slope, init, FM_SAVES_##saves, {tol32, tol64}},

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "base/arithmetic.h"
 #include "kernels/table.h"
 #include "simd/simd.h"
 

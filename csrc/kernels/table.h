@@ -111,30 +111,28 @@ typedef struct {
     double g_scale; /* factor of g, for clipping by norm; 1 changes nothing */
 } fm_update_rows;
 
-/* Types of a product's operands. Results, and the numbers that chains start from, have the storage type. */
-typedef enum {
-    FM_COMPUTE_STORAGE, /* the storage type's own */
-    FM_COMPUTES
-} fm_compute;
-
+/* The kernels of matrix products for one type of operands. Results, and the numbers that chains start from, have the
+   storage type. A packed panel consists of words as large as an element. */
 typedef struct {
+    int terms;                /* the terms of a chain in a word; more than 1: both operands of `gemm` must be packed */
+    int is_native;            /* has instructions for this type of operands */
     int tile_rows, tile_cols; /* mr, nr: the size of packed panels; nr is at most FM_MOST_TILE_COLS */
     int least_packed_rows;    /* products with fewer rows read B in place, however large it is */
 
-    void (*gemm)(const fm_gemm *);
+    void (*gemm)(const fm_gemm *); /* `k` and the strides of packed operands count words */
     /* c[i][j] = bias[j] + the lane sum of a[i][:] * bt[j][:], for layers with few outputs; bt is (n, k). */
     void (*dot)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *bt, int64_t ldb, void *c,
                 int64_t ldc, const void *bias);
-    /* panels of nr columns: dst[k][nr] from the k x n matrix src; the last one is padded with zeros */
+    /* panels of nr columns: dst[words of k][nr] from the k x n matrix src; the last one is padded with zeros */
     void (*pack_b)(int64_t k, int64_t n, const void *src, int64_t ld, void *dst);
-    /* panels of mr rows: dst[k][mr], from a(i, k) = src[i * row + k * step] */
+    /* panels of mr rows: dst[words of k][mr], from a(i, k) = src[i * row + k * step] */
     void (*pack_a)(int64_t m, int64_t k, const void *src, int64_t row, int64_t step, void *dst);
 } fm_products;
 
 typedef struct {
     const char *isa;
     int lanes;
-    fm_products product[FM_COMPUTES];
+    fm_products product[FM_COMPUTES]; /* FM_COMPUTE_BFLOAT16 is empty in float64's table */
 
     void (*transpose)(int64_t rows, int64_t cols, const void *src, int64_t lds, void *dst, int64_t ldd);
 
@@ -202,5 +200,6 @@ const char *fm_isa_name(int index); /* NULL outside 0 .. count - 1 */
 int fm_isa_supported(int index);    /* by this processor */
 fm_status fm_use_isa(const char *name);
 const char *fm_isa_in_use(void);
+int fm_bfloat16_is_native(void); /* the ISA in use has instructions for it; others compute the same without */
 
 #endif

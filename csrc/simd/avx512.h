@@ -1,4 +1,4 @@
-/* The vocabulary of simd.h for AVX-512 (F, BW, DQ, VL). */
+/* The vocabulary of simd.h for AVX-512 (F, BW, DQ, VL), also with the BF16 extension. */
 #ifndef FM_SIMD_AVX512_H
 #define FM_SIMD_AVX512_H
 
@@ -13,6 +13,19 @@ typedef __mmask8 vmask_f64;
 
 #define v_lanes_f32 16
 #define v_lanes_f64 8
+
+#if defined(FM_ISA_AVX512BF16)
+#define FM_HAS_BF16_DOT 1
+FM_OP3(vec_f32, v_bf16_dot_f32, vec_f32,
+       _mm512_dpbf16_ps(c, (__m512bh)_mm512_castps_si512(a), (__m512bh)_mm512_castps_si512(b)))
+/* The conversion puts the lanes of b before those of a; then they are interleaved. */
+FM_INLINE vec_f32 v_bf16_pair_f32(vec_f32 a, vec_f32 b) {
+    const __m512i lower = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i upper = _mm512_slli_epi32(_mm512_add_epi32(lower, _mm512_set1_epi32(16)), 16);
+    const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh(a, b);
+    return _mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_or_si512(upper, lower), halves));
+}
+#endif
 
 FM_OP1(vec_f32, v_load_f32, const float *, _mm512_loadu_ps(a))
 FM_INLINE void v_store_f32(float *p, vec_f32 v) { _mm512_storeu_ps(p, v); }

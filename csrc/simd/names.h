@@ -5,6 +5,7 @@
  * they are used, so this list serves both.
  *
  * FN(name)       the name of a function of this precision: name_f32 or name_f64
+ * CN(name)       the same for one type of operands, FM_COLUMN: name_storage_f32, name_bf16_f32, ...
  * real, ireal    float and int32_t, or double and int64_t
  * REAL(x)        the literal x, of type real
  * FM_BITS        32 or 64; usable in #if
@@ -17,6 +18,7 @@
 #define FM_PASTE(a, b) FM_PASTE_(a, b)
 #define FM_NAME(name) FM_PASTE(name, FM_SUFFIX)
 #define FN(name) FM_NAME(name)
+#define CN(name) FM_NAME(FM_PASTE(name, FM_COLUMN))
 
 #define real_f32 float
 #define real_f64 double
@@ -93,5 +95,7 @@
 #define v_sum FM_NAME(v_sum)
 #define v_hmax FM_NAME(v_hmax)
 #define v_transpose FM_NAME(v_transpose)
+#define v_bf16_pair FM_NAME(v_bf16_pair)
+#define v_bf16_dot FM_NAME(v_bf16_dot)
 
 #endif

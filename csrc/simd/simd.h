@@ -27,6 +27,11 @@
  *           vi_shl(i, n)  vi_shr(i, n)     logical; n a constant expression
  * Reduce    v_sum(v)  v_hmax(v)    halves tree: lane l op= lane l + lanes/2, then lanes/4, ... 1
  * Shuffle   v_transpose(r)         the square of vectors r[v_lanes], in place
+ * bfloat16  only _f32, and only where FM_HAS_BF16_DOT is defined:
+ *           v_bf16_pair(a, b)      rounds to bfloat16; each lane holds that of a in its upper half, that of b in its
+ *                                  lower one
+ *           v_bf16_dot(a, b, c)    for lanes of such pairs, a fused multiply-add of the upper halves to c, then one of
+ *                                  the lower halves; denormal numbers are zeros
  *
  * The bits of results are the same on every ISA except for what fma rounds in portable and for
  * the sign and payload of NaNs.
@@ -51,7 +56,7 @@
 #define FM_OP3(R, name, A, expr) \
     FM_INLINE R name(A a, A b, A c) { return expr; }
 
-#if defined(FM_ISA_AVX512)
+#if defined(FM_ISA_AVX512) || defined(FM_ISA_AVX512BF16)
 #include "avx512.h"
 #elif defined(FM_ISA_AVX2)
 #include "avx2.h"
@@ -60,7 +65,7 @@
 #elif defined(FM_ISA_PORTABLE)
 #include "portable.h"
 #else
-#error "define one of FM_ISA_AVX512, FM_ISA_AVX2, FM_ISA_NEON, FM_ISA_PORTABLE"
+#error "define one of FM_ISA_AVX512BF16, FM_ISA_AVX512, FM_ISA_AVX2, FM_ISA_NEON, FM_ISA_PORTABLE"
 #endif
 
 #include "names.h"

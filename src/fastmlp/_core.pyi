@@ -62,6 +62,7 @@ class Net:
         outputs: list[int],
         dtype: str,
         seed: int,
+        compute: str | None = None,
         separate: bool = False,
     ) -> None: ...
     def release(self) -> None: ...

@@ -15,8 +15,7 @@ import fastmlp as fm
 from fastmlp import _core
 from fastmlp import reference as ref
 
-CASES = [(name, dtype) for name in runs.RUNS for dtype in runs.DTYPES]
-each_run = pytest.mark.parametrize(("name", "dtype"), CASES)
+each_run = pytest.mark.parametrize(("name", "dtype"), runs.CASES)
 
 
 def test_the_golden_runs_use_every_activation_loss_and_optimizer():
@@ -37,7 +36,7 @@ def is_layer(value):
 def test_the_golden_hashes_have_the_version_of_the_document():
     record = runs.recorded()
     assert record["version"] == runs.version()
-    expected = {f"{name}, {dtype}" for name, dtype in CASES}
+    expected = {f"{name}, {dtype}" for name, dtype in runs.CASES}
     assert all(record[part].keys() == expected for part in ("initial", "portable", "fma"))
 
 

@@ -68,10 +68,10 @@ def small_gradients(fan_in, fan_out, bias, dtype):
     return np.concatenate([np.zeros_like(each[:1]), np.cumsum(each, axis=0)])
 
 
-def run_small(rows, fan_in, fan_out, bias, dtype):
+def run_small(rows, fan_in, fan_out, bias, dtype, compute=None):
     """Compare the three products of a shape with NumPy's, bit for bit; ``rows`` descends."""
     x, W, b, dy = small_problem(dtype)
-    net = make_net(fan_in, [linear(-1, fan_in, fan_out, bias)], dtype)
+    net = make_net(fan_in, [linear(-1, fan_in, fan_out, bias)], dtype, compute=compute)
     W_view, b_view, _, _ = weights(net, 0, fan_in, fan_out)
     W_view[...] = W = W[:fan_in, :fan_out]
     shift = 0

@@ -37,6 +37,7 @@ class Run(NamedTuple):
     penalty: tuple[fm.Penalty, ...] = ()
     weighted: bool = False
     epochs: int = 2
+    compute: str | None = None
 
 
 def dense(*widths: int, between: Callable[[], fm.Layer] = fm.ReLU) -> list[fm.Layer]:
@@ -57,7 +58,7 @@ def every_activation() -> list[fm.Layer]:
     return [*pairs, fm.Linear(17, 5)]
 
 
-def every_join() -> fm.Graph:
+def every_join(compute: str | None = None) -> fm.Graph:
     """Residual, dense and split paths; products of values; a parameter that every row reads."""
     x = fm.Input(21)
     h = fm.Copy()(fm.GELU()(fm.Linear(21, 24)(x)))
@@ -67,7 +68,7 @@ def every_join() -> fm.Graph:
     both = fm.Concat()(fm.Maximum()(a, b), a * b, x)
     matrix = fm.MatMul()(fm.Parameter(4, 12), fm.Linear(69, 12)(both))
     energy = fm.Sum()(fm.Square()(fm.Tanh()(matrix)))
-    return fm.Graph(x, fm.Linear(70, 5)(fm.Concat()(both, energy)), seed=12345)
+    return fm.Graph(x, fm.Linear(70, 5)(fm.Concat()(both, energy)), seed=12345, compute=compute)
 
 
 RUNS = {
@@ -110,7 +111,19 @@ RUNS = {
         90, 40, fm.MSELoss(), fm.Adam(lr=0.01)),
     "every join and norm": Run(
         every_join, 130, 60, fm.MSELoss(), fm.Adam(lr=1e-2), (fm.L2(1e-4),)),
+    "products in bfloat16": Run(
+        lambda: dense(131, 520, 65, 12, 3, between=fm.GELU), 2600, 1100,
+        fm.CrossEntropyLoss(), fm.Adam(lr=1e-3), compute="bfloat16"),
+    "joins in bfloat16": Run(
+        lambda: every_join("bfloat16"), 130, 60, fm.MSELoss(), fm.Adam(lr=1e-2),
+        compute="bfloat16"),
 }  # fmt: skip
+# Only float32 has products in bfloat16.
+CASES = [
+    (name, dtype)
+    for name, run in RUNS.items()
+    for dtype in (DTYPES if run.compute is None else DTYPES[:1])
+]
 
 
 def uniform(shape: tuple[int, ...], number: int) -> Any:
@@ -123,7 +136,8 @@ def network(run: Run, dtype: str) -> fm.Sequential | fm.Graph:
     if isinstance(layers, fm.Graph):
         return layers.copy(dtype=dtype)
     widths = [layer.in_features for layer in layers if isinstance(layer, fm.Linear)]
-    return fm.Sequential(*layers, dtype=dtype, seed=12345, in_features=widths[0])
+    return fm.Sequential(*layers, dtype=dtype, seed=12345, in_features=widths[0],
+                         compute=run.compute)  # fmt: skip
 
 
 def data(run: Run, net: fm.Network) -> tuple[Any, Any, Any]:
@@ -186,12 +200,11 @@ def recorded() -> dict[str, Any]:
 
 def measured() -> dict[str, Any]:
     """The current hashes, in the layout of the record."""
-    cases = [(name, dtype) for name in RUNS for dtype in DTYPES]
     result: dict[str, Any] = {"version": version()}
-    result["initial"] = {f"{name}, {dtype}": initial(name, dtype) for name, dtype in cases}
+    result["initial"] = {f"{name}, {dtype}": initial(name, dtype) for name, dtype in CASES}
     for isa in ("portable", best_fused()):
         _core.use_isa(isa)
-        hashes = {f"{name}, {dtype}": trained(name, dtype) for name, dtype in cases}
+        hashes = {f"{name}, {dtype}": trained(name, dtype) for name, dtype in CASES}
         result[family(isa)] = hashes
     return result
 

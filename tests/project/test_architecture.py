@@ -30,7 +30,7 @@ C_RULES: dict[str, str] = {
     r"fastmlp\.h": r"base/status\.h|engine/node\.h|kernels/registry\.h",
     r"base/.*": r"base/.*",
     r"simd/.*": r"(avx2|avx512|neon|portable|names)\.h",
-    r"kernels/(isa\.c|.*\.inc)": r"kernels/.*|simd/simd\.h|base/(status|rng)\.h",
+    r"kernels/(isa\.c|.*\.inc)": r"kernels/.*|simd/simd\.h|base/(status|rng|arithmetic)\.h",
     r"kernels/dispatch\.c": r"kernels/.*\.(h|def)|isa_rows\.def|base/(status|cpu)\.h",
     r"kernels/.*\.h": r"kernels/registry\.h|base/(status|rng)\.h",
     r"kernels/.*\.def": r"",

@@ -48,6 +48,7 @@ def test_threads_are_scoped():
 
 def test_config():
     config = fm.show_config()
-    assert set(config) == {"version", "isa", "isas", "threads", "openmp", "compiler"}
+    assert set(config) == {
+        "version", "isa", "isas", "bfloat16", "threads", "openmp", "compiler"}  # fmt: skip
     assert config["version"] == fm.__version__
     assert config["isa"] in config["isas"]

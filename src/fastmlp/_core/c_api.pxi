@@ -20,6 +20,10 @@ cdef extern from "fastmlp.h" nogil:
         FM_F32
         FM_F64
 
+    ctypedef enum fm_compute:
+        FM_COMPUTE_STORAGE
+        FM_COMPUTE_BFLOAT16
+
     ctypedef enum fm_op:
         pass
 
@@ -101,6 +105,7 @@ cdef extern from "fastmlp.h" nogil:
         int n_outputs
         int64_t width[FM_MOST_ENDS]
         int output[FM_MOST_ENDS]
+        fm_compute compute
         int separate
 
     fm_status fm_net_new(const fm_ends *ends, int n_nodes, const fm_node *nodes, fm_dtype dtype,
@@ -238,6 +243,7 @@ cdef extern from "fastmlp.h" nogil:
     int fm_isa_supported(int index)
     fm_status fm_use_isa(const char *name)
     const char *fm_isa_in_use()
+    bint fm_bfloat16_is_native()
     int fm_threads()
     int fm_process_threads()
     void fm_set_process_threads(int threads)

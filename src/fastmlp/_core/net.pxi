@@ -63,8 +63,12 @@ cdef class Net:
     cdef public int64_t groups_version  # changes if a layer is frozen or no longer frozen
 
     def __init__(self, list widths, list nodes, list outputs, str dtype, uint64_t seed,
-                 bint separate=False):
-        """`separate`: keep values and gradients of all nodes, for `value` and `delta`."""
+                 str compute=None, bint separate=False):
+        """Make a network of float32 or float64.
+
+        `compute`: "bfloat16" to round the operands of matrix products. `separate`: keep values and
+        gradients of all nodes, for `value` and `delta`.
+        """
         if self.handle is not None:
             raise StateError("this core network has been made already")
         cdef fm_ends ends
@@ -72,6 +76,7 @@ cdef class Net:
         cdef cnp.ndarray packed = np.zeros(len(nodes) * sizeof(fm_node), np.uint8)
         cdef fm_node *node = <fm_node *>cnp.PyArray_DATA(packed)
         ends.separate = separate
+        ends.compute = FM_COMPUTE_STORAGE if compute is None else FM_COMPUTE_BFLOAT16
         ends.n_inputs, ends.n_outputs = len(widths), len(outputs)
         if not 0 < len(widths) <= FM_MOST_ENDS or not 0 < len(outputs) <= FM_MOST_ENDS:
             raise ArgumentError(f"got {len(widths)} inputs and {len(outputs)} outputs; "

@@ -22,10 +22,11 @@ def use_isa(str name, str argument="isa"):
 
 
 def config():
-    """The ISA in use, available ISAs, threads, OpenMP version and compiler."""
+    """The ISA in use, available ISAs, bfloat16, threads, OpenMP version and compiler."""
     return {
         "isa": fm_isa_in_use().decode(),
         "isas": _isas(),
+        "bfloat16": "native" if fm_bfloat16_is_native() else "emulated",
         "threads": fm_threads(),
         "openmp": fm_openmp_version(),
         "compiler": FM_COMPILER.decode(),

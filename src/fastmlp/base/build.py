@@ -8,12 +8,15 @@ from fastmlp import _core
 
 
 def show_config() -> dict[str, Any]:
-    """Return version, instruction set in use, instruction sets available, threads and compiler.
+    """Return the version, and what it was built for and runs on.
 
     Returns
     -------
     dict
-        ``version``, ``isa``, ``isas``, ``threads``, ``openmp``, ``compiler``.
+        ``version``; ``isa``, the instruction set in use, and ``isas``, those available;
+        ``bfloat16``, ``"native"`` if that instruction set has instructions for
+        ``compute="bfloat16"``, else ``"emulated"`` (the same results, but no faster than float32);
+        ``threads``, ``openmp``, ``compiler``.
 
     Examples
     --------

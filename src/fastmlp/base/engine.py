@@ -107,9 +107,10 @@ class Engine:
         outputs: Sequence[int] | None = None,
         inputs_named: Sequence[str] = ("x",),
         outputs_named: Sequence[str] = ("y",),
+        compute: str | None = None,
     ) -> None:
         last = [len(nodes) - 1] if outputs is None else list(outputs)
-        self._made = (list(widths), nodes, last, dtype.name, seed)
+        self._made = (list(widths), nodes, last, dtype.name, seed, compute)
         self.core = self._running = _core.Net(*self._made)
         self._kept: _core.Net | None = None
         self.kept_ends: dict[str, list[Array]] = {}

@@ -188,6 +188,11 @@ def info(model: Path | None) -> None:
     default=DEFAULTS.dtype,
     help="Precision.",
 )
+@click.option(
+    "--compute",
+    type=click.Choice(["bfloat16"]),
+    help="Round the operands of matrix products to bfloat16; only with float32.",
+)
 @click.option("--threads", type=click.IntRange(min=1), help="Number of threads.  [default: all]")
 @click.option(
     "--progress/--no-progress", default=True, help="Show a progress bar and a line per epoch."
@@ -236,6 +241,8 @@ def train(**options: Any) -> None:
 def _check_train_options(options: dict[str, Any]) -> None:
     if options["data"] in DATA_SETS and (options["target"] is not None or options["task"]):
         raise click.UsageError(f"{options['data']} has a target and a task of its own.")
+    if options["compute"] is not None and options["dtype"] != "float32":
+        raise click.UsageError("--compute bfloat16 needs --dtype float32.")
 
 
 @cli.command()

@@ -8,11 +8,21 @@ from typing import Any, Self
 
 from fastmlp import _core
 from fastmlp.base import validation
+from fastmlp.base.compute import compute_type
 from fastmlp.base.engine import Ends, Engine
 from fastmlp.base.parameters import ParameterArray
 from fastmlp.base.validation import Array
-from fastmlp.layers import Custom, Layer
-from fastmlp.networks.description import layer_from, uninitialised_layer
+from fastmlp.layers import Layer
+from fastmlp.networks.description import (
+    architecture_of,
+    copy_of,
+    init_for,
+    layer_from,
+    own_form,
+    restored,
+    retyped,
+    uninitialised_layer,
+)
 
 
 class Network(_core.Predictor):
@@ -21,15 +31,18 @@ class Network(_core.Predictor):
     _layers: tuple[Layer, ...]
     _engine: Engine
     _seed: int
+    _compute: str | None
 
-    def _setup(self, layers: tuple[Layer, ...], dtype: Any, seed: int | None) -> None:
+    def _setup(self, layers: tuple[Layer, ...], dtype: Any, seed: int | None, compute: Any) -> None:
         """Build the core network and attach the layers to it; constructors call this last."""
         self._layers = layers
         self._seed = validation.seed(seed)
-        self._engine, places = self._plan(validation.float_dtype(dtype))
+        dtype = validation.float_dtype(dtype)
+        self._compute = compute_type(compute, dtype)
+        self._engine, places = self._plan(dtype)
         self._bind_core(self._engine.core)
         for position, (layer, (first, count)) in enumerate(zip(layers, places, strict=True)):
-            init = _init_for(self._following(position)) if layer.n_parameters else "xavier"
+            init = init_for(self._following(position)) if layer.n_parameters else "xavier"
             layer.attach(self, self._engine, first, self._seed, init, count)
 
     def _plan(self, dtype: Any) -> tuple[Engine, list[tuple[int, int]]]:
@@ -52,10 +65,15 @@ class Network(_core.Predictor):
 
     def architecture(self) -> dict[str, Any]:
         """Return the result of ``describe`` without ``trainable``, which training may change."""
-        return self._described(_architecture)
+        return self._described(architecture_of)
 
     def _described(self, describe: Callable[[Layer], Any]) -> dict[str, Any]:
         raise NotImplementedError
+
+    def _types(self) -> dict[str, Any]:
+        """Return the part of a description with the types of the numbers."""
+        types = {"dtype": self.dtype.name, "compute": self._compute}
+        return {name: value for name, value in types.items() if value is not None}
 
     @classmethod
     def from_description(cls, description: Mapping[str, Any]) -> Self:
@@ -117,6 +135,11 @@ class Network(_core.Predictor):
     def dtype(self) -> Any:
         """float32 or float64, as a NumPy dtype."""
         return self._engine.dtype
+
+    @property
+    def compute(self) -> str | None:
+        """The type of the operands of matrix products: "bfloat16", or None for ``dtype``."""
+        return self._compute
 
     @property
     def seed(self) -> int:
@@ -336,6 +359,8 @@ class Network(_core.Predictor):
     def copy(self, dtype: Any = None) -> Any:
         """Return an independent network with the same parameters, in another dtype if given.
 
+        With ``dtype="float64"`` the copy of a network with ``compute="bfloat16"`` rounds nothing.
+
         Examples
         --------
         >>> import fastmlp as fm
@@ -343,10 +368,10 @@ class Network(_core.Predictor):
         >>> net.copy(dtype="float64").params.dtype.name
         'float64'
         """
-        description = self._described(_copied)
+        description = self._described(copy_of)
         if dtype is not None:
-            description["dtype"] = validation.float_dtype(dtype).name
-        return _restore(type(self), description, self._numbers())
+            description = retyped(description, validation.float_dtype(dtype))
+        return restored(type(self), description, self._numbers())
 
     def __len__(self) -> int:
         return len(self._layers)
@@ -358,7 +383,7 @@ class Network(_core.Predictor):
         return self.copy()
 
     def __reduce__(self) -> Any:
-        return _restore, (type(self), self._described(_own), self._numbers())
+        return restored, (type(self), self._described(own_form), self._numbers())
 
     def _numbers(self) -> dict[str, Any]:
         """Return copies of everything that training changes."""
@@ -366,35 +391,3 @@ class Network(_core.Predictor):
         return {name: array.copy() for name, array in arrays.items()} | {
             "step_count": self.step_count
         }
-
-
-def _restore(
-    kind: type[Network], description: Mapping[str, Any], numbers: Mapping[str, Any]
-) -> Network:
-    net = kind.uninitialised(description)
-    for name in ("params", "grads", "state"):
-        getattr(net, name)[...] = numbers[name]
-    net.step_count = numbers["step_count"]
-    return net
-
-
-def _architecture(layer: Layer) -> dict[str, Any]:
-    return {name: value for name, value in layer.describe().items() if name != "trainable"}
-
-
-def _copied(layer: Layer) -> Any:
-    if not isinstance(layer, Custom):
-        return layer.describe()
-    import copy
-
-    return copy.deepcopy(layer)
-
-
-def _own(layer: Layer) -> Any:
-    return layer if isinstance(layer, Custom) else layer.describe()
-
-
-def _init_for(following: tuple[Layer, ...]) -> str:
-    """Return the registry's name of the initializer for weights before these layers."""
-    words = (layer.init_before for layer in following)
-    return next((word for word in words if word is not None), "xavier")

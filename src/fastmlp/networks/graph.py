@@ -29,6 +29,7 @@ class Graph(Network):
         Another way to describe the network: each layer with the names of its inputs, in any order.
     dtype : {"float32", "float64"}, default "float32"
     seed : int, optional
+    compute : {None, "bfloat16"}, optional
         As for ``Sequential``.
 
     Notes
@@ -70,6 +71,7 @@ class Graph(Network):
         *,
         dtype: Any = "float32",
         seed: int | None = None,
+        compute: str | None = None,
     ) -> None:
         if nodes is not None:
             entries = validation.items(nodes, "nodes", "(name, layer, sources) each")
@@ -83,7 +85,7 @@ class Graph(Network):
         for symbol in order:
             for source in symbol.sources:
                 self._first_reader.setdefault(id(source), symbol)
-        self._setup(check_layers([symbol.layer for symbol in order]), dtype, seed)
+        self._setup(check_layers([symbol.layer for symbol in order]), dtype, seed, compute)
 
     def _plan(self, dtype: Any) -> tuple[Engine, list[tuple[int, int]]]:
         index = {id(symbol): -1 - k for k, symbol in enumerate(self._inputs.values())}
@@ -112,6 +114,7 @@ class Graph(Network):
             [index[id(symbol)] for symbol in self._outputs.values()],
             list(self._inputs),
             list(self._outputs),
+            self._compute,
         )
         self._places = [places[id(symbol)] for symbol in self._order]
         return engine, self._places
@@ -161,7 +164,7 @@ class Graph(Network):
     def _described(self, describe: Callable[[Layer], Any]) -> dict[str, Any]:
         return {
             "type": "Graph",
-            "dtype": self.dtype.name,
+            **self._types(),
             "seed": self._seed,
             "inputs": {name: _plain(symbol.shape) for name, symbol in self._inputs.items()},
             "outputs": {name: self._names[id(symbol)] for name, symbol in self._outputs.items()},
@@ -178,7 +181,7 @@ class Graph(Network):
         if not isinstance(description, Mapping) or description.get("type") != "Graph":
             raise ArgumentError("description: want the dict that Graph.describe() returns")
         fields = {"type", "dtype", "seed", "inputs", "outputs", "nodes"}
-        if set(description) != fields or not isinstance(description["nodes"], list):
+        if set(description) - {"compute"} != fields or not isinstance(description["nodes"], list):
             got = sorted(map(str, description))
             raise ArgumentError(f"description: got fields {got}; want {sorted(fields)}")
         nodes = []
@@ -189,6 +192,7 @@ class Graph(Network):
                 )
             nodes.append((entry[0], layer_of(entry[1]), entry[2]))
         options = {name: description[name] for name in ("dtype", "seed")}
+        options["compute"] = description.get("compute")
         return cls(description["inputs"], description["outputs"], nodes, **options)
 
     def summary(self) -> str:

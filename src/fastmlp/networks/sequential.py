@@ -28,6 +28,10 @@ class Sequential(Network):
         None, it is drawn from the system's entropy and kept in ``net.seed``.
     in_features : int, optional
         Width of the input; needed only if the first layer has no ``in_features``.
+    compute : {None, "bfloat16"}, optional
+        With "bfloat16", the operands of matrix products are rounded to bfloat16, in training and
+        prediction; sums, parameters and all else stay float32. On processors with instructions for
+        it, large networks run about twice as fast. Only for float32.
 
     Attributes
     ----------
@@ -59,16 +63,17 @@ class Sequential(Network):
         dtype: Any = "float32",
         seed: int | None = None,
         in_features: int | None = None,
+        compute: str | None = None,
     ) -> None:
         checked = _check_layers(layers)
         self._widths = _widths(checked, in_features)
-        self._setup(checked, dtype, seed)
+        self._setup(checked, dtype, seed, compute)
 
     def _plan(self, dtype: Any) -> tuple[Engine, list[tuple[int, int]]]:
         nodes: list[Any] = []
         for i, layer in enumerate(self._layers):
             nodes += layer.nodes((i - 1,), (self._widths[i],), i)
-        engine = Engine(self._widths[:1], nodes, dtype, self._seed)
+        engine = Engine(self._widths[:1], nodes, dtype, self._seed, compute=self._compute)
         return engine, [(i, 1) for i in range(len(nodes))]
 
     def _following(self, position: int) -> tuple[Layer, ...]:
@@ -77,7 +82,7 @@ class Sequential(Network):
     def _described(self, describe: Callable[[Layer], Any]) -> dict[str, Any]:
         return {
             "type": "Sequential",
-            "dtype": self.dtype.name,
+            **self._types(),
             "seed": self._seed,
             "in_features": self.in_features,
             "layers": [describe(layer) for layer in self._layers],
@@ -90,10 +95,11 @@ class Sequential(Network):
         if not isinstance(description, Mapping) or description.get("type") != "Sequential":
             raise ArgumentError("description: want the dict that Sequential.describe() returns")
         fields = {"type", "dtype", "seed", "in_features", "layers"}
-        if set(description) != fields or not isinstance(description["layers"], list):
+        if set(description) - {"compute"} != fields or not isinstance(description["layers"], list):
             got = sorted(map(str, description))
             raise ArgumentError(f"description: got fields {got}; want {sorted(fields)}")
         options = {name: description[name] for name in ("dtype", "seed", "in_features")}
+        options["compute"] = description.get("compute")
         return cls([layer_of(layer) for layer in description["layers"]], **options)
 
     def summary(self) -> str:

@@ -10,6 +10,7 @@ file                 family
 ===================  ===========================================================================
 ``activations.py``   non-linearities ``f`` and their derivatives ``df``
 ``layers.py``        ``forward`` and ``backward`` of the layers, and chains of them
+``bfloat16.py``      operands of matrix products, rounded
 ``joins.py``         the same for layers with several inputs
 ``norms.py``         layers that normalise rows or columns to mean 0 and variance 1
 ``losses.py``        losses and their gradients, with sample weights
@@ -36,6 +37,7 @@ from __future__ import annotations
 from . import joins, layers, norms
 from .activations import ACTIVATIONS, ActivationRow
 from .arrays import Array
+from .bfloat16 import bfloat16
 from .joins import *  # noqa: F403  (the modules of layers list their classes)
 from .layers import *  # noqa: F403
 from .losses import (
@@ -102,6 +104,7 @@ __all__ = [
     "QuantileLoss",
     "RMSprop",
     "Trainer",
+    "bfloat16",
     "central_difference",
     "clip_by_norm",
     "dropout_mask",

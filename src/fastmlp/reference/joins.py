@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arrays import Array, as_float
+from .bfloat16 import operand
 
 __all__ = ["Add", "Concat", "Join", "MatMul", "Maximum", "Maxout", "Multiply"]
 
@@ -132,6 +133,10 @@ class Maxout(Join):
 class MatMul(Join):
     """``y = a @ b`` of matrices; backward: ``dy b^T`` and ``a^T dy``.
 
+    Parameters
+    ----------
+    compute : "bfloat16" to round the operands of the three products; None for no rounding
+
     Examples
     --------
     >>> gate = MatMul()
@@ -142,10 +147,13 @@ class MatMul(Join):
            [2.]])]
     """
 
+    def __init__(self, compute: str | None = None) -> None:
+        self.compute = compute
+
     def value(self) -> Array:
-        return self.inputs[0] @ self.inputs[1]
+        a, b = (operand(x, self.compute) for x in self.inputs)
+        return a @ b
 
     def backward(self, dy: ArrayLike) -> list[Array]:
-        a, b = self.inputs
-        dy = as_float(dy)
+        a, b, dy = (operand(x, self.compute) for x in (*self.inputs, dy))
         return [dy @ np.swapaxes(b, -1, -2), np.swapaxes(a, -1, -2) @ dy]

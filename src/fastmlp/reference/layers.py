@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from .activations import ACTIVATIONS
 from .arrays import Array, as_float
+from .bfloat16 import operand
 from .rng import dropout_mask
 
 __all__ = [
@@ -57,6 +58,7 @@ class Linear(Layer):
     ----------
     W : array-like (fan_in, fan_out)
     b : array-like (fan_out,), or None for a layer without bias
+    compute : "bfloat16" to round the operands of the three products; None for no rounding
 
     Examples
     --------
@@ -69,7 +71,10 @@ class Linear(Layer):
     array([[3., 3.]])
     """
 
-    def __init__(self, W: ArrayLike, b: ArrayLike | None = None) -> None:
+    def __init__(
+        self, W: ArrayLike, b: ArrayLike | None = None, compute: str | None = None
+    ) -> None:
+        self.compute = compute
         self.W = np.array(W, dtype=np.float64)
         self.b = None if b is None else np.array(b, dtype=np.float64)
         self.dW = np.zeros_like(self.W)
@@ -84,16 +89,16 @@ class Linear(Layer):
         return [self.dW] if self.db is None else [self.dW, self.db]
 
     def forward(self, x: ArrayLike, training: bool = False) -> Array:
-        self.x = as_float(x)
-        y = self.x @ self.W
+        self.x = operand(x, self.compute)
+        y = self.x @ operand(self.W, self.compute)
         return y if self.b is None else y + self.b
 
     def backward(self, dy: ArrayLike) -> Array:
-        dy = as_float(dy)
-        self.dW[...] = self.x.T @ dy
+        dz = operand(dy, self.compute)
+        self.dW[...] = self.x.T @ dz
         if self.db is not None:
-            self.db[...] = dy.sum(axis=0)
-        return dy @ self.W.T
+            self.db[...] = as_float(dy).sum(axis=0)
+        return dz @ operand(self.W, self.compute).T
 
 
 class Activation(Layer):

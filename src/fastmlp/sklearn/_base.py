@@ -67,6 +67,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         "callbacks": [None, list, tuple],
         "n_threads": [None, Interval(Integral, 1, None, closed="left")],
         "dtype": [StrOptions({"auto", "float32", "float64"})],
+        "compute": [None, StrOptions({"bfloat16"})],
         "clip_norm": [None, Interval(Real, 0, None, closed="neither")],
         "time_budget": [None, Interval(Real, 0, None, closed="neither")],
         "progress": ["boolean"],
@@ -190,13 +191,15 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         _, width = self._encoded(y[:1], dtype)
         if first:
             widths = [X.shape[1], *hidden, width]
-            net = make_network(widths, self.activation, self.dropout, dtype, random)
+            net = make_network(widths, self.activation, self.dropout, dtype, random, self.compute)
             self.n_iter_, self.t_ = 0, 0
         else:
             dtype = self._net.dtype if self.dtype == "auto" else dtype
             widths = [X.shape[1], *hidden, width]
             self._check_widths(widths)
-            net = remake_network(self._net, widths, self.activation, self.dropout, dtype)
+            net = remake_network(
+                self._net, widths, self.activation, self.dropout, dtype, self.compute
+            )
         self.n_layers_, self.n_outputs_ = len(hidden) + 2, width
         X, y, weights, held = self._held_out(X, y, weights, held_out, incremental, random)
         weights = self._balanced(y, weights)
@@ -225,7 +228,7 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
 
     def _float_type(self, X: Any) -> np.dtype[Any]:
         few = X.shape[0] < FEW_ROWS and X.dtype != np.float32
-        exact = self.solver == "lbfgs" or few
+        exact = self.compute is None and (self.solver == "lbfgs" or few)
         auto = "float64" if exact else "float32"
         return np.dtype(auto if self.dtype == "auto" else self.dtype)
 

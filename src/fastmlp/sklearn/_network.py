@@ -44,8 +44,9 @@ def hidden_sizes(value: Any) -> list[int]:
 
 
 def make_network(
-    widths: Sequence[int], activation: str | Activation, dropout: float, dtype: Any, random: Any
-) -> Sequential:
+    widths: Sequence[int], activation: str | Activation, dropout: float, dtype: Any, random: Any,
+    compute: str | None = None,
+) -> Sequential:  # fmt: skip
     """Make a network with scikit-learn's initial weights, drawn from ``random`` in its order.
 
     Uniform within ``sqrt(6 / (fan_in + fan_out))``, weights and biases (Glorot and Bengio, 2010);
@@ -57,16 +58,18 @@ def make_network(
         values.append(random.uniform(-bound, bound, (fan_in, fan_out)))
         values.append(random.uniform(-bound, bound, fan_out))
     seed = int(random.randint(2**31 - 1)) if dropout > 0 else 0
-    net = Sequential(_layers(widths, activation, dropout), dtype=dtype, seed=seed)
+    net = Sequential(_layers(widths, activation, dropout), dtype=dtype, seed=seed, compute=compute)
     net.params = np.concatenate([value.ravel() for value in values])
     return net
 
 
 def remake_network(
-    old: Any, widths: Sequence[int], activation: str | Activation, dropout: float, dtype: Any
-) -> Sequential:
+    old: Any, widths: Sequence[int], activation: str | Activation, dropout: float, dtype: Any,
+    compute: str | None = None,
+) -> Sequential:  # fmt: skip
     """Make a network with the weights of another one and the present parameters."""
-    net = Sequential(_layers(widths, activation, dropout), dtype=dtype, seed=old.seed)
+    layers = _layers(widths, activation, dropout)
+    net = Sequential(layers, dtype=dtype, seed=old.seed, compute=compute)
     net.params, net.step_count = old.params, old.step_count
     return net
 

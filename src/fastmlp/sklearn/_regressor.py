@@ -57,6 +57,9 @@ validation_fraction, beta_1, beta_2, epsilon, n_iter_no_change, max_fun
     dtype : {"auto", "float32", "float64"}, default "auto"
         Type of the network. "auto" is float32, except that it is float64 for the solver "lbfgs" and
         for fewer than 1,000 rows unless ``X`` is float32.
+    compute : {None, "bfloat16"}, default None
+        With "bfloat16", the operands of matrix products are rounded to bfloat16; the network is
+        float32.
     clip_norm : float, optional
         Largest norm of the gradient of a step.
     time_budget : float, optional
@@ -123,6 +126,7 @@ feature_names_in_
         callbacks: Any = None,
         n_threads: int | None = None,
         dtype: str = "auto",
+        compute: str | None = None,
         clip_norm: float | None = None,
         time_budget: float | None = None,
         progress: bool = False,
@@ -155,6 +159,7 @@ feature_names_in_
         self.callbacks = callbacks
         self.n_threads = n_threads
         self.dtype = dtype
+        self.compute = compute
         self.clip_norm = clip_norm
         self.time_budget = time_budget
         self.progress = progress

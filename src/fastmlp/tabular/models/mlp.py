@@ -12,6 +12,7 @@ import numpy as np
 
 import fastmlp as fm
 from fastmlp.base import validation
+from fastmlp.base.compute import compute_type
 from fastmlp.base.errors import ArgumentError
 from fastmlp.layers import ACTIVATIONS
 from fastmlp.tabular.encoder import Encoder
@@ -49,6 +50,8 @@ class MLP:
         Default: 0.001; 0.006 for a cycle.
     dtype : {"float32", "float64"}
         Precision of the network.
+    compute : {None, "bfloat16"}
+        With "bfloat16", the operands of the network's matrix products are rounded to bfloat16.
 
     Examples
     --------
@@ -63,12 +66,14 @@ class MLP:
     batch_size: int | None = None
     lr: float | None = None
     dtype: str = "float32"
+    compute: str | None = None
 
     def __post_init__(self) -> None:
         for width in validation.items(self.hidden, "hidden", "a tuple of widths"):
             validation.size(width, "hidden")
         if self.dropout is not None:
             validation.real(self.dropout, "dropout", 0.0, 1.0)
+        compute_type(self.compute, validation.float_dtype(self.dtype))
 
     def encoder(self, table: Table) -> Encoder:
         """Return an unfitted encoder."""
@@ -86,6 +91,7 @@ class MLP:
             batch_size=batch_size if self.batch_size is None else self.batch_size,
             lr=lr if self.lr is None else self.lr,
             dtype=self.dtype,
+            compute=self.compute,
             classes=classes,
             one_cycle=rows >= ROWS_OF_A_CYCLE,
         )
@@ -117,6 +123,7 @@ class MLPPlan:
     batch_size: int
     lr: float
     dtype: str
+    compute: str | None
     classes: int
     one_cycle: bool
 
@@ -169,7 +176,7 @@ class MLPPlan:
                 layers.append(fm.Dropout(self.dropout))
             width = hidden
         layers.append(fm.Linear(width, self.classes or 1))
-        return fm.Sequential(*layers, dtype=self.dtype, seed=seed)
+        return fm.Sequential(*layers, dtype=self.dtype, seed=seed, compute=self.compute)
 
     def _fit(
         self, net: fm.Sequential, train: Part, validation: Part | None, seed: int,
