@@ -116,7 +116,6 @@ static void plan_ops(fm_net *net) {
         if (op->row->plan != NULL) op->row->plan(op);
         net->flops += op->flops;
         net->total_width += (double)op->node.fan_out;
-        if (op->streamed > net->most_streamed) net->most_streamed = op->streamed;
     }
 }
 

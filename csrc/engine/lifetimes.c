@@ -20,23 +20,24 @@ static int64_t bytes_of_rows(int64_t rows, int64_t width, size_t size) {
     return __builtin_mul_overflow(rows, width, &count) ? -1 : bytes_of(count, size);
 }
 
-static void find_spaces(const fm_fused *op, fm_use use, int64_t rows, fm_lifetime *part) {
+static void find_spaces(const fm_fused *op, fm_use use, const fm_workspace *w, fm_lifetime *part) {
     fm_space space[FM_MOST_SPACES];
     const int count = fm_spaces_of(op, use, space);
     for (int k = 0; k < count; k++) {
         const int exists = space[k].life == FM_COPY || (space[k].life == FM_KEPT && use != FM_PREDICT);
-        if (exists && space[k].count > 0) part[FM_SPACE + k].bytes = bytes_of(space[k].count, space[k].size);
+        const int64_t fixed = w->packs && space[k].packed > space[k].count ? space[k].packed : space[k].count;
+        if (exists && fixed > 0) part[FM_SPACE + k].bytes = bytes_of(fixed, space[k].size);
         if (exists && space[k].per_row > 0)
-            part[FM_SPACE + k].bytes = bytes_of_rows(rows, space[k].per_row, space[k].size);
+            part[FM_SPACE + k].bytes = bytes_of_rows(w->rows, space[k].per_row, space[k].size);
     }
 }
 
 /* An op that is the only reader of its source and passes its delta on unchanged uses the source's delta as its own. */
-static void find_bytes(const fm_net *net, const fm_fused *op, fm_use use, int64_t rows, fm_lifetime *part) {
+static void find_bytes(const fm_net *net, const fm_fused *op, fm_use use, const fm_workspace *w, fm_lifetime *part) {
     for (int k = 0; k < FM_MOST_PARTS; k++) part[k] = (fm_lifetime){0};
-    find_spaces(op, use, rows, part);
+    find_spaces(op, use, w, part);
     if (use == FM_PREDICT) return;
-    const int64_t bytes = bytes_of_rows(rows, op->node.fan_out, op->size);
+    const int64_t bytes = bytes_of_rows(w->rows, op->node.fan_out, op->size);
     part[FM_VALUE].bytes = bytes;
     if (op->epilogue.stores_slope) part[FM_SLOPE].bytes = bytes;
     if (!op->in_place) part[FM_DELTA].bytes = bytes;
@@ -88,10 +89,11 @@ static void add_uses_of_sources(const fm_net *net, int op, fm_lifetime *all) {
     }
 }
 
-void fm_lifetimes_find(const fm_net *net, fm_use use, int64_t rows, int layerwise, fm_lifetime *all) {
+void fm_lifetimes_find(const fm_net *net, fm_use use, const fm_workspace *workspace, fm_lifetime *all) {
+    const int layerwise = workspace->layerwise;
     for (int i = 0; i < net->n_ops; i++) {
         fm_lifetime *part = &all[i * FM_MOST_PARTS];
-        find_bytes(net, &net->ops[i], use, rows, part);
+        find_bytes(net, &net->ops[i], use, workspace, part);
         for (int k = 0; k < FM_MOST_PARTS; k++) part[k].last = layerwise ? 0 : end_time(net);
         if (layerwise && net->ops[i].output < 0) part[FM_DELTA].first = -1;
     }

@@ -16,9 +16,9 @@ typedef struct {
     int64_t at;      /* byte offset */
 } fm_lifetime;
 
-/* Sets bytes and times of the arrays for `rows` rows. In a backward that is not `layerwise`, every array is needed to
-   the end, because all gradients are computed there. */
-void fm_lifetimes_find(const fm_net *net, fm_use use, int64_t rows, int layerwise, fm_lifetime *all);
+/* Sets bytes and times of the arrays of a workspace. In a backward that is not layerwise, every array is needed to the
+   end, because all gradients are computed there. */
+void fm_lifetimes_find(const fm_net *net, fm_use use, const fm_workspace *workspace, fm_lifetime *all);
 
 /* Sets the offsets; returns the bytes of the block, or -1 after an overflow. `by_offset` has room for one index of
    each array. */

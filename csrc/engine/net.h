@@ -28,10 +28,9 @@ struct fm_net {
     int output[FM_MOST_ENDS]; /* the fused op of each output */
     fm_reader *input_readers; /* the fused ops that read the network's inputs */
     int n_input_readers;
-    double flops;          /* of one row, forward */
-    double total_width;    /* of the values of all fused ops */
-    int64_t most_streamed; /* number of elements of the largest parameters that every block of rows reads */
-    int asks_caller;       /* some node is a custom node */
+    double flops;       /* of one row, forward */
+    double total_width; /* of the values of all fused ops */
+    int asks_caller;    /* some node is a custom node */
     void *params, *grads, *state;
     fm_custom custom;
     void *custom_context;

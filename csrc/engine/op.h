@@ -37,12 +37,13 @@ typedef enum {
     FM_TEMPORARY /* for one call, with separate rows for each tile; all operations use the same block */
 } fm_life;
 
-enum { FM_MOST_SPACES = 3 };
+enum { FM_MOST_SPACES = 4 };
 
 typedef struct {
     fm_life life;
     size_t size;            /* bytes of an element; normally those of the storage type */
     int64_t count, per_row; /* elements: in total, or for each row of the batch */
+    int64_t packed;         /* COPY: its elements in calls that pack; see fm_run.packs */
 } fm_space;
 
 /* ---- the data of a running operation ---- */
@@ -69,6 +70,7 @@ typedef struct {
     int64_t rows;        /* of the batch */
     int training, keeps; /* keeps: backward may follow */
     int adds;            /* gradients are added to the existing ones */
+    int packs;           /* the rows are so many that copies of weights are packed panels */
     uint64_t seed;
     uint32_t step;                    /* seed and step select dropout's masks */
     double drop_factor;               /* factor of dropout probabilities; used in training only */
@@ -151,7 +153,6 @@ struct fm_fused {
     int has_local;
     int form;              /* chosen and used by the operation itself */
     int64_t product_width; /* columns of its widest matrix product; 0: none */
-    int64_t streamed;      /* number of parameter elements that every block of rows reads */
     double flops;          /* of one row, forward */
 };
 

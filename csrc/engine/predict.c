@@ -91,7 +91,8 @@ typedef struct {
 
 static fm_status predict_blocks(fm_net *net, const fm_workspace *workspace, const request *r, int64_t block,
                                 uint64_t count, int threads) {
-    predict_call call = {.of = {net, workspace, fm_tables_in_use(), &call.failed, &call.fault},
+    const int packs = fm_schedule_packs(FM_PREDICT, r->rows);
+    predict_call call = {.of = {net, workspace, fm_tables_in_use(), &call.failed, &call.fault, packs},
                          .rows = r->rows,
                          .block = block,
                          .x = r->x,
@@ -107,7 +108,7 @@ static fm_status predict_blocks(fm_net *net, const fm_workspace *workspace, cons
 /* Custom nodes get all rows in one call. */
 static fm_status predict_whole(fm_net *net, const fm_workspace *workspace, const request *r, int threads) {
     _Atomic int stop = 0, fault = FM_OK;
-    fm_forward_call call = {.of = {net, workspace, fm_tables_in_use(), &stop, &fault},
+    fm_forward_call call = {.of = {net, workspace, fm_tables_in_use(), &stop, &fault, 0},
                             .rows = r->rows,
                             .step = net->step,
                             .x = r->x,
@@ -120,7 +121,8 @@ static fm_status predict_whole(fm_net *net, const fm_workspace *workspace, const
 static fm_status predict_in(fm_net *net, fm_workspace *workspace, const request *r, uint64_t count) {
     const int threads = fm_schedule_threads(net, r->rows, FM_WORK_FORWARD, 1);
     const int64_t most = fm_schedule_block(net), block = r->rows < most ? r->rows : most;
-    const fm_demand whole = {FM_FORWARD, r->rows, threads, 1}, blocks = {FM_PREDICT, block, threads, 0};
+    const fm_demand whole = {FM_FORWARD, r->rows, threads, .inputs = 1};
+    const fm_demand blocks = {FM_PREDICT, block, threads, .packs = fm_schedule_packs(FM_PREDICT, r->rows)};
     const fm_status status = fm_workspace_reserve(workspace, net, net->asks_caller ? &whole : &blocks);
     if (status != FM_OK || r->y == NULL || r->rows == 0) return status;
     return net->asks_caller ? predict_whole(net, workspace, r, threads)

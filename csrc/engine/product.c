@@ -1,26 +1,31 @@
 /* Divides a product into blocks that fit the caches, for the kernels of the table. */
 #include "engine/product.h"
 
+#include "base/topology.h"
+
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* A block of A fills a quarter of a second-level cache in any precision; a block of B is read from the third-level
-   cache. */
-enum { A_BLOCK_BYTES = 1 << 18, DEPTH = 1024, MOST_COLUMNS = 2048 };
+/* A block of B is read from the third-level cache. */
+enum { DEPTH = 1024, MOST_COLUMNS = 2048 };
+
+/* A block of A fills a quarter of the second-level cache. */
+static int64_t a_block_bytes(void) { return fm_cache_bytes(2) / 4 / 64 * 64; }
 
 int64_t fm_pack_bytes(fm_compute compute, int64_t widest, size_t size) {
     if (widest == 0 || (compute == FM_COMPUTE_STORAGE && widest < FM_LEAST_PACKED_WIDTH)) return 0;
-    return A_BLOCK_BYTES + DEPTH * (smaller(widest, MOST_COLUMNS) + FM_MOST_TILE_COLS) * (int64_t)size;
+    return a_block_bytes() + DEPTH * (smaller(widest, MOST_COLUMNS) + FM_MOST_TILE_COLS) * (int64_t)size;
 }
 
-/* Packing pays if B is larger than the second-level cache, or if its rows are so far apart that they map to the same
-   lines of the first-level cache. It does not pay for few rows, because they read a packed B too few times. Operands
-   that are rounded must be packed. */
+int64_t fm_panels_size(int64_t k, int64_t n) { return k * (n + FM_MOST_TILE_COLS - 1); }
+
+int fm_panels_pay(int64_t k, int64_t n, int64_t stride, size_t size) {
+    const int64_t bytes = k * n * (int64_t)size, distance = stride * (int64_t)size;
+    return n >= FM_LEAST_PACKED_WIDTH && (bytes > fm_cache_bytes(2) || (distance % 2048 == 0 && k > 64));
+}
+
+/* Few rows would read a packed B too few times. Operands that are rounded must be packed. */
 static int must_pack(const fm_products *k, const fm_gemm *g, size_t size) {
-    enum { IN_PLACE_BYTES = 1 << 20 };
-    if (k->terms > 1) return 1;
-    if (g->m < k->least_packed_rows || g->n < FM_LEAST_PACKED_WIDTH) return 0;
-    const int64_t bytes = g->k * g->n * (int64_t)size, stride = g->b_step * (int64_t)size;
-    return bytes > IN_PLACE_BYTES || (stride % 2048 == 0 && g->k > 64);
+    return k->terms > 1 || (g->m >= k->least_packed_rows && fm_panels_pay(g->k, g->n, g->b_step, size));
 }
 
 static const void *at(const void *base, int64_t elements, size_t size) {
@@ -55,11 +60,12 @@ static fm_gemm part_of(const fm_gemm *g, int64_t j, int64_t columns, int64_t k0,
 
 static fm_gemm with_packed_b(const fm_product *space, fm_gemm g) {
     const fm_products *k = kernels_of(space);
-    char *block = (char *)space->pack + A_BLOCK_BYTES;
-    k->pack_b(g.k, g.n, g.b, g.b_step, block);
+    char *block = (char *)space->pack + a_block_bytes();
+    const int64_t panel = words_of(k, g.k) * k->tile_cols;
+    k->pack_b(g.k, g.n, g.b, g.b_step, block, panel);
     g.b = block;
     g.b_step = k->tile_cols;
-    g.b_panel = words_of(k, g.k) * k->tile_cols;
+    g.b_panel = panel;
     return g;
 }
 
@@ -74,14 +80,17 @@ static fm_gemm with_packed_a(const fm_product *space, fm_gemm g) {
     return g;
 }
 
-/* Computes all rows of a part, one block at a time, and checks the stop flag between blocks. */
-static void multiply_rows(const fm_product *space, const fm_gemm *g, int packed) {
+/* Computes all rows of a part, one block at a time, and checks the stop flag between blocks. A transposed A is packed:
+   in place, the rows of a tile are parts of as many lines as there are steps of k. Operands that are rounded must be
+   packed. */
+static void multiply_rows(const fm_product *space, const fm_gemm *g, int b_is_packed) {
     enum { SLAB_PRODUCTS = 1 << 28 };
+    const int packs_a = b_is_packed && (g->a_step != 1 || kernels_of(space)->terms > 1);
     const int64_t mr = kernels_of(space)->tile_rows, size = (int64_t)space->size;
     const int64_t words = g->k > 0 ? words_of(kernels_of(space), g->k) : 1;
-    const int64_t most = packed ? A_BLOCK_BYTES / size / words : SLAB_PRODUCTS / (g->k * g->n + 1);
+    const int64_t most = packs_a ? a_block_bytes() / size / words : SLAB_PRODUCTS / (g->k * g->n + 1);
     const int64_t rows = most < mr ? mr : most / mr * mr;
-    if (g->m <= rows && !packed) {
+    if (g->m <= rows && !packs_a) {
         if (!told_to_stop(space)) kernels_of(space)->gemm(g);
         return;
     }
@@ -92,7 +101,7 @@ static void multiply_rows(const fm_product *space, const fm_gemm *g, int packed)
         part.c = (char *)g->c + i * g->ldc * size;
         part.aux = g->aux == NULL ? NULL : (char *)g->aux + i * g->ldaux * size;
         part.residual = g->residual == NULL ? NULL : at(g->residual, i * g->ldresidual, space->size);
-        if (packed) part = with_packed_a(space, part);
+        if (packs_a) part = with_packed_a(space, part);
         kernels_of(space)->gemm(&part);
     }
 }
@@ -118,6 +127,26 @@ void fm_multiply(const fm_product *space, fm_gemm g) {
             multiply_rows(space, &part, packed);
             k0 += DEPTH;
         } while (k0 < g.k);
+    }
+}
+
+void fm_multiply_panels(const fm_product *space, fm_gemm g, int64_t first) {
+    const fm_products *k = kernels_of(space);
+    const int64_t nr = k->tile_cols, panel = words_of(k, g.k) * nr;
+    g.a_panel = g.a_row * k->tile_rows;
+    for (int64_t j = 0; j < g.n && g.m > 0;) {
+        const int64_t column = first + j, inside = column % nr;
+        const int64_t columns = inside == 0 ? g.n - j : smaller(nr - inside, g.n - j);
+        int64_t k0 = 0;
+        do {
+            fm_gemm part = part_of(&g, j, columns, k0, DEPTH, space->size);
+            part.b = at(g.b, column / nr * panel + k0 / k->terms * nr + inside, space->size);
+            part.b_step = nr;
+            part.b_panel = panel;
+            multiply_rows(space, &part, 1);
+            k0 += DEPTH;
+        } while (k0 < g.k);
+        j += columns;
     }
 }
 

@@ -28,6 +28,14 @@ static inline fm_product fm_product_of(const fm_run *run, const fm_fused *op) {
    apart. */
 void fm_multiply(const fm_product *space, fm_gemm g);
 
+/* Elements of a B (k, n) that is packed whole: panels of tile_cols columns with all k, on any ISA. */
+int64_t fm_panels_size(int64_t k, int64_t n);
+/* Whether panels are read faster than B in place: B is larger than the second-level cache, or its rows are so far
+   apart that they map to the same lines of the first-level cache. */
+int fm_panels_pay(int64_t k, int64_t n, int64_t stride, size_t size);
+/* Like fm_multiply, with columns first .. first + g.n of a B that is packed whole; g.b_step is not read. */
+void fm_multiply_panels(const fm_product *space, fm_gemm g, int64_t first);
+
 /* Rows begin .. end of dW (in, out), from x (rows, in) and delta (rows, out), stored or added. */
 typedef struct {
     int64_t in, out, rows;

@@ -115,13 +115,16 @@ fm_axis fm_schedule_axis(int64_t rows, int threads) {
     return rows >= (int64_t)LEAST_ROWS_A_THREAD * threads ? FM_BY_ROWS : FM_BY_COLUMNS;
 }
 
-/* As many rows as fit the second-level cache, but enough to use each weight often. Large weights are packed, which
-   pays only for many rows. */
+int fm_schedule_packs(fm_use use, int64_t rows) {
+    enum { LEAST_ROWS = 16, LEAST_PREDICTED = 512 };
+    return rows >= (use == FM_PREDICT ? LEAST_PREDICTED : LEAST_ROWS);
+}
+
+/* As many rows as fit the second-level cache, but enough to use each weight often. */
 int64_t fm_schedule_block(const fm_net *net) {
-    enum { BLOCK_BYTES = 1 << 18, LEAST_ROWS = 128, MOST_ROWS = 1024, PACKED_BYTES = 1 << 23, PACKED_ROWS = 512 };
-    const int64_t size = (int64_t)net->size, rows = BLOCK_BYTES / size / net->widest / 8 * 8;
-    const int64_t least = net->most_streamed * size > PACKED_BYTES ? PACKED_ROWS : LEAST_ROWS;
-    return rows < least ? least : rows > MOST_ROWS ? MOST_ROWS : rows;
+    enum { BLOCK_BYTES = 1 << 18, LEAST_ROWS = 128, MOST_ROWS = 1024 };
+    const int64_t rows = BLOCK_BYTES / (int64_t)net->size / net->widest / 8 * 8;
+    return rows < LEAST_ROWS ? LEAST_ROWS : rows > MOST_ROWS ? MOST_ROWS : rows;
 }
 
 void fm_schedule_array(const fm_worker *self, const fm_kernels *kernels, const fm_array *array, int64_t *begin,

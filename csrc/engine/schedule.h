@@ -53,6 +53,10 @@ typedef enum { FM_BY_ROWS, FM_BY_COLUMNS } fm_axis;
 
 fm_axis fm_schedule_axis(int64_t rows, int threads);
 
+/* Whether a call with `rows` rows in a pass packs the copies of its weights. Training makes copies for backward in any
+   case; predict only if so many rows read them that packing pays. */
+int fm_schedule_packs(fm_use use, int64_t rows);
+
 /* The number of rows that predict takes through all ops at once. */
 int64_t fm_schedule_block(const fm_net *net);
 

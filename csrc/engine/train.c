@@ -22,6 +22,7 @@ typedef struct {
     fm_trainer *trainer;
     const fm_epoch *epoch;
     fm_tables tables;
+    int packs;                           /* see fm_run */
     _Atomic int stop, regroup;           /* stop: 1 if raised in phase A, 2 if raised in phase B */
     _Atomic int fault;                   /* status of an operation that stopped the run */
     _Atomic int never;                   /* stop flag of work that must not stop */
@@ -271,7 +272,8 @@ static int may_steal(const training_thread *t) {
 
 static training_thread thread_of(training *run, fm_worker *self) {
     const fm_trainer *trainer = run->trainer;
-    const fm_walk_of_call of = {trainer->net, &trainer->net->training, run->tables, &run->stop, &run->fault};
+    const fm_walk_of_call of = {trainer->net, &trainer->net->training, run->tables, &run->stop, &run->fault,
+                                run->packs};
     training_thread t = {
         .run = run,
         .walk = fm_walk_new(&of, self),
@@ -322,7 +324,8 @@ static fm_status train_on(training *run, int64_t batch) {
     fm_trainer *trainer = run->trainer;
     const int64_t steps_before = run->steps;
     run->shift = fm_schedule_shift(&trainer->tuner, trainer->net, batch, steps_from(run->epoch, run->next_row));
-    const fm_demand demand = {FM_TRAIN, batch, run->shift.threads, run->epoch->order != NULL};
+    const fm_demand demand = {FM_TRAIN, batch, run->shift.threads, .inputs = run->epoch->order != NULL,
+                              .packs = run->packs};
     const fm_status status = fm_workspace_reserve(&trainer->net->training, trainer->net, &demand);
     if (status != FM_OK) {
         if (run->steps == 0) return FM_NO_MEMORY;
@@ -340,6 +343,7 @@ static fm_status train(fm_trainer *trainer, const fm_epoch *epoch, double *loss,
     training run = {.trainer = trainer,
                     .epoch = epoch,
                     .tables = fm_tables_in_use(),
+                    .packs = fm_schedule_packs(FM_TRAIN, batch),
                     .last_poll = epoch->poll == NULL ? 0.0 : fm_seconds()};
     *loss = 0.0;
     *steps = 0;

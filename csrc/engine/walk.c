@@ -10,6 +10,7 @@ fm_walk fm_walk_new(const fm_walk_of_call *call, fm_worker *worker) {
         .run = {.kernels = call->tables[net->dtype],
                 .size = net->size,
                 .seed = net->seed,
+                .packs = call->packs,
                 .drop_factor = 1.0,
                 .pack = own->pack,
                 .scratch = own->scratch,

@@ -20,6 +20,7 @@ typedef struct {
     const fm_workspace *workspace;
     fm_tables tables;
     _Atomic int *stop, *fault;
+    int packs; /* see fm_run */
 } fm_walk_of_call;
 
 fm_walk fm_walk_new(const fm_walk_of_call *call, fm_worker *worker);

@@ -193,7 +193,8 @@ static int is_layerwise(const fm_net *net, const fm_demand *demand) {
 
 static int suffices(const fm_workspace *w, const fm_net *net, const fm_demand *demand) {
     return w->block != NULL && demand->rows <= w->rows && demand->threads <= w->threads &&
-           (w->has_inputs || !demand->inputs) && w->layerwise == is_layerwise(net, demand);
+           (w->has_inputs || !demand->inputs) && (w->packs || !demand->packs) &&
+           w->layerwise == is_layerwise(net, demand);
 }
 
 /* The next workspace, without memory. It also suffices for earlier demands of the same kind. */
@@ -202,12 +203,13 @@ static fm_workspace grown(const fm_workspace *w, const fm_net *net, const fm_dem
     return (fm_workspace){.rows = same ? more(demand->rows, w->rows) : demand->rows,
                           .threads = demand->threads > w->threads ? demand->threads : w->threads,
                           .has_inputs = demand->inputs || w->has_inputs,
+                          .packs = demand->packs || w->packs,
                           .layerwise = layerwise};
 }
 
 static fm_status allocate(fm_placer *p, fm_lifetime *life, int *by_offset) {
     fm_workspace *w = p->workspace;
-    fm_lifetimes_find(p->net, p->use, w->rows, w->layerwise, life);
+    fm_lifetimes_find(p->net, p->use, w, life);
     p->life = life;
     p->life_bytes = fm_lifetimes_place(p->net, life, by_offset);
     if (p->life_bytes < 0) return FM_NO_MEMORY;

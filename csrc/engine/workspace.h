@@ -30,7 +30,7 @@ typedef struct {
     int64_t rows, bytes;
     int threads;
     int layerwise; /* training: arrays share memory, so each op's gradients must be computed right after its `down` */
-    int has_inputs;
+    int has_inputs, packs; /* packs: there is room for packed copies of the weights */
     char *block;
     fm_thread_space *thread;
     void **input;    /* (rows, width) of each input, copied or gathered, if has_inputs */
@@ -52,6 +52,7 @@ typedef struct {
     int64_t rows;
     int threads;
     int inputs; /* copies of the inputs */
+    int packs;  /* packed copies of the weights */
 } fm_demand;
 
 /* Makes the workspace large enough. If memory is short, it stays unchanged. */

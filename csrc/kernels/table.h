@@ -117,14 +117,17 @@ typedef struct {
     int terms;                /* the terms of a chain in a word; more than 1: both operands of `gemm` must be packed */
     int is_native;            /* has instructions for this type of operands */
     int tile_rows, tile_cols; /* mr, nr: the size of packed panels; nr is at most FM_MOST_TILE_COLS */
-    int least_packed_rows;    /* products with fewer rows read B in place, however large it is */
+    int least_packed_rows;    /* products with fewer rows read B in place unless it is kept packed */
 
     void (*gemm)(const fm_gemm *); /* `k` and the strides of packed operands count words */
     /* c[i][j] = bias[j] + the lane sum of a[i][:] * bt[j][:], for layers with few outputs; bt is (n, k). */
     void (*dot)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *bt, int64_t ldb, void *c,
                 int64_t ldc, const void *bias);
-    /* panels of nr columns: dst[words of k][nr] from the k x n matrix src; the last one is padded with zeros */
-    void (*pack_b)(int64_t k, int64_t n, const void *src, int64_t ld, void *dst);
+    /* Panels of nr columns, `panel` words apart, from the k x n matrix src: element (i, j) goes to the word dst[(j / nr)
+       * panel + i / terms * nr + j % nr]. The last panel is padded with zeros. */
+    void (*pack_b)(int64_t k, int64_t n, const void *src, int64_t ld, void *dst, int64_t panel);
+    /* The same from the transposed: row i of src (n x k) is column first + i. There is no padding. */
+    void (*pack_transposed)(int64_t n, int64_t k, const void *src, int64_t ld, int64_t first, void *dst, int64_t panel);
     /* panels of mr rows: dst[words of k][mr], from a(i, k) = src[i * row + k * step] */
     void (*pack_a)(int64_t m, int64_t k, const void *src, int64_t row, int64_t step, void *dst);
 } fm_products;

@@ -166,13 +166,14 @@ static inline void make_memory(world *w, fm_use use) {
     w->n_spaces = op->row->spaces == NULL ? 0 : op->row->spaces(op, use, w->space);
     for (int k = 0; k < w->n_spaces; k++) {
         const fm_space *s = &w->space[k];
-        const int64_t count = s->count > 0 ? s->count : s->per_row * w->run.rows;
+        const int64_t fixed = w->run.packs && s->packed > 0 ? s->packed : s->count;
+        const int64_t count = fixed > 0 ? fixed : s->per_row * w->run.rows;
         if (s->life == FM_SCRATCH) w->all[SCRATCH] = array_new("scratch", count, s->size);
         else if (s->life == FM_TEMPORARY) w->all[TEMPORARY] = array_new("temporary", count, s->size);
         else if (s->life == FM_COPY || use != FM_PREDICT) w->all[SPACE + k] = array_new("space", count, s->size);
         if (s->life == FM_TEMPORARY) w->run.temporary_width = s->per_row;
     }
-    w->all[PACK] = array_new("pack", fm_pack_bytes(op->product_width, size), 1);
+    w->all[PACK] = array_new("pack", fm_pack_bytes(op->compute, op->product_width, size), 1);
 }
 
 static inline void connect(world *w) {

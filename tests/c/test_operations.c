@@ -52,7 +52,7 @@ static void call(const world *w, task t, const fm_tile *tile) {
     }
 }
 
-enum { MOST_REGIONS = 2 + FM_MOST_SOURCES + FM_MOST_ARRAYS + FM_MOST_SPACES };
+enum { MOST_PANELS = 300, MOST_REGIONS = 2 + FM_MOST_SOURCES + FM_MOST_ARRAYS + FM_MOST_SPACES + MOST_PANELS };
 
 typedef struct {
     region all[MOST_REGIONS];
@@ -60,6 +60,7 @@ typedef struct {
 } regions;
 
 static void add_region(regions *r, array *of, int64_t stride, int64_t period, fm_tile tile) {
+    if (r->count == MOST_REGIONS) abort();
     if (of->block != NULL) r->all[r->count++] = (region){of, stride, period, tile};
 }
 
@@ -87,6 +88,23 @@ static void add_callers(world *w, regions *r, job job) {
     }
 }
 
+/* Copies of rows begin .. begin + count of W. Of each space, the first that exists is: W^T row by row, W^T in panels,
+   W in panels. Panels are seen as one array with rows of a panel's width. */
+static void add_copies(world *w, regions *r, int64_t begin, int64_t count) {
+    const int64_t in = w->param[0].rows, out = w->param[0].cols;
+    const int64_t nr = w->run.kernels->product[w->op.compute].tile_cols;
+    if (w->space[0].packed == w->space[0].count || !w->run.packs) {
+        add_region(r, &w->all[SPACE], in, in, (fm_tile){0, out, begin, count});
+    } else {
+        for (int64_t i = begin, n; i < begin + count; i += n) {
+            n = nr - i % nr < begin + count - i ? nr - i % nr : begin + count - i;
+            add_region(r, &w->all[SPACE], nr, nr, (fm_tile){i / nr * out, out, i % nr, n});
+        }
+    }
+    for (int64_t panel = 0; panel < (out + nr - 1) / nr; panel++)
+        add_region(r, &w->all[SPACE + 1], nr, nr, (fm_tile){panel * in + begin, count, 0, nr});
+}
+
 static regions results_of(world *w, task t, const fm_tile *tile) {
     const int64_t out = w->op.node.fan_out;
     regions r = {.count = 0};
@@ -103,9 +121,8 @@ static regions results_of(world *w, task t, const fm_tile *tile) {
     } else if (t.job == GRADIENT) {
         part.cols = w->param[t.which].cols;
         add_region(&r, &w->all[GRAD + t.which], part.cols, part.cols, part);
-    } else if (t.job == RENEW) { /* copies are transposed */
-        const fm_tile transposed = {0, w->param[0].cols, part.row, part.rows};
-        add_region(&r, &w->all[SPACE], w->param[0].rows, w->param[0].rows, transposed);
+    } else if (t.job == RENEW) {
+        add_copies(w, &r, part.row, part.rows);
     } else if (t.job == KEEP) {
         part.row = 0, part.rows = w->all[STATE].count / out;
         add_region(&r, &w->all[STATE], out, out, part);
@@ -134,8 +151,9 @@ static void check_tile(world *w, task t, const fm_tile *tile, const char *what) 
     CHECK(w->stop == 0 && w->fault == FM_OK, "%s: stops", what);
 }
 
-/* What a call need not read. Numbers for each column have several writers. */
+/* What a call need not read. Numbers for each column have several writers; panels have padding. */
 static int is_overwritten(const world *w, task t, const array *a) {
+    if (t.job == RENEW && w->run.packs) return 0;
     if (t.adds || t.job == KEEP || t.job == COLLECT_DOWN || (t.job == COLLECT && !is_callers(w))) return 0;
     return t.job != LOCAL || a == &w->all[DZ];
 }
@@ -190,7 +208,8 @@ static int half_sums(void *context, const fm_custom_call *call) {
 static void check_forward(world *w, fm_use use, const char *mode) {
     const fm_op_row *row = w->op.row;
     const int collects = w->op.row->needs == FM_CALLER || (row->needs == FM_ALL_ROWS_IN_TRAINING && w->run.training);
-    if (row->renew != NULL && w->all[SPACE].block != NULL) check_task(w, (task){RENEW, 0, 0}, mode);
+    if (row->renew != NULL && (w->all[SPACE].block != NULL || w->all[SPACE + 1].block != NULL))
+        check_task(w, (task){RENEW, 0, 0}, mode);
     if (collects) check_task(w, (task){COLLECT, 0, 0}, mode);
     if (row->forward != NULL) check_task(w, (task){FORWARD, 0, 0}, mode);
     if (row->keep != NULL && w->run.training) check_task(w, (task){KEEP, 0, 0}, mode);
@@ -212,11 +231,13 @@ static void check_gradients(world *w, const char *mode) {
     }
 }
 
-static void check_sample(const sample *of, fm_dtype dtype, fm_use use, int training) {
+static void check_sample(const sample *of, fm_dtype dtype, fm_use use, int training, int packs) {
     const size_t size = dtype == FM_F32 ? sizeof(float) : sizeof(double);
     size_t context = size;
     world w = {.of = of};
-    const char *mode = use == FM_PREDICT ? ", predict" : training ? ", training" : "";
+    static const char *const modes[][2] = {
+        {"", ", packed"}, {", predict", ", predict, packed"}, {", training", ", training, packed"}};
+    const char *mode = modes[use == FM_PREDICT ? 1 : training ? 2 : 0][packs];
     plan(&w, size);
     /* Room for gradients that are added. */
     for (int k = 0; k < w.op.n_sources; k++) w.op.adds[k] = 1;
@@ -225,6 +246,7 @@ static void check_sample(const sample *of, fm_dtype dtype, fm_use use, int train
                      .rows = of->rows > 0 ? of->rows : ROWS,
                      .training = training,
                      .keeps = use != FM_PREDICT,
+                     .packs = packs,
                      .seed = 5,
                      .step = 2,
                      .drop_factor = 1.0,
@@ -248,11 +270,12 @@ int main(void) {
     for (int isa = 0; isa < fm_isa_count(); isa++) {
         if (fm_use_isa(fm_isa_name(isa)) != FM_OK) continue;
         for (size_t i = 0; i < sizeof samples / sizeof *samples; i++)
-            for (int dtype = FM_F32; dtype <= FM_F64; dtype++) {
-                check_sample(&samples[i], (fm_dtype)dtype, FM_PREDICT, 0);
-                check_sample(&samples[i], (fm_dtype)dtype, FM_FORWARD, 0);
-                check_sample(&samples[i], (fm_dtype)dtype, FM_TRAIN, 1);
-            }
+            for (int dtype = FM_F32; dtype <= FM_F64; dtype++)
+                for (int packs = 0; packs < 2; packs++) {
+                    check_sample(&samples[i], (fm_dtype)dtype, FM_PREDICT, 0, packs);
+                    check_sample(&samples[i], (fm_dtype)dtype, FM_FORWARD, 0, packs);
+                    check_sample(&samples[i], (fm_dtype)dtype, FM_TRAIN, 1, packs);
+                }
     }
     return report();
 }

@@ -15,8 +15,8 @@ static int64_t state(const fm_node *node) { return 2 * node->fan_out; }
 
 static int64_t spaces(const fm_fused *op, fm_use use, fm_space *space) {
     (void)use;
-    space[NORMAL] = (fm_space){FM_KEPT, op->size, 0, op->node.fan_out};
-    space[MOMENTS] = (fm_space){FM_KEPT, op->size, MOMENT_ROWS * op->node.fan_out, 0};
+    space[NORMAL] = (fm_space){.life = FM_KEPT, .size = op->size, .per_row = op->node.fan_out};
+    space[MOMENTS] = (fm_space){.life = FM_KEPT, .size = op->size, .count = MOMENT_ROWS * op->node.fan_out};
     return 2;
 }
 

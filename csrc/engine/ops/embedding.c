@@ -26,7 +26,7 @@ static void plan(fm_fused *op) { op->whole_rows = 1; }
 
 static int64_t spaces(const fm_fused *op, fm_use use, fm_space *space) {
     (void)use;
-    space[INDEX] = (fm_space){FM_KEPT, sizeof(int64_t), 0, op->node.fan_in};
+    space[INDEX] = (fm_space){.life = FM_KEPT, .size = sizeof(int64_t), .per_row = op->node.fan_in};
     return 1;
 }
 

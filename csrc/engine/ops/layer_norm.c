@@ -10,8 +10,8 @@ static void plan(fm_fused *op) { op->whole_rows = op->down_whole_rows = 1; }
 /* MOMENTS: 1 / sqrt(variance + eps) of each row. */
 static int64_t spaces(const fm_fused *op, fm_use use, fm_space *space) {
     (void)use;
-    space[NORMAL] = (fm_space){FM_KEPT, op->size, 0, op->node.fan_out};
-    space[MOMENTS] = (fm_space){FM_KEPT, op->size, 0, 1};
+    space[NORMAL] = (fm_space){.life = FM_KEPT, .size = op->size, .per_row = op->node.fan_out};
+    space[MOMENTS] = (fm_space){.life = FM_KEPT, .size = op->size, .per_row = 1};
     return 2;
 }
 

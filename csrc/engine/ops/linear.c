@@ -2,7 +2,8 @@
 #include "engine/product.h"
 
 enum { W, B };
-enum { TRANSPOSED, GRADIENT, SUM }; /* indices of the spaces; TRANSPOSED: (fan_out, fan_in) */
+/* Indices of the spaces. TRANSPOSED: W^T (fan_out, fan_in), in calls that pack its panels; PANELS: those of W. */
+enum { TRANSPOSED, PANELS, GRADIENT, SUM };
 enum { PRODUCT_FORM, DOT_FORM };
 
 static int takes_dot_form(const fm_node *node) { return node->fan_out <= 4 && node->fan_in >= 16; }
@@ -30,29 +31,45 @@ static void plan(fm_fused *op) {
     op->whole_rows = op->form == DOT_FORM;
     op->has_local = op->epilogue.activation >= 0;
     op->product_width = in > out ? in : out;
-    op->streamed = in * out;
     op->flops = (2.0 * (double)in + (has_epilogue ? 16.0 : 0.0)) * (double)out;
 }
 
-/* The dot form needs transposed weights in forward. A layer with trained layers below it needs them in backward. */
+/* The dot form needs transposed weights in forward. A layer with trained layers below it needs them in backward.
+   Predict keeps panels of weights, which all blocks of rows read. In training that would cost as much time as it
+   saves. */
+static int keeps_panels(const fm_fused *op) { return op->form == PRODUCT_FORM && op->compute == FM_COMPUTE_STORAGE; }
+
 static int64_t spaces(const fm_fused *op, fm_use use, fm_space *space) {
-    const int64_t weights = op->node.fan_in * op->node.fan_out;
+    const int64_t in = op->node.fan_in, out = op->node.fan_out;
     const int is_read_down = use == FM_FORWARD || (use == FM_TRAIN && op->source[0] >= 0);
-    if (op->form == DOT_FORM || is_read_down) space[TRANSPOSED].count = weights;
-    space[TRANSPOSED].life = FM_COPY;
-    if (use == FM_PREDICT) return 1;
+    space[TRANSPOSED].life = space[PANELS].life = FM_COPY;
+    if (op->form == DOT_FORM || is_read_down) space[TRANSPOSED].count = space[TRANSPOSED].packed = in * out;
+    if (keeps_panels(op) && is_read_down) space[TRANSPOSED].packed = fm_panels_size(out, in);
+    if (use == FM_PREDICT && keeps_panels(op) && fm_panels_pay(in, out, out, op->size))
+        space[PANELS].packed = fm_panels_size(in, out);
+    if (use == FM_PREDICT) return 2;
     space[GRADIENT].life = FM_SCRATCH;
-    if (op->node.fan_out < FM_LEAST_DIRECT_OUTPUTS) space[GRADIENT].count = weights;
+    if (out < FM_LEAST_DIRECT_OUTPUTS) space[GRADIENT].count = in * out;
     space[SUM].life = FM_TEMPORARY;
-    if (op->adds[0]) space[SUM].per_row = op->node.fan_in;
-    return 3;
+    if (op->adds[0]) space[SUM].per_row = in;
+    return 4;
 }
 
+static int reads_panels(const fm_run *run, const fm_operands *at) { return run->packs && at->space[PANELS] != NULL; }
+
 static void renew(const fm_run *run, const fm_operands *at, int for_down, int64_t begin, int64_t end) {
-    const int64_t in = at->op->node.fan_in, out = at->op->node.fan_out;
-    if (at->space[TRANSPOSED] == NULL || (at->op->form != DOT_FORM && !for_down)) return;
-    run->kernels->transpose(end - begin, out, fm_element(run, at->param[W], begin * out), out,
-                            fm_element(run, at->space[TRANSPOSED], begin), in);
+    const fm_fused *op = at->op;
+    const fm_products *kernels = &run->kernels->product[op->compute];
+    const int64_t in = op->node.fan_in, out = op->node.fan_out;
+    const void *rows = fm_element(run, at->param[W], begin * out);
+    if (reads_panels(run, at)) {
+        void *panels = fm_element(run, at->space[PANELS], begin * kernels->tile_cols);
+        kernels->pack_b(end - begin, out, rows, out, panels, in * kernels->tile_cols);
+    }
+    if (at->space[TRANSPOSED] == NULL || (op->form != DOT_FORM && !for_down)) return;
+    if (run->packs && keeps_panels(op))
+        kernels->pack_transposed(end - begin, out, rows, out, begin, at->space[TRANSPOSED], out * kernels->tile_cols);
+    else run->kernels->transpose(end - begin, out, rows, out, fm_element(run, at->space[TRANSPOSED], begin), in);
 }
 
 static void forward_by_dots(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
@@ -67,7 +84,7 @@ static void forward_by_product(const fm_run *run, const fm_operands *at, const f
     const fm_fused *op = at->op;
     const int64_t in = op->node.fan_in, out = op->node.fan_out, first = tile->row * out + tile->col;
     const fm_product space = fm_product_of(run, op);
-    const fm_gemm product = {
+    fm_gemm product = {
         .m = tile->rows,
         .n = tile->cols,
         .k = in,
@@ -88,7 +105,12 @@ static void forward_by_product(const fm_run *run, const fm_operands *at, const f
         .residual = op->epilogue.residual ? fm_element(run, at->x[1], first) : NULL,
         .ldresidual = out,
     };
-    fm_multiply(&space, product);
+    if (reads_panels(run, at)) {
+        product.b = at->space[PANELS];
+        fm_multiply_panels(&space, product, tile->col);
+    } else {
+        fm_multiply(&space, product);
+    }
 }
 
 static void forward(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
@@ -103,6 +125,7 @@ static void product_down(const fm_run *run, const fm_operands *at, const fm_tile
     const int64_t in = op->node.fan_in, out = op->node.fan_out, first = tile->row * in + tile->col;
     const fm_product space = fm_product_of(run, op);
     void *dx = fm_element(run, at->dx[0], first);
+    const int packed = run->packs && keeps_panels(op);
     const fm_gemm product = {
         .m = tile->rows,
         .n = tile->cols,
@@ -110,7 +133,7 @@ static void product_down(const fm_run *run, const fm_operands *at, const fm_tile
         .a = fm_element(run, at->dz, tile->row * out),
         .a_row = out,
         .a_step = 1,
-        .b = fm_element(run, at->space[TRANSPOSED], tile->col),
+        .b = fm_element(run, at->space[TRANSPOSED], packed ? 0 : tile->col),
         .b_step = in,
         .c = op->adds[0] ? fm_element(run, run->temporary, tile->row * run->temporary_width + tile->col) : dx,
         .ldc = in,
@@ -120,7 +143,8 @@ static void product_down(const fm_run *run, const fm_operands *at, const fm_tile
         .aux = below == NULL ? NULL : fm_element(run, at->saved_below, first),
         .ldaux = in,
     };
-    fm_multiply(&space, product);
+    if (packed) fm_multiply_panels(&space, product, tile->col);
+    else fm_multiply(&space, product);
     if (op->adds[0]) run->kernels->join(FM_JOIN_ADD, tile->rows, tile->cols, dx, in, product.c, in, dx, in);
 }
 
