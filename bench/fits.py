@@ -17,7 +17,7 @@ from typing import Any
 from bench.contestants import OURS
 from bench.datasets import TASKS, Missing, Task, prepare
 from bench.fitters import FITTERS, OUR_ESTIMATORS
-from bench.measure import HOPELESS, PAUSE_SECONDS
+from bench.measure import PAUSE_SECONDS
 from bench.pool import ROOT, all_threads, pinned_environment
 from bench.problems import SEED
 
@@ -26,6 +26,8 @@ SCORE_GAP = 0.03
 # Fits in a process, each with another order of batches. With Adam, the score after the last step
 # changes by some hundredths with the order, so the median is used.
 REPEATS = 3
+# After the first round, a number of threads is dropped if the other one is this much faster.
+HOPELESS = 1.15
 
 
 def one_fit(

@@ -47,8 +47,8 @@ class Server:
         contestant = self.slots[slot]
         if contestant.problem.cell.kind == "train":
             contestant.reset()
-        _timed(contestant, 1)
         until = time.perf_counter() + WARM_SECONDS
+        _timed(contestant, 1)
         while time.perf_counter() < until:
             _timed(contestant, 1)
         return _timed(contestant, calls) / calls
