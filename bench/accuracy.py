@@ -19,7 +19,8 @@ from bench.datasets import LR, TASKS, Data, Missing, prepare
 from bench.pool import ROOT, all_threads, pinned_environment
 
 ACCURACY_TASKS = ("MNIST-10k", "letter", "California housing")
-PRECISIONS = ("float32", "bfloat16")
+# Precision -> the argument ``compute``.
+PRECISIONS = {"float32": None, "bfloat16": "bfloat16"}
 SEEDS = 5
 
 
@@ -49,7 +50,7 @@ def score_of(data: Data, precision: str, seed: int) -> float:
     for fan_in, fan_out in zip(data.widths[:-1], data.widths[1:], strict=True):
         layers += [fm.ReLU()] if layers else []
         layers.append(fm.Linear(fan_in, fan_out))
-    net = fm.Sequential(*layers, seed=seed, compute=precision)
+    net = fm.Sequential(*layers, seed=seed, compute=PRECISIONS[precision])
     loss = fm.MSELoss() if data.regression else fm.CrossEntropyLoss()
     fm.fit(net, data.x, data.y, loss=loss, optimizer=fm.Adam(lr=LR), epochs=data.task.epochs,
            batch_size=data.task.batch, progress=False)  # fmt: skip

@@ -57,6 +57,8 @@ BFLOAT16_RATIOS = [
     (Cell("predict", 1, LARGE, "bfloat16"), 1.8),
 ]
 BFLOAT16_TORCH = (Cell("train", 1024, LARGE, "bfloat16"), 1.2)
+# Bound by memory: half the bytes, once they are packed.
+FROZEN_BFLOAT16 = (Cell("predict", 1, LARGE, "frozen"), 1.8)
 FROZEN_RATIO, INT8_RATIO, INT8_WIDTH = 1.3, 2.0, 1024
 # Cell -> fraction of the multiply-add peak.
 SHARES = [
@@ -185,8 +187,11 @@ def _frozen(found: dict[str, Any]) -> list[Goal]:
     wide = [cell.name for cell in cells if min(cell.widths) >= INT8_WIDTH]
     ratios = {name: ratio_to(found, name, "onnxruntime") for name in names}
     int8 = {name: ratio_to(found, name, OURS, ours="fastmlp int8") for name in wide}
+    cell, wanted = FROZEN_BFLOAT16
+    bfloat16 = ratio_to(found, cell.name, OURS, ours="fastmlp bfloat16")
     return [
         _each("frozen prediction, each cell", ratios, FROZEN_RATIO, "ONNX Runtime"),
+        _at_least(f"{cell.name}, bfloat16", bfloat16, wanted, "our frozen float32"),
         _each(f"int8, {INT8_WIDTH} wide and more", int8, INT8_RATIO, "our frozen float32"),
     ]
 

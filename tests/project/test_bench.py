@@ -82,17 +82,24 @@ class NoDropout(ByHand):
         return h
 
 
-def checked(kind: type, cell: Cell) -> float:
+def checked(kind: type, cell: Cell, precision: str = "") -> float:
     worker = Inline(kind)
     expected = Problem(cell).expected()
     worker.ask("setup", 0, Problem(cell))
-    return check(worker, Problem(cell), expected)  # type: ignore[arg-type]
+    return check(worker, Problem(cell), expected, 0, precision)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", [FastMLP, ByHand])
 @pytest.mark.parametrize("cell", VARIANTS, ids=lambda cell: cell.name)
 def test_right_contestants_pass(kind: type, cell: Cell) -> None:
     assert checked(kind, cell) < 1e-2
+
+
+def test_products_in_bfloat16_pass_where_they_are_asked_for() -> None:
+    cell = replace(CELL, group="bfloat16", batch=64, widths=(32, 64, 5))
+    assert 1e-4 < checked(FastMLP, cell) < 1e-1
+    with pytest.raises(WrongResult, match="relative error"):
+        checked(FastMLP, cell, precision="float32")
 
 
 @pytest.mark.parametrize("kind", [WrongRate, NoBias])
