@@ -82,8 +82,8 @@ void fm_net_end_update(fm_net *net);
 fm_status fm_net_forward(fm_net *net, int64_t rows, const void *const *x, int training, void *const *y);
 int64_t fm_net_saved_rows(const fm_net *net); /* rows that await backward; -1: none */
 
-/* Computes dx and the gradients of the parameters from dy; `rows` as in the forward. With `accumulate` it adds to
-   the gradients. */
+/* Computes the gradients of the parameters from dy, and dx unless it is NULL; `rows` as in the forward. With
+   `accumulate` it adds to the gradients. */
 fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int accumulate, void *const *dx);
 
 /* For a `separate` network. After forward: a node's value (rows, fan_out). After backward: dL/d(value). The next
@@ -176,8 +176,8 @@ fm_status fm_trainer_set_groups(fm_trainer *trainer, int n, const fm_group *grou
 typedef struct {
     const void *x[FM_MOST_ENDS];
     fm_targets targets[FM_MOST_ENDS];
-    int64_t rows;
-    const int64_t *order;          /* (rows) permutation; NULL: rows in memory order */
+    int64_t rows;                  /* to train on */
+    const int64_t *order;          /* (rows) positions in x and the targets; NULL: rows in memory order */
     int64_t batch;                 /* rows of a step; the last step takes the remaining rows */
     const double *lr;              /* (steps) */
     const double *penalty;         /* (steps) factor of the penalties in each step; NULL: 1 */

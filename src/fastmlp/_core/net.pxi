@@ -277,24 +277,25 @@ cdef class Net:
         self.check(status)
         return y
 
-    def backward(self, dy, bint accumulate):
-        """Take and return a single array or a list of arrays."""
+    def backward(self, dy, bint accumulate, bint inputs=True):
+        """Take and return a single array or a list of arrays; None without those of `inputs`."""
         dy = own_list(dy)
         cdef int64_t rows = rows_of(dy)
         check_list("dy", dy, rows, self.widths_out, self.typenum)
-        dx = self.made(dy, self.widths_in, rows)
+        dx = self.made(dy, self.widths_in, rows) if inputs else None
         cdef void *from_dy[FM_MOST_ENDS]
         cdef void *to_dx[FM_MOST_ENDS]
         cdef fm_status status
         point_at(from_dy, dy)
-        point_at(to_dx, dx)
+        if inputs:
+            point_at(to_dx, dx)
         self.enter()
         if fm_net_saved_rows(self.net) != rows:
             self.leave()
             raise StateError("backward: another call has used this network since the forward pass")
         with nogil:
             status = fm_net_backward(self.net, rows, <const void *const *>from_dy, accumulate,
-                                     to_dx)
+                                     to_dx if inputs else NULL)
         self.leave()
         self.check(status)
         return dx

@@ -179,6 +179,7 @@ cdef class Trainer:
               label_smoothings=None):
         """Train on all batches once; a signal's exception is raised after the last finished step.
 
+        `order` holds the positions of the rows to train on; None: all rows as they are.
         `penalties` and `dropouts` (steps) are factors of the penalties and of the dropout
         probabilities. `weight_decays` and `label_smoothings` (steps) replace those of the optimizer
         and of the losses. `losses` (steps, 2) receives the loss and the penalties of each step.
@@ -187,7 +188,9 @@ cdef class Trainer:
         cdef _Signals signals = _Signals()
         x, target = own_list(x), own_list(target)
         self.fill(&epoch, x, target, sample_weight)
-        check_vector("order", order, epoch.rows, cnp.NPY_INT64)
+        if order is not None:  # its elements are trusted
+            check_vector("order", order, len(order), cnp.NPY_INT64)
+            epoch.rows = len(order)
         epoch.order = <const int64_t *>data(order)
         epoch.batch = batch_size
         epoch.lr = <const double *>data(lrs)

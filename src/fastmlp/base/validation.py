@@ -263,7 +263,10 @@ def output(
 
 def finite(array: Array | None, name: str) -> None:
     """Refuse NaN and infinity; the error names the index of the first one."""
-    if array is None or array.dtype.kind != "f" or np.isfinite(array).all():
+    if array is None or array.dtype.kind != "f":
+        return
+    extremes = array.min(initial=0.0), array.max(initial=0.0)  # NaN if any number is
+    if np.isfinite(extremes).all():
         return
     where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
     raise ArgumentError(
@@ -288,13 +291,9 @@ def size(value: Any, name: str) -> int:
 
 
 def real(
-    value: Any,
-    name: str,
-    low: float = -math.inf,
-    high: float = math.inf,
-    low_open: bool = False,
-    high_open: bool = False,
-) -> float:
+    value: Any, name: str, low: float = -math.inf, high: float = math.inf,
+    low_open: bool = False, high_open: bool = False,
+) -> float:  # fmt: skip
     """Return a finite number from ``low`` to ``high``; an open bound is itself excluded."""
     if isinstance(value, _NO_NUMBERS) or not isinstance(value, numbers.Real):
         raise ArgumentTypeError(f"{name}: got {shown(value)}; want a real number")

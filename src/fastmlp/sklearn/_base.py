@@ -201,13 +201,13 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
                 self._net, widths, self.activation, self.dropout, dtype, self.compute
             )
         self.n_layers_, self.n_outputs_ = len(hidden) + 2, width
-        X, y, weights, held = self._held_out(X, y, weights, held_out, incremental, random)
+        y, weights, chosen, held = self._held_out(X, y, weights, held_out, incremental, random)
         weights = self._balanced(y, weights)
         if self.solver == "lbfgs":
-            LbfgsFit(self, net, X, y, weights, held, random).run()
+            LbfgsFit(self, net, X, y, weights, chosen, held, random).run()
         else:
             old = None if first else dict(vars(self))
-            EpochFit(self, net, X, y, weights, held, random, old, incremental).run()
+            EpochFit(self, net, X, y, weights, chosen, held, random, old, incremental).run()
         self._net = net
 
     def _check_widths(self, wanted: list[int]) -> None:
@@ -236,32 +236,36 @@ class BaseMLP(BaseEstimator):  # type: ignore[misc]
         self, X: Any, y: Any, weights: Any, given: tuple[Any, Any, Any], incremental: bool,
         random: Any,
     ) -> tuple[Any, Any, Any, Any]:  # fmt: skip
-        """Return the training rows, and the validation set: given, split off, or None."""
+        """Return what belongs to the training rows, their positions in X, and the validation set.
+
+        No positions mean all rows. The validation set is None, or its rows, targets and weights.
+        If it is a part of X, its rows are given by their positions.
+        """
         if given[0] is not None:
             xv, yv = self._checked(given[0], given[1], False, True)
             wv = given[2]
             if wv is not None:
                 wv = _row_weights(wv, xv, "sample_weight_val")
-            return X, y, weights, (xv, yv, wv)
+            return y, weights, None, (xv, yv, wv)
         if not self.early_stopping or self.solver == "lbfgs":
-            return X, y, weights, None
+            return y, weights, None, None
         if incremental:
             raise ValueError(
                 "partial_fit does not support early_stopping=True without a validation set: give "
                 "X_val and y_val"
             )
         stratify = y if self._stratifies(y) else None
-        parts = train_test_split(
-            X, y, *([] if weights is None else [weights]), random_state=random,
-            test_size=self.validation_fraction, stratify=stratify,
+        train, test = train_test_split(
+            np.arange(X.shape[0]), random_state=random, test_size=self.validation_fraction,
+            stratify=stratify,
         )  # fmt: skip
-        if parts[1].shape[0] < 2:
+        if len(test) < 2:
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of "
                 "your dataset."
             )
-        w, wv = (None, None) if weights is None else parts[4:6]
-        return parts[0], parts[2], w, (parts[1], parts[3], wv)
+        w, wv = (None, None) if weights is None else (weights[train], weights[test])
+        return y[train], w, train, (test, y[test], wv)
 
     def _stratifies(self, y: Any) -> bool:
         return False

@@ -23,18 +23,21 @@ class Fit:
     """One run of a solver on checked data; it sets the fitted attributes of the estimator."""
 
     def __init__(
-        self, estimator: Any, net: Any, X: Any, y: Any, weights: Array | None, held: Any,
-        random: Any, old: Any = None, incremental: bool = False,
+        self, estimator: Any, net: Any, X: Any, y: Any, weights: Array | None,
+        chosen: Array | None, held: Any, random: Any, old: Any = None, incremental: bool = False,
     ) -> None:  # fmt: skip
-        """``old`` has the attributes of the fit to continue, or is None."""
+        """``old`` has the attributes of the fit to continue, or is None.
+
+        Targets and weights are those of the ``chosen`` rows of X, by default of all.
+        """
         self.e, self.net, self.random = estimator, net, random
         self.old, self.incremental, self.held = old, incremental, held
         target, width = estimator._encoded(y, net.dtype)
         self.loss, self.loss_weight = estimator._make_loss(width)
         # The core trusts the targets, so check them against the loss and the network's width.
-        target = self.loss.target(target, X.shape[0], net.out_features, net.dtype)
+        target = self.loss.target(target, len(y), net.out_features, net.dtype)
         weights = None if weights is None else weights.astype(net.dtype, copy=False)
-        self.rows = _rows.Rows(_rows.convert(X, net.dtype), target, weights)
+        self.rows = _rows.Rows(_rows.convert(X, net.dtype), target, weights, chosen)
         self.offsets = estimator._loss_offsets(y)
         self.share = estimator._loss_share(width)
         lam = self._penalty()
@@ -94,7 +97,10 @@ class Fit:
         if self.held is None:
             return None
         x, y, weights = self.held
-        scores = _rows.scores(self.net, x)
+        if self.rows.chosen is None:
+            scores = _rows.scores(self.net, x)
+        else:
+            scores = _rows.scores(self.net, self.rows.x, x)
         target, _ = self.e._encoded(y, self.net.dtype)
         weights = None if weights is None else weights.astype(self.net.dtype, copy=False)
         value = self.share * self.loss_weight * self.loss.forward(scores, target, weights)

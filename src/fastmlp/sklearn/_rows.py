@@ -12,7 +12,7 @@ from fastmlp.base.validation import Array
 from fastmlp.training.data import Data
 from fastmlp.training.trainer import Trainer
 
-# Number of elements that are made dense at a time.
+# Number of elements that are made dense, or copied, at a time.
 _PART = 1 << 20
 
 
@@ -40,29 +40,48 @@ def rows_of_a_part(columns: int) -> int:
     return max(1, _PART // max(columns, 1))
 
 
-def scores(net: Any, x: Any) -> Array:
-    """Return the network's outputs for all rows."""
+def scores(net: Any, x: Any, chosen: Array | None = None) -> Array:
+    """Return the network's outputs for the chosen rows, by default for all."""
     table = convert(x, net.dtype)
-    if not sparse.issparse(table):
+    if chosen is None and not sparse.issparse(table):
         found: Array = net.predict(table)
         return found
-    part = rows_of_a_part(table.shape[1])
-    out = np.empty((table.shape[0], net.out_features), net.dtype)
-    for first in range(0, table.shape[0], part):
-        rows = slice(first, min(first + part, table.shape[0]))
-        net.predict(table[rows].toarray(), out=out[rows])
+    part, count = rows_of_a_part(table.shape[1]), len(chosen) if chosen is not None else x.shape[0]
+    out = np.empty((count, net.out_features), net.dtype)
+    for first in range(0, count, part):
+        rows = slice(first, min(first + part, count))
+        some = table[rows if chosen is None else chosen[rows]]
+        net.predict(some.toarray() if sparse.issparse(table) else some, out=out[rows])
     return out
 
 
 class Rows:
-    """Rows to train on: inputs, targets, weights or None."""
+    """Rows to train on: inputs, targets, weights or None.
 
-    def __init__(self, x: Any, target: Array, weights: Array | None) -> None:
-        self.x, self.target, self.weights = x, target, weights
-        self.count = int(x.shape[0])
+    With ``chosen``, they are the rows of ``x`` at these positions; targets and weights are theirs.
+    """
+
+    def __init__(
+        self, x: Any, target: Array, weights: Array | None, chosen: Array | None = None
+    ) -> None:
+        self.x, self.target, self.weights, self.chosen = x, target, weights, chosen
+        self.count = len(target)
         self._is_sparse = sparse.issparse(x)
+        self._data = Data([x], [target], weights)
+        if chosen is not None:
+            self._data = Data(
+                [x], [self._spread(target)], self._spread(weights), np.asarray(chosen, np.int64)
+            )
         # The divisor of a mean over all rows.
         self.total = float(self.count if weights is None else weights.sum(dtype=np.float64))
+
+    def _spread(self, values: Array | None) -> Any:
+        """Return values of the chosen rows at the positions of these rows."""
+        if values is None:
+            return None
+        spread = np.zeros((self.x.shape[0], *values.shape[1:]), values.dtype)
+        spread[self.chosen] = values
+        return spread
 
     def parts(self) -> Iterator[tuple[float, Data]]:
         """Yield dense parts, each with its fraction of the mean loss."""
@@ -75,7 +94,8 @@ class Rows:
 
     def take(self, rows: Any) -> Data:
         """Return the rows at an index, dense."""
-        x = self.x[rows].toarray() if self._is_sparse else np.ascontiguousarray(self.x[rows])
+        found = self.x[rows if self.chosen is None else self.chosen[rows]]
+        x = found.toarray() if self._is_sparse else np.ascontiguousarray(found)
         weights = None if self.weights is None else self.weights[rows]
         return Data([x], [np.ascontiguousarray(self.target[rows])], weights)
 
@@ -98,8 +118,7 @@ class Rows:
         """
         losses, rates = np.zeros((len(penalties), 2)), np.full(len(penalties), lr)
         if not self._is_sparse:
-            data = Data([self.x], [self.target], self.weights)
-            trainer.epoch(data, order, batch, rates, penalties, losses)
+            trainer.epoch(self._data, order, batch, rates, penalties, losses)
         elif batch > rows_of_a_part(self.x.shape[1]):
             self._large_batches(trainer, order, batch, rates, penalties, losses)
         else:
@@ -124,7 +143,8 @@ class Rows:
         for k in range(len(rates)):
             rows = self._rows(order, k * batch, batch)
             weights = None if self.weights is None else self.weights[rows]
-            part = Rows(self.x[rows], self.target[rows], weights)
+            place = rows if self.chosen is None else self.chosen[rows]
+            part = Rows(self.x[place], self.target[rows], weights)
             losses[k] = trainer.step_in_parts(part, rates[k], penalties[k])
 
     def _rows(self, order: Array | None, first: int, count: int) -> Any:

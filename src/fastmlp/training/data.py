@@ -10,31 +10,59 @@ import numpy as np
 from fastmlp.base import validation as check
 from fastmlp.base.validation import Array
 
+# Number of elements of the rows that are copied at a time.
+_PART = 1 << 20
+
 
 class Data(NamedTuple):
-    """Checked rows of each input, targets of each output, and the rows' weights."""
+    """Checked rows of each input, targets of each output, and the rows' weights.
+
+    With ``chosen``, only the rows at these positions count, in this order.
+    """
 
     x: list[Array]
     target: list[Array]
     weights: Array | None
+    chosen: Array | None = None
 
     @property
     def rows(self) -> int:
         """Number of rows."""
-        return len(self.x[0])
+        return len(self.x[0] if self.chosen is None else self.chosen)
 
     def arrays(self) -> list[Array]:
-        """Return all arrays."""
+        """Return all arrays, without regard to ``chosen``."""
         return [*self.x, *self.target, *([] if self.weights is None else [self.weights])]
 
-    def take(self, index: Array) -> Data:
-        """Return the rows at ``index``."""
-        weights = None if self.weights is None else self.weights[index]
-        return Data([x[index] for x in self.x], [y[index] for y in self.target], weights)
+    def at(self, index: Array) -> Data:
+        """Return the same arrays, of which only the rows at ``index`` count."""
+        return self._replace(chosen=index if self.chosen is None else self.chosen[index])
+
+    def taken(self) -> Data:
+        """Return the rows that count, as arrays of their own if some are chosen."""
+        if self.chosen is None:
+            return self
+        weights = None if self.weights is None else self.weights[self.chosen]
+        return Data(
+            [x[self.chosen] for x in self.x], [y[self.chosen] for y in self.target], weights
+        )
+
+    def slices(self) -> Iterator[tuple[slice, list[Array]]]:
+        """Yield chosen rows of the inputs, copied in parts."""
+        assert self.chosen is not None
+        for rows in in_parts(self.rows, sum(x.shape[1] for x in self.x)):
+            yield rows, [x[self.chosen[rows]] for x in self.x]
 
     def parts(self) -> Iterator[tuple[float, Data]]:
         """Yield all rows, with their fraction of the loss."""
-        yield 1.0, self
+        yield 1.0, self.taken()
+
+
+def in_parts(rows: int, columns: int) -> Iterator[slice]:
+    """Yield slices of rows, with about a million elements each."""
+    size = max(1, _PART // max(columns, 1))
+    for first in range(0, rows, size):
+        yield slice(first, min(first + size, rows))
 
 
 class Parts(Protocol):
@@ -45,14 +73,16 @@ class Parts(Protocol):
 
 
 def checked_steps(
-    rows: int, order: Any, batch_size: Any, rates: Any, penalties: Any, losses: Any
+    data: Data, order: Any, batch_size: Any, rates: Any, penalties: Any, losses: Any
 ) -> tuple[Array | None, int, Array, Array | None, Array | None]:
     """Check the arguments of an epoch for the core: order, batch size, rates, penalties."""
-    size = check.size(batch_size, "batch_size")
+    rows, size = data.rows, check.size(batch_size, "batch_size")
     if order is not None:
+        order = check.labels(order, "order", rows, rows, "row")
+    if order is not None or data.chosen is not None:
         # A copy, so that nobody writes other rows into it while the core reads them.
-        own = np.array(check.labels(order, "order", rows, rows, "row"), check.INT64)
-        order = check.labels(own, "order", rows, rows, "row")
+        place = np.array(data.at(order).chosen if order is not None else data.chosen, check.INT64)
+        order = check.labels(place, "order", rows, len(data.x[0]), "row")
     steps = (-(-rows // size),)
     return (
         order,

@@ -9,14 +9,17 @@ import numpy as np
 
 from fastmlp.base.config import Configurable
 from fastmlp.base.validation import Array
+from fastmlp.training.data import in_parts
 
 _LONGEST = 90  # characters of a value in a message
 _MOST = 4  # differences in a message
 _ABSENT = object()
 
 
-def fingerprint(arrays: Sequence[Array]) -> str | None:
+def fingerprint(arrays: Sequence[Array], index: Array | None = None) -> str | None:
     """Return the number of rows and the SHA-256 of the arrays' dtypes, shapes and values.
+
+    With ``index``, these are those of the rows at ``index``.
 
     Examples
     --------
@@ -30,13 +33,15 @@ def fingerprint(arrays: Sequence[Array]) -> str | None:
         return None
     import hashlib  # late, because importing it takes time
 
+    rows = len(arrays[0] if index is None else index)
     digest = hashlib.sha256()
     for array in arrays:
-        digest.update(f"{array.dtype.str} {array.shape}".encode())
+        digest.update(f"{array.dtype.str} {(rows, *array.shape[1:])}".encode())
         # Targets of a user's loss may be objects, whose bytes are addresses.
-        if not array.dtype.hasobject:
-            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    return f"{len(arrays[0])} rows, SHA-256 {digest.hexdigest()}"
+        for part in () if array.dtype.hasobject else in_parts(rows, array[:1].size):
+            some = array[part if index is None else index[part]]
+            digest.update(np.ascontiguousarray(some).reshape(-1).view(np.uint8).data)
+    return f"{rows} rows, SHA-256 {digest.hexdigest()}"
 
 
 def describe_part(part: Any) -> Any:

@@ -130,12 +130,13 @@ class Run:
 
     def _fingerprint(self) -> dict[str, Any]:
         """Describe data and options, on which the result depends beside network and callbacks."""
-        weights = [] if self.data.weights is None else [self.data.weights]
+        data, held = self.data, self.held_out
+        weights = [] if data.weights is None else [data.weights]
         return {
-            "x": fingerprint(self.data.x),
-            "y": fingerprint(self.data.target),
-            "sample_weight": fingerprint(weights),
-            "validation": fingerprint([] if self.held_out is None else self.held_out.arrays()),
+            "x": fingerprint(data.x, data.chosen),
+            "y": fingerprint(data.target, data.chosen),
+            "sample_weight": fingerprint(weights, data.chosen),
+            "validation": None if held is None else fingerprint(held.arrays(), held.chosen),
             "batch_size": self.batch_size,
             "seed": self.seed,
             "shuffle": self.shuffle,
@@ -182,4 +183,6 @@ class Run:
                 "want less"
             )
         order = np.argsort(_core.random_uniform(rows, self.seed, _SPLIT_STREAM), kind="stable")
-        return data.take(np.sort(order[held:])), data.take(np.sort(order[:held]))
+        train, validation = data.at(np.sort(order[held:])), data.at(np.sort(order[:held]))
+        # L-BFGS reads all rows at once, so they are copied once.
+        return train.taken() if isinstance(self.trainer.optimizer, LBFGS) else train, validation

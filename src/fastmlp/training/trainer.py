@@ -12,7 +12,7 @@ from fastmlp import _core
 from fastmlp.base import validation as check
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError, StateError
 from fastmlp.base.validation import Array
-from fastmlp.layers import Dropout, Layer
+from fastmlp.layers import Custom, Dropout, Layer
 from fastmlp.losses.penalties import as_list
 from fastmlp.networks.base import Network
 from fastmlp.optim import groups
@@ -148,9 +148,25 @@ class Trainer(_core.Stepper):
     def evaluate(self, data: Data) -> tuple[float, float]:
         """Return loss (without penalties) and score of the network's predictions."""
         _checked(data, "data", Data, "what checked_data() returns")
-        scores = self.net.core_net().predict(data.x, None)
-        value, _ = self._objective.value(scores, data.target, data.weights)
-        return value, self._objective.score(scores, data.target, data.weights)
+        scores = self._scores(data)
+        rest = data._replace(x=[]).taken()
+        value, _ = self._objective.value(scores, rest.target, rest.weights)
+        return value, self._objective.score(scores, rest.target, rest.weights)
+
+    def _scores(self, data: Data) -> list[Array]:
+        """Return the network's outputs; chosen rows are copied in parts."""
+        net = self.net.core_net()
+        if data.chosen is not None:
+            target = self._objective.core_targets(data.target, data.weights)
+            self._core.check_data(data.x, target, data.weights)
+        # A node of the user may mix the rows.
+        if data.chosen is None or any(isinstance(layer, Custom) for layer in self.net.layers):
+            whole: list[Array] = net.predict(data.taken().x, None)
+            return whole
+        scores = [np.empty((data.rows, width), net.dtype) for width in net.widths_out]
+        for rows, x in data.slices():
+            net.predict(x, [array[rows] for array in scores])
+        return scores
 
     def epoch(
         self, data: Data, order: Array | None, batch_size: int, rates: Array,
@@ -167,7 +183,7 @@ class Trainer(_core.Stepper):
         _checked(data, "data", Data, "what checked_data() returns")
         target = self._objective.core_targets(data.target, data.weights)
         self._core.check_data(data.x, target, data.weights)
-        steps = checked_steps(data.rows, order, batch_size, rates, penalties, losses)
+        steps = checked_steps(data, order, batch_size, rates, penalties, losses)
         settings = [
             self._checked_setting(name, values, len(steps[2]))
             for name, values in zip(
@@ -226,7 +242,7 @@ class Trainer(_core.Stepper):
             net.step_count = count
             scores = net.forward(part.x, True)
             loss, slopes = self._objective.value(scores, part.target, part.weights)
-            net.backward([share * slope for slope in slopes], False)
+            net.backward([share * slope for slope in slopes], False, False)
             value += share * loss
             gradient += net.grads
         net.grads[...] = gradient
