@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from bench.cells import Cell
-from bench.contestants import CONTESTANTS, OURS
+from bench.contestants import OURS, PEERS
 from bench.limits import limit_name
 
 # Adjacent sizes whose work differs by less than this must have the same FLOP/s.
 ALIKE = 0.1
-_ASIDE = {name for name, row in CONTESTANTS.items() if row.aside}
 
 
 def seconds_of(found: dict[str, Any], cell: str, name: str) -> float | None:
@@ -21,11 +20,7 @@ def seconds_of(found: dict[str, Any], cell: str, name: str) -> float | None:
 
 def fastest_peer(results: dict[str, Any]) -> tuple[str, float] | None:
     """Name and seconds of the fastest contestant besides fastmlp, at the cell's own precision."""
-    times = {
-        name: result["seconds"]
-        for name, result in results.items()
-        if name != OURS and name not in _ASIDE and "seconds" in result
-    }
+    times = {name: s for name in PEERS if (s := results.get(name, {}).get("seconds")) is not None}
     return min(times.items(), key=lambda pair: pair[1]) if times else None
 
 

@@ -19,7 +19,7 @@ from bench.cells import (
     WIDE_MNIST,
     Cell,
 )
-from bench.contestants import CONTESTANTS, OURS
+from bench.contestants import OURS, PEERS
 from bench.figures import (
     geometric_mean,
     ratio_to,
@@ -289,7 +289,7 @@ def _memory(found: dict[str, Any]) -> list[Goal]:
     """Peaks over the minimum and over the least of the peers, at worst."""
     over, beside = {}, {}
     for cell, row in found.get("memory", {}).items():
-        peers = [row[n] for n in row if n in CONTESTANTS and n != OURS and isinstance(row[n], int)]
+        peers = [row[n] for n in PEERS if isinstance(row.get(n), int)]
         if isinstance(row.get(OURS), int):
             over[cell] = row[OURS] / row["minimum"]
             if peers:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.cells import CELLS
-from bench.contestants import CONTESTANTS, OURS
+from bench.contestants import OURS, PEERS
 from bench.figures import ratio_to_fastest, share_of_limit
 
 GOAL = 1.25
@@ -54,7 +54,7 @@ def _shares(found: dict[str, Any], path: Path) -> bool:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
-    for name in CONTESTANTS:
+    for name in (OURS, *PEERS):
         shares = [(cell.flops, share_of_limit(found, cell, name)) for cell in CELLS]
         known = sorted((work, share) for work, share in shares if share is not None)
         if known:

@@ -145,6 +145,7 @@ class Run:
         elif group == "busy" and OURS in names:
             self._part(group, "", "busy", partial(measure_busy, *([1] if quick else [])))
         elif group == "memory":
+            names = [name for name in names if not CONTESTANTS[name].aside]
             measure = partial(measure_memory, names, *([1] if quick else []))
             self._part(group, "", "memory", measure)
         elif group == "size":

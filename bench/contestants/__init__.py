@@ -76,3 +76,4 @@ CONTESTANTS: dict[str, Row] = {
             groups=("frozen",), aside=True, precision="int8"),
     )
 }  # fmt: skip
+PEERS = [name for name, row in CONTESTANTS.items() if not row.ours and not row.aside]
