@@ -26,6 +26,8 @@ SCORE_GAP = 0.03
 # Fits in a process, each with another order of batches. With Adam, the score after the last step
 # changes by some hundredths with the order, so the median is used.
 REPEATS = 3
+# A third fit is left out if the others took so long.
+SLOW_SECONDS = 4.0
 # After the first round, a number of threads is dropped if the other one is this much faster.
 HOPELESS = 1.15
 
@@ -48,6 +50,8 @@ def one_fit(
         fitter.fit(seed)
         times.append(time.perf_counter() - start)
         scores.append(data.score(fitter.predict(data.x_test)))
+        if len(times) > 1 and sum(times) > SLOW_SECONDS:
+            break
     return {
         "seconds": statistics.median(times),
         "scores": scores,

@@ -66,7 +66,7 @@ CONTESTANTS: dict[str, Row] = {
             groups=("core", "more", "bfloat16", "graph")),
         # To compile for all other cells would take most of the run's time.
         Row("torch.compile", f"{_HERE}.pytorch:Compiled", ("torch",), quick=False,
-            groups=("core", "bfloat16", "graph")),
+            groups=("core", "bfloat16")),
         Row("jax", f"{_HERE}.jaxjit:Jax", ("jax",), groups=("core", "more", "bfloat16", "graph")),
         Row("numpy", f"{_HERE}.byhand:ByHand", ("numpy",)),
         Row("scikit-learn", f"{_HERE}.scikit:Scikit", ("sklearn",), groups=("core", "more")),
