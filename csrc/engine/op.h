@@ -129,6 +129,13 @@ typedef struct {
     fm_tile_work *keep; /* state, after a finished step; tiles of columns */
 } fm_op_row;
 
+enum { FM_MOST_PRODUCTS = 3 };
+
+/* The second factor of a matrix product, which may need memory to be packed. */
+typedef struct {
+    int64_t rows, cols; /* rows: 0 are those of the batch */
+} fm_factor;
+
 /* A node and the nodes fused into it: one pass over the data. */
 struct fm_fused {
     const fm_op_row *row;
@@ -151,9 +158,9 @@ struct fm_fused {
     int whole_rows, down_whole_rows;    /* each tile has all columns */
     int64_t down_cols[FM_MOST_SOURCES]; /* columns that `down` writes; at first the source's width */
     int has_local;
-    int form;              /* chosen and used by the operation itself */
-    int64_t product_width; /* columns of its widest matrix product; 0: none */
-    double flops;          /* of one row, forward */
+    int form;                           /* chosen and used by the operation itself */
+    fm_factor factor[FM_MOST_PRODUCTS]; /* of its matrix products */
+    double flops;                       /* of one row, forward */
 };
 
 /* ---- op.c: for operations ---- */

@@ -11,16 +11,24 @@ enum { DEPTH = 1024, MOST_COLUMNS = 2048 };
 /* A block of A fills a quarter of the second-level cache. */
 static int64_t a_block_bytes(void) { return fm_cache_bytes(2) / 4 / 64 * 64; }
 
-int64_t fm_pack_bytes(fm_compute compute, int64_t widest, size_t size) {
-    if (widest == 0 || (compute == FM_COMPUTE_STORAGE && widest < FM_LEAST_PACKED_WIDTH)) return 0;
-    return a_block_bytes() + DEPTH * (smaller(widest, MOST_COLUMNS) + FM_MOST_TILE_COLS) * (int64_t)size;
-}
-
 int64_t fm_panels_size(int64_t k, int64_t n) { return k * (n + FM_MOST_TILE_COLS - 1); }
 
 int fm_panels_pay(int64_t k, int64_t n, int64_t stride, size_t size) {
     const int64_t bytes = k * n * (int64_t)size, distance = stride * (int64_t)size;
     return n >= FM_LEAST_PACKED_WIDTH && (bytes > fm_cache_bytes(2) || (distance % 2048 == 0 && k > 64));
+}
+
+/* Each part of a product needs no more than the whole. A weight gradient takes FM_BATCH_CHUNK rows at a time. */
+int64_t fm_pack_bytes(const fm_fused *op, int64_t rows) {
+    int64_t most = 0;
+    for (int i = 0; i < FM_MOST_PRODUCTS; i++) {
+        const int64_t cols = op->factor[i].cols;
+        const int64_t k = op->factor[i].rows != 0 ? op->factor[i].rows : smaller(rows, FM_BATCH_CHUNK);
+        if (cols == 0 || (op->compute == FM_COMPUTE_STORAGE && !fm_panels_pay(k, cols, cols, op->size))) continue;
+        const int64_t block = smaller(k, DEPTH) * (smaller(cols, MOST_COLUMNS) + FM_MOST_TILE_COLS) * (int64_t)op->size;
+        most = block > most ? block : most;
+    }
+    return most == 0 ? 0 : a_block_bytes() + most;
 }
 
 /* Few rows would read a packed B too few times. Operands that are rounded must be packed. */

@@ -4,8 +4,7 @@
 
 #include "engine/op.h"
 
-/* Networks without a product of this width need not pack, and have no memory for it if their operands are not
-   rounded. */
+/* Narrower products need not pack if their operands are not rounded. */
 enum { FM_LEAST_PACKED_WIDTH = 192 };
 /* The weight gradient of a layer with fewer outputs needs memory for a transposed copy. */
 enum { FM_LEAST_DIRECT_OUTPUTS = 16 };
@@ -18,7 +17,7 @@ typedef struct {
     const fm_run *watch; /* long products check its stop flag every few milliseconds; NULL: cannot be stopped */
 } fm_product;
 
-int64_t fm_pack_bytes(fm_compute compute, int64_t widest, size_t size); /* for products of at most `widest` columns */
+int64_t fm_pack_bytes(const fm_fused *op, int64_t rows); /* for the products of an op, with so many rows in the batch */
 
 static inline fm_product fm_product_of(const fm_run *run, const fm_fused *op) {
     return (fm_product){run->kernels, op->compute, run->size, run->pack, run};

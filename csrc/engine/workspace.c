@@ -44,7 +44,7 @@ static int64_t bytes_of(const fm_space *space) {
 
 /* The largest requests for memory that all operations use in turn. */
 typedef struct {
-    int64_t scratch_bytes, temporary_width, product_width;
+    int64_t scratch_bytes, temporary_width, pack_bytes;
 } shared_needs;
 
 static shared_needs needs_of(const fm_placer *p) {
@@ -53,7 +53,7 @@ static shared_needs needs_of(const fm_placer *p) {
         fm_space space[FM_MOST_SPACES];
         const fm_fused *op = &p->net->ops[i];
         const int count = fm_spaces_of(op, p->use, space);
-        most.product_width = more(most.product_width, op->product_width);
+        most.pack_bytes = more(most.pack_bytes, fm_pack_bytes(op, p->workspace->rows));
         for (int k = 0; k < count; k++) {
             if (space[k].life == FM_SCRATCH) most.scratch_bytes = more(most.scratch_bytes, bytes_of(&space[k]));
             if (space[k].life == FM_TEMPORARY) most.temporary_width = more(most.temporary_width, space[k].per_row);
@@ -70,7 +70,7 @@ static void place_shared(fm_placer *p) {
         const fm_thread_space own = {
             .queue = place(p, 1, sizeof *own.queue),
             .at = place(p, p->net->n_ops, sizeof *own.at),
-            .pack = place(p, fm_pack_bytes(p->net->ends.compute, most.product_width, p->net->size), 1),
+            .pack = place(p, most.pack_bytes, 1),
             .scratch = place(p, most.scratch_bytes, 1),
         };
         if (p->block != NULL) w->thread[t] = own;

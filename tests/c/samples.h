@@ -173,7 +173,7 @@ static inline void make_memory(world *w, fm_use use) {
         else if (s->life == FM_COPY || use != FM_PREDICT) w->all[SPACE + k] = array_new("space", count, s->size);
         if (s->life == FM_TEMPORARY) w->run.temporary_width = s->per_row;
     }
-    w->all[PACK] = array_new("pack", fm_pack_bytes(op->compute, op->product_width, size), 1);
+    w->all[PACK] = array_new("pack", fm_pack_bytes(op, w->run.rows), 1);
 }
 
 static inline void connect(world *w) {
