@@ -54,7 +54,7 @@ def geometric_mean(values: Iterable[float]) -> float:
 def worst_falls(cells: list[Cell], results: dict[str, Any]) -> dict[str, float]:
     """How far the FLOP/s of each cell are below those of an adjacent size, as a fraction.
 
-    A cell with clearly less work than its neighbour has fewer FLOP/s by nature (batch 1 beside
+    A cell with clearly less work than the one beside it has fewer FLOP/s by nature (batch 1 beside
     batch 2). Such a cell only counts by the extra time that it takes.
     """
     if any("seconds" not in results.get(cell.name, {}) for cell in cells):

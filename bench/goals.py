@@ -167,14 +167,17 @@ def _bfloat16(found: dict[str, Any]) -> list[Goal]:
 
 
 def _accuracy(found: dict[str, Any]) -> list[Goal]:
-    """Mean score of float32 minus that of bfloat16, over the seeds."""
+    """Mean score of float32 minus that of bfloat16, over fits from the same seeds."""
     goals = []
     for task in ACCURACY_TASKS:
         scores = found.get("accuracy", {}).get(task, {})
         reached, loss = None, 0.0
         if "bfloat16" in scores:
-            loss = 100 * (statistics.mean(scores["float32"]) - statistics.mean(scores["bfloat16"]))
-            reached = f"{loss:+.2f} points over {len(scores['bfloat16'])} seeds"
+            pairs = zip(scores["float32"], scores["bfloat16"], strict=True)
+            losses = [100 * (single - half) for single, half in pairs]
+            loss = statistics.mean(losses)
+            error = statistics.stdev(losses) / len(losses) ** 0.5
+            reached = f"{loss:+.2f} points over {len(losses)} seeds (standard error {error:.2f})"
         name = f"bfloat16, test score lost, {task}"
         text = f"at most {ACCURACY_POINTS:g} points"
         goals.append(Goal(name, text, reached, loss <= ACCURACY_POINTS))
