@@ -98,7 +98,7 @@ fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int 
     int threads = fm_schedule_threads(net, net->saved_rows, FM_WORK_BACKWARD, 1);
     if (threads > net->workspace.threads) threads = net->workspace.threads;
     _Atomic int stop = 0, fault = FM_OK;
-    const int packs = fm_schedule_packs(FM_FORWARD, rows);
+    const int packs = fm_schedule_packs(FM_FORWARD, net->ends.compute, rows);
     backward_call call = {{net, &net->workspace, fm_tables_in_use(), &stop, &fault, packs}, accumulate, dy, dx};
     fm_parallel(threads, backward_task, &call);
     net->saved_rows = -1;

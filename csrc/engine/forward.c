@@ -52,7 +52,7 @@ static fm_status forward(fm_net *net, int64_t rows, const void *const *x, int tr
     if (rows < 0 || !fm_net_can_run(net)) return FM_BAD_ARGUMENT;
     const int threads = fm_schedule_threads(net, rows, FM_WORK_FORWARD, 1);
     const int later = fm_schedule_threads(net, rows, FM_WORK_BACKWARD, 1);
-    const int packs = fm_schedule_packs(FM_FORWARD, rows);
+    const int packs = fm_schedule_packs(FM_FORWARD, net->ends.compute, rows);
     const fm_demand demand = {FM_FORWARD, rows, threads > later ? threads : later, .inputs = 1, .packs = packs};
     if (fm_workspace_reserve(&net->workspace, net, &demand) != FM_OK) return FM_NO_MEMORY;
     _Atomic int stop = 0, fault = FM_OK;

@@ -91,7 +91,7 @@ typedef struct {
 
 static fm_status predict_blocks(fm_net *net, const fm_workspace *workspace, const request *r, int64_t block,
                                 uint64_t count, int threads) {
-    const int packs = fm_schedule_packs(FM_PREDICT, r->rows);
+    const int packs = fm_schedule_packs(FM_PREDICT, net->ends.compute, r->rows);
     predict_call call = {.of = {net, workspace, fm_tables_in_use(), &call.failed, &call.fault, packs},
                          .rows = r->rows,
                          .block = block,
@@ -122,7 +122,8 @@ static fm_status predict_in(fm_net *net, fm_workspace *workspace, const request 
     const int threads = fm_schedule_threads(net, r->rows, FM_WORK_FORWARD, 1);
     const int64_t most = fm_schedule_block(net), block = r->rows < most ? r->rows : most;
     const fm_demand whole = {FM_FORWARD, r->rows, threads, .inputs = 1};
-    const fm_demand blocks = {FM_PREDICT, block, threads, .packs = fm_schedule_packs(FM_PREDICT, r->rows)};
+    const fm_demand blocks = {FM_PREDICT, block, threads,
+                              .packs = fm_schedule_packs(FM_PREDICT, net->ends.compute, r->rows)};
     const fm_status status = fm_workspace_reserve(workspace, net, net->asks_caller ? &whole : &blocks);
     if (status != FM_OK || r->y == NULL || r->rows == 0) return status;
     return net->asks_caller ? predict_whole(net, workspace, r, threads)

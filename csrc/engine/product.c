@@ -11,7 +11,7 @@ enum { DEPTH = 1024, MOST_COLUMNS = 2048 };
 /* A block of A fills a quarter of the second-level cache. */
 static int64_t a_block_bytes(void) { return fm_cache_bytes(2) / 4 / 64 * 64; }
 
-int64_t fm_panels_size(int64_t k, int64_t n) { return k * (n + FM_MOST_TILE_COLS - 1); }
+int64_t fm_panels_size(int64_t words, int64_t n) { return words * (n + FM_MOST_TILE_COLS - 1); }
 
 int fm_panels_pay(int64_t k, int64_t n, int64_t stride, size_t size) {
     const int64_t bytes = k * n * (int64_t)size, distance = stride * (int64_t)size;
@@ -42,8 +42,6 @@ static const void *at(const void *base, int64_t elements, size_t size) {
 
 static const fm_products *kernels_of(const fm_product *space) { return &space->kernels->product[space->compute]; }
 
-static int64_t words_of(const fm_products *k, int64_t terms) { return (terms + k->terms - 1) / k->terms; }
-
 static int told_to_stop(const fm_product *space) {
     if (space->watch == NULL) return 0;
     fm_poll_now_and_then(space->watch);
@@ -69,7 +67,7 @@ static fm_gemm part_of(const fm_gemm *g, int64_t j, int64_t columns, int64_t k0,
 static fm_gemm with_packed_b(const fm_product *space, fm_gemm g) {
     const fm_products *k = kernels_of(space);
     char *block = (char *)space->pack + a_block_bytes();
-    const int64_t panel = words_of(k, g.k) * k->tile_cols;
+    const int64_t panel = fm_panel_words(k, g.k) * k->tile_cols;
     k->pack_b(g.k, g.n, g.b, g.b_step, block, panel);
     g.b = block;
     g.b_step = k->tile_cols;
@@ -83,7 +81,7 @@ static fm_gemm with_packed_a(const fm_product *space, fm_gemm g) {
     g.a = space->pack;
     g.a_row = 1;
     g.a_step = k->tile_rows;
-    g.k = words_of(k, g.k);
+    g.k = fm_panel_words(k, g.k);
     g.a_panel = g.k * k->tile_rows;
     return g;
 }
@@ -95,7 +93,7 @@ static void multiply_rows(const fm_product *space, const fm_gemm *g, int b_is_pa
     enum { SLAB_PRODUCTS = 1 << 28 };
     const int packs_a = b_is_packed && (g->a_step != 1 || kernels_of(space)->terms > 1);
     const int64_t mr = kernels_of(space)->tile_rows, size = (int64_t)space->size;
-    const int64_t words = g->k > 0 ? words_of(kernels_of(space), g->k) : 1;
+    const int64_t words = g->k > 0 ? fm_panel_words(kernels_of(space), g->k) : 1;
     const int64_t most = packs_a ? a_block_bytes() / size / words : SLAB_PRODUCTS / (g->k * g->n + 1);
     const int64_t rows = most < mr ? mr : most / mr * mr;
     if (g->m <= rows && !packs_a) {
@@ -140,7 +138,7 @@ void fm_multiply(const fm_product *space, fm_gemm g) {
 
 void fm_multiply_panels(const fm_product *space, fm_gemm g, int64_t first) {
     const fm_products *k = kernels_of(space);
-    const int64_t nr = k->tile_cols, panel = words_of(k, g.k) * nr;
+    const int64_t nr = k->tile_cols, panel = fm_panel_words(k, g.k) * nr;
     g.a_panel = g.a_row * k->tile_rows;
     for (int64_t j = 0; j < g.n && g.m > 0;) {
         const int64_t column = first + j, inside = column % nr;

@@ -27,8 +27,13 @@ static inline fm_product fm_product_of(const fm_run *run, const fm_fused *op) {
    apart. */
 void fm_multiply(const fm_product *space, fm_gemm g);
 
-/* Elements of a B (k, n) that is packed whole: panels of tile_cols columns with all k, on any ISA. */
-int64_t fm_panels_size(int64_t k, int64_t n);
+/* The words of a panel with k terms. */
+static inline int64_t fm_panel_words(const fm_products *kernels, int64_t k) {
+    return (k + kernels->terms - 1) / kernels->terms;
+}
+
+/* Elements of a B (k, n) that is packed whole: panels of tile_cols columns with all words of k, on any ISA. */
+int64_t fm_panels_size(int64_t words, int64_t n);
 /* Whether panels are read faster than B in place: B is larger than the second-level cache, or its rows are so far
    apart that they map to the same lines of the first-level cache. */
 int fm_panels_pay(int64_t k, int64_t n, int64_t stride, size_t size);

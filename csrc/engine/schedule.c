@@ -115,9 +115,9 @@ fm_axis fm_schedule_axis(int64_t rows, int threads) {
     return rows >= (int64_t)LEAST_ROWS_A_THREAD * threads ? FM_BY_ROWS : FM_BY_COLUMNS;
 }
 
-int fm_schedule_packs(fm_use use, int64_t rows) {
+int fm_schedule_packs(fm_use use, fm_compute compute, int64_t rows) {
     enum { LEAST_ROWS = 16, LEAST_PREDICTED = 512 };
-    return rows >= (use == FM_PREDICT ? LEAST_PREDICTED : LEAST_ROWS);
+    return rows >= (use == FM_PREDICT && compute == FM_COMPUTE_STORAGE ? LEAST_PREDICTED : LEAST_ROWS);
 }
 
 /* As many rows as fit the second-level cache, but enough to use each weight often. */
@@ -129,6 +129,6 @@ int64_t fm_schedule_block(const fm_net *net) {
 
 void fm_schedule_array(const fm_worker *self, const fm_kernels *kernels, const fm_array *array, int64_t *begin,
                        int64_t *end) {
-    const int64_t granularity = array->cols == 1 ? kernels->lanes : array->rows >= 16 * (int64_t)self->count ? 8 : 1;
+    const int64_t granularity = array->cols == 1 ? kernels->lanes : array->rows >= 16 * (int64_t)self->count ? 8 : 2;
     fm_partition(self, array->rows, granularity, begin, end);
 }

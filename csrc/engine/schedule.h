@@ -55,7 +55,7 @@ fm_axis fm_schedule_axis(int64_t rows, int threads);
 
 /* Whether a call with `rows` rows in a pass packs the copies of its weights. Training makes copies for backward in any
    case; predict only if so many rows read them that packing pays. */
-int fm_schedule_packs(fm_use use, int64_t rows);
+int fm_schedule_packs(fm_use use, fm_compute compute, int64_t rows);
 
 /* The number of rows that predict takes through all ops at once. */
 int64_t fm_schedule_block(const fm_net *net);

@@ -343,7 +343,7 @@ static fm_status train(fm_trainer *trainer, const fm_epoch *epoch, double *loss,
     training run = {.trainer = trainer,
                     .epoch = epoch,
                     .tables = fm_tables_in_use(),
-                    .packs = fm_schedule_packs(FM_TRAIN, batch),
+                    .packs = fm_schedule_packs(FM_TRAIN, trainer->net->ends.compute, batch),
                     .last_poll = epoch->poll == NULL ? 0.0 : fm_seconds()};
     *loss = 0.0;
     *steps = 0;

@@ -107,7 +107,7 @@ typedef struct {
 /* W^T, in panels if there are many rows. */
 static int64_t transposed_elements(const sizes *s, const way *w) {
     const int64_t nr = fm_tables_in_use()[w->dtype]->product[FM_COMPUTE_STORAGE].tile_cols;
-    return s->n * (fm_schedule_packs(FM_FORWARD, s->m) ? (s->k + nr - 1) / nr * nr : s->k);
+    return s->n * (fm_schedule_packs(FM_FORWARD, FM_COMPUTE_STORAGE, s->m) ? (s->k + nr - 1) / nr * nr : s->k);
 }
 
 static void *place(const sizes *s, const way *w, int array) {

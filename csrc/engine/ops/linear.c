@@ -36,19 +36,26 @@ static void plan(fm_fused *op) {
     op->flops = (2.0 * (double)in + (has_epilogue ? 16.0 : 0.0)) * (double)out;
 }
 
-/* The dot form needs transposed weights in forward. A layer with trained layers below it needs them in backward.
-   Predict keeps panels of weights, which all blocks of rows read. In training that would cost as much time as it
-   saves. */
-static int keeps_panels(const fm_fused *op) { return op->form == PRODUCT_FORM && op->compute == FM_COMPUTE_STORAGE; }
+/* Predict keeps panels of weights, which all blocks of rows read. In training that would cost as much time as it
+   saves, unless each product would have to round the weights. */
+static int keeps_panels(const fm_fused *op, fm_use use) {
+    if (op->form != PRODUCT_FORM) return 0;
+    if (op->compute != FM_COMPUTE_STORAGE) return 1;
+    return use == FM_PREDICT && fm_panels_pay(op->node.fan_in, op->node.fan_out, op->node.fan_out, op->size);
+}
 
+static int64_t panels_size(const fm_fused *op, int64_t k, int64_t n) {
+    return fm_panels_size(op->compute == FM_COMPUTE_BFLOAT16 ? (k + 1) / 2 : k, n);
+}
+
+/* The dot form needs transposed weights in forward. A layer with trained layers below it needs them in backward. */
 static int64_t spaces(const fm_fused *op, fm_use use, fm_space *space) {
     const int64_t in = op->node.fan_in, out = op->node.fan_out;
     const int is_read_down = use == FM_FORWARD || (use == FM_TRAIN && op->source[0] >= 0);
     space[TRANSPOSED].life = space[PANELS].life = FM_COPY;
     if (op->form == DOT_FORM || is_read_down) space[TRANSPOSED].count = space[TRANSPOSED].packed = in * out;
-    if (keeps_panels(op) && is_read_down) space[TRANSPOSED].packed = fm_panels_size(out, in);
-    if (use == FM_PREDICT && keeps_panels(op) && fm_panels_pay(in, out, out, op->size))
-        space[PANELS].packed = fm_panels_size(in, out);
+    if (op->form == PRODUCT_FORM && is_read_down) space[TRANSPOSED].packed = panels_size(op, out, in);
+    if (keeps_panels(op, use)) space[PANELS].packed = panels_size(op, in, out);
     if (use == FM_PREDICT) return 2;
     space[GRADIENT].life = FM_SCRATCH;
     if (out < FM_LEAST_DIRECT_OUTPUTS) space[GRADIENT].count = in * out;
@@ -59,18 +66,20 @@ static int64_t spaces(const fm_fused *op, fm_use use, fm_space *space) {
 
 static int reads_panels(const fm_run *run, const fm_operands *at) { return run->packs && at->space[PANELS] != NULL; }
 
+/* Rows begin .. end of W are steps of k for PANELS; `begin` is even, for words of two steps. */
 static void renew(const fm_run *run, const fm_operands *at, int for_down, int64_t begin, int64_t end) {
     const fm_fused *op = at->op;
     const fm_products *kernels = &run->kernels->product[op->compute];
     const int64_t in = op->node.fan_in, out = op->node.fan_out;
     const void *rows = fm_element(run, at->param[W], begin * out);
     if (reads_panels(run, at)) {
-        void *panels = fm_element(run, at->space[PANELS], begin * kernels->tile_cols);
-        kernels->pack_b(end - begin, out, rows, out, panels, in * kernels->tile_cols);
+        void *panels = fm_element(run, at->space[PANELS], begin / kernels->terms * kernels->tile_cols);
+        kernels->pack_b(end - begin, out, rows, out, panels, fm_panel_words(kernels, in) * kernels->tile_cols);
     }
     if (at->space[TRANSPOSED] == NULL || (op->form != DOT_FORM && !for_down)) return;
-    if (run->packs && keeps_panels(op))
-        kernels->pack_transposed(end - begin, out, rows, out, begin, at->space[TRANSPOSED], out * kernels->tile_cols);
+    if (run->packs && op->form == PRODUCT_FORM)
+        kernels->pack_transposed(end - begin, out, rows, out, begin, at->space[TRANSPOSED],
+                                 fm_panel_words(kernels, out) * kernels->tile_cols);
     else run->kernels->transpose(end - begin, out, rows, out, fm_element(run, at->space[TRANSPOSED], begin), in);
 }
 
@@ -127,7 +136,7 @@ static void product_down(const fm_run *run, const fm_operands *at, const fm_tile
     const int64_t in = op->node.fan_in, out = op->node.fan_out, first = tile->row * in + tile->col;
     const fm_product space = fm_product_of(run, op);
     void *dx = fm_element(run, at->dx[0], first);
-    const int packed = run->packs && keeps_panels(op);
+    const int packed = run->packs && op->form == PRODUCT_FORM;
     const fm_gemm product = {
         .m = tile->rows,
         .n = tile->cols,
