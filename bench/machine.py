@@ -82,12 +82,17 @@ def wheel_bytes() -> int | None:
 
 
 def _commit() -> str:
-    """The commit of the checkout that contains this file, with a mark if files have changed."""
+    """The commit of the checkout that contains this file, with a mark if files have changed.
+
+    A run changes its own results and the README's table.
+    """
     if not (ROOT / ".git").exists():
         return os.environ.get("GITHUB_SHA", "unknown")
     git = ["git", "-C", str(ROOT)]
     head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True)
+    others = [".", ":!bench/results", ":!README.md"]
     changes = subprocess.run(
-        [*git, "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True
-    )
+        [*git, "status", "--porcelain", "--untracked-files=no", "--", *others],
+        capture_output=True, text=True,
+    )  # fmt: skip
     return head.stdout.strip() + (" with changes" if changes.stdout.strip() else "")
