@@ -11,17 +11,14 @@
 #include "base/arithmetic.h"
 #include "base/clock.h"
 #include "base/backoff.h"
+#include "base/meeting.h"
 #include "base/quota.h"
 #include "base/topology.h"
 
-/* A waiting thread polls this often before it yields its processor. That is long enough if the work is balanced
-   (microseconds), and short enough not to delay the last thread if there are more threads than cores. The scheduler
-   may return the processor at once after a yield, so the thread sleeps after some yields. */
-enum { SPINS_BEFORE_YIELD = 2000, YIELDS_BEFORE_SLEEP = 20, MOST_THREADS = 1024 };
+enum { MOST_THREADS = 1024 };
 
 struct fm_team {
-    _Alignas(64) _Atomic int arrived;
-    _Alignas(64) _Atomic unsigned generation;
+    fm_meeting meeting;
     _Alignas(64) _Atomic int displaced;
     _Atomic uint64_t taken[FM_MOST_PROCESSORS / 64]; /* bits of the cores that workers of this team run on */
 };
@@ -111,47 +108,16 @@ int fm_override_threads(int threads) {
 
 int fm_openmp_version(void) { return _OPENMP; }
 
-static void relax(void) {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("isb"); /* "yield" does nothing on most cores */
-#endif
-}
-
-/* Time asleep counts as waiting, because it is the thread's own choice. Time lost in a yield does not: another
-   program took the processor. */
-static void wait_politely(fm_worker *self, unsigned generation) {
-    for (int turns = 0; atomic_load_explicit(&self->team->generation, memory_order_acquire) == generation; turns++) {
-        if (turns < YIELDS_BEFORE_SLEEP) {
-            sched_yield();
-            continue;
-        }
-        const double start = fm_seconds();
-        fm_sleep(1e-5);
-        self->waited += fm_seconds() - start;
-    }
-}
-
 void fm_barrier(fm_worker *self) {
-    fm_team *team = self->team;
-    if (self->count == 1) return;
-    unsigned generation = atomic_load_explicit(&team->generation, memory_order_acquire);
-    if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) == self->count - 1) {
-        atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
-        atomic_store_explicit(&team->generation, generation + 1, memory_order_release);
-        return;
-    }
-    for (int spins = 0; spins < SPINS_BEFORE_YIELD; spins++) {
-        if (atomic_load_explicit(&team->generation, memory_order_acquire) != generation) return;
-        relax();
-    }
-    wait_politely(self, generation);
+    if (self->count > 1) self->waited += fm_meet(&self->team->meeting, self->index, self->count);
 }
 
 /* Seconds. Short interruptions by the system are not a reason to use fewer threads; only the part lost of many
    milliseconds of work counts. Each reading is a system call, so more frequent ones would be too expensive. */
-static const double look_every = 2e-3, long_region = 2e-4, enough_seen = 8e-3, most_lost = 0.2;
+static const double look_every = 2e-3, long_region = 2e-4, enough_seen = 8e-3;
+/* The part of the time that a thread may lose. If threads take work from each other, a thread with a small part of a
+   processor is still of use. */
+static const double most_lost = 0.2, most_lost_stealing = 0.9;
 
 /* Whether the last region was so long that the next one can afford to read the clocks of its threads. */
 static _Atomic int regions_are_long;
@@ -171,7 +137,7 @@ static void look(fm_worker *self, double now) {
     self->busy = busy;
     self->waited = 0.0;
     if (record.seen < enough_seen) return;
-    if (record.lost > most_lost * record.seen && !self->displaced) {
+    if (record.lost > (self->steals ? most_lost_stealing : most_lost) * record.seen && !self->displaced) {
         self->displaced = 1;
         atomic_fetch_add(&self->team->displaced, 1);
     }
@@ -242,15 +208,19 @@ static void work(fm_worker *self, fm_task task, void *context) {
 }
 
 static void work_alone(fm_task task, void *context) {
-    fm_team team = {0};
+    fm_team team;
     fm_worker self = {.count = 1, .team = &team};
+    atomic_init(&team.displaced, 0);
     const fm_modes host = fm_enter_arithmetic();
     task(context, &self);
     fm_leave_arithmetic(host);
 }
 
 static void work_together(int threads, fm_task task, void *context) {
-    fm_team team = {0};
+    fm_team team;
+    fm_meeting_begin(&team.meeting, threads, threads > processors);
+    atomic_init(&team.displaced, 0);
+    for (int i = 0; i < FM_MOST_PROCESSORS / 64; i++) atomic_init(&team.taken[i], 0);
     find_place(&(fm_worker){.team = &team});
 #pragma omp parallel num_threads(threads)
     {

@@ -13,6 +13,7 @@ typedef struct {
     double since, busy; /* last reading: wall clock, and processor time of this thread (-1: not read) */
     double waited;      /* time since then that this thread waited or slept on purpose */
     int displaced;      /* another program had its processor for a large part of the time */
+    int steals;         /* takes work of slower threads, so a lost processor delays nobody for long */
 } fm_worker;
 
 typedef void (*fm_task)(void *context, fm_worker *self);

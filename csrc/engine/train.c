@@ -299,7 +299,7 @@ static void training_task(void *context, fm_worker *self) {
         const int64_t left = epoch->rows - first;
         fm_walk_set_rows(&t.walk, left < epoch->batch ? left : epoch->batch);
         t.is_last = left <= epoch->batch;
-        t.steals = may_steal(&t);
+        t.steals = self->steals = may_steal(&t);
         const int done = one_step(&t, first);
         if (self->index == 0) fm_net_end_update(trainer->net);
         if (!done) break;

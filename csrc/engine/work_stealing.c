@@ -1,7 +1,7 @@
 #include "engine/work_stealing.h"
 
 /* Rows of the smallest piece. Fewer rows use each weight too few times. */
-enum { LEAST_ROWS = 32, LEAST_STRIP = 64 };
+enum { LEAST_ROWS = 64, LEAST_STRIP = 64 };
 
 static int64_t more(int64_t a, int64_t b) { return a > b ? a : b; }
 

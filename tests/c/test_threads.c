@@ -1,4 +1,5 @@
 /* The number of threads follows the machine, and never changes the bits. */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,6 +129,55 @@ static void check_bits(void) {
     }
 }
 
+/* Many more threads than processors have the same bits. 64 and 128 meet in several groups. */
+static void check_many_threads(void) {
+    static const int counts[] = {2, 15, 16, 17, 64, 128};
+    static result alone, together;
+    static float x[SAMPLES];
+    for (int i = 0; i < SAMPLES; i++) x[i] = (float)(i % 1013 * 7919 % 1000) / 500.0f - 1.0f;
+    fm_ignore_thread_cost(1);
+    fm_override_threads(1);
+    train(x, &alone);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        fm_override_threads(counts[i]);
+        fm_force_stealing((int)i % 2);
+        train(x, &together);
+        CHECK(memcmp(&alone, &together, sizeof alone) == 0, "other bits on %d threads", counts[i]);
+    }
+    fm_force_stealing(0);
+    fm_override_threads(0);
+}
+
+enum { MEETINGS = 200 };
+
+typedef struct {
+    _Atomic int before[MEETINGS];
+    _Atomic int early, taken;
+} meeting_log;
+
+/* Counts the threads that leave a barrier before all others have reached it. */
+static void meet_often(void *context, fm_worker *self) {
+    meeting_log *log = context;
+    for (int i = 0; i < MEETINGS; i++) {
+        atomic_fetch_add(&log->before[i], 1);
+        fm_barrier(self);
+        if (atomic_load(&log->before[i]) != self->count) atomic_fetch_add(&log->early, 1);
+    }
+    atomic_store(&log->taken, self->count);
+}
+
+static void check_barriers(void) {
+    static const int counts[] = {2, 3, 16, 17, 31, 32, 33, 100};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        meeting_log log = {0};
+        fm_override_threads(counts[i]);
+        fm_parallel(counts[i], meet_often, &log);
+        CHECK(atomic_load(&log.early) == 0, "%d of %d threads left too early", atomic_load(&log.early), counts[i]);
+        CHECK(atomic_load(&log.taken) >= 1, "no thread");
+    }
+    fm_override_threads(0);
+}
+
 static int stop_now(void *context) {
     (void)context;
     return 1;
@@ -236,6 +286,8 @@ int main(void) {
     check_pauses();
     check_autotuner();
     check_bits();
+    check_many_threads();
+    check_barriers();
     check_stopped_predictions();
     check_stops();
     check_stop_before_update(1);
