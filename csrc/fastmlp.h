@@ -221,5 +221,7 @@ int fm_openmp_version(void);
 void fm_ignore_thread_cost(int ignore);
 /* For tests: in every step, threads take work from each other, in the smallest pieces. */
 void fm_force_stealing(int force);
+/* For tests: several threads divide the rows and columns of each op, however short the step is. */
+void fm_force_ops(int force);
 
 #endif

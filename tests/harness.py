@@ -44,16 +44,18 @@ def generator(*key):
 def using_threads(count):
     """Make the core divide even the smallest work among ``count`` threads.
 
-    Odd numbers of threads take work from each other, as in large steps.
+    Odd numbers of threads take work from each other; multiples of four divide each operation, as in large steps.
     """
     before = _core.scoped_threads(count)
     _core.ignore_thread_cost(True)
     _core.force_stealing(count % 2 == 1)
+    _core.force_ops(count % 4 == 0)
     try:
         yield
     finally:
         _core.ignore_thread_cost(False)
         _core.force_stealing(False)
+        _core.force_ops(False)
         _core.scoped_threads(before)
 
 

@@ -9,7 +9,7 @@ static void local_gradient(const fm_walk *walk, const fm_operands *at) {
     if (!op->has_local || op->local_is_done) return;
     if (!fm_stopped(&walk->run) && fm_walk_tile(walk, op->node.fan_out, op->whole_rows, &tile))
         op->row->local(&walk->run, at, &tile);
-    fm_walk_wait_for_columns(walk);
+    fm_walk_wait_for_others(walk);
 }
 
 static void send_down(const fm_walk *walk, const fm_operands *at) {
@@ -31,7 +31,7 @@ void fm_backward(const fm_walk *walk, void (*gradients)(void *context, int op), 
         if (fm_walk_is_collective(walk, at->op->row)) fm_walk_collect(walk, at, at->op->row->collect_down);
         if (!fm_stopped(&walk->run)) send_down(walk, at);
         if (gradients != NULL && !fm_stopped(&walk->run)) gradients(context, i);
-        fm_walk_wait_for_columns(walk);
+        fm_walk_wait_for_others(walk);
     }
 }
 
@@ -73,6 +73,7 @@ static void backward_task(void *context, fm_worker *self) {
     const fm_net *net = call->of.net;
     fm_walk walk = fm_walk_new(&call->of, self);
     walk.run.training = net->saved_training;
+    walk.run.keeps = 1;
     walk.run.adds = call->accumulate;
     walk.run.step = net->saved_step;
     fm_walk_set_rows(&walk, net->saved_rows);

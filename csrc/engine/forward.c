@@ -12,7 +12,7 @@ void fm_forward(const fm_walk *walk) {
         if (op->row->forward != NULL && !fm_stopped(&walk->run) &&
             fm_walk_tile(walk, op->node.fan_out, op->whole_rows, &tile))
             op->row->forward(&walk->run, at, &tile);
-        fm_walk_wait_for_columns(walk);
+        fm_walk_wait_for_others(walk);
     }
 }
 

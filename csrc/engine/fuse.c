@@ -115,6 +115,7 @@ static void plan_ops(fm_net *net) {
         op->flops = elementwise * (double)op->node.fan_out;
         if (op->row->plan != NULL) op->row->plan(op);
         net->flops += op->flops;
+        if (op->node.fan_out >= 2 * (int64_t)FM_LEAST_PART_COLUMNS) net->wide_flops += op->flops;
         net->total_width += (double)op->node.fan_out;
     }
 }

@@ -30,7 +30,7 @@ static fm_loss_spec loss_of(const fm_trainer *trainer, int k, const double *labe
 
 int64_t fm_heads_rows(const fm_trainer *trainer, const fm_walk *walk, const double *label_smoothing) {
     int64_t wrong_label = 0;
-    if (walk->axis == FM_BY_COLUMNS && walk->worker->index != 0) return 0;
+    if (walk->row_begin >= walk->row_end) return 0;
     for (int k = 0; k < walk->net->ends.n_outputs; k++) {
         const fm_operands *at = output(walk, k);
         const fm_loss_spec loss = loss_of(trainer, k, label_smoothing);

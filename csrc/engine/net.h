@@ -13,6 +13,9 @@ typedef struct {
     int op, source;
 } fm_reader;
 
+/* If several threads divide the columns of an op, each takes at least so many. */
+enum { FM_LEAST_PART_COLUMNS = 192 };
+
 struct fm_net {
     fm_dtype dtype;
     size_t size; /* bytes of an element */
@@ -29,6 +32,7 @@ struct fm_net {
     fm_reader *input_readers; /* the fused ops that read the network's inputs */
     int n_input_readers;
     double flops;       /* of one row, forward */
+    double wide_flops;  /* the part of them in ops with many columns */
     double total_width; /* of the values of all fused ops */
     int asks_caller;    /* some node is a custom node */
     void *params, *grads, *state;

@@ -39,8 +39,9 @@ static void copy_shown(const predict_call *call, const fm_walk *walk, int output
 /* Rows of tiles count from the first row of the block. */
 static void predict_block(const predict_call *call, fm_walk *walk, int64_t row, int64_t rows) {
     const fm_net *net = walk->net;
+    walk->run.rows = rows;
     walk->row_begin = 0;
-    walk->row_end = walk->run.rows = rows;
+    walk->row_end = walk->axis == FM_BY_ROWS || walk->worker->index == 0 ? rows : 0;
     for (int i = 0; i < net->n_ops; i++) {
         const fm_fused *op = &net->ops[i];
         fm_operands *at = &walk->at[i];
@@ -49,7 +50,7 @@ static void predict_block(const predict_call *call, fm_walk *walk, int64_t row, 
         for (int k = 0; k < op->n_sources; k++) at->x[k] = block_value(call, walk, op->source[k], row);
         at->y = block_value(call, walk, i, row);
         if (fm_walk_tile(walk, op->node.fan_out, op->whole_rows, &tile)) op->row->forward(&walk->run, at, &tile);
-        fm_walk_wait_for_columns(walk);
+        fm_walk_wait_for_others(walk);
     }
     for (int k = 0; k < net->ends.n_outputs; k++)
         if (net->ops[net->output[k]].shown != net->output[k] && (walk->axis == FM_BY_ROWS || walk->worker->index == 0))
@@ -69,12 +70,13 @@ static void predict_task(void *context, fm_worker *self) {
     fm_walk walk = fm_walk_new(&call->of, self);
     fm_walk_set_rows(&walk, call->rows);
     fm_walk_renew(&walk, 0);
-    const int64_t end = walk.row_end;
-    for (int64_t row = walk.row_begin; row < end && !atomic_load(&call->stop); row += call->block) {
+    const int shared = walk.axis == FM_BY_COLUMNS;
+    const int64_t begin = shared ? 0 : walk.row_begin, end = shared ? call->rows : walk.row_end;
+    for (int64_t row = begin; row < end && !atomic_load(&call->stop); row += call->block) {
         predict_block(call, &walk, row, end - row < call->block ? end - row : call->block);
         if (row + call->block < end) {
             ask_to_go_on(call, &walk);
-            fm_walk_wait_for_columns(
+            fm_walk_wait_for_others(
                 &walk); /* all threads see the same answer, and no thread overwrites what another one copies */
         }
     }

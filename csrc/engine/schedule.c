@@ -19,9 +19,13 @@ static _Atomic int cost_ignored;
 
 void fm_ignore_thread_cost(int ignore) { atomic_store(&cost_ignored, ignore); }
 
-static _Atomic int stealing_forced;
+static _Atomic int stealing_forced, ops_forced;
 
 void fm_force_stealing(int force) { atomic_store(&stealing_forced, force); }
+
+void fm_force_ops(int force) { atomic_store(&ops_forced, force); }
+
+static int forces_ops(void) { return atomic_load_explicit(&ops_forced, memory_order_relaxed); }
 
 static int forces_stealing(void) { return atomic_load_explicit(&stealing_forced, memory_order_relaxed); }
 
@@ -110,8 +114,23 @@ int fm_schedule_first_touch(int64_t bytes) {
     return bytes < LEAST_BYTES ? 1 : worthwhile_threads();
 }
 
-fm_axis fm_schedule_axis(int64_t rows, int threads) {
+int fm_schedule_column_parts(int64_t cols, int threads) {
+    const int64_t least = forces_ops() ? 8 : FM_LEAST_PART_COLUMNS;
+    for (int parts = threads; parts > 1; parts--)
+        if (threads % parts == 0 && cols >= parts * least) return parts;
+    return 1;
+}
+
+/* Barriers must be rare, and most of the work must be in ops with columns to divide. */
+static int is_best_by_ops(const fm_net *net, int64_t rows, int threads) {
+    const double long_us = 1500.0;
+    if (threads == 1 || forces_ops()) return threads > 1;
+    return 2.0 * net->wide_flops > net->flops && microseconds_alone(net, rows, FM_WORK_STEP) / threads > long_us;
+}
+
+fm_axis fm_schedule_axis(const fm_net *net, int64_t rows, int threads, int trains) {
     enum { LEAST_ROWS_A_THREAD = 8 };
+    if (trains && is_best_by_ops(net, rows, threads)) return FM_BY_OPS;
     return rows >= (int64_t)LEAST_ROWS_A_THREAD * threads ? FM_BY_ROWS : FM_BY_COLUMNS;
 }
 

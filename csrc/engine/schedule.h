@@ -48,10 +48,15 @@ int fm_schedule_first_touch(int64_t bytes);
 /* ---- the division of work ---- */
 
 /* By rows: each thread takes its rows through all ops without waiting. By columns: if there are too few rows, all
-   threads divide the columns of each op, with a barrier after each op. */
-typedef enum { FM_BY_ROWS, FM_BY_COLUMNS } fm_axis;
+   threads divide the columns of each op, with a barrier after each op. By ops: threads divide rows and columns of each
+   op, with a barrier after each op. Then each weight is packed by the threads that read it, for more rows. */
+typedef enum { FM_BY_ROWS, FM_BY_COLUMNS, FM_BY_OPS } fm_axis;
 
-fm_axis fm_schedule_axis(int64_t rows, int threads);
+/* `trains`: the pass belongs to a training step, or backward may follow. */
+fm_axis fm_schedule_axis(const fm_net *net, int64_t rows, int threads, int trains);
+
+/* By ops: the number of parts that `cols` columns are divided into, a divisor of `threads`. */
+int fm_schedule_column_parts(int64_t cols, int threads);
 
 /* Whether a call with `rows` rows in a pass packs the copies of its weights. Training makes copies for backward in any
    case; predict only if so many rows read them that packing pays. */

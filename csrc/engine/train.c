@@ -116,7 +116,7 @@ static void pass(training_thread *t, int64_t first) {
     const fm_trainer *trainer = t->run->trainer;
     forward_to_losses(t);
     if (trainer->has_custom) fm_heads_custom(trainer, &t->walk, t->run->epoch->order, first);
-    fm_walk_wait_for_columns(&t->walk);
+    fm_walk_wait_for_others(&t->walk);
     fm_backward(&t->walk, t->walk.workspace->layerwise ? gradients_of_op : NULL, t);
 }
 
@@ -143,7 +143,7 @@ static void gather(const training_thread *t, int64_t first) {
     if (t->run->epoch->order == NULL) return;
     fm_partition(walk->worker, walk->run.rows, walk->run.kernels->product[FM_COMPUTE_STORAGE].tile_rows, &begin, &end);
     fm_batch_gather(walk, t->run->epoch, first, begin, end);
-    if (walk->axis == FM_BY_COLUMNS || t->run->epoch->targets[0].weight != NULL) fm_barrier(walk->worker);
+    if (walk->axis != FM_BY_ROWS || t->run->epoch->targets[0].weight != NULL) fm_barrier(walk->worker);
 }
 
 static void phase_a(training_thread *t, int64_t first) {

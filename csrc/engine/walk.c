@@ -30,10 +30,10 @@ fm_walk fm_walk_new(const fm_walk_of_call *call, fm_worker *worker) {
 
 void fm_walk_set_rows(fm_walk *walk, int64_t rows) {
     walk->run.rows = rows;
-    walk->axis = fm_schedule_axis(rows, walk->worker->count);
+    walk->axis = fm_schedule_axis(walk->net, rows, walk->worker->count, walk->run.keeps);
     walk->row_begin = 0;
-    walk->row_end = rows;
-    if (walk->axis == FM_BY_ROWS)
+    walk->row_end = walk->worker->index == 0 ? rows : 0;
+    if (walk->axis != FM_BY_COLUMNS)
         fm_partition(walk->worker, rows, walk->run.kernels->product[FM_COMPUTE_STORAGE].tile_rows, &walk->row_begin,
                      &walk->row_end);
 }
@@ -61,15 +61,28 @@ int fm_walk_columns(const fm_walk *walk, int64_t cols, fm_tile *tile) {
     return begin < end && walk->run.rows > 0;
 }
 
-int fm_walk_tile(const fm_walk *walk, int64_t cols, int whole_rows, fm_tile *tile) {
-    *tile = (fm_tile){walk->row_begin, walk->row_end - walk->row_begin, 0, cols};
-    if (walk->axis == FM_BY_ROWS) return tile->rows > 0;
-    if (whole_rows) return walk->worker->index == 0 && tile->rows > 0;
-    return fm_walk_columns(walk, cols, tile);
+/* This thread's tile of a grid with `parts` columns. */
+static int grid_tile(const fm_walk *walk, int64_t cols, int parts, fm_tile *tile) {
+    const fm_worker *self = walk->worker;
+    const fm_worker across = {.index = self->index % parts, .count = parts};
+    const fm_worker down = {.index = self->index / parts, .count = self->count / parts};
+    int64_t row, row_end, col, col_end;
+    fm_partition(&across, cols, walk->run.kernels->lanes, &col, &col_end);
+    fm_partition(&down, walk->run.rows, walk->run.kernels->product[FM_COMPUTE_STORAGE].tile_rows, &row, &row_end);
+    *tile = (fm_tile){row, row_end - row, col, col_end - col};
+    return row < row_end && col < col_end;
 }
 
-void fm_walk_wait_for_columns(const fm_walk *walk) {
-    if (walk->axis == FM_BY_COLUMNS) fm_barrier(walk->worker);
+int fm_walk_tile(const fm_walk *walk, int64_t cols, int whole_rows, fm_tile *tile) {
+    const int parts = walk->axis == FM_BY_OPS && !whole_rows ? fm_schedule_column_parts(cols, walk->worker->count) : 1;
+    if (parts > 1) return grid_tile(walk, cols, parts, tile);
+    if (walk->axis == FM_BY_COLUMNS && !whole_rows) return fm_walk_columns(walk, cols, tile);
+    *tile = (fm_tile){walk->row_begin, walk->row_end - walk->row_begin, 0, cols};
+    return tile->rows > 0;
+}
+
+void fm_walk_wait_for_others(const fm_walk *walk) {
+    if (walk->axis != FM_BY_ROWS) fm_barrier(walk->worker);
 }
 
 int fm_walk_is_collective(const fm_walk *walk, const fm_op_row *row) {
@@ -107,7 +120,6 @@ void fm_walk_renew(const fm_walk *walk, int for_down) {
 
 void fm_walk_copy(const fm_walk *walk, int64_t width, const void *from, void *to) {
     const int64_t first = walk->row_begin * width;
-    if (walk->axis == FM_BY_COLUMNS && walk->worker->index != 0) return;
     memcpy(fm_element(&walk->run, to, first), fm_element(&walk->run, from, first),
            (size_t)((walk->row_end - walk->row_begin) * width) * walk->run.size);
 }

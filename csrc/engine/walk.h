@@ -11,7 +11,7 @@ typedef struct {
     fm_worker *worker;
     fm_operands *at; /* for each fused op */
     fm_axis axis;
-    int64_t row_begin, row_end; /* this thread's rows of the batch */
+    int64_t row_begin, row_end; /* this thread's rows of the batch; by columns, one thread has all of them */
 } fm_walk;
 
 /* What all threads of a call use; it reads the kernel tables once. */
@@ -32,12 +32,13 @@ void fm_walk_set_rows(fm_walk *walk, int64_t rows);
 void fm_walk_read(fm_walk *walk, const void *const *inputs);
 void fm_walk_send(fm_walk *walk, void *const *dx);
 
-/* This thread's tile of an array with `cols` columns; false if it is empty. If the work is divided by columns, one
-   thread does all of an op that needs whole rows. */
+/* This thread's tile of an array with `cols` columns; false if it is empty. An op that needs whole rows is divided by
+   the threads' rows. */
 int fm_walk_tile(const fm_walk *walk, int64_t cols, int whole_rows, fm_tile *tile);
 /* This thread's columns of all rows; false if it has none. */
 int fm_walk_columns(const fm_walk *walk, int64_t cols, fm_tile *tile);
-void fm_walk_wait_for_columns(const fm_walk *walk);
+/* Waits until all threads have finished an op, unless each thread needs only its own rows of it. */
+void fm_walk_wait_for_others(const fm_walk *walk);
 
 /* Runs `work`, which needs all rows, on its threads; all threads wait before and after it. */
 void fm_walk_collect(const fm_walk *walk, const fm_operands *at, fm_tile_work *work);
@@ -49,7 +50,7 @@ const fm_array *fm_walk_array(const fm_walk *walk, int op, int array, int64_t *b
 /* Updates the copies of the parameters: those that forward reads, or all. Ends with a barrier. */
 void fm_walk_renew(const fm_walk *walk, int for_down);
 
-/* Copies this thread's rows of an array. If the work is divided by columns, one thread copies all rows. */
+/* Copies this thread's rows of an array. */
 void fm_walk_copy(const fm_walk *walk, int64_t width, const void *from, void *to);
 
 #endif

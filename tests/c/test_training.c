@@ -198,7 +198,8 @@ static uint64_t train(const run *r, fm_net *net) {
     return hash;
 }
 
-/* On every instruction set, with every number of threads; odd numbers take work from each other. */
+/* On every instruction set, with every number of threads; odd numbers take work from each other, and multiples
+   of 4 divide each op. */
 static void compare(const run *r) {
     static const int threads[] = {1, 2, 3, 4, 7, 16};
     uint64_t fused_hash = 0, portable_hash = 0;
@@ -209,6 +210,7 @@ static void compare(const run *r) {
         for (size_t t = 0; t < sizeof threads / sizeof *threads; t++) {
             fm_override_threads(threads[t]);
             fm_force_stealing(threads[t] % 2);
+            fm_force_ops(threads[t] % 4 == 0);
             fm_net *net = build(r);
             const uint64_t hash = train(r, net);
             if (*expected == 0) *expected = hash;

@@ -251,6 +251,7 @@ cdef extern from "fastmlp.h" nogil:
     int fm_openmp_version()
     void fm_ignore_thread_cost(int ignore)
     void fm_force_stealing(int force)
+    void fm_force_ops(int force)
 
 
 cdef extern from "base/rng.h" nogil:

@@ -99,6 +99,11 @@ def force_stealing(bint force):
     fm_force_stealing(force)
 
 
+def force_ops(bint force):
+    """For tests: in every step, threads divide the rows and columns of each operation."""
+    fm_force_ops(force)
+
+
 # ---- random numbers ----
 
 def random_uniform(int64_t n, uint64_t seed, uint32_t stream, uint32_t step=0):
