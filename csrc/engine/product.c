@@ -5,8 +5,9 @@
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* A block of B is read from the third-level cache. */
-enum { DEPTH = 1024, MOST_COLUMNS = 2048 };
+/* A block of B is read from the third-level cache. If few rows read it, it must stay in the second-level cache, because
+   packing takes most of the time then. */
+enum { DEPTH = 1024, MOST_COLUMNS = 2048, FEW_ROWS = 16, DEPTH_FOR_FEW = 64 };
 
 /* A block of A fills a quarter of the second-level cache. */
 static int64_t a_block_bytes(void) { return fm_cache_bytes(2) / 4 / 64 * 64; }
@@ -119,6 +120,7 @@ void fm_multiply(const fm_product *space, fm_gemm g) {
     if (g.m == 0 || g.n == 0) return;
     const int packed = must_pack(kernels_of(space), &g, space->size);
     const int64_t columns = packed ? MOST_COLUMNS : g.n;
+    const int64_t depth = packed && g.m <= FEW_ROWS && g.epilogue != FM_GEMM_ADD ? DEPTH_FOR_FEW : DEPTH;
     g.a_panel = g.a_row * kernels_of(space)->tile_rows;
     g.b_panel = kernels_of(space)->tile_cols;
     if (!packed && g.k <= DEPTH) { /* nothing to divide; the copies below would cost a visible part of a small step */
@@ -128,10 +130,10 @@ void fm_multiply(const fm_product *space, fm_gemm g) {
     for (int64_t j = 0; j < g.n; j += columns) {
         int64_t k0 = 0;
         do {
-            fm_gemm part = part_of(&g, j, columns, k0, DEPTH, space->size);
+            fm_gemm part = part_of(&g, j, columns, k0, depth, space->size);
             if (packed) part = with_packed_b(space, part);
             multiply_rows(space, &part, packed);
-            k0 += DEPTH;
+            k0 += depth;
         } while (k0 < g.k);
     }
 }
