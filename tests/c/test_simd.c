@@ -174,6 +174,29 @@ static void FN(test_transpose)(void) {
         for (int l = 0; l < v_lanes; l++) SAME(square[i], (real)(l * v_lanes + i));
 }
 
+#if FM_BITS == 32 && defined(FM_HAS_BF16_DOT)
+/* A denormal number becomes a zero of its sign. */
+static float flushed(float x) { return fabsf(x) < 0x1p-126f ? copysignf(0.0f, x) : x; }
+
+static uint32_t bfloat16(float x) {
+    const uint32_t bits = (uint32_t)bits_f32(flushed(x));
+    return x != x ? (bits | 0x00400000u) >> 16 : (bits + 0x7FFFu + (bits >> 16 & 1u)) >> 16;
+}
+
+static float wide(uint32_t half) { return from_bits_f32((int32_t)(half << 16)); }
+
+static void test_bfloat16(vec va, vec vb, const float *a, const float *b) {
+    const vec pair = v_bf16_pair(va, vb), other = v_bf16_pair(vb, va);
+    const vec sum = v_bf16_dot(pair, other, va);
+    for (int l = 0; l < v_lanes; l++) {
+        const uint32_t first = bfloat16(a[l]), second = bfloat16(b[l]);
+        if (a[l] == a[l] && b[l] == b[l]) SAME(pair, from_bits_f32((int32_t)(first << 16 | second)));
+        const float half = flushed(fmaf(wide(first), wide(second), flushed(a[l])));
+        SAME(sum, flushed(fmaf(wide(second), wide(first), half)));
+    }
+}
+#endif
+
 /* Adjacent lanes have different values, so that exchanged lanes are noticed. */
 static void FN(test_operations)(void) {
     for (int i = 0; i < N_VALUES; i++)
@@ -192,6 +215,9 @@ static void FN(test_operations)(void) {
                 any |= a[l] < b[l];
             }
             check("vm_any", vm_any(v_lt(va, vb)) == any);
+#if FM_BITS == 32 && defined(FM_HAS_BF16_DOT)
+            test_bfloat16(va, vb, a, b);
+#endif
         }
     FN(test_partial_memory)();
     FN(test_reductions)();

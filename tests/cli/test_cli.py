@@ -69,6 +69,11 @@ def test_options_reach_the_network() -> None:
     assert len(fm.load("iris.safetensors").layers) == 1
 
 
+def test_products_in_bfloat16() -> None:
+    assert main(["train", "iris", *QUICK, "--compute", "bfloat16"]) == 0
+    assert fm.load("iris.safetensors").compute == "bfloat16"
+
+
 def test_same_seed_same_bytes() -> None:
     for name, threads in (("a", "1"), ("b", "2")):
         output = ["--output", f"{name}.safetensors", "--threads", threads]
@@ -88,6 +93,8 @@ def test_same_seed_same_bytes() -> None:
         ["train", "iris", "--epochs", "0"],
         ["train", "iris", "--lr", "0"],
         ["train", "iris", "--dtype", "float16"],
+        ["train", "iris", "--compute", "float16"],
+        ["train", "iris", "--compute", "bfloat16", "--dtype", "float64"],
         ["train", "iris", "--nonsense"],
         ["info", "a", "b"],
     ],

@@ -76,12 +76,22 @@ def test_large_batches_of_sparse_tables_are_never_dense_at_once(options, monkeyp
     {"loss": fm.CrossEntropyLoss(0.05)},
     {"n_threads": 1},
     {"dtype": "float64"},
+    {"compute": "bfloat16"},
 ])  # fmt: skip
 def test_additional_options_train(options):
     model = MLPClassifier((16,), random_state=0, learning_rate_init=0.01, max_iter=80, **options)
     model.fit(*IRIS)
     assert model.score(*IRIS) > 0.9
     assert clone(model).get_params().keys() == model.get_params().keys()
+
+
+def test_products_in_bfloat16_make_the_network_float32():
+    options = {"hidden_layer_sizes": (8,), "max_iter": 3, "compute": "bfloat16", "random_state": 0}
+    model = MLPClassifier(**options, warm_start=True).fit(*IRIS)
+    assert model.fit(*IRIS).network_.compute == "bfloat16"
+    assert model.network_.dtype == np.float32
+    with pytest.raises(ValueError, match="compute: got 'bfloat16' with dtype 'float64'"):
+        MLPClassifier(**options, dtype="float64").fit(*IRIS)
 
 
 class Counting:

@@ -40,6 +40,15 @@ def test_frames_dicts_and_files_give_the_same_predictions() -> None:
         np.testing.assert_array_equal(model.predict(table), expected)
 
 
+def test_a_model_in_bfloat16_remembers_it() -> None:
+    quick = MLP(hidden=(16,), epochs=8, lr=0.01, compute="bfloat16")
+    model = tabular.train(houses().drop(columns="price"), "grade", model=quick).model
+    assert model.net.compute == "bfloat16"
+    assert (model.predict(NEW) == houses(50, seed=1)["grade"]).mean() > 0.85
+    with pytest.raises(ArgumentError, match="compute"):
+        MLP(dtype="float64", compute="bfloat16")
+
+
 def test_probabilities_and_predictions_agree() -> None:
     model = trained("grade")
     shares, found = model.predict_proba(NEW), model.predictions(NEW)
