@@ -36,12 +36,14 @@ static void plan(fm_fused *op) {
     op->flops = (2.0 * (double)in + (has_epilogue ? 16.0 : 0.0)) * (double)out;
 }
 
-/* Predict keeps panels of weights, which all blocks of rows read. In training that would cost as much time as it
-   saves, unless each product would have to round the weights. */
+/* Predict keeps panels of wide weights, which all blocks of rows read; of narrower ones they cost more than they save. So
+   they would in training, unless each product would have to round the weights. */
 static int keeps_panels(const fm_fused *op, fm_use use) {
+    enum { LEAST_ROW_BYTES = 4096 };
+    const int64_t in = op->node.fan_in, out = op->node.fan_out;
     if (op->form != PRODUCT_FORM) return 0;
     if (op->compute != FM_COMPUTE_STORAGE) return 1;
-    return use == FM_PREDICT && fm_panels_pay(op->node.fan_in, op->node.fan_out, op->node.fan_out, op->size);
+    return use == FM_PREDICT && out * (int64_t)op->size >= LEAST_ROW_BYTES && fm_panels_pay(in, out, out, op->size);
 }
 
 static int64_t panels_size(const fm_fused *op, int64_t k, int64_t n) {
