@@ -32,9 +32,8 @@ class FastMLP(Contestant):
             return
         loss, targets = _losses(problem)
         kind = fm.Adam if cell.optimizer == "adam" else fm.SGD
-        self.trainer = fm.Trainer(self.net, loss=loss, optimizer=kind(lr=problem.lr))
-        state = self.trainer.state_dict()
-        self.first = {key: value for key, value in state.items() if key != "slots"}
+        self.make_trainer = partial(fm.Trainer, self.net, loss=loss, optimizer=kind(lr=problem.lr))
+        self.trainer = self.make_trainer()
         self.call = partial(self.trainer.step, problem.x, targets)
 
     def precision(self) -> str:
@@ -53,8 +52,8 @@ class FastMLP(Contestant):
 
     def reset(self) -> None:
         _assign(self.linears, self.problem)
-        slots = [np.zeros_like(slot) for slot in self.trainer.state_dict()["slots"]]
-        self.trainer.load_state_dict({**self.first, "slots": slots})
+        # The state of training is that of a new trainer; copies of it are not made before.
+        self.trainer.load_state_dict({**self.make_trainer().state_dict(), "step_count": 0})
 
     def params(self) -> list[Array]:
         return self.problem.joined([(layer.W, layer.b) for layer in self.linears])

@@ -22,6 +22,17 @@ static void send_down(const fm_walk *walk, const fm_operands *at) {
     }
 }
 
+/* In a layerwise workspace: `down` overwrites the source, which all gradients of the op must have read before. */
+static int overwrites_source(const fm_operands *at) { return at->saved_below != NULL && at->saved_below == at->dx[0]; }
+
+static void down_and_gradients(const fm_walk *walk, int op, void (*gradients)(void *context, int op), void *context) {
+    const int first = gradients != NULL && overwrites_source(&walk->at[op]);
+    if (first && !fm_stopped(&walk->run)) gradients(context, op);
+    if (first) fm_barrier(walk->worker);
+    if (!fm_stopped(&walk->run)) send_down(walk, &walk->at[op]);
+    if (gradients != NULL && !first && !fm_stopped(&walk->run)) gradients(context, op);
+}
+
 void fm_backward(const fm_walk *walk, void (*gradients)(void *context, int op), void *context) {
     for (int i = walk->net->n_ops - 1; i >= 0; i--) {
         const fm_operands *at = &walk->at[i];
@@ -29,8 +40,7 @@ void fm_backward(const fm_walk *walk, void (*gradients)(void *context, int op), 
         local_gradient(walk, at);
         if (gradients != NULL) fm_barrier(walk->worker);
         if (fm_walk_is_collective(walk, at->op->row)) fm_walk_collect(walk, at, at->op->row->collect_down);
-        if (!fm_stopped(&walk->run)) send_down(walk, at);
-        if (gradients != NULL && !fm_stopped(&walk->run)) gradients(context, i);
+        down_and_gradients(walk, i, gradients, context);
         fm_walk_wait_for_others(walk);
     }
 }
@@ -40,17 +50,19 @@ void fm_backward_local(const fm_walk *walk, int op) { local_gradient(walk, &walk
 /* Between two barriers, the queues of one op are in use and those of the next op can be refilled. */
 void fm_backward_by_pieces(fm_walk *walk, void (*gradients)(void *context, int op), void *context) {
     for (int i = walk->net->n_ops - 1; i >= 0; i--) {
-        const int next = (i + 1) % 2;
+        const int next = (i + 1) % 2, first = overwrites_source(&walk->at[i]);
         fm_search search = {.walk = walk, .queue = FM_QUEUE_DOWN + i % 2};
         fm_barrier(walk->worker);
         fm_work_refill(walk, FM_QUEUE_DOWN + next, FM_QUEUE_DOWN + next + 1);
         fm_work_refill(walk, FM_QUEUE_GRADIENTS + next, FM_QUEUE_GRADIENTS + next + 1);
         fm_poll_now_and_then(&walk->run);
+        if (first && !fm_stopped(&walk->run)) gradients(context, i);
+        if (first) fm_barrier(walk->worker);
         while (!fm_stopped(&walk->run) && fm_take_rows(&search, walk, walk->run.rows, walk->run.rows)) {
             send_down(walk, &walk->at[i]);
             if (i > 0) local_gradient(walk, &walk->at[i - 1]);
         }
-        if (!fm_stopped(&walk->run)) gradients(context, i);
+        if (!first && !fm_stopped(&walk->run)) gradients(context, i);
     }
 }
 

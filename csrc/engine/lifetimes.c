@@ -89,6 +89,15 @@ static void add_uses_of_sources(const fm_net *net, int op, fm_lifetime *all) {
     }
 }
 
+/* The delta of the op below overwrites what LOCAL reads, if the only reader computes both at once. */
+static void put_delta_in_place(const fm_net *net, int op, fm_lifetime *all) {
+    const fm_fused *fused = &net->ops[op];
+    if (fused->below == NULL || !fused->down_in_place || fused->below->in_place) return;
+    fm_lifetime *part = &all[fused->source[0] * FM_MOST_PARTS];
+    part[FM_DELTA].bytes = 0;
+    use_until(&part[fused->below->epilogue.stores_slope ? FM_SLOPE : FM_VALUE], down_time(net, fused->source[0]));
+}
+
 void fm_lifetimes_find(const fm_net *net, fm_use use, const fm_workspace *workspace, fm_lifetime *all) {
     const int layerwise = workspace->layerwise;
     for (int i = 0; i < net->n_ops; i++) {
@@ -101,6 +110,7 @@ void fm_lifetimes_find(const fm_net *net, fm_use use, const fm_workspace *worksp
         add_own_uses(net, i, &all[i * FM_MOST_PARTS]);
         add_uses_of_spaces(net, use, i, &all[i * FM_MOST_PARTS]);
         add_uses_of_sources(net, i, all);
+        put_delta_in_place(net, i, all);
     }
 }
 

@@ -11,7 +11,7 @@ enum { FM_MOST_PARTS = FM_SPACE + FM_MOST_SPACES };
 
 /* One array; the parts of op i are at index i * FM_MOST_PARTS. */
 typedef struct {
-    int64_t bytes;   /* 0: the op has no such array; -1: an overflow */
+    int64_t bytes;   /* 0: the op has no such array, or a delta lies where its LOCAL reads; -1: an overflow */
     int first, last; /* 0 is forward and loss; backward has two times for each op, and an end */
     int64_t at;      /* byte offset */
 } fm_lifetime;

@@ -148,6 +148,7 @@ struct fm_fused {
     int adds[FM_MOST_SOURCES]; /* another reader contributed to this source's delta before */
     fm_epilogue epilogue;
     const fm_fused *below; /* `down` to source 0 also computes LOCAL of this op; NULL: no */
+    int down_in_place;     /* then dx[0] may be saved_below; set by `plan` */
     int local_is_done;     /* its reader computes its LOCAL */
     int in_place;          /* uses its source's delta as its own, being the only reader */
     int n_arrays;

@@ -117,6 +117,7 @@ static void multiply_rows(const fm_product *space, const fm_gemm *g, int b_is_pa
    to C is one chain of at most FM_BATCH_CHUNK terms and is never divided. */
 void fm_multiply(const fm_product *space, fm_gemm g) {
     _Static_assert((int)FM_BATCH_CHUNK <= (int)DEPTH, "an added chain has no place to wait for its second half");
+    _Static_assert((int)FM_MOST_TERMS_IN_PLACE <= (int)DEPTH, "half a chain would overwrite what the epilogue reads");
     if (g.m == 0 || g.n == 0) return;
     const int packed = must_pack(kernels_of(space), &g, space->size);
     const int64_t columns = packed ? MOST_COLUMNS : g.n;

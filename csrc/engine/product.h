@@ -24,7 +24,8 @@ static inline fm_product fm_product_of(const fm_run *run, const fm_fused *op) {
 }
 
 /* C[m][n] = A B with the epilogue of `g`. A's element (i, k) is a[i * a_row + k * a_step]; B's rows are b_step
-   apart. */
+   apart. If k is small, C may be the array `aux` that FM_GEMM_BACKPROP reads. */
+enum { FM_MOST_TERMS_IN_PLACE = 1024 };
 void fm_multiply(const fm_product *space, fm_gemm g);
 
 /* The words of a panel with k terms. */

@@ -104,7 +104,9 @@ static fm_operands operands_at(const fm_placer *p, char *block, int op) {
     at.y = part_at(p, block, op, FM_VALUE);
     at.slope = part_at(p, block, op, FM_SLOPE);
     at.saved = at.slope != NULL ? at.slope : at.y;
-    at.delta = fused->in_place ? p->workspace->thread[0].at[fused->source[0]].delta : part_at(p, block, op, FM_DELTA);
+    at.delta = part_at(p, block, op, FM_DELTA);
+    if (at.delta == NULL) at.delta = (void *)at.saved;
+    if (fused->in_place) at.delta = p->workspace->thread[0].at[fused->source[0]].delta;
     at.dz = part_at(p, block, op, FM_DZ);
     if (at.dz == NULL) at.dz = at.delta;
     return at;

@@ -29,7 +29,7 @@ typedef struct {
 typedef struct {
     int64_t rows, bytes;
     int threads;
-    int layerwise; /* training: arrays share memory, so each op's gradients must be computed right after its `down` */
+    int layerwise; /* training: arrays share memory, so each op's gradients must be computed beside its `down` */
     int has_inputs, packs; /* packs: there is room for packed copies of the weights */
     char *block;
     fm_thread_space *thread;

@@ -30,6 +30,7 @@ static void plan(fm_fused *op) {
     op->form = takes_dot_form(&op->node) ? DOT_FORM : PRODUCT_FORM;
     op->whole_rows = op->form == DOT_FORM;
     op->has_local = op->epilogue.activation >= 0;
+    op->down_in_place = out <= FM_MOST_TERMS_IN_PLACE;
     op->factor[0] = (fm_factor){in, out};
     op->factor[1] = (fm_factor){out, in};
     op->factor[2] = (fm_factor){0, out < FM_LEAST_DIRECT_OUTPUTS ? in : out};
