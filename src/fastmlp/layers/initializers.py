@@ -37,7 +37,8 @@ class _Normal(Initializer):
         self, shape: tuple[int, ...], fans: tuple[int, int], seed: int, stream: int
     ) -> Array:
         draws = _core.random_normal(math.prod(shape), seed, stream)
-        return draws.reshape(shape) * self._scale(*fans)
+        draws *= self._scale(*fans)
+        return draws.reshape(shape)
 
 
 class _Uniform(Initializer):
@@ -48,7 +49,10 @@ class _Uniform(Initializer):
         self, shape: tuple[int, ...], fans: tuple[int, int], seed: int, stream: int
     ) -> Array:
         draws = _core.random_uniform(math.prod(shape), seed, stream)
-        return (2.0 * draws.reshape(shape) - 1.0) * self._scale(*fans)
+        draws *= 2.0
+        draws -= 1.0
+        draws *= self._scale(*fans)
+        return draws.reshape(shape)
 
 
 class HeNormal(_Normal):
