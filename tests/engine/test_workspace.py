@@ -13,7 +13,7 @@ import fastmlp as fm
 # (rows, widths, optimizer, largest factor of the minimum)
 CELLS = [
     (128, (784, 256, 128, 10), fm.Adam, 1.25),
-    (4096, (784, 512, 512, 10), fm.SGD, 1.7),
+    (4096, (784, 512, 512, 10), fm.SGD, 1.4),
     (256, (1024,) * 4, fm.Adam, 1.5),
     (1024, (2048,) * 4, fm.SGD, 1.6),
 ]  # fmt: skip
