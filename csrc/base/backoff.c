@@ -6,10 +6,12 @@
 
 /* Seconds. The shortest pause is cheap after a false alarm. The longest pause limits how long a processor that is
    free again stays unused. A trial has succeeded if it runs well for `long_enough`. */
+static const double stealing_pause = 20.0; /* times as long: stealing costs little, and a trial takes a long step */
 static const double shortest_pause = 0.01, longest_pause = 1.0, long_enough = 0.1;
 
 /* Any thread that reports writes these. A race can make one pause too long or too short, but cannot change a result. */
 static _Atomic int limit; /* 0: no limit */
+static _Atomic int stealing_failed;
 static _Atomic double until, pause_length;
 
 int fm_backoff_limit(int threads) {
@@ -20,14 +22,21 @@ int fm_backoff_limit(int threads) {
     return threads;
 }
 
-void fm_backoff_report(int threads, int displaced) {
+int fm_backoff_wants_stealing(void) {
+    return atomic_load_explicit(&limit, memory_order_relaxed) != 0 &&
+           !atomic_load_explicit(&stealing_failed, memory_order_relaxed) &&
+           fm_seconds() < atomic_load_explicit(&until, memory_order_relaxed);
+}
+
+void fm_backoff_report(int threads, int displaced, fm_team_kind kind) {
     if (displaced == 0) return;
+    atomic_store(&stealing_failed, kind == FM_STEALING);
     const double now = fm_seconds();
     const double since_trial = now - atomic_load(&until);
     double next = since_trial > long_enough ? shortest_pause : atomic_load(&pause_length);
     if (since_trial > 0.0 && since_trial <= long_enough) next *= 2.0; /* not for regions that end in the pause */
     next = next > longest_pause ? longest_pause : next < shortest_pause ? shortest_pause : next;
     atomic_store(&pause_length, next);
-    atomic_store(&until, now + next);
+    atomic_store(&until, now + (kind == FM_LARGE ? stealing_pause * next : next));
     atomic_store(&limit, threads - displaced < 1 ? 1 : threads - displaced);
 }

@@ -151,14 +151,15 @@ void fm_check_preemption(fm_worker *self) {
 }
 
 /* The threads that a region may have; it already has `own` threads. */
-static int available_threads(int own) {
+static int available_threads(int own, int steals) {
     const int left = fm_threads() - (atomic_load_explicit(&at_work, memory_order_relaxed) - own);
-    return fm_backoff_limit(left < 1 ? 1 : left);
+    const int most = left < 1 ? 1 : left;
+    return steals ? most : fm_backoff_limit(most);
 }
 
 int fm_should_regroup(const fm_worker *self, int wanted) {
     if (atomic_load_explicit(&self->team->displaced, memory_order_relaxed) > 0) return 1;
-    return self->count < wanted && available_threads(self->count) > self->count;
+    return self->count < wanted && available_threads(self->count, self->steals) > self->count;
 }
 
 #if defined(__linux__)
@@ -216,7 +217,7 @@ static void work_alone(fm_task task, void *context) {
     fm_leave_arithmetic(host);
 }
 
-static void work_together(int threads, fm_task task, void *context) {
+static void work_together(int threads, fm_team_kind kind, fm_task task, void *context) {
     fm_team team;
     fm_meeting_begin(&team.meeting, threads, threads > processors);
     atomic_init(&team.displaced, 0);
@@ -224,19 +225,28 @@ static void work_together(int threads, fm_task task, void *context) {
     find_place(&(fm_worker){.team = &team});
 #pragma omp parallel num_threads(threads)
     {
-        fm_worker self = {.index = omp_get_thread_num(), .count = omp_get_num_threads(), .team = &team};
+        fm_worker self = {.index = omp_get_thread_num(),
+                          .count = omp_get_num_threads(),
+                          .team = &team,
+                          .steals = kind == FM_STEALING};
         work(&self, task, context);
     }
-    fm_backoff_report(threads, atomic_load(&team.displaced));
+    fm_backoff_report(threads, atomic_load(&team.displaced), kind);
 }
 
-void fm_parallel(int threads, fm_task task, void *context) {
-    const int most = threads <= 1 ? 1 : available_threads(0);
-    const int taken = fm_forks() > 0 ? 1 : threads < most ? threads : most;
+static void parallel(int threads, fm_team_kind kind, fm_task task, void *context) {
+    const int most = threads <= 1 ? 1 : available_threads(0, kind == FM_STEALING);
+    const int taken = fm_forks() > 0 ? 1 : smaller(threads, most);
     atomic_fetch_add_explicit(&at_work, taken, memory_order_relaxed);
-    if (taken == 1) work_alone(task, context);
-    else work_together(taken, task, context);
+    if (taken <= 1) work_alone(task, context);
+    else work_together(taken, kind, task, context);
     atomic_fetch_sub_explicit(&at_work, taken, memory_order_relaxed);
+}
+
+void fm_parallel(int threads, fm_task task, void *context) { parallel(threads, FM_FIXED, task, context); }
+
+void fm_parallel_large(int threads, fm_team_kind kind, fm_task task, void *context) {
+    parallel(threads, kind, task, context);
 }
 
 void fm_partition(const fm_worker *self, int64_t n, int64_t granularity, int64_t *begin, int64_t *end) {

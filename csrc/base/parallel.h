@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "base/backoff.h"
+
 typedef struct fm_team fm_team;
 
 typedef struct {
@@ -22,6 +24,9 @@ typedef void (*fm_task)(void *context, fm_worker *self);
    thread has the modes of base/arithmetic.h. In a forked child the task runs on the calling thread alone: the
    parent's threads do not exist there, and OpenMP would hang. */
 void fm_parallel(int threads, fm_task task, void *context);
+
+/* The same for a large step. STEALING: on all threads, also while other programs use our processors. */
+void fm_parallel_large(int threads, fm_team_kind kind, fm_task task, void *context);
 void fm_barrier(fm_worker *self);
 
 /* Each worker must call this regularly, for example once a step. It notes whether the worker lost its processor. */

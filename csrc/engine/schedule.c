@@ -2,6 +2,7 @@
 
 #include <stdatomic.h>
 
+#include "base/backoff.h"
 #include "base/clock.h"
 
 /* The cost of waking the team, of one thread in a barrier, and of arithmetic on one thread, measured on two x86-64
@@ -79,8 +80,13 @@ fm_shift fm_schedule_shift(fm_autotuner *tuner, const fm_net *net, int64_t rows,
     return shift;
 }
 
+static int steals_without_need(const fm_worker *self) {
+    return self->steals && !forces_stealing() && !fm_backoff_wants_stealing();
+}
+
 int fm_schedule_shift_is_over(const fm_shift *shift, const fm_worker *self) {
-    return fm_should_regroup(self, shift->threads) || (shift->is_trial && fm_seconds() >= shift->until);
+    return fm_should_regroup(self, shift->threads) || steals_without_need(self) ||
+           (shift->is_trial && fm_seconds() >= shift->until);
 }
 
 void fm_schedule_note(fm_autotuner *tuner, const fm_shift *shift, int taken, int64_t steps) {
@@ -100,11 +106,13 @@ int fm_schedule_is_layerwise(const fm_net *net, int64_t rows) {
 }
 
 /* A thread that loses its processor gets it back after some milliseconds. In shorter steps the others would wait for
-   its last piece as long as for all of its part. */
-int fm_schedule_steals(const fm_net *net, int64_t rows, int threads) {
+   its last piece as long as for all of its part. Small pieces cost 15 % at 1024 wide, so they wait for a reason. */
+fm_team_kind fm_schedule_team(const fm_net *net, int64_t rows, int threads) {
     const double long_us = 3e3;
-    if (threads == 1) return 0;
-    return forces_stealing() || microseconds_alone(net, rows, FM_WORK_STEP) / threads > long_us;
+    if (threads == 1) return FM_FIXED;
+    if (forces_stealing()) return FM_STEALING;
+    if (microseconds_alone(net, rows, FM_WORK_STEP) / threads < long_us) return FM_FIXED;
+    return fm_backoff_wants_stealing() ? FM_STEALING : FM_LARGE;
 }
 
 int64_t fm_schedule_least_piece(int64_t usual) { return forces_stealing() ? 8 : usual; }

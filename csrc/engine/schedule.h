@@ -36,8 +36,9 @@ int fm_schedule_gradients_are_long(const fm_net *net, int64_t rows, int threads)
    reuse memory. */
 int fm_schedule_is_layerwise(const fm_net *net, int64_t rows);
 
-/* Whether a step is so long that threads take its work piece by piece; see work_stealing.h. */
-int fm_schedule_steals(const fm_net *net, int64_t rows, int threads);
+/* Whether threads take the work of a step piece by piece (see work_stealing.h): if it is long, while other programs use
+   our processors. */
+fm_team_kind fm_schedule_team(const fm_net *net, int64_t rows, int threads);
 
 /* The rows of the smallest piece: `usual`, or fewer in tests. */
 int64_t fm_schedule_least_piece(int64_t usual);

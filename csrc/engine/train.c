@@ -262,12 +262,10 @@ static int one_step(training_thread *t, int64_t first) {
 }
 
 /* Operations and losses that need all rows at once meet at barriers, so each thread must have the same pieces. */
-static int may_steal(const training_thread *t) {
-    const fm_walk *walk = &t->walk;
-    if (!fm_schedule_steals(walk->net, walk->run.rows, walk->worker->count) || walk->axis != FM_BY_ROWS) return 0;
-    for (int i = 0; i < walk->net->n_ops; i++)
-        if (fm_walk_is_collective(walk, walk->net->ops[i].row)) return 0;
-    return !t->run->trainer->has_custom;
+static int may_steal(const fm_trainer *trainer) {
+    for (int i = 0; i < trainer->net->n_ops; i++)
+        if (trainer->net->ops[i].row->needs != FM_OWN_ROWS) return 0;
+    return !trainer->has_custom;
 }
 
 static training_thread thread_of(training *run, fm_worker *self) {
@@ -299,7 +297,7 @@ static void training_task(void *context, fm_worker *self) {
         const int64_t left = epoch->rows - first;
         fm_walk_set_rows(&t.walk, left < epoch->batch ? left : epoch->batch);
         t.is_last = left <= epoch->batch;
-        t.steals = self->steals = may_steal(&t);
+        t.steals = self->steals && t.walk.axis == FM_BY_ROWS;
         const int done = one_step(&t, first);
         if (self->index == 0) fm_net_end_update(trainer->net);
         if (!done) break;
@@ -333,7 +331,8 @@ static fm_status train_on(training *run, int64_t batch) {
             trainer->net->training.threads; /* no memory for more threads; continue with those that fit */
     }
     atomic_store(&run->regroup, 0);
-    fm_parallel(run->shift.threads, training_task, run);
+    const fm_team_kind kind = may_steal(trainer) ? fm_schedule_team(trainer->net, batch, run->shift.threads) : FM_FIXED;
+    fm_parallel_large(run->shift.threads, kind, training_task, run);
     fm_schedule_note(&trainer->tuner, &run->shift, run->taken, run->steps - steps_before);
     return FM_OK;
 }

@@ -17,20 +17,25 @@ static double seconds_of_limit(int threads) {
 }
 
 static void check_limits(void) {
-    CHECK(fm_backoff_limit(4) == 4, "nothing was reported yet");
-    fm_backoff_report(4, 0);
+    CHECK(fm_backoff_limit(4) == 4 && !fm_backoff_wants_stealing(), "nothing was reported yet");
+    fm_backoff_report(4, 0, FM_FIXED);
     CHECK(fm_backoff_limit(4) == 4, "nobody was displaced");
-    fm_backoff_report(4, 1);
+    fm_backoff_report(4, 1, FM_FIXED);
     CHECK(fm_backoff_limit(4) == 3 && fm_backoff_limit(3) == 3 && fm_backoff_limit(2) == 2,
           "one of four was displaced");
-    fm_backoff_report(4, 4);
+    fm_backoff_report(4, 4, FM_FIXED);
     CHECK(fm_backoff_limit(4) == 1, "one thread is always left");
+    CHECK(fm_backoff_wants_stealing(), "all threads can still share large steps");
+    fm_backoff_report(4, 1, FM_STEALING);
+    CHECK(!fm_backoff_wants_stealing() && fm_backoff_limit(4) == 3, "not even by taking work from each other");
+    fm_backoff_report(4, 1, FM_FIXED);
+    CHECK(fm_backoff_wants_stealing(), "a new period");
 }
 
 static int pauses_grow(void) {
     double before = seconds_of_limit(2);
     for (int i = 0; i < 3; i++) {
-        fm_backoff_report(2, 1);
+        fm_backoff_report(2, 1, FM_FIXED);
         const double pause = seconds_of_limit(2);
         if (pause <= 1.2 * before) return 0;
         before = pause;
@@ -44,11 +49,11 @@ static void check_pauses(void) {
     int grow = pauses_grow();
     for (int attempt = 0; attempt < 20 && !grow; attempt++) {
         fm_sleep(0.15); /* this long without a limit ends the series */
-        fm_backoff_report(2, 1);
+        fm_backoff_report(2, 1, FM_FIXED);
         grow = pauses_grow();
     }
     CHECK(grow, "pauses do not grow");
-    for (int i = 0; i < 20; i++) fm_backoff_report(2, 1);
+    for (int i = 0; i < 20; i++) fm_backoff_report(2, 1, FM_FIXED);
     CHECK(seconds_of_limit(2) < 2.0, "too long");
     CHECK(fm_backoff_limit(2) == 2, "the limit is lifted for good");
 }
@@ -122,7 +127,7 @@ static void check_bits(void) {
     fm_ignore_thread_cost(1);
     train(x, &undisturbed);
     for (int i = 0; i < 5; i++) {
-        fm_backoff_report(2, 1);
+        fm_backoff_report(2, 1, FM_FIXED);
         train(x, &regrouped);
         CHECK(regrouped.steps == STEPS, "%lld steps", (long long)regrouped.steps);
         CHECK(memcmp(&undisturbed, &regrouped, sizeof regrouped) == 0, "other bits");
