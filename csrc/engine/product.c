@@ -121,7 +121,8 @@ void fm_multiply(const fm_product *space, fm_gemm g) {
     if (g.m == 0 || g.n == 0) return;
     const int packed = must_pack(kernels_of(space), &g, space->size);
     const int64_t columns = packed ? MOST_COLUMNS : g.n;
-    const int64_t depth = packed && g.m <= FEW_ROWS && g.epilogue != FM_GEMM_ADD ? DEPTH_FOR_FEW : DEPTH;
+    const int divides = g.epilogue != FM_GEMM_ADD && g.c != g.aux; /* chains can wait in C */
+    const int64_t depth = packed && g.m <= FEW_ROWS && divides ? DEPTH_FOR_FEW : DEPTH;
     g.a_panel = g.a_row * kernels_of(space)->tile_rows;
     g.b_panel = kernels_of(space)->tile_cols;
     if (!packed && g.k <= DEPTH) { /* nothing to divide; the copies below would cost a visible part of a small step */

@@ -38,6 +38,7 @@ static const sample samples[] = {
     {"linear, activated", NODE(LINEAR, 1, 11, 18, .kind = GELU), .width = {11}, .activates = 1},
     {"linear with a residual", NODE(LINEAR, 1, 11, 18, .kind = 1), .width = {11}, .activates = 1, .adds_residual = 1},
     {"linear above an activation", NODE(LINEAR, 1, 11, 18), .width = {11}, .ends_local = 1},
+    {"wide linear above an activation", NODE(LINEAR, 1, 210, 200), .width = {210}, .ends_local = 1},
     {"linear with chains in two parts", NODE(LINEAR, 1, 1030, 8), .width = {1030}, .adds_residual = 1},
     {"linear, packed", NODE(LINEAR, 1, 66, 512), .width = {66}, .rows = 70},
     {"activation", NODE(ACTIVATION, 1, 21, 21, .kind = GELU), .width = {21}},

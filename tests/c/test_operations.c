@@ -231,6 +231,25 @@ static void check_gradients(world *w, const char *mode) {
     }
 }
 
+/* `down` may overwrite what the op below saved. */
+static void check_down_in_place(world *w) {
+    array *dx = &w->all[DX];
+    const task t = {DOWN, 0, 0};
+    const fm_tile whole = whole_of(w, t);
+    const void *saved = w->at.saved_below;
+    if (w->op.below == NULL || !w->op.down_in_place) return;
+    w->op.adds[0] = 0;
+    call(w, t, &whole);
+    memcpy(dx->want, data_of(dx), dx->bytes);
+    memcpy(data_of(dx), saved, dx->bytes);
+    w->at.saved_below = data_of(dx);
+    call(w, t, &whole);
+    CHECK(memcmp(dx->want, data_of(dx), dx->bytes) == 0, "%s, %s, float%d: other bits in place", w->of->name,
+          w->run.kernels->isa, 8 * (int)w->run.size);
+    w->at.saved_below = saved;
+    memcpy(data_of(dx), dx->start, dx->bytes);
+}
+
 static void check_sample(const sample *of, fm_dtype dtype, fm_use use, int training, int packs) {
     const size_t size = dtype == FM_F32 ? sizeof(float) : sizeof(double);
     size_t context = size;
@@ -260,6 +279,7 @@ static void check_sample(const sample *of, fm_dtype dtype, fm_use use, int train
     connect(&w);
     check_forward(&w, use, mode);
     if (use != FM_PREDICT) check_gradients(&w, mode);
+    if (use != FM_PREDICT) check_down_in_place(&w);
     for (int k = 0; k < N_ALL; k++) array_free(&w.all[k]);
 }
 
