@@ -50,11 +50,38 @@ static double random_real(uint64_t *state) {
 #define REF_LANES 8
 #include "products_reference.inc"
 
+enum { BFLOAT16 = FM_F64 + 1, TYPES }; /* beside the values of fm_dtype: float32 with rounded operands */
+
+static fm_dtype storage_of(int type) { return type == BFLOAT16 ? FM_F32 : (fm_dtype)type; }
+static fm_compute compute_of(int type) { return type == BFLOAT16 ? FM_COMPUTE_BFLOAT16 : FM_COMPUTE_STORAGE; }
+
+/* The numbers are not so small that rounding makes them denormal. */
+static void round_to_bfloat16(int64_t n, const float *x, float *rounded) {
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        bits = (bits + 0x7FFFu + (bits >> 16 & 1u)) & 0xFFFF0000u;
+        memcpy(&rounded[i], &bits, sizeof bits);
+    }
+}
+
+static void products_bfloat16(int fused, const sizes *s, const void *const in[], void *const out[], void *scratch) {
+    static float rounded[3][MOST_ELEMENTS];
+    const void *operands[DB + 1] = {[X] = rounded[0],  [W] = rounded[1], [B] = in[B],
+                                    [DY] = rounded[2], [DW] = in[DW],    [DB] = in[DB]};
+    round_to_bfloat16(s->m * s->k, in[X], rounded[0]);
+    round_to_bfloat16(s->k * s->n, in[W], rounded[1]);
+    round_to_bfloat16(s->m * s->n, in[DY], rounded[2]);
+    products_f32(fused, s, operands, out, scratch);
+    memcpy(out[DB], in[DB], (size_t)s->n * sizeof(float)); /* column sums are not products */
+    if (s->bias) over_rows_f32(fused, s, NULL, in[DY], s->add, scratch, out[DB]);
+}
+
 static const struct {
     size_t size;
     void (*fill)(uint64_t *state, int64_t n, void *array);
     void (*products)(int fused, const sizes *s, const void *const in[], void *const out[], void *scratch);
-} types[] = {{4, fill_f32, products_f32}, {8, fill_f64, products_f64}};
+} types[TYPES] = {{4, fill_f32, products_f32}, {8, fill_f64, products_f64}, {4, fill_f32, products_bfloat16}};
 
 static long shapes_checked, runs_checked;
 
@@ -90,38 +117,40 @@ static int64_t elements(const sizes *s, int array) {
     }
 }
 
-static void draw_operands(const sizes *s, fm_dtype dtype) {
+static void draw_operands(const sizes *s, int type) {
     static const int drawn[] = {X, W, B, DY, DW, DB};
     for (size_t i = 0; i < sizeof drawn / sizeof *drawn; i++)
-        types[dtype].fill(&test.state, elements(s, drawn[i]), test.in[drawn[i]]);
+        types[type].fill(&test.state, elements(s, drawn[i]), test.in[drawn[i]]);
     for (int fused = 0; fused < 2; fused++)
-        types[dtype].products(fused, s, (const void *const *)test.in, test.expected[fused], test.scratch);
+        types[type].products(fused, s, (const void *const *)test.in, test.expected[fused], test.scratch);
 }
 
 /* One way to compute a shape. */
 typedef struct {
-    fm_dtype dtype;
-    int threads, at_end;
+    int type, threads, at_end;
 } way;
 
-/* W^T, in panels if there are many rows. */
+/* W^T, in panels if there are many rows and many outputs. */
 static int64_t transposed_elements(const sizes *s, const way *w) {
-    const int64_t nr = fm_tables_in_use()[w->dtype]->product[FM_COMPUTE_STORAGE].tile_cols;
-    return s->n * (fm_schedule_packs(FM_FORWARD, FM_COMPUTE_STORAGE, s->m) ? (s->k + nr - 1) / nr * nr : s->k);
+    const fm_products *kernels = &fm_tables_in_use()[storage_of(w->type)]->product[compute_of(w->type)];
+    const int64_t nr = kernels->tile_cols;
+    const int has_dot_form = s->n <= 4 && s->k >= 16;
+    if (has_dot_form || !fm_schedule_packs(FM_FORWARD, compute_of(w->type), s->m)) return s->n * s->k;
+    return fm_panel_words(kernels, s->n) * ((s->k + nr - 1) / nr * nr);
 }
 
 static void *place(const sizes *s, const way *w, int array) {
     const int64_t count = array == TRANSPOSED ? transposed_elements(s, w) : elements(s, array);
-    return guarded(&test.pages, array, count * (int64_t)types[w->dtype].size, w->at_end);
+    return guarded(&test.pages, array, count * (int64_t)types[w->type].size, w->at_end);
 }
 
-static int64_t distance(const void *from, const void *to, fm_dtype dtype) {
-    return ((const char *)to - (const char *)from) / (int64_t)types[dtype].size;
+static int64_t distance(const void *from, const void *to, int type) {
+    return ((const char *)to - (const char *)from) / (int64_t)types[type].size;
 }
 
 static void check_result(const sizes *s, const way *w, int array, int expected, const char *name) {
     const int fused = strcmp(fm_isa_in_use(), "portable") != 0;
-    const size_t bytes = (size_t)elements(s, array) * types[w->dtype].size;
+    const size_t bytes = (size_t)elements(s, array) * types[w->type].size;
     CHECK(memcmp(place(s, w, array), test.expected[fused][expected], bytes) == 0, "%s: %s", under_way, name);
 }
 
@@ -138,8 +167,8 @@ static void move_between_guards(fm_net *net, const sizes *s, const way *w) {
     fm_workspace *workspace = &net->workspace;
     net->params = place(s, w, W);
     net->grads = place(s, w, DW);
-    if (s->bias) net->arrays[1].at = distance(net->params, place(s, w, B), w->dtype);
-    if (s->bias) CHECK(distance(net->grads, place(s, w, DB), w->dtype) == net->arrays[1].at, "one for both");
+    if (s->bias) net->arrays[1].at = distance(net->params, place(s, w, B), w->type);
+    if (s->bias) CHECK(distance(net->grads, place(s, w, DB), w->type) == net->arrays[1].at, "one for both");
     workspace->input[0] = place(s, w, BATCH);
     for (int t = 0; t < w->threads; t++) {
         fm_operands *at = &workspace->thread[t].at[0];
@@ -169,9 +198,10 @@ static void run_network(fm_net *net, const sizes *s, const way *w) {
 static void check_network(const sizes *s, const way *w) {
     const fm_node node = {
         .op = FM_OP_LINEAR, .n_sources = 1, .source = {-1}, .fan_in = s->k, .fan_out = s->n, .bias = s->bias};
-    const fm_ends ends = {.n_inputs = 1, .width = {s->k}, .n_outputs = 1, .output = {0}};
+    const fm_ends ends = {
+        .n_inputs = 1, .width = {s->k}, .n_outputs = 1, .output = {0}, .compute = compute_of(w->type)};
     fm_net *net;
-    if (fm_net_new(&ends, 1, &node, w->dtype, 0, &net) != FM_OK ||
+    if (fm_net_new(&ends, 1, &node, storage_of(w->type), 0, &net) != FM_OK ||
         fm_workspace_reserve(&net->workspace, net,
                              &(fm_demand){FM_FORWARD, s->m, MOST_THREADS, .inputs = 1, .packs = 1}) != FM_OK) {
         CHECK(0, "%s: no network", under_way);
@@ -183,7 +213,10 @@ static void check_network(const sizes *s, const way *w) {
 
 /* Networks have no sides of 0, but products may. */
 static void run_empty(const sizes *s, const way *w) {
-    const fm_product space = {.kernels = fm_tables_in_use()[w->dtype], .size = types[w->dtype].size};
+    const fm_product space = {.kernels = fm_tables_in_use()[storage_of(w->type)],
+                              .compute = compute_of(w->type),
+                              .size = types[w->type].size,
+                              .pack = test.scratch};
     fm_gemm forward = {.m = s->m, .n = s->n, .k = s->k, .a_row = s->k, .a_step = 1, .b_step = s->n, .ldc = s->n};
     forward.a = place(s, w, X), forward.b = place(s, w, W), forward.bias = place(s, w, B);
     forward.start = s->bias ? FM_START_BIAS : FM_START_ZERO;
@@ -209,11 +242,11 @@ static void run_empty(const sizes *s, const way *w) {
 
 static void check_way(const sizes *s, const way *w) {
     static const int given[] = {X, W, B, DY, DW, DB};
+    static const char *const name[TYPES] = {"float32", "float64", "bfloat16"};
     snprintf(under_way, sizeof under_way, "%s %s, rows %d, outputs %d, inputs %d, bias %d, add %d, threads %d, end %d",
-             fm_isa_in_use(), w->dtype == FM_F32 ? "float32" : "float64", (int)s->m, (int)s->n, (int)s->k, s->bias,
-             s->add, w->threads, w->at_end);
+             fm_isa_in_use(), name[w->type], (int)s->m, (int)s->n, (int)s->k, s->bias, s->add, w->threads, w->at_end);
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
-        memcpy(place(s, w, given[i]), test.in[given[i]], (size_t)elements(s, given[i]) * types[w->dtype].size);
+        memcpy(place(s, w, given[i]), test.in[given[i]], (size_t)elements(s, given[i]) * types[w->type].size);
     if (s->k > 0 && s->n > 0) check_network(s, w);
     else run_empty(s, w);
     check_results(s, w);
@@ -225,14 +258,14 @@ enum { THREAD_COUNTS = sizeof thread_counts / sizeof *thread_counts };
 
 /* A shape on every ISA, at both ends of its arrays, with a range of thread counts. */
 static void check_shape(const sizes *s, int first, int last) {
-    for (int dtype = FM_F32; dtype <= FM_F64; dtype++) {
-        draw_operands(s, dtype);
+    for (int type = 0; type < TYPES; type++) {
+        draw_operands(s, type);
         for (int i = 0; i < fm_isa_count(); i++) {
             if (!fm_isa_supported(i)) continue;
             fm_use_isa(fm_isa_name(i));
             for (int t = first; t <= last; t++)
                 for (int at_end = 0; at_end < 2; at_end++)
-                    check_way(s, &(way){.dtype = dtype, .threads = thread_counts[t], .at_end = at_end});
+                    check_way(s, &(way){.type = type, .threads = thread_counts[t], .at_end = at_end});
         }
     }
 }
