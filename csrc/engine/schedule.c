@@ -136,10 +136,11 @@ static int is_best_by_ops(const fm_net *net, int64_t rows, int threads) {
     return 2.0 * net->wide_flops > net->flops && microseconds_alone(net, rows, FM_WORK_STEP) / threads > long_us;
 }
 
-fm_axis fm_schedule_axis(const fm_net *net, int64_t rows, int threads, int trains) {
+/* Threads that take work from each other take rows, because a barrier after each op would wait for the slowest. */
+fm_axis fm_schedule_axis(const fm_net *net, int64_t rows, const fm_worker *self, int trains) {
     enum { LEAST_ROWS_A_THREAD = 8 };
-    if (trains && is_best_by_ops(net, rows, threads)) return FM_BY_OPS;
-    return rows >= (int64_t)LEAST_ROWS_A_THREAD * threads ? FM_BY_ROWS : FM_BY_COLUMNS;
+    if (trains && !self->steals && is_best_by_ops(net, rows, self->count)) return FM_BY_OPS;
+    return rows >= (int64_t)LEAST_ROWS_A_THREAD * self->count ? FM_BY_ROWS : FM_BY_COLUMNS;
 }
 
 int fm_schedule_packs(fm_use use, fm_compute compute, int64_t rows) {

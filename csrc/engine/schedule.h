@@ -54,7 +54,7 @@ int fm_schedule_first_touch(int64_t bytes);
 typedef enum { FM_BY_ROWS, FM_BY_COLUMNS, FM_BY_OPS } fm_axis;
 
 /* `trains`: the pass belongs to a training step, or backward may follow. */
-fm_axis fm_schedule_axis(const fm_net *net, int64_t rows, int threads, int trains);
+fm_axis fm_schedule_axis(const fm_net *net, int64_t rows, const fm_worker *self, int trains);
 
 /* By ops: the number of parts that `cols` columns are divided into, a divisor of `threads`. */
 int fm_schedule_column_parts(int64_t cols, int threads);

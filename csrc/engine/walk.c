@@ -30,7 +30,7 @@ fm_walk fm_walk_new(const fm_walk_of_call *call, fm_worker *worker) {
 
 void fm_walk_set_rows(fm_walk *walk, int64_t rows) {
     walk->run.rows = rows;
-    walk->axis = fm_schedule_axis(walk->net, rows, walk->worker->count, walk->run.keeps);
+    walk->axis = fm_schedule_axis(walk->net, rows, walk->worker, walk->run.keeps);
     walk->row_begin = 0;
     walk->row_end = walk->worker->index == 0 ? rows : 0;
     if (walk->axis != FM_BY_COLUMNS)
