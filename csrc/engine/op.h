@@ -134,6 +134,7 @@ enum { FM_MOST_PRODUCTS = 3 };
 /* The second factor of a matrix product, which may need memory to be packed. */
 typedef struct {
     int64_t rows, cols; /* rows: 0 are those of the batch */
+    int of_transposed;  /* the first factor is transposed */
 } fm_factor;
 
 /* A node and the nodes fused into it: one pass over the data. */

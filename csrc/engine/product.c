@@ -5,9 +5,10 @@
 
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* A block of B is read from the third-level cache. If few rows read it, it must stay in the second-level cache, because
-   packing takes most of the time then. */
-enum { DEPTH = 1024, MOST_COLUMNS = 2048, FEW_ROWS = 16, DEPTH_FOR_FEW = 64 };
+/* A block of B that is packed in the call stays in the second-level cache, three panels wide. If A is packed too, which
+   must be repeated for each block of B, the block is wide and is read from the third-level cache. Few rows take so
+   little time that packing takes most of it; then a block is not deep either. */
+enum { DEPTH = 1024, COLUMNS = 144, COLUMNS_FOR_PACKED_A = 960, FEW_ROWS = 16, DEPTH_FOR_FEW = 64 };
 
 /* A block of A fills a quarter of the second-level cache. */
 static int64_t a_block_bytes(void) { return fm_cache_bytes(2) / 4 / 64 * 64; }
@@ -26,7 +27,9 @@ int64_t fm_pack_bytes(const fm_fused *op, int64_t rows) {
         const int64_t cols = op->factor[i].cols;
         const int64_t k = op->factor[i].rows != 0 ? op->factor[i].rows : smaller(rows, FM_BATCH_CHUNK);
         if (cols == 0 || (op->compute == FM_COMPUTE_STORAGE && !fm_panels_pay(k, cols, cols, op->size))) continue;
-        const int64_t block = smaller(k, DEPTH) * (smaller(cols, MOST_COLUMNS) + FM_MOST_TILE_COLS) * (int64_t)op->size;
+        const int packs_a = op->compute != FM_COMPUTE_STORAGE || op->factor[i].of_transposed;
+        const int64_t columns = smaller(cols, packs_a ? COLUMNS_FOR_PACKED_A : COLUMNS) + FM_MOST_TILE_COLS;
+        const int64_t block = smaller(k, DEPTH) * columns * (int64_t)op->size;
         most = block > most ? block : most;
     }
     return most == 0 ? 0 : a_block_bytes() + most;
@@ -87,17 +90,19 @@ static fm_gemm with_packed_a(const fm_product *space, fm_gemm g) {
     return g;
 }
 
-/* Computes all rows of a part, one block at a time, and checks the stop flag between blocks. A transposed A is packed:
-   in place, the rows of a tile are parts of as many lines as there are steps of k. Operands that are rounded must be
-   packed. */
+/* Whether A is packed if B is. A transposed one is: in place, the rows of a tile are parts of as many lines as there are
+   steps of k. Operands that are rounded must be packed. */
+static int packs_a(const fm_products *k, const fm_gemm *g) { return g->a_step != 1 || k->terms > 1; }
+
+/* Computes all rows of a part, one block at a time, and checks the stop flag between blocks. */
 static void multiply_rows(const fm_product *space, const fm_gemm *g, int b_is_packed) {
     enum { SLAB_PRODUCTS = 1 << 28 };
-    const int packs_a = b_is_packed && (g->a_step != 1 || kernels_of(space)->terms > 1);
+    const int packed_too = b_is_packed && packs_a(kernels_of(space), g);
     const int64_t mr = kernels_of(space)->tile_rows, size = (int64_t)space->size;
     const int64_t words = g->k > 0 ? fm_panel_words(kernels_of(space), g->k) : 1;
-    const int64_t most = packs_a ? a_block_bytes() / size / words : SLAB_PRODUCTS / (g->k * g->n + 1);
+    const int64_t most = packed_too ? a_block_bytes() / size / words : SLAB_PRODUCTS / (g->k * g->n + 1);
     const int64_t rows = most < mr ? mr : most / mr * mr;
-    if (g->m <= rows && !packs_a) {
+    if (g->m <= rows && !packed_too) {
         if (!told_to_stop(space)) kernels_of(space)->gemm(g);
         return;
     }
@@ -108,7 +113,7 @@ static void multiply_rows(const fm_product *space, const fm_gemm *g, int b_is_pa
         part.c = (char *)g->c + i * g->ldc * size;
         part.aux = g->aux == NULL ? NULL : (char *)g->aux + i * g->ldaux * size;
         part.residual = g->residual == NULL ? NULL : at(g->residual, i * g->ldresidual, space->size);
-        if (packs_a) part = with_packed_a(space, part);
+        if (packed_too) part = with_packed_a(space, part);
         kernels_of(space)->gemm(&part);
     }
 }
@@ -120,7 +125,7 @@ void fm_multiply(const fm_product *space, fm_gemm g) {
     _Static_assert((int)FM_MOST_TERMS_IN_PLACE <= (int)DEPTH, "half a chain would overwrite what the epilogue reads");
     if (g.m == 0 || g.n == 0) return;
     const int packed = must_pack(kernels_of(space), &g, space->size);
-    const int64_t columns = packed ? MOST_COLUMNS : g.n;
+    const int64_t columns = !packed ? g.n : packs_a(kernels_of(space), &g) ? COLUMNS_FOR_PACKED_A : COLUMNS;
     const int divides = g.epilogue != FM_GEMM_ADD && g.c != g.aux; /* chains can wait in C */
     const int64_t depth = packed && g.m <= FEW_ROWS && divides ? DEPTH_FOR_FEW : DEPTH;
     g.a_panel = g.a_row * kernels_of(space)->tile_rows;

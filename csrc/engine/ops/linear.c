@@ -31,9 +31,9 @@ static void plan(fm_fused *op) {
     op->whole_rows = op->form == DOT_FORM;
     op->has_local = op->epilogue.activation >= 0;
     op->down_in_place = out <= FM_MOST_TERMS_IN_PLACE;
-    op->factor[0] = (fm_factor){in, out};
-    op->factor[1] = (fm_factor){out, in};
-    op->factor[2] = (fm_factor){0, out < FM_LEAST_DIRECT_OUTPUTS ? in : out};
+    op->factor[0] = (fm_factor){.rows = in, .cols = out};
+    op->factor[1] = (fm_factor){.rows = out, .cols = in};
+    op->factor[2] = (fm_factor){.cols = out < FM_LEAST_DIRECT_OUTPUTS ? in : out, .of_transposed = 1};
     op->flops = (2.0 * (double)in + (has_epilogue ? 16.0 : 0.0)) * (double)out;
 }
 

@@ -20,9 +20,9 @@ static int check(const fm_node *node, const int64_t *width) {
 static void plan(fm_fused *op) {
     const int64_t m = op->node.size[0], k = op->node.size[1], n = op->node.size[2];
     op->whole_rows = op->down_whole_rows = 1;
-    op->factor[0] = (fm_factor){k, n};
-    op->factor[1] = (fm_factor){n, k};
-    op->factor[2] = (fm_factor){m, n};
+    op->factor[0] = (fm_factor){.rows = k, .cols = n};
+    op->factor[1] = (fm_factor){.rows = n, .cols = k};
+    op->factor[2] = (fm_factor){.rows = m, .cols = n, .of_transposed = 1};
     op->flops = (2.0 * (double)k + 16.0) * (double)op->node.fan_out;
 }
 
