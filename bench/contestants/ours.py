@@ -46,7 +46,7 @@ class FastMLP(Contestant):
         if not hasattr(fm, "freeze"):
             raise Unsupported("this fastmlp has no fm.freeze")
         self.frozen = fm.freeze(
-            self.net, compute=self.frozen_weights, calibration=self.problem.calibration_rows()
+            self.net, weights=self.frozen_weights, rows=self.problem.calibration_rows()
         )
         return self.frozen.predict
 
