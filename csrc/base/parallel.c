@@ -71,20 +71,16 @@ static long threads_of_environment(void) {
     return *end == '\0' || *end == ',' || isspace((unsigned char)*end) ? asked : 0;
 }
 
-/* One thread for each core: a second thread on the same core shares its arithmetic units. */
+/* One thread for each performance core. A second thread on the same core shares its arithmetic units, and a team is as
+   fast as its slowest core. */
 static int default_threads(void) {
     const long asked = threads_of_environment();
     if (asked > 0) return bounded(asked);
     fm_cpu_set set;
-    const int allowed = fm_affinity(&set), cores = fm_count_cores(known_topology(), &set).all;
+    const int allowed = fm_affinity(&set), cores = fm_count_cores(known_topology(), &set).fast;
     const int quota = fm_cgroup_cpus("");
     const int usable = cores > 0 ? cores : allowed;
     return bounded(quota > 0 ? smaller(usable, quota) : usable);
-}
-
-int fm_fast_cores(void) {
-    const fm_cores cores = fm_count_cores(known_topology(), &processors_at_load);
-    return cores.fast > 0 ? cores.fast : processors;
 }
 
 int fm_process_threads(void) {

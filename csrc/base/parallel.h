@@ -46,7 +46,6 @@ void fm_set_process_threads(int threads);
 int fm_override_threads(int threads); /* 0 removes the override; returns the previous one */
 
 int fm_processors(void); /* processors that the process could use when the core was loaded */
-int fm_fast_cores(void); /* cores that they belong to, without the efficiency cores of a hybrid chip */
 int fm_forks(void);      /* number of forks between the process that loaded the core and this one */
 
 int fm_openmp_version(void); /* the date in _OPENMP, such as 201511 */

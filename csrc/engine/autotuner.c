@@ -14,23 +14,32 @@ static void begin(fm_autotuner *tuner, int trial, double length) {
     tuner->next_change = tuner->worked + length;
 }
 
-int fm_autotuner_threads(fm_autotuner *tuner, int64_t rows, int proposed, int most) {
-    if (most < 2) return most;
-    if (tuner->rows != rows) {
-        *tuner = (fm_autotuner){.rows = rows, .several = proposed > 1 ? proposed : 2, .choice = proposed > 1};
-        begin(tuner, 0, warm_up);
-    }
-    if (tuner->trial == 0 && proposed > tuner->several) tuner->several = proposed;
-    if (tuner->choice == (tuner->trial == 2)) return 1;
-    return tuner->several < most ? tuner->several : most;
+/* The neighbour of the choice on the ladder 1, 2, 4, 8, ..., most: the larger one, unless there is none. */
+static int alternative(const fm_autotuner *tuner) {
+    int below = 1;
+    if (tuner->choice < tuner->most && (tuner->tries_more || tuner->choice == 1))
+        return 2 * tuner->choice < tuner->most ? 2 * tuner->choice : tuner->most;
+    while (2 * below < tuner->choice) below *= 2;
+    return below;
 }
 
+int fm_autotuner_threads(fm_autotuner *tuner, int64_t rows, int proposed, int most) {
+    if (most < 2) return most;
+    if (tuner->rows != rows || tuner->most != most) {
+        *tuner = (fm_autotuner){.rows = rows, .choice = proposed, .most = most, .tries_more = 1};
+        begin(tuner, 0, warm_up);
+    }
+    return tuner->trial == 2 ? alternative(tuner) : tuner->choice;
+}
+
+/* After a success, the next trial goes on in the same direction; otherwise it takes the other one. */
 static void decide(fm_autotuner *tuner) {
-    const double alternative = tuner->seconds / tuner->steps;
-    const int changes = alternative < clearly * tuner->seconds_of_choice;
+    const int changes = tuner->seconds / tuner->steps < clearly * tuner->seconds_of_choice;
+    const int tried = alternative(tuner);
     double wait = changes ? shortest_wait : growth * tuner->last_wait;
     wait = wait < shortest_wait ? shortest_wait : wait > longest_wait ? longest_wait : wait;
-    tuner->choice ^= changes;
+    if (changes) tuner->tries_more = tried > tuner->choice, tuner->choice = tried;
+    else tuner->tries_more = tried < tuner->choice;
     tuner->last_wait = wait;
     begin(tuner, 0, wait);
 }

@@ -1,8 +1,8 @@
 /* Finds by trials how many threads steps of one size should take.
 
    The cost model of schedule.c does not know whether two processors share a cache or are on different dies. That
-   decides whether a second thread makes a small network faster or slower. So the autotuner times one thread and
-   several threads in turn and keeps the faster choice. It repeats this less and less often, but never stops, because
+   decides whether a second thread makes a small network faster or slower. So the autotuner times
+   neighbours on the ladder 1, 2, 4, 8, ..., most in turn and keeps the faster one. It repeats this less and less often, but never stops, because
    a virtual machine can move to other processors. */
 #ifndef FM_ENGINE_AUTOTUNER_H
 #define FM_ENGINE_AUTOTUNER_H
@@ -11,8 +11,9 @@
 
 typedef struct {
     int64_t rows;                  /* rows of the steps that it was tuned for */
-    int several;                   /* the number of threads to compare with one thread */
-    int choice;                    /* 0: one thread, 1: several */
+    int choice;                    /* the number of threads that was the fastest so far */
+    int most;                      /* the largest number that it may try */
+    int tries_more;                /* the next alternative is the next larger number on the ladder */
     int trial;                     /* 0: none; 1: times the choice; 2: times the alternative */
     int settling;                  /* the next note is not counted: caches still hold data of the previous threads */
     double seconds, steps;         /* of the current trial */

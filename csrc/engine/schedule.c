@@ -4,12 +4,7 @@
 
 #include "base/backoff.h"
 #include "base/clock.h"
-
-/* The cost of waking the team, of one thread in a barrier, and of arithmetic on one thread, measured on two x86-64
-   server processors (see docs/performance-notes.md). These numbers choose a thread count and never change a result. */
-static const struct {
-    double region_us, barrier_us, flops_per_us, updates_per_us;
-} cost = {10.0, 0.5, 90e3, 3e3};
+#include "engine/costs.h"
 
 /* For each kind of work: its arithmetic in units of one forward, and its number of barriers. */
 static const struct {
@@ -37,30 +32,41 @@ static int fewer(int a, int b) { return a < b ? a : b; }
 /* More threads than processors would only wait for each other. */
 static int worthwhile_threads(void) { return fewer(fm_threads(), fm_processors()); }
 
-static double microseconds_alone(const fm_net *net, int64_t rows, fm_work work) {
-    return work_of[work].passes * (double)rows * net->flops / cost.flops_per_us;
+static double arithmetic(const fm_net *net, int64_t rows, fm_work work) {
+    return work_of[work].passes * (double)rows * net->flops;
 }
 
-/* The fastest number of threads for work that takes one thread `alone` microseconds, with `waits` barriers and
-   `region_us` for waking the team. */
-static int threads_for(double alone, double waits, double region_us) {
-    if (ignores_cost()) return fm_threads();
+/* By the usual costs: all threads of a region must decide alike, while another call may measure the costs. */
+static double microseconds_alone(const fm_net *net, int64_t rows, fm_work work) {
+    return arithmetic(net, rows, work) / fm_usual_costs.flops_per_us;
+}
+
+/* The fastest number of threads on the ladder 1, 2, 4, 8, ..., most for work that takes one thread `alone`
+   microseconds, with `waits` barriers and `region_us` for waking the team. */
+static int best_on_ladder(double alone, double waits, double region_us, const fm_costs *costs) {
     const int most = worthwhile_threads();
     double best = alone;
     int threads = 1;
-    for (int t = 2; t <= most; t++) {
-        const double us = alone / t + region_us + waits * cost.barrier_us * t;
-        if (us < best) best = us, threads = t;
+    for (int t = 2; t < 2 * most; t *= 2) {
+        const int rung = fewer(t, most);
+        const double us = alone / rung + region_us + waits * costs->barrier_us * rung;
+        if (us < best) best = us, threads = rung;
     }
     return threads;
 }
 
 int fm_schedule_threads(const fm_net *net, int64_t rows, fm_work work, int64_t times) {
-    return threads_for(microseconds_alone(net, rows, work), work_of[work].waits, cost.region_us / (double)times);
+    if (ignores_cost()) return fm_threads();
+    const fm_costs *costs = fm_costs_for(microseconds_alone(net, rows, work), worthwhile_threads());
+    const double slower = (double)net->size / sizeof(float), alone = arithmetic(net, rows, work) / costs->flops_per_us;
+    return best_on_ladder(slower * alone, work_of[work].waits, costs->region_us / (double)times, costs);
 }
 
 int fm_schedule_update(const fm_net *net) {
-    return threads_for((double)net->n_params / cost.updates_per_us, 1.0, cost.region_us);
+    if (ignores_cost()) return fm_threads();
+    const double alone = (double)net->n_params / fm_usual_costs.updates_per_us;
+    const fm_costs *costs = fm_costs_for(alone, worthwhile_threads());
+    return best_on_ladder(alone, 1.0, costs->region_us, costs);
 }
 
 /* The largest number of threads that the autotuner may try; 1: no trials. Very short steps always take one thread.
@@ -95,7 +101,7 @@ void fm_schedule_note(fm_autotuner *tuner, const fm_shift *shift, int taken, int
 
 int fm_schedule_gradients_are_long(const fm_net *net, int64_t rows, int threads) {
     const double long_us = 20e3;
-    return 2.0 * (double)rows * (double)net->n_params / (cost.flops_per_us * threads) > long_us;
+    return 2.0 * (double)rows * (double)net->n_params / (fm_usual_costs.flops_per_us * threads) > long_us;
 }
 
 /* A barrier must be short beside the work on its op. */

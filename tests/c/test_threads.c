@@ -84,6 +84,29 @@ static void check_autotuner(void) {
     CHECK(fm_autotuner_threads(&tuner, 8, 1, 2) == 1, "steps of another size start again");
 }
 
+/* The choice after some seconds, from a start on `first` threads, if `seconds[i]` is the time of a step on 2^i. */
+static int choice_of(int first, const double seconds[5]) {
+    fm_autotuner tuner = {0};
+    for (double done = 0.0; done < 5.0;) {
+        const int threads = fm_autotuner_threads(&tuner, 32, first, 12);
+        const double step = seconds[threads == 12 ? 4 : threads == 8 ? 3 : threads / 2];
+        done += step;
+        fm_autotuner_note(&tuner, step, 1);
+    }
+    return tuner.choice;
+}
+
+/* The ladder of 12 threads is 1, 2, 4, 8, 12. */
+static void check_ladder(void) {
+    const double more[5] = {90e-6, 50e-6, 30e-6, 20e-6, 16e-6}, four[5] = {90e-6, 50e-6, 30e-6, 40e-6, 60e-6};
+    const double one[5] = {20e-6, 30e-6, 40e-6, 50e-6, 60e-6};
+    for (int first = 1; first <= 8; first *= 2) {
+        CHECK(choice_of(first, more) == 12, "from %d threads up", first);
+        CHECK(choice_of(first, four) == 4, "from %d threads to four", first);
+        CHECK(choice_of(first, one) == 1, "from %d threads down", first);
+    }
+}
+
 enum { ROWS = 4096, WIDTH = 192, STEPS = ROWS / 64, SAMPLES = ROWS * WIDTH };
 
 typedef struct {
@@ -290,6 +313,7 @@ int main(void) {
     check_limits();
     check_pauses();
     check_autotuner();
+    check_ladder();
     check_bits();
     check_many_threads();
     check_barriers();
