@@ -37,8 +37,8 @@ fm_isa(portable any     ""                                                      
 fm_isa(avx2     x86_64  "-mavx2 -mfma"                                                           "FM_CPU_AVX2 | FM_CPU_FMA")
 fm_isa(avx512   x86_64  "-mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx2 -mfma -mprefer-vector-width=512"
                                                                                                  "FM_CPU_AVX2 | FM_CPU_FMA | FM_CPU_AVX512")
-fm_isa(avx512bf16 x86_64 "-mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx512bf16 -mavx2 -mfma -mprefer-vector-width=512"
-                                                                              "FM_CPU_AVX2 | FM_CPU_FMA | FM_CPU_AVX512 | FM_CPU_AVX512_BF16")
+fm_isa(avx512bf16 x86_64 "-mavx512f -mavx512dq -mavx512bw -mavx512vl -mavx512bf16 -mavx512vnni -mavx2 -mfma -mprefer-vector-width=512"
+                                                                              "FM_CPU_AVX2 | FM_CPU_FMA | FM_CPU_AVX512 | FM_CPU_AVX512_BF16 | FM_CPU_AVX512_VNNI")
 fm_isa(neon     aarch64 ""                                                                       "FM_CPU_NEON")
 
 file(CONFIGURE OUTPUT isa_rows.def CONTENT "/* Written by cmake/isa.cmake. */\n${FM_ISA_ROWS}" @ONLY)

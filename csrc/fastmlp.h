@@ -28,6 +28,7 @@ typedef struct {
     int output[FM_MOST_ENDS];
     fm_compute compute;
     int separate; /* no fusion and no shared memory: needed for fm_net_value and fm_net_delta */
+    int frozen;   /* has no gradients, and only fm_net_predict, after fm_net_freeze */
 } fm_ends;
 
 fm_status fm_net_new(const fm_ends *ends, int n_nodes, const fm_node *nodes, fm_dtype dtype, uint64_t seed,
@@ -56,14 +57,17 @@ typedef int (*fm_poll)(void *context);
    width of output k). The gradients dx[k] and dy[k] have the shapes of x[k] and y[k]. */
 
 /* These calls return FM_BAD_INDEX if an input element should be a row number of a table and is not; the results are
-   then meaningless. They return FM_BAD_ARGUMENT if rows is negative, or if the network has custom nodes and no
-   function for them. */
+   then meaningless. They return FM_BAD_ARGUMENT if rows is negative, if the network has custom nodes and no function
+   for them, or if its kind forbids the call (`frozen`). */
 
 /* y = net(x). Stores nothing for backward. Any number of threads may call it at the same time. `poll` may be NULL;
    if it asks to stop, the call returns FM_INTERRUPTED. If another thread updates parameters meanwhile, the call
    tries again for a millisecond, then returns FM_IN_USE: *y is never computed from parameters of before and after an
    update. */
 fm_status fm_net_predict(fm_net *net, int64_t rows, const void *const *x, void *const *y, fm_poll poll, void *context);
+/* For a `frozen` network, once, when its parameters and its state have their values: packs the weights for the ISA in
+   use. Parameters and state must not be written afterwards. */
+fm_status fm_net_freeze(fm_net *net);
 /* Allocates the memory for such a call, so that the next one cannot fail with FM_NO_MEMORY. */
 fm_status fm_net_reserve(fm_net *net, int64_t rows);
 

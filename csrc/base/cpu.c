@@ -12,6 +12,7 @@ unsigned fm_cpu_features(void) {
         __builtin_cpu_supports("avx512vl"))
         bits |= FM_CPU_AVX512;
     if (__builtin_cpu_supports("avx512bf16")) bits |= FM_CPU_AVX512_BF16;
+    if (__builtin_cpu_supports("avx512vnni")) bits |= FM_CPU_AVX512_VNNI;
     return bits;
 }
 

@@ -21,6 +21,7 @@ typedef enum { FM_F32 = 0, FM_F64 = 1 } fm_dtype;
 typedef enum {
     FM_COMPUTE_STORAGE,  /* that of the arrays */
     FM_COMPUTE_BFLOAT16, /* rounded to bfloat16, for float32 arrays only; see docs/numerics.md */
+    FM_COMPUTE_INT8,     /* whole numbers of 8 bits, for one operation of frozen networks */
     FM_COMPUTES
 } fm_compute;
 

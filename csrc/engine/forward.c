@@ -49,7 +49,7 @@ void fm_forward_all(fm_forward_call *call, int threads) { fm_parallel(threads, f
 
 /* Also reserves memory for the threads of the backward that may follow. */
 static fm_status forward(fm_net *net, int64_t rows, const void *const *x, int training, void *const *y) {
-    if (rows < 0 || !fm_net_can_run(net)) return FM_BAD_ARGUMENT;
+    if (rows < 0 || net->ends.frozen || !fm_net_can_run(net)) return FM_BAD_ARGUMENT;
     const int threads = fm_schedule_threads(net, rows, FM_WORK_FORWARD, 1);
     const int later = fm_schedule_threads(net, rows, FM_WORK_BACKWARD, 1);
     const int packs = fm_schedule_packs(FM_FORWARD, net->ends.compute, rows);

@@ -34,7 +34,9 @@ static int node_is_valid(const fm_net *net, int index) {
         if (node->source[k] >= index || node->source[k] < -net->ends.n_inputs) return 0;
         width[k] = fm_graph_width(net, node->source[k]);
     }
-    return fm_op_rows[node->op]->check(node, width);
+    const fm_op_row *row = fm_op_rows[node->op];
+    if (row->only_frozen && (!net->ends.frozen || net->dtype != FM_F32)) return 0;
+    return row->check(node, width);
 }
 
 /* Places the parameters and state of a node; false on overflow. */

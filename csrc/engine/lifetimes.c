@@ -20,11 +20,13 @@ static int64_t bytes_of_rows(int64_t rows, int64_t width, size_t size) {
     return __builtin_mul_overflow(rows, width, &count) ? -1 : bytes_of(count, size);
 }
 
-static void find_spaces(const fm_fused *op, fm_use use, const fm_workspace *w, fm_lifetime *part) {
+/* A frozen network's copies of the parameters are in a workspace of their own. */
+static void find_spaces(const fm_net *net, const fm_fused *op, fm_use use, const fm_workspace *w, fm_lifetime *part) {
     fm_space space[FM_MOST_SPACES];
     const int count = fm_spaces_of(op, use, space);
     for (int k = 0; k < count; k++) {
-        const int exists = space[k].life == FM_COPY || (space[k].life == FM_KEPT && use != FM_PREDICT);
+        const int has_copies = !net->ends.frozen || use == FM_FREEZE, keeps = use == FM_FORWARD || use == FM_TRAIN;
+        const int exists = space[k].life == FM_COPY ? has_copies : space[k].life == FM_KEPT && keeps;
         const int64_t fixed = w->packs && space[k].packed > space[k].count ? space[k].packed : space[k].count;
         if (exists && fixed > 0) part[FM_SPACE + k].bytes = bytes_of(fixed, space[k].size);
         if (exists && space[k].per_row > 0)
@@ -35,8 +37,8 @@ static void find_spaces(const fm_fused *op, fm_use use, const fm_workspace *w, f
 /* An op that is the only reader of its source and passes its delta on unchanged uses the source's delta as its own. */
 static void find_bytes(const fm_net *net, const fm_fused *op, fm_use use, const fm_workspace *w, fm_lifetime *part) {
     for (int k = 0; k < FM_MOST_PARTS; k++) part[k] = (fm_lifetime){0};
-    find_spaces(op, use, w, part);
-    if (use == FM_PREDICT) return;
+    find_spaces(net, op, use, w, part);
+    if (use == FM_PREDICT || use == FM_FREEZE) return;
     const int64_t bytes = bytes_of_rows(w->rows, op->node.fan_out, op->size);
     part[FM_VALUE].bytes = bytes;
     if (op->epilogue.stores_slope) part[FM_SLOPE].bytes = bytes;

@@ -36,9 +36,10 @@ static fm_status fill(fm_net *net, const fm_node *nodes) {
     if (status == FM_OK) status = fuse(net);
     if (status != FM_OK) return status;
     net->params = fm_first_touch(net);
-    net->grads = fm_first_touch(net);
+    if (!net->ends.frozen) net->grads = fm_first_touch(net);
     net->state = fm_alloc_zeroed(net->n_state, net->size);
-    return net->params != NULL && net->grads != NULL && net->state != NULL ? FM_OK : FM_NO_MEMORY;
+    const int has_grads = net->ends.frozen || net->grads != NULL;
+    return net->params != NULL && has_grads && net->state != NULL ? FM_OK : FM_NO_MEMORY;
 }
 
 fm_status fm_net_new(const fm_ends *ends, int n_nodes, const fm_node *nodes, fm_dtype dtype, uint64_t seed,
@@ -56,7 +57,7 @@ fm_status fm_net_new(const fm_ends *ends, int n_nodes, const fm_node *nodes, fm_
     net->n_nodes = n_nodes;
     net->seed = seed;
     net->saved_rows = -1;
-    atomic_flag_clear(&net->idle_taken);
+    for (int i = 0; i < FM_MOST_IDLE; i++) atomic_flag_clear(&net->idle[i].taken);
     const fm_status status = fill(net, nodes);
     if (status == FM_OK) *out = net;
     else fm_net_free(net);
@@ -67,16 +68,20 @@ void fm_net_release(fm_net *net) {
     fm_workspace_release(&net->workspace);
     fm_workspace_release(&net->training);
     net->saved_rows = -1;
-    if (atomic_flag_test_and_set(&net->idle_taken)) return;
-    fm_workspace_release(&net->idle_workspace);
-    atomic_flag_clear(&net->idle_taken);
+    for (int i = 0; i < FM_MOST_IDLE; i++) {
+        if (atomic_flag_test_and_set(&net->idle[i].taken)) continue;
+        fm_workspace_release(&net->idle[i].workspace);
+        atomic_flag_clear(&net->idle[i].taken);
+    }
 }
 
 int64_t fm_net_workspace_bytes(fm_net *net) {
     int64_t bytes = net->workspace.bytes + net->training.bytes;
-    if (atomic_flag_test_and_set(&net->idle_taken)) return bytes;
-    bytes += net->idle_workspace.bytes;
-    atomic_flag_clear(&net->idle_taken);
+    for (int i = 0; i < FM_MOST_IDLE; i++) {
+        if (atomic_flag_test_and_set(&net->idle[i].taken)) continue;
+        bytes += net->idle[i].workspace.bytes;
+        atomic_flag_clear(&net->idle[i].taken);
+    }
     return bytes;
 }
 
@@ -84,7 +89,8 @@ void fm_net_free(fm_net *net) {
     if (net == NULL) return;
     fm_workspace_release(&net->workspace);
     fm_workspace_release(&net->training);
-    fm_workspace_release(&net->idle_workspace);
+    for (int i = 0; i < FM_MOST_IDLE; i++) fm_workspace_release(&net->idle[i].workspace);
+    fm_workspace_release(&net->packed);
     fm_free(net->params);
     fm_free(net->grads);
     fm_free(net->state);
@@ -116,7 +122,11 @@ void fm_net_set_custom(fm_net *net, fm_custom custom, void *context) {
     net->custom_context = context;
 }
 
-int fm_net_can_run(const fm_net *net) { return !net->asks_caller || net->custom != NULL; }
+int fm_net_can_run(const fm_net *net) {
+    return (!net->asks_caller || net->custom != NULL) && (!net->ends.frozen || net->tables != NULL);
+}
+
+int fm_net_idle(const fm_net *net) { return net->ends.frozen ? FM_MOST_IDLE : 1; }
 
 static const fm_operands *shown(const fm_net *net, int node) {
     if (!net->ends.separate || net->workspace.block == NULL) return NULL;

@@ -16,6 +16,14 @@ typedef struct {
 /* If several threads divide the columns of an op, each takes at least so many. */
 enum { FM_LEAST_PART_COLUMNS = 192 };
 
+/* Memory that predict keeps for its next call. A frozen network has some, so that several threads find one. */
+typedef struct {
+    atomic_flag taken;
+    fm_workspace workspace;
+} fm_idle;
+
+enum { FM_MOST_IDLE = 8 };
+
 struct fm_net {
     fm_dtype dtype;
     size_t size; /* bytes of an element */
@@ -45,12 +53,15 @@ struct fm_net {
     int64_t saved_rows;     /* rows that await backward; -1: none */
     uint32_t saved_step;
     int saved_training;
-    fm_workspace idle_workspace; /* predict keeps it for its next call */
-    atomic_flag idle_taken;
-    fm_try_lock lock;   /* for all calls except predict */
-    fm_seqlock updates; /* of parameters and state, by the holder of the lock; predict checks it */
+    fm_idle idle[FM_MOST_IDLE];
+    fm_workspace packed; /* frozen: the copies of the parameters that all predictions read */
+    fm_tables tables;    /* frozen: the kernels that they are packed for; otherwise NULL */
+    fm_try_lock lock;    /* for all calls except predict */
+    fm_seqlock updates;  /* of parameters and state, by the holder of the lock; predict checks it */
 };
 
-int fm_net_can_run(const fm_net *net); /* false if there are custom nodes and no function for them */
+/* False if there are custom nodes and no function for them, or if it is to be frozen and is not yet. */
+int fm_net_can_run(const fm_net *net);
+int fm_net_idle(const fm_net *net); /* how many of `idle` it uses */
 
 #endif

@@ -28,7 +28,8 @@ typedef struct {
 
 /* ---- memory that an operation requests ---- */
 
-typedef enum { FM_PREDICT, FM_FORWARD, FM_TRAIN } fm_use; /* FORWARD: backward may follow by hand */
+/* FORWARD: backward may follow by hand. FREEZE: only copies of the parameters, for all later predictions. */
+typedef enum { FM_PREDICT, FM_FORWARD, FM_TRAIN, FM_FREEZE } fm_use;
 
 typedef enum {
     FM_KEPT,     /* from forward to backward; predict does not have it */
@@ -104,6 +105,7 @@ typedef enum { FM_OWN_ROWS, FM_ALL_ROWS_IN_TRAINING, FM_CALLER } fm_needs;
 typedef struct {
     const char *name;
     int variant;                                         /* tells operations in the same file apart */
+    int only_frozen;                                     /* has no backward: for frozen float32 networks */
     int (*check)(const fm_node *, const int64_t *width); /* checks the node; width of each source */
     int (*arrays)(const fm_node *, fm_array *); /* sets name, role, rows and cols of each; returns their number */
     int64_t (*state)(const fm_node *);          /* number of elements that are kept but not trained */

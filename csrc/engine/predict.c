@@ -69,7 +69,7 @@ static void predict_task(void *context, fm_worker *self) {
     predict_call *call = context;
     fm_walk walk = fm_walk_new(&call->of, self);
     fm_walk_set_rows(&walk, call->rows);
-    fm_walk_renew(&walk, 0);
+    if (walk.net->tables == NULL) fm_walk_renew(&walk, 0);
     const int shared = walk.axis == FM_BY_COLUMNS;
     const int64_t begin = shared ? 0 : walk.row_begin, end = shared ? call->rows : walk.row_end;
     for (int64_t row = begin; row < end && !atomic_load(&call->stop); row += call->block) {
@@ -93,8 +93,10 @@ typedef struct {
 
 static fm_status predict_blocks(fm_net *net, const fm_workspace *workspace, const request *r, int64_t block,
                                 uint64_t count, int threads) {
-    const int packs = fm_schedule_packs(FM_PREDICT, net->ends.compute, r->rows);
-    predict_call call = {.of = {net, workspace, fm_tables_in_use(), &call.failed, &call.fault, packs},
+    const int is_frozen = net->tables != NULL;
+    const int packs = is_frozen || fm_schedule_packs(FM_PREDICT, net->ends.compute, r->rows);
+    const fm_tables tables = is_frozen ? net->tables : fm_tables_in_use();
+    predict_call call = {.of = {net, workspace, tables, &call.failed, &call.fault, packs},
                          .rows = r->rows,
                          .block = block,
                          .x = r->x,
@@ -132,20 +134,22 @@ static fm_status predict_in(fm_net *net, fm_workspace *workspace, const request 
                             : predict_blocks(net, workspace, r, block, count, threads);
 }
 
+/* Memory of an earlier call; NULL if other threads are using all of it. */
+static fm_idle *take_idle(fm_net *net) {
+    for (int i = 0; i < fm_net_idle(net); i++)
+        if (!atomic_flag_test_and_set(&net->idle[i].taken)) return &net->idle[i];
+    return NULL;
+}
+
 /* FM_IN_USE if an update began or ended during the call. */
 static fm_status predict_once(fm_net *net, const request *r, uint64_t count) {
     if (r->rows < 0 || (r->y != NULL && !fm_net_can_run(net))) return FM_BAD_ARGUMENT;
     const fm_modes host = fm_enter_arithmetic();
-    fm_workspace workspace = {0};
-    const int taken = atomic_flag_test_and_set(&net->idle_taken);
-    if (!taken) workspace = net->idle_workspace;
-    const fm_status status = predict_in(net, &workspace, r, count);
-    if (taken) {
-        fm_workspace_release(&workspace);
-    } else {
-        net->idle_workspace = workspace;
-        atomic_flag_clear(&net->idle_taken);
-    }
+    fm_workspace own = {0};
+    fm_idle *idle = take_idle(net);
+    const fm_status status = predict_in(net, idle == NULL ? &own : &idle->workspace, r, count);
+    if (idle == NULL) fm_workspace_release(&own);
+    else atomic_flag_clear(&idle->taken);
     fm_leave_arithmetic(host);
     return status;
 }

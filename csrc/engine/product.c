@@ -63,6 +63,8 @@ static fm_gemm part_of(const fm_gemm *g, int64_t j, int64_t columns, int64_t k0,
     part.aux = g->aux == NULL ? NULL : (char *)g->aux + j * (int64_t)size;
     part.residual = g->residual == NULL || k0 + part.k < g->k ? NULL : at(g->residual, j, size);
     part.bias = g->bias == NULL ? NULL : at(g->bias, j, size);
+    part.scale = g->scale == NULL || k0 + part.k < g->k ? NULL : at(g->scale, j, size);
+    part.shift = g->shift == NULL ? NULL : at(g->shift, j, size);
     if (k0 > 0) part.start = FM_START_C;
     if (k0 + part.k < g->k) part.epilogue = FM_GEMM_STORE;
     return part;
@@ -113,6 +115,7 @@ static void multiply_rows(const fm_product *space, const fm_gemm *g, int b_is_pa
         part.c = (char *)g->c + i * g->ldc * size;
         part.aux = g->aux == NULL ? NULL : (char *)g->aux + i * g->ldaux * size;
         part.residual = g->residual == NULL ? NULL : at(g->residual, i * g->ldresidual, space->size);
+        part.row = g->row == NULL ? NULL : at(g->row, i, space->size);
         if (packed_too) part = with_packed_a(space, part);
         kernels_of(space)->gemm(&part);
     }

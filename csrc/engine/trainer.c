@@ -62,7 +62,7 @@ static int allocate(fm_trainer *trainer, const fm_head *heads, const fm_optimize
 fm_status fm_trainer_new(fm_net *net, const fm_head *heads, const fm_optimizer_spec *optimizer, fm_trainer **out) {
     *out = NULL;
     const fm_optimizer_row *row = fm_optimizer_at(optimizer->kind);
-    if (row == NULL) return FM_BAD_ARGUMENT;
+    if (row == NULL || net->ends.frozen) return FM_BAD_ARGUMENT;
     for (int k = 0; k < net->ends.n_outputs; k++)
         if (heads[k].loss.kind != -1 && fm_loss_at(heads[k].loss.kind) == NULL) return FM_BAD_ARGUMENT;
     fm_trainer *trainer = fm_alloc_zeroed(1, sizeof *trainer);

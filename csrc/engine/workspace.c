@@ -49,7 +49,7 @@ typedef struct {
 
 static shared_needs needs_of(const fm_placer *p) {
     shared_needs most = {0, 0, 0};
-    for (int i = 0; i < p->net->n_ops; i++) {
+    for (int i = 0; i < p->net->n_ops && p->use != FM_FREEZE; i++) {
         fm_space space[FM_MOST_SPACES];
         const fm_fused *op = &p->net->ops[i];
         const int count = fm_spaces_of(op, p->use, space);
@@ -85,7 +85,7 @@ static void place_parameters(const fm_net *net, const fm_fused *op, fm_operands 
     const fm_array *array = &net->arrays[net->first_array[op->index]];
     for (int k = 0; k < op->n_arrays; k++) {
         at->param[k] = (char *)net->params + array[k].at * (int64_t)net->size;
-        at->grad[k] = (char *)net->grads + array[k].at * (int64_t)net->size;
+        if (net->grads != NULL) at->grad[k] = (char *)net->grads + array[k].at * (int64_t)net->size;
     }
     at->state = (char *)net->state + net->state_at[op->index] * (int64_t)net->size;
 }
@@ -101,6 +101,7 @@ static fm_operands operands_at(const fm_placer *p, char *block, int op) {
     fm_operands at = {.op = fused};
     place_parameters(p->net, fused, &at);
     for (int k = 0; k < FM_MOST_SPACES; k++) at.space[k] = part_at(p, block, op, FM_SPACE + k);
+    if (p->net->tables != NULL) memcpy(at.space, p->net->packed.thread[0].at[op].space, sizeof at.space);
     at.y = part_at(p, block, op, FM_VALUE);
     at.slope = part_at(p, block, op, FM_SLOPE);
     at.saved = at.slope != NULL ? at.slope : at.y;

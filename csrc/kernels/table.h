@@ -49,6 +49,9 @@ typedef struct {
     int64_t ldaux;
     const void *residual; /* (m, n) added to the chains before the activation, or NULL */
     int64_t ldresidual;
+    /* FM_COMPUTE_INT8, at the end of the chains: c = chain * row[i] * scale[j] + shift[j] in the storage type. `bias` is
+       32-bit integers, and `k` counts words of four bytes. */
+    const void *scale, *shift, *row; /* scale NULL: the chains go on; shift NULL: zeros */
 } fm_gemm;
 
 typedef enum { FM_JOIN_ADD, FM_JOIN_MULTIPLY, FM_JOIN_MAXIMUM } fm_join;
@@ -135,7 +138,12 @@ typedef struct {
 typedef struct {
     const char *isa;
     int lanes;
-    fm_products product[FM_COMPUTES]; /* FM_COMPUTE_BFLOAT16 is empty in float64's table */
+    fm_products product[FM_COMPUTES]; /* columns other than FM_COMPUTE_STORAGE are for float32 */
+
+    /* float32 only: bytes u = x * factor + zero, to the nearest and within 0 .. 255, in rows ldb bytes apart, each with
+       room for a whole number of vectors. row[i]: NaN if there is one in the row, otherwise 1. */
+    void (*quantize)(int64_t m, int64_t k, const void *x, int64_t ldx, double factor, double zero, void *bytes,
+                     int64_t ldb, void *row);
 
     void (*transpose)(int64_t rows, int64_t cols, const void *src, int64_t lds, void *dst, int64_t ldd);
 

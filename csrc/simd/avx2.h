@@ -14,6 +14,21 @@ typedef __m256d vmask_f64;
 #define v_lanes_f32 8
 #define v_lanes_f64 4
 
+/* Two steps for four bytes, those with even and with odd numbers, which become 16-bit numbers. */
+enum { v_byte_parts_f32 = 2 };
+FM_INLINE vint_f32 v_unsigned_bytes_f32(vint_f32 i, int step) {
+    return step == 0 ? _mm256_and_si256(i, _mm256_set1_epi16(255)) : _mm256_srli_epi16(i, 8);
+}
+FM_INLINE vint_f32 v_signed_bytes_f32(vint_f32 i, int step) {
+    return _mm256_srai_epi16(step == 0 ? _mm256_slli_epi16(i, 8) : i, 8);
+}
+FM_OP3(vint_f32, v_dot_bytes_f32, vint_f32, _mm256_add_epi32(c, _mm256_madd_epi16(a, b)))
+FM_INLINE void v_store_bytes_f32(uint8_t *p, vint_f32 i) {
+    const __m256i lowest = _mm256_and_si256(i, _mm256_set1_epi32(255));
+    const __m128i halves = _mm_packus_epi32(_mm256_castsi256_si128(lowest), _mm256_extracti128_si256(lowest, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(halves, halves));
+}
+
 FM_OP1(vec_f32, v_load_f32, const float *, _mm256_loadu_ps(a))
 FM_INLINE void v_store_f32(float *p, vec_f32 v) { _mm256_storeu_ps(p, v); }
 FM_OP1(vec_f32, v_set1_f32, float, _mm256_set1_ps(a))

@@ -27,6 +27,24 @@ FM_INLINE vec_f32 v_bf16_pair_f32(vec_f32 a, vec_f32 b) {
 }
 #endif
 
+#if defined(FM_ISA_AVX512BF16)
+enum { v_byte_parts_f32 = 1 };
+FM_INLINE vint_f32 v_unsigned_bytes_f32(vint_f32 i, int step) { return (void)step, i; }
+FM_INLINE vint_f32 v_signed_bytes_f32(vint_f32 i, int step) { return (void)step, i; }
+FM_OP3(vint_f32, v_dot_bytes_f32, vint_f32, _mm512_dpbusd_epi32(c, a, b))
+#else
+/* Two steps, for the bytes with even and with odd numbers, which become 16-bit numbers. */
+enum { v_byte_parts_f32 = 2 };
+FM_INLINE vint_f32 v_unsigned_bytes_f32(vint_f32 i, int step) {
+    return step == 0 ? _mm512_and_si512(i, _mm512_set1_epi16(255)) : _mm512_srli_epi16(i, 8);
+}
+FM_INLINE vint_f32 v_signed_bytes_f32(vint_f32 i, int step) {
+    return _mm512_srai_epi16(step == 0 ? _mm512_slli_epi16(i, 8) : i, 8);
+}
+FM_OP3(vint_f32, v_dot_bytes_f32, vint_f32, _mm512_add_epi32(c, _mm512_madd_epi16(a, b)))
+#endif
+FM_INLINE void v_store_bytes_f32(uint8_t *p, vint_f32 i) { _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(i)); }
+
 FM_OP1(vec_f32, v_load_f32, const float *, _mm512_loadu_ps(a))
 FM_INLINE void v_store_f32(float *p, vec_f32 v) { _mm512_storeu_ps(p, v); }
 FM_OP1(vec_f32, v_set1_f32, float, _mm512_set1_ps(a))

@@ -95,6 +95,11 @@
 #define v_sum FM_NAME(v_sum)
 #define v_hmax FM_NAME(v_hmax)
 #define v_transpose FM_NAME(v_transpose)
+#define v_byte_parts FM_NAME(v_byte_parts)
+#define v_unsigned_bytes FM_NAME(v_unsigned_bytes)
+#define v_signed_bytes FM_NAME(v_signed_bytes)
+#define v_dot_bytes FM_NAME(v_dot_bytes)
+#define v_store_bytes FM_NAME(v_store_bytes)
 #define v_bf16_pair FM_NAME(v_bf16_pair)
 #define v_bf16_dot FM_NAME(v_bf16_dot)
 

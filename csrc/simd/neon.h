@@ -20,6 +20,22 @@ typedef uint64x2_t vmask_f64;
 #define FM_U64(v) vreinterpretq_u64_f64(v)
 #define FM_F64(u) vreinterpretq_f64_u64(u)
 
+/* Four steps for four bytes, which become 32-bit numbers. */
+enum { v_byte_parts_f32 = 4 };
+FM_INLINE vint_f32 v_unsigned_bytes_f32(vint_f32 i, int step) {
+    const uint32x4_t moved = vshlq_u32(vreinterpretq_u32_s32(i), vdupq_n_s32(-8 * step));
+    return vreinterpretq_s32_u32(vandq_u32(moved, vdupq_n_u32(255)));
+}
+FM_INLINE vint_f32 v_signed_bytes_f32(vint_f32 i, int step) {
+    return vshrq_n_s32(vshlq_s32(i, vdupq_n_s32(24 - 8 * step)), 24);
+}
+FM_OP3(vint_f32, v_dot_bytes_f32, vint_f32, vmlaq_s32(c, a, b))
+FM_INLINE void v_store_bytes_f32(uint8_t *p, vint_f32 i) {
+    int32_t lane[v_lanes_f32];
+    vst1q_s32(lane, i);
+    for (int l = 0; l < v_lanes_f32; l++) p[l] = (uint8_t)lane[l];
+}
+
 FM_OP1(vec_f32, v_load_f32, const float *, vld1q_f32(a))
 FM_INLINE void v_store_f32(float *p, vec_f32 v) { vst1q_f32(p, v); }
 FM_OP1(vec_f32, v_set1_f32, float, vdupq_n_f32(a))

@@ -77,6 +77,19 @@ FM_OP2(vmask_f32, vi_gt_f32, vint_f32, a > b)
 #define vi_shl_f32(i, n) ((vint_f32)((fm_uint_f32)(i) << (n)))
 #define vi_shr_f32(i, n) ((vint_f32)((fm_uint_f32)(i) >> (n)))
 
+/* Four steps for four bytes, which become 32-bit numbers. */
+enum { v_byte_parts_f32 = 4 };
+FM_INLINE vint_f32 v_unsigned_bytes_f32(vint_f32 i, int step) {
+    return (vint_f32)(((fm_uint_f32)i >> (8 * step)) & 255);
+}
+FM_INLINE vint_f32 v_signed_bytes_f32(vint_f32 i, int step) {
+    return (vint_f32)((fm_uint_f32)i << (24 - 8 * step)) >> 24;
+}
+FM_OP3(vint_f32, v_dot_bytes_f32, vint_f32, (vint_f32)((fm_uint_f32)c + (fm_uint_f32)a * (fm_uint_f32)b))
+FM_INLINE void v_store_bytes_f32(uint8_t *p, vint_f32 i) {
+    for (int l = 0; l < v_lanes_f32; l++) p[l] = (uint8_t)i[l];
+}
+
 FM_INLINE vec_f32 v_load_n_f32(const float *p, int n) {
     vec_f32 v = {0};
     for (int l = 0; l < n; l++) v[l] = p[l];

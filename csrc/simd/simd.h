@@ -32,6 +32,10 @@
  *                                  lower one
  *           v_bf16_dot(a, b, c)    for lanes of such pairs, a fused multiply-add of the upper halves to c, then one of
  *                                  the lower halves; denormal numbers are zeros
+ * Bytes     only _f32; a lane holds four numbers of 8 bits. They are multiplied in v_byte_parts steps:
+ *           v_unsigned_bytes(i, s)  v_signed_bytes(i, s)   the numbers of step s, in the form that v_dot_bytes needs
+ *           v_dot_bytes(a, b, c)   c + the products of unsigned a and signed b, exact modulo 2^32
+ *           v_store_bytes(p, i)    the lowest byte of each lane
  *
  * The bits of results are the same on every ISA except for what fma rounds in portable and for
  * the sign and payload of NaNs.

@@ -39,7 +39,7 @@ from fastmlp.layers.activations import *  # noqa: F403
 from fastmlp.losses.base import Loss as Loss
 from fastmlp.losses.builtin import *  # noqa: F403
 from fastmlp.losses.penalties import *  # noqa: F403
-from fastmlp.networks import Graph, Network, Sequential
+from fastmlp.networks import FrozenPredictor, Graph, Network, Sequential, freeze
 from fastmlp.optim.base import Optimizer as Optimizer
 from fastmlp.optim.first_order import *  # noqa: F403
 from fastmlp.optim.lbfgs import *  # noqa: F403
@@ -65,6 +65,7 @@ __all__ = [
     "EarlyStopping",
     "FastMLPError",
     "FitState",
+    "FrozenPredictor",
     "Graph",
     "History",
     "MissingPackageError",
@@ -74,6 +75,7 @@ __all__ = [
     "StateError",
     "Trainer",
     "fit",
+    "freeze",
     "get_num_threads",
     "gradcheck",
     "load",

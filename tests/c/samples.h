@@ -61,6 +61,9 @@ static const sample samples[] = {
     {"scale", NODE(SCALE, 1, 21, 21), .width = {21}},
     {"scale without bias", NODE(SCALE, 1, 21, 21), .width = {21}, .has_no_bias = 1},
     {"embedding", NODE(EMBEDDING, 1, 3, 15, .size = {7}), .width = {3}, .indices = 7},
+    {"quantized_linear", NODE(QUANTIZED_LINEAR, 1, 19, 101, .param = {0.02, 120}), .width = {19}, .rows = 70},
+    {"quantized_linear, activated", NODE(QUANTIZED_LINEAR, 1, 70, 18, .kind = GELU, .param = {0.02, 0}), .width = {70},
+     .activates = 1, .adds_residual = 1, .has_no_bias = 1},
 };
 
 /* ---- a sample with its arrays ---- */

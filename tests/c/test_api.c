@@ -90,12 +90,11 @@ static void check_node(fm_dtype dtype, fm_op op, int kind, const char *what) {
 }
 
 static void check_nodes(fm_dtype dtype) {
-    char what[32];
     for (int kind = 0; kind < fm_activation_count(); kind++)
         check_node(dtype, FM_OP_ACTIVATION, kind, fm_activation_at(kind)->name);
     for (int op = FM_OP_LINEAR; op < FM_OPS; op++) {
-        snprintf(what, sizeof what, "op %d", op);
-        if (op != FM_OP_ACTIVATION && op != FM_OP_EMBEDDING) check_node(dtype, (fm_op)op, 0, what);
+        if (op != FM_OP_ACTIVATION && op != FM_OP_EMBEDDING && op != FM_OP_QUANTIZED_LINEAR)
+            check_node(dtype, (fm_op)op, 0, fm_op_name(op));
     }
 }
 

@@ -208,7 +208,8 @@ static int half_sums(void *context, const fm_custom_call *call) {
 static void check_forward(world *w, fm_use use, const char *mode) {
     const fm_op_row *row = w->op.row;
     const int collects = w->op.row->needs == FM_CALLER || (row->needs == FM_ALL_ROWS_IN_TRAINING && w->run.training);
-    if (row->renew != NULL && (w->all[SPACE].block != NULL || w->all[SPACE + 1].block != NULL))
+    if (row->only_frozen) row->renew(&w->run, &w->at, 0, 0, w->param[0].rows);
+    else if (row->renew != NULL && (w->all[SPACE].block != NULL || w->all[SPACE + 1].block != NULL))
         check_task(w, (task){RENEW, 0, 0}, mode);
     if (collects) check_task(w, (task){COLLECT, 0, 0}, mode);
     if (row->forward != NULL) check_task(w, (task){FORWARD, 0, 0}, mode);
@@ -251,6 +252,7 @@ static void check_down_in_place(world *w) {
 }
 
 static void check_sample(const sample *of, fm_dtype dtype, fm_use use, int training, int packs) {
+    if (fm_op_rows[of->node.op]->only_frozen && (dtype != FM_F32 || use != FM_PREDICT)) return;
     const size_t size = dtype == FM_F32 ? sizeof(float) : sizeof(double);
     size_t context = size;
     world w = {.of = of};

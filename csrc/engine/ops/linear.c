@@ -5,6 +5,7 @@ enum { W, B };
 /* Indices of the spaces. TRANSPOSED: W^T (fan_out, fan_in), in calls that pack its panels; PANELS: those of W. */
 enum { TRANSPOSED, PANELS, GRADIENT, SUM };
 enum { PRODUCT_FORM, DOT_FORM };
+enum { LEAST_FROZEN_WIDTH = 16 };
 
 static int takes_dot_form(const fm_node *node) { return node->fan_out <= 4 && node->fan_in >= 16; }
 
@@ -38,12 +39,14 @@ static void plan(fm_fused *op) {
 }
 
 /* Predict keeps panels of wide weights, which all blocks of rows read; of narrower ones they cost more than they save. So
-   they would in training, unless each product would have to round the weights. */
+   they would in training, unless each product would have to round the weights. A frozen network always keeps them,
+   because they are one stream of memory; narrow weights are one already. */
 static int keeps_panels(const fm_fused *op, fm_use use) {
     enum { LEAST_ROW_BYTES = 4096 };
     const int64_t in = op->node.fan_in, out = op->node.fan_out;
     if (op->form != PRODUCT_FORM) return 0;
     if (op->compute != FM_COMPUTE_STORAGE) return 1;
+    if (use == FM_FREEZE) return out > LEAST_FROZEN_WIDTH;
     return use == FM_PREDICT && out * (int64_t)op->size >= LEAST_ROW_BYTES && fm_panels_pay(in, out, out, op->size);
 }
 
@@ -59,7 +62,7 @@ static int64_t spaces(const fm_fused *op, fm_use use, fm_space *space) {
     if (op->form == DOT_FORM || is_read_down) space[TRANSPOSED].count = space[TRANSPOSED].packed = in * out;
     if (op->form == PRODUCT_FORM && is_read_down) space[TRANSPOSED].packed = panels_size(op, out, in);
     if (keeps_panels(op, use)) space[PANELS].packed = panels_size(op, in, out);
-    if (use == FM_PREDICT) return 2;
+    if (use == FM_PREDICT || use == FM_FREEZE) return 2;
     space[GRADIENT].life = FM_SCRATCH;
     if (out < FM_LEAST_DIRECT_OUTPUTS) space[GRADIENT].count = in * out;
     space[SUM].life = FM_TEMPORARY;

@@ -107,6 +107,7 @@ cdef extern from "fastmlp.h" nogil:
         int output[FM_MOST_ENDS]
         fm_compute compute
         int separate
+        int frozen
 
     fm_status fm_net_new(const fm_ends *ends, int n_nodes, const fm_node *nodes, fm_dtype dtype,
                          uint64_t seed, fm_net **out)
@@ -126,6 +127,7 @@ cdef extern from "fastmlp.h" nogil:
     ctypedef int (*fm_poll)(void *context) noexcept nogil
     fm_status fm_net_predict(fm_net *net, int64_t rows, const void *const *x, void *const *y,
                              fm_poll poll, void *context)
+    fm_status fm_net_freeze(fm_net *net)
     fm_status fm_net_reserve(fm_net *net, int64_t rows)
     fm_status fm_net_forward(fm_net *net, int64_t rows, const void *const *x, int training,
                              void *const *y)

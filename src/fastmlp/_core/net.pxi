@@ -63,11 +63,12 @@ cdef class Net:
     cdef public int64_t groups_version  # changes if a layer is frozen or no longer frozen
 
     def __init__(self, list widths, list nodes, list outputs, str dtype, uint64_t seed,
-                 str compute=None, bint separate=False):
+                 str compute=None, bint separate=False, bint frozen=False):
         """Make a network of float32 or float64.
 
         `compute`: "bfloat16" to round the operands of matrix products. `separate`: keep values and
-        gradients of all nodes, for `value` and `delta`.
+        gradients of all nodes, for `value` and `delta`. `frozen`: for `predict` alone, after
+        `freeze`.
         """
         if self.handle is not None:
             raise StateError("this core network has been made already")
@@ -75,7 +76,7 @@ cdef class Net:
         cdef const fm_array *array
         cdef cnp.ndarray packed = np.zeros(len(nodes) * sizeof(fm_node), np.uint8)
         cdef fm_node *node = <fm_node *>cnp.PyArray_DATA(packed)
-        ends.separate = separate
+        ends.separate, ends.frozen = separate, frozen
         ends.compute = FM_COMPUTE_STORAGE if compute is None else FM_COMPUTE_BFLOAT16
         ends.n_inputs, ends.n_outputs = len(widths), len(outputs)
         if not 0 < len(widths) <= FM_MOST_ENDS or not 0 < len(outputs) <= FM_MOST_ENDS:
@@ -114,7 +115,8 @@ cdef class Net:
             fm_net_set_custom(self.net, run_custom, <void *>self.runners)
         self.n_params = fm_net_parameters(self.net)
         self.params = view(self.handle, fm_net_params(self.net), self.n_params, self.typenum)
-        self.grads = view(self.handle, fm_net_grads(self.net), self.n_params, self.typenum)
+        self.grads = None if frozen else view(self.handle, fm_net_grads(self.net), self.n_params,
+                                              self.typenum)
         self.state = view(self.handle, fm_net_state(self.net), fm_net_state_size(self.net),
                           self.typenum)
 
@@ -252,6 +254,11 @@ cdef class Net:
                              "it again, or predict with a copy of the network")
         self.check(status)
         return y
+
+    def freeze(self):
+        """Pack the parameters of a `frozen` network, once they have their values."""
+        check(fm_net_freeze(self.net))
+        self.params.flags.writeable = self.state.flags.writeable = False
 
     def reserve(self, int64_t rows):
         """Allocate the memory that predict needs for this number of rows."""

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from fastmlp import _core
-from fastmlp.base import validation
+from fastmlp.base import quantization, validation
 from fastmlp.base.errors import ArgumentError, StateError
 from fastmlp.base.node import Node
+from fastmlp.base.quantization import Quantized
 from fastmlp.base.validation import Array
 
 _NEVER = "backward: no forward pass has been made; call forward(x) first"
@@ -108,10 +109,11 @@ class Engine:
         inputs_named: Sequence[str] = ("x",),
         outputs_named: Sequence[str] = ("y",),
         compute: str | None = None,
+        frozen: bool = False,
     ) -> None:
         last = [len(nodes) - 1] if outputs is None else list(outputs)
-        self._made = (list(widths), nodes, last, dtype.name, seed, compute)
-        self.core = self._running = _core.Net(*self._made)
+        self._made = (list(widths), list(nodes), last, dtype.name, seed, compute)
+        self.core = self._running = _core.Net(*self._made, frozen=frozen)
         self._kept: _core.Net | None = None
         self.kept_ends: dict[str, list[Array]] = {}
         self.dtype = dtype
@@ -220,6 +222,35 @@ class Engine:
         units = np.tile(np.eye(self.n_out, dtype=self.dtype), (len(rows), 1))
         (dx,) = net.backward([units], False)
         return dx.reshape(*leading, self.n_out, self.n_in)
+
+    def quantize(self, rows: Any) -> dict[int, Quantized]:
+        """Return matrix products in 8 bits by node, with ranges of their inputs from some rows."""
+        arrays, _ = self._rows(self.inputs, rows, "rows", self.core.widths_in, single=False)
+        net, nodes = _core.Net(*self._made, separate=True), self._made[1]
+        net.params[...], net.state[...] = self.core.params, self.core.state
+        return quantization.quantize(self.core, nodes, quantization.ranges(net, nodes, arrays))
+
+    def frozen(self, compute: str | None, by_node: Mapping[int, Quantized]) -> Engine:
+        """Return an engine with packed copies of the parameters as they are now; it only predicts.
+
+        ``by_node`` has the products in 8 bits, if any.
+        """
+        widths, nodes, outputs, _, seed, _ = self._made
+        ends = outputs, self.inputs.names, self.outputs.names
+        made = quantization.quantized_nodes(nodes, by_node)
+        engine = Engine(widths, made, self.dtype, seed, *ends, compute, frozen=True)
+        quantization.assign(engine.core, self.core, by_node)
+        engine.core.state[...] = self.core.state
+        engine.core.freeze()
+        return engine
+
+    def products(self) -> dict[int, int]:
+        """Return where the weights of each matrix product start among the parameters, by node."""
+        return quantization.products(self.core, self._made[1])
+
+    def quantized(self) -> dict[int, Quantized]:
+        """Return the matrix products in 8 bits of a frozen engine, by node."""
+        return quantization.quantized_in(self.core, self._made[1])
 
     def release(self) -> None:
         """Free the memory that calls keep; what the last forward pass saved is forgotten."""

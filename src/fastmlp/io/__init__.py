@@ -1,4 +1,7 @@
-"""Model files: one safetensors file for each network, written atomically and read strictly."""
+"""Model files: one safetensors file for each network, written atomically and read strictly.
+
+Also files of frozen predictors.
+"""
 
 from fastmlp.io.atomic import write_atomically
 from fastmlp.io.model import ModelFile, inspect, load, read_metadata, save

@@ -32,7 +32,9 @@ from fastmlp.networks.sequential import Sequential
 RESERVED_KEY = "fastmlp"
 # A checkpoint has one more metadata key, and tensors with this prefix.
 FIT_KEY, FIT_PREFIX = "fastmlp.fit", "fit/"
-RESERVED_KEYS = {RESERVED_KEY, FIT_KEY}
+# A frozen predictor has this metadata key.
+FROZEN_KEY = "fastmlp.frozen"
+RESERVED_KEYS = {RESERVED_KEY, FIT_KEY, FROZEN_KEY}
 FORMAT_VERSION = 1
 
 TensorKind = tuple[np.dtype[Any], tuple[int, ...]]
@@ -99,7 +101,7 @@ def save(
     """
     if not isinstance(net, Network):
         raise ArgumentTypeError(f"net: got {validation.shown(net)}; want a network")
-    safetensors.write(path, tensors_of(net), {**own_fields(net), **_checked(metadata)})
+    safetensors.write(path, tensors_of(net), {**own_fields(net), **checked_metadata(metadata)})
 
 
 def own_fields(net: Network) -> dict[str, str]:
@@ -140,17 +142,18 @@ def load(path: str | os.PathLike[str]) -> Network:
     (10,)
     """
     with safetensors.naming(path), safetensors.open_tensors(path) as (file, header):
+        if FROZEN_KEY in header.metadata:
+            raise Malformed("it holds a frozen predictor, which fm.FrozenPredictor.load reads")
         return read(file, header)
 
 
 def read(file: BufferedReader, header: Header) -> Network:
     """Build the network of an open file from its header."""
-    description = _network_description(header)
-    _check_tensors(_described_tensors(description), header)
-    net = _build(description)
+    check_tensors(described_tensors(header), header)
+    net = build(header)
     parameters = tensors_of(net)
     # A graph may order its nodes differently from the file, so check the names again.
-    _check_tensors({name: (a.dtype, a.shape) for name, a in parameters.items()}, header)
+    check_tensors({name: (a.dtype, a.shape) for name, a in parameters.items()}, header)
     for name, array in parameters.items():
         safetensors.read_into(file, header, name, array)
     return net
@@ -213,7 +216,7 @@ def load_with_metadata(path: str | os.PathLike[str]) -> tuple[Network, ModelFile
 def _model_file(file: BufferedReader, header: Header) -> ModelFile:
     return ModelFile(
         size=os.fstat(file.fileno()).st_size,
-        network=_network_description(header),
+        network=network_description(header),
         shapes={
             name: entry.shape
             for name, entry in header.tensors.items()
@@ -224,7 +227,7 @@ def _model_file(file: BufferedReader, header: Header) -> ModelFile:
     )
 
 
-def _checked(metadata: Mapping[str, str] | None) -> dict[str, str]:
+def checked_metadata(metadata: Mapping[str, str] | None) -> dict[str, str]:
     if metadata is None:
         return {}
     wanted = "a mapping of text to text"
@@ -253,7 +256,7 @@ def tensors_of(net: Network) -> dict[str, NDArray[Any]]:
     }
 
 
-def _network_description(header: Header) -> dict[str, Any]:
+def network_description(header: Header) -> dict[str, Any]:
     if RESERVED_KEY not in header.metadata:
         raise Malformed("it is a safetensors file, but holds no network description")
     own = safetensors.parse_json(header.metadata[RESERVED_KEY], "its network description")
@@ -266,8 +269,9 @@ def _network_description(header: Header) -> dict[str, Any]:
     return own["network"]
 
 
-def _described_tensors(description: dict[str, Any]) -> dict[str, TensorKind]:
+def described_tensors(header: Header) -> dict[str, TensorKind]:
     """Return dtype and shape of each tensor of a network, before any memory is allocated."""
+    description = network_description(header)
     layers = description.get("layers")
     nodes = description.get("nodes")
     if isinstance(nodes, list):
@@ -283,7 +287,9 @@ def _described_tensors(description: dict[str, Any]) -> dict[str, TensorKind]:
     }
 
 
-def _build(description: dict[str, Any]) -> Network:
+def build(header: Header) -> Network:
+    """Build the network that a header describes, without its parameters."""
+    description = network_description(header)
     kind = Graph if description.get("type") == "Graph" else Sequential
     with _as_malformed():
         return kind.uninitialised(description)
@@ -306,7 +312,7 @@ def _as_malformed() -> Iterator[None]:
         raise Malformed(f"its network description is invalid ({error})") from None
 
 
-def _check_tensors(expected: Mapping[str, TensorKind], header: Header) -> None:
+def check_tensors(expected: Mapping[str, TensorKind], header: Header) -> None:
     # A checkpoint also has the arrays of its fit.
     others = {name for name in header.tensors if name.startswith(FIT_PREFIX)}
     for name in sorted(expected.keys() ^ (header.tensors.keys() - others)):

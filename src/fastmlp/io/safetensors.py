@@ -6,7 +6,8 @@ A file is 8 bytes of little-endian header length, that many bytes of JSON, and t
      "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}
 
 Offsets count from the end of the header. The reader accepts only files that follow the format's
-specification (https://github.com/huggingface/safetensors#format), with float32 and float64 tensors.
+specification (https://github.com/huggingface/safetensors#format), with float32, float64 and int8
+tensors.
 It checks every length against the size of the file before it allocates memory.
 """
 
@@ -35,8 +36,12 @@ MAX_HEADER_BYTES = 16 * 2**20
 MAX_DIMENSIONS = 8
 MAX_TENSOR_BYTES = 2**63 - 1  # what a signed 64-bit size can hold
 METADATA = "__metadata__"
-DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F64": np.dtype("<f8")}
-DTYPE_NAMES = {np.dtype("float32"): "F32", np.dtype("float64"): "F64"}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
+    "I8": np.dtype("i1"),
+}
+DTYPE_NAMES = {dtype.newbyteorder("="): name for name, dtype in DTYPES.items()}
 
 
 class ModelFileError(FastMLPError, ValueError):
@@ -100,7 +105,7 @@ def read_into(file: BufferedReader, header: Header, name: str, out: NDArray[Any]
 def write(
     path: str | os.PathLike[str], tensors: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]
 ) -> None:
-    """Write float32 and float64 arrays and text `metadata` to `path`, atomically.
+    """Write float32, float64 and int8 arrays and text `metadata` to `path`, atomically.
 
     The layout depends on the contents only: equal networks give equal files.
 
@@ -186,7 +191,7 @@ def _check_entry(name: str, entry: Any) -> TensorEntry:
         raise Malformed(f"tensor {name!r} must have exactly dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
-        raise Malformed(f"tensor {name!r} has dtype {dtype!r:.40}, expected F32 or F64")
+        raise Malformed(f"tensor {name!r} has dtype {dtype!r:.40}, expected F32, F64 or I8")
     if not _are_sizes(shape) or len(shape) > MAX_DIMENSIONS:
         raise Malformed(f"tensor {name!r} has an invalid shape {shape!r:.80}")
     if not _are_sizes(offsets) or len(offsets) != 2:

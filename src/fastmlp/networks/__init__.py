@@ -1,7 +1,8 @@
-"""Networks: a chain of layers (Sequential) or a graph of them (Graph)."""
+"""Networks: a chain of layers (Sequential) or a graph of them (Graph), and frozen predictors."""
 
 from fastmlp.networks.base import Network
+from fastmlp.networks.frozen import FrozenPredictor, freeze
 from fastmlp.networks.graph import Graph
 from fastmlp.networks.sequential import Sequential
 
-__all__ = ["Graph", "Network", "Sequential"]
+__all__ = ["FrozenPredictor", "Graph", "Network", "Sequential", "freeze"]

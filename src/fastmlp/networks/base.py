@@ -174,6 +174,10 @@ class Network(_core.Predictor):
         """Return the names of the outputs, for the trainer."""
         return self._engine.outputs
 
+    def own_engine(self) -> Engine:
+        """Return the engine, for predictors made from the network."""
+        return self._engine
+
     def rows(self, x: Any) -> tuple[list[Array], tuple[int, ...]]:
         """Return the checked rows (N, width) of each input, and their leading dimensions."""
         return self._engine.rows(x)

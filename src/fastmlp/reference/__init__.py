@@ -11,6 +11,7 @@ file                 family
 ``activations.py``   non-linearities ``f`` and their derivatives ``df``
 ``layers.py``        ``forward`` and ``backward`` of the layers, and chains of them
 ``bfloat16.py``      operands of matrix products, rounded
+``int8.py``          matrix products of whole numbers of 8 bits
 ``joins.py``         the same for layers with several inputs
 ``norms.py``         layers that normalise rows or columns to mean 0 and variance 1
 ``losses.py``        losses and their gradients, with sample weights
@@ -38,6 +39,7 @@ from . import joins, layers, norms
 from .activations import ACTIVATIONS, ActivationRow
 from .arrays import Array
 from .bfloat16 import bfloat16
+from .int8 import QuantizedLinear, input_scale, quantized_input, quantized_weights
 from .joins import *  # noqa: F403  (the modules of layers list their classes)
 from .layers import *  # noqa: F403
 from .losses import (
@@ -102,6 +104,7 @@ __all__ = [
     "Penalty",
     "PoissonNLLLoss",
     "QuantileLoss",
+    "QuantizedLinear",
     "RMSprop",
     "Trainer",
     "bfloat16",
@@ -109,12 +112,15 @@ __all__ = [
     "clip_by_norm",
     "dropout_mask",
     "fit",
+    "input_scale",
     "inverse_normal",
     "log_softmax",
     "normal",
     "one_hot",
     "permutation",
     "philox4x32",
+    "quantized_input",
+    "quantized_weights",
     "random_u32",
     "uniform",
 ]
