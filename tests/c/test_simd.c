@@ -197,6 +197,39 @@ static void test_bfloat16(vec va, vec vb, const float *a, const float *b) {
 }
 #endif
 
+#if FM_BITS == 32
+static int32_t byte_sum(int32_t a, int32_t b, int32_t c) {
+    uint32_t sum = (uint32_t)c;
+    for (int i = 0; i < 32; i += 8)
+        sum += (uint32_t)((int32_t)((uint32_t)a >> i & 255u) * (int8_t)((uint32_t)b >> i & 255u));
+    return (int32_t)sum;
+}
+
+/* Extreme bytes, whose products of pairs leave 16 bits, and all others. */
+static void test_bytes(void) {
+    for (uint32_t i = 0; i < 4096; i++) {
+        float a[v_lanes], b[v_lanes], c[v_lanes];
+        uint8_t lowest[v_lanes];
+        for (int l = 0; l < v_lanes; l++) {
+            const uint32_t draw = (i * 32u + (uint32_t)l) * 2654435761u;
+            a[l] = from_bits_f32((int32_t)(i % 4 == 0 ? 0xFFFFFFFFu : draw));
+            b[l] = from_bits_f32((int32_t)(i % 3 == 0 ? 0x80808080u : i % 3 == 1 ? 0x7F7F7F7Fu : draw * 40503u));
+            c[l] = from_bits_f32((int32_t)(draw ^ 0x55555555u));
+        }
+        vint sum = v_as_int(v_load(c));
+        for (int step = 0; step < v_byte_parts; step++)
+            sum = v_dot_bytes(v_unsigned_bytes(v_as_int(v_load(a)), step), v_signed_bytes(v_as_int(v_load(b)), step),
+                              sum);
+        v_store_bytes(lowest, sum);
+        for (int l = 0; l < v_lanes; l++) {
+            const int32_t expected = byte_sum(bits_f32(a[l]), bits_f32(b[l]), bits_f32(c[l]));
+            check("v_dot_bytes", bits_f32(lane_f32(v_as_real(sum), l)) == expected);
+            check("v_store_bytes", lowest[l] == (uint8_t)expected);
+        }
+    }
+}
+#endif
+
 /* Adjacent lanes have different values, so that exchanged lanes are noticed. */
 static void FN(test_operations)(void) {
     for (int i = 0; i < N_VALUES; i++)
@@ -219,6 +252,9 @@ static void FN(test_operations)(void) {
             test_bfloat16(va, vb, a, b);
 #endif
         }
+#if FM_BITS == 32
+    test_bytes();
+#endif
     FN(test_partial_memory)();
     FN(test_reductions)();
     FN(test_transpose)();
