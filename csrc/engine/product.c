@@ -152,6 +152,13 @@ void fm_multiply_panels(const fm_product *space, fm_gemm g, int64_t first) {
     const fm_products *k = kernels_of(space);
     const int64_t nr = k->tile_cols, panel = fm_panel_words(k, g.k) * nr;
     g.a_panel = g.a_row * k->tile_rows;
+    if (g.m > 0 && g.k <= DEPTH && first % nr == 0) { /* nothing to divide, as in fm_multiply */
+        g.b = at(g.b, first / nr * panel, space->size);
+        g.b_step = nr;
+        g.b_panel = panel;
+        multiply_rows(space, &g, 1);
+        return;
+    }
     for (int64_t j = 0; j < g.n && g.m > 0;) {
         const int64_t column = first + j, inside = column % nr;
         const int64_t columns = inside == 0 ? g.n - j : smaller(nr - inside, g.n - j);

@@ -5,7 +5,6 @@ enum { W, B };
 /* Indices of the spaces. TRANSPOSED: W^T (fan_out, fan_in), in calls that pack its panels; PANELS: those of W. */
 enum { TRANSPOSED, PANELS, GRADIENT, SUM };
 enum { PRODUCT_FORM, DOT_FORM };
-enum { LEAST_FROZEN_WIDTH = 16 };
 
 static int takes_dot_form(const fm_node *node) { return node->fan_out <= 4 && node->fan_in >= 16; }
 
@@ -42,11 +41,11 @@ static void plan(fm_fused *op) {
    they would in training, unless each product would have to round the weights. A frozen network always keeps them,
    because they are one stream of memory; narrow weights are one already. */
 static int keeps_panels(const fm_fused *op, fm_use use) {
-    enum { LEAST_ROW_BYTES = 4096 };
+    enum { LEAST_ROW_BYTES = 4096, NARROW_ROW_BYTES = 512 };
     const int64_t in = op->node.fan_in, out = op->node.fan_out;
     if (op->form != PRODUCT_FORM) return 0;
     if (op->compute != FM_COMPUTE_STORAGE) return 1;
-    if (use == FM_FREEZE) return out > LEAST_FROZEN_WIDTH;
+    if (use == FM_FREEZE) return out * (int64_t)op->size > NARROW_ROW_BYTES;
     return use == FM_PREDICT && out * (int64_t)op->size >= LEAST_ROW_BYTES && fm_panels_pay(in, out, out, op->size);
 }
 
