@@ -223,6 +223,11 @@ int fm_openmp_version(void);
 
 /* For tests: use all allowed threads, even if that is slower. */
 void fm_ignore_thread_cost(int ignore);
+/* For benchmarks: the threads that a step of so many rows would take if `most` were allowed and each had a core; and
+   what threads cost here (engine/costs.h): us of a region, us of one thread in a barrier, FLOPs and parameter updates
+   in a us. */
+int fm_advised_threads(const fm_net *net, int64_t rows, int most);
+void fm_thread_costs(double costs[4]);
 /* For tests: in every step, threads take work from each other, in the smallest pieces. */
 void fm_force_stealing(int force);
 /* For tests: several threads divide the rows and columns of each op, however short the step is. */

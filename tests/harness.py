@@ -44,7 +44,8 @@ def generator(*key):
 def using_threads(count):
     """Make the core divide even the smallest work among ``count`` threads.
 
-    Odd numbers of threads take work from each other; multiples of four divide each operation, as in large steps.
+    Odd numbers of threads take work from each other; multiples of four divide each operation, as
+    in large steps.
     """
     before = _core.scoped_threads(count)
     _core.ignore_thread_cost(True)

@@ -14,6 +14,7 @@
 #include "base/meeting.h"
 #include "base/quota.h"
 #include "base/topology.h"
+#include "base/work_trace.h"
 
 enum { MOST_THREADS = 1024 };
 
@@ -104,8 +105,19 @@ int fm_override_threads(int threads) {
 
 int fm_openmp_version(void) { return _OPENMP; }
 
+static void begin_interval(fm_worker *self) {
+    if (fm_traces_work()) self->traced = fm_thread_seconds();
+}
+
+static void end_interval(fm_worker *self) {
+    if (fm_traces_work()) fm_trace_interval(self->index, self->interval++, fm_thread_seconds() - self->traced);
+}
+
 void fm_barrier(fm_worker *self) {
-    if (self->count > 1) self->waited += fm_meet(&self->team->meeting, self->index, self->count);
+    if (self->count == 1) return;
+    end_interval(self);
+    self->waited += fm_meet(&self->team->meeting, self->index, self->count);
+    begin_interval(self);
 }
 
 /* Seconds. Short interruptions by the system are not a reason to use fewer threads; only the part lost of many
@@ -124,6 +136,7 @@ static _Thread_local struct {
 } record;
 
 static void look(fm_worker *self, double now) {
+    if (fm_traces_work()) return; /* more workers than processors, on purpose */
     const double busy = fm_thread_seconds(), passed = now - self->since - self->waited;
     if (self->busy >= 0.0 && busy > self->busy) { /* the thread clocks of some systems stand still for milliseconds */
         record.seen += passed;
@@ -197,7 +210,9 @@ static void work(fm_worker *self, fm_task task, void *context) {
     self->since = start;
     self->busy = atomic_load_explicit(&regions_are_long, memory_order_relaxed) ? fm_thread_seconds() : -1.0;
     const fm_modes host = fm_enter_arithmetic();
+    begin_interval(self);
     task(context, self);
+    end_interval(self);
     fm_leave_arithmetic(host);
     const double end = fm_seconds();
     if (self->busy >= 0.0 && end - self->since > long_region) look(self, end);
@@ -209,7 +224,9 @@ static void work_alone(fm_task task, void *context) {
     fm_worker self = {.count = 1, .team = &team};
     atomic_init(&team.displaced, 0);
     const fm_modes host = fm_enter_arithmetic();
+    begin_interval(&self);
     task(context, &self);
+    end_interval(&self);
     fm_leave_arithmetic(host);
 }
 

@@ -16,6 +16,8 @@ typedef struct {
     double waited;      /* time since then that this thread waited or slept on purpose */
     int displaced;      /* another program had its processor for a large part of the time */
     int steals;         /* takes work of slower threads, so a lost processor delays nobody for long */
+    double traced;      /* work_trace.h: processor time at the beginning of this interval */
+    int interval;       /* and its number */
 } fm_worker;
 
 typedef void (*fm_task)(void *context, fm_worker *self);

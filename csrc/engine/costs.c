@@ -1,5 +1,6 @@
 #include "engine/costs.h"
 
+#include <math.h>
 #include <stdatomic.h>
 
 #include "base/aligned_alloc.h"
@@ -10,8 +11,10 @@
 /* Measured on two x86-64 server processors (see docs/performance-notes.md). */
 const fm_costs fm_usual_costs = {10.0, 0.5, 90e3, 3e3};
 
-/* REGIONS are enough to start the threads and to see one undisturbed wake-up. */
-enum { MOST_MEASURED = 16, REGIONS = 12, BARRIERS = 50, ROUNDS = 4, SIDE = 64, DEPTH = 256 };
+/* REGIONS are enough to start the threads and to see one undisturbed wake-up. After `asleep` seconds the threads have
+   stopped spinning. */
+static const double asleep = 2e-4;
+enum { MOST_MEASURED = 16, REGIONS = 5, BARRIERS = 50, ROUNDS = 4, SIDE = 64, DEPTH = 256 };
 
 static double smaller(double a, double b) { return a < b ? a : b; }
 
@@ -34,25 +37,34 @@ static void time_barriers(void *context, fm_worker *self) {
     if (self->index == 0) *time = (barrier_time){self->count, 1e6 * (fm_seconds() - start) / BARRIERS};
 }
 
-/* The best of some measurements, because other programs can only make them longer. False if there was no team. */
-static int measure_team(int threads, fm_costs *costs) {
-    double region = 1e9, barrier = 1e9;
+/* The best of some regions, because other programs can only make them longer; 0.0 if there was no team. */
+static double region_us(int threads, double pause) {
+    double best = 1e9;
     for (int i = 0; i < REGIONS; i++) {
         int count = 1;
+        if (pause > 0.0) fm_sleep(pause);
         const double start = fm_seconds();
         fm_parallel(threads, count_team, &count);
-        if (count < 2) return 0;
-        region = smaller(region, 1e6 * (fm_seconds() - start));
+        if (count < 2) return 0.0;
+        best = smaller(best, 1e6 * (fm_seconds() - start));
     }
+    return best;
+}
+
+/* A call that follows another one closely finds its threads spinning, other calls find them asleep. Which it will be
+   is not known, so the cost is the geometric mean. */
+static int measure_team(int threads, fm_costs *costs) {
+    const double waking = region_us(threads, asleep), spinning = region_us(threads, 0.0);
+    double barrier = 1e9;
     for (int i = 0; i < ROUNDS; i++) {
         barrier_time time = {1, 0.0};
         fm_parallel(threads, time_barriers, &time);
         if (time.count < 2) return 0;
         barrier = smaller(barrier, time.us / time.count);
     }
-    costs->region_us = between(1.0, region, 100.0);
+    costs->region_us = between(1.0, sqrt(waking * spinning), 100.0);
     costs->barrier_us = between(0.05, barrier, 5.0);
-    return 1;
+    return waking > 0.0 && spinning > 0.0;
 }
 
 static int measure_products(fm_costs *costs) {

@@ -3,7 +3,7 @@
 #define FM_ENGINE_COSTS_H
 
 typedef struct {
-    double region_us;      /* waking the team */
+    double region_us;      /* starting the team, which may be asleep */
     double barrier_us;     /* of one thread in a barrier */
     double flops_per_us;   /* of one thread, in float32 */
     double updates_per_us; /* of parameters, by an optimizer */

@@ -1,6 +1,7 @@
 #include "engine/schedule.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/backoff.h"
 #include "base/clock.h"
@@ -41,10 +42,24 @@ static double microseconds_alone(const fm_net *net, int64_t rows, fm_work work) 
     return arithmetic(net, rows, work) / fm_usual_costs.flops_per_us;
 }
 
+/* Barriers must be rare, and most of the work must be in ops with columns to divide. */
+static int is_best_by_ops(const fm_net *net, int64_t rows, int threads) {
+    const double long_us = 1500.0;
+    if (threads == 1 || forces_ops()) return threads > 1;
+    return 2.0 * net->wide_flops > net->flops && microseconds_alone(net, rows, FM_WORK_STEP) / threads > long_us;
+}
+
+/* More threads than tiles of rows would divide columns, with a barrier after each op; that pays only for few rows. */
+static int useful_threads(const fm_net *net, int64_t rows, fm_work work, int most) {
+    enum { FEW_ROWS = 16, TILE_ROWS = 8 };
+    const int64_t tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    if (rows < FEW_ROWS || tiles >= most) return most;
+    return work == FM_WORK_STEP && is_best_by_ops(net, rows, most) ? most : (int)tiles;
+}
+
 /* The fastest number of threads on the ladder 1, 2, 4, 8, ..., most for work that takes one thread `alone`
    microseconds, with `waits` barriers and `region_us` for waking the team. */
-static int best_on_ladder(double alone, double waits, double region_us, const fm_costs *costs) {
-    const int most = worthwhile_threads();
+static int best_on_ladder(double alone, double waits, double region_us, const fm_costs *costs, int most) {
     double best = alone;
     int threads = 1;
     for (int t = 2; t < 2 * most; t *= 2) {
@@ -55,18 +70,32 @@ static int best_on_ladder(double alone, double waits, double region_us, const fm
     return threads;
 }
 
-int fm_schedule_threads(const fm_net *net, int64_t rows, fm_work work, int64_t times) {
-    if (ignores_cost()) return fm_threads();
+static int threads_for(const fm_net *net, int64_t rows, fm_work work, int64_t times, int most) {
     const fm_costs *costs = fm_costs_for(microseconds_alone(net, rows, work), worthwhile_threads());
     const double slower = (double)net->size / sizeof(float), alone = arithmetic(net, rows, work) / costs->flops_per_us;
-    return best_on_ladder(slower * alone, work_of[work].waits, costs->region_us / (double)times, costs);
+    return best_on_ladder(slower * alone, work_of[work].waits, costs->region_us / (double)times, costs,
+                          useful_threads(net, rows, work, most));
+}
+
+int fm_schedule_threads(const fm_net *net, int64_t rows, fm_work work, int64_t times) {
+    return ignores_cost() ? fm_threads() : threads_for(net, rows, work, times, worthwhile_threads());
+}
+
+int fm_advised_threads(const fm_net *net, int64_t rows, int most) {
+    return threads_for(net, rows, FM_WORK_STEP, 1, most);
+}
+
+void fm_thread_costs(double costs[4]) {
+    const fm_costs *known = fm_costs_for(1e9, worthwhile_threads());
+    memcpy(costs, (double[]){known->region_us, known->barrier_us, known->flops_per_us, known->updates_per_us},
+           4 * sizeof(double));
 }
 
 int fm_schedule_update(const fm_net *net) {
     if (ignores_cost()) return fm_threads();
     const double alone = (double)net->n_params / fm_usual_costs.updates_per_us;
     const fm_costs *costs = fm_costs_for(alone, worthwhile_threads());
-    return best_on_ladder(alone, 1.0, costs->region_us, costs);
+    return best_on_ladder(alone, 1.0, costs->region_us, costs, worthwhile_threads());
 }
 
 /* The largest number of threads that the autotuner may try; 1: no trials. Very short steps always take one thread.
@@ -133,13 +162,6 @@ int fm_schedule_column_parts(int64_t cols, int threads) {
     for (int parts = threads; parts > 1; parts--)
         if (threads % parts == 0 && cols >= parts * least) return parts;
     return 1;
-}
-
-/* Barriers must be rare, and most of the work must be in ops with columns to divide. */
-static int is_best_by_ops(const fm_net *net, int64_t rows, int threads) {
-    const double long_us = 1500.0;
-    if (threads == 1 || forces_ops()) return threads > 1;
-    return 2.0 * net->wide_flops > net->flops && microseconds_alone(net, rows, FM_WORK_STEP) / threads > long_us;
 }
 
 /* Threads that take work from each other take rows, because a barrier after each op would wait for the slowest. */

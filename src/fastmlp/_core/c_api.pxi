@@ -253,6 +253,8 @@ cdef extern from "fastmlp.h" nogil:
     int fm_openmp_version()
     void fm_ignore_thread_cost(int ignore)
     void fm_force_stealing(int force)
+    int fm_advised_threads(const fm_net *net, int64_t rows, int most)
+    void fm_thread_costs(double *costs)
     void fm_force_ops(int force)
 
 
@@ -291,3 +293,7 @@ cdef extern from "base/topology.h" nogil:
     fm_cores fm_count_cores(const fm_topology *topology, const fm_cpu_set *set)
     int64_t fm_cache_bytes(int level)
     int64_t fm_read_cache_bytes(const char *root, int processor, int level)
+
+
+cdef extern from "base/work_trace.h" nogil:
+    void fm_trace_work(double *seconds, int workers, int intervals)

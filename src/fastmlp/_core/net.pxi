@@ -136,6 +136,10 @@ cdef class Net:
         """Rows of the last forward pass if its backward has not run yet, otherwise -1."""
         return fm_net_saved_rows(self.net)
 
+    def advised_threads(self, int64_t rows, int most):
+        """For benchmarks: the threads of a training step, if `most` had a core each."""
+        return fm_advised_threads(self.net, rows, most)
+
     @property
     def workspace_bytes(self):
         """Bytes of memory that calls keep for later ones."""

@@ -94,6 +94,24 @@ def ignore_thread_cost(bint ignore):
     fm_ignore_thread_cost(ignore)
 
 
+def thread_costs():
+    """For benchmarks: what threads cost on this machine, measured at the first use."""
+    cdef double costs[4]
+    fm_thread_costs(costs)
+    return {"region": 1e-6 * costs[0], "barrier": 1e-6 * costs[1], "flops": 1e6 * costs[2]}
+
+
+def trace_work(call, int workers, int intervals):
+    """For benchmarks: seconds of processor time of each worker between the barriers of `call`."""
+    seconds = np.zeros((workers, intervals))
+    fm_trace_work(<double *>data(seconds), workers, intervals)
+    try:
+        call()
+    finally:
+        fm_trace_work(NULL, 0, 0)
+    return seconds
+
+
 def force_stealing(bint force):
     """For tests: in every step, threads take work from each other, in the smallest pieces."""
     fm_force_stealing(force)
