@@ -21,7 +21,6 @@ from tests import harness  # noqa: E402
 
 from fastmlp import _core  # noqa: E402
 
-
 # They differ in products of rounded operands alone; other tests run on the second one only.
 ALIKE = {"avx512", "avx512bf16"}
 TELL_THEM_APART = ("bfloat16", "int8", "frozen", "bits", "layerwise", "processes")
