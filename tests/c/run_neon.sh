@@ -22,7 +22,8 @@ build_and_test() { # name, options for cmake
 }
 
 # "<hash> <run>" of each training run that test_training printed.
-hashes() { sed -nE 's/^[0-9]+: ([0-9a-f]{16} .*)/\1/p' "$1"; }
+# In an order of their own: the programs run side by side.
+hashes() { sed -nE 's/^[0-9]+: ([0-9a-f]{16} .*)/\1/p' "$1" | sort; }
 
 build_and_test native
 build_and_test neon -DCMAKE_TOOLCHAIN_FILE="$root/tests/c/aarch64.cmake"
