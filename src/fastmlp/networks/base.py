@@ -23,9 +23,10 @@ from fastmlp.networks.description import (
     retyped,
     uninitialised_layer,
 )
+from fastmlp.networks.predictor import EnginePredictor
 
 
-class Network(_core.Predictor):
+class Network(EnginePredictor):
     """Base of ``Sequential`` and ``Graph``."""
 
     _layers: tuple[Layer, ...]
@@ -132,11 +133,6 @@ class Network(_core.Predictor):
         return self._engine.core.state
 
     @property
-    def dtype(self) -> Any:
-        """float32 or float64, as a NumPy dtype."""
-        return self._engine.dtype
-
-    @property
     def compute(self) -> str | None:
         """The type of the operands of matrix products: "bfloat16", or None for ``dtype``."""
         return self._compute
@@ -145,16 +141,6 @@ class Network(_core.Predictor):
     def seed(self) -> int:
         """The seed, as given or as drawn."""
         return self._seed
-
-    @property
-    def in_features(self) -> int:
-        """Width of the input."""
-        return self._engine.n_in
-
-    @property
-    def out_features(self) -> int:
-        """Width of the output."""
-        return self._engine.n_out
 
     @property
     def n_parameters(self) -> int:

@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from os import PathLike
 from typing import Any
 
-from fastmlp import _core
 from fastmlp.base import quantization, validation
-from fastmlp.base.engine import Engine
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError, StateError
 from fastmlp.base.quantization import Quantized
 from fastmlp.base.validation import Array
 from fastmlp.layers import Custom
 from fastmlp.networks.base import Network
 from fastmlp.networks.comparison import compare
+from fastmlp.networks.predictor import EnginePredictor
 
 
-class FrozenPredictor(_core.Predictor):
+class FrozenPredictor(EnginePredictor):
     """A network as it was when ``fm.freeze`` made this; it predicts and never changes.
 
     ``predict`` takes and returns the same as that of the network. Any number of threads may call it
@@ -35,7 +34,6 @@ class FrozenPredictor(_core.Predictor):
     <FrozenPredictor of a Sequential, weights float32>
     """
 
-    _engine: Engine
     _weights: str
     _net: tuple[type[Network], dict[str, Any]]
 
@@ -57,21 +55,6 @@ class FrozenPredictor(_core.Predictor):
     def weights(self) -> str:
         """The type of the packed weights: "float32", "float64", "bfloat16" or "int8"."""
         return self._weights
-
-    @property
-    def dtype(self) -> Any:
-        """The type of inputs and outputs, float32 or float64, as a NumPy dtype."""
-        return self._engine.dtype
-
-    @property
-    def in_features(self) -> int:
-        """Width of the input."""
-        return self._engine.n_in
-
-    @property
-    def out_features(self) -> int:
-        """Width of the output."""
-        return self._engine.n_out
 
     @property
     def input_names(self) -> tuple[str, ...]:

@@ -1,0 +1,29 @@
+"""What networks and frozen predictors have in common: an engine that predicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastmlp import _core
+from fastmlp.base.engine import Engine
+
+
+class EnginePredictor(_core.Predictor):
+    """Predicts with an engine, whose type and widths it shows."""
+
+    _engine: Engine
+
+    @property
+    def dtype(self) -> Any:
+        """The type of inputs and outputs, float32 or float64, as a NumPy dtype."""
+        return self._engine.dtype
+
+    @property
+    def in_features(self) -> int:
+        """Width of the input."""
+        return self._engine.n_in
+
+    @property
+    def out_features(self) -> int:
+        """Width of the output."""
+        return self._engine.n_out
