@@ -26,16 +26,15 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from fastmlp.tabular import MLP, load_table
 from fastmlp.tabular.preparation import Part, Preparation
-from fastmlp.tabular.splits import HOLD_OUT, split_off
+from fastmlp.tabular.splits import TEST_SHARE, split_off
 
 TEST = 0.25
 
 
 def fit_fastmlp(table, rows, part, seed):
     """The command line's defaults; returns a function that predicts."""
-    _, validation = split_off(table, rows, HOLD_OUT, seed)
-    held = np.isin(rows, validation)
-    parts = [Part(part.x[chosen], part.y[chosen]) for chosen in (~held, held)]
+    chosen = split_off(table.y[rows], len(table.classes), TEST_SHARE, seed)
+    parts = [Part(part.x[rows], part.y[rows]) for rows in chosen]
     plan = MLP().plan(len(parts[0].y), len(table.classes))
     net, _ = plan.fit(*parts, seed)
     return lambda x: decided(net.predict(x), table)
@@ -71,7 +70,7 @@ REGRESSORS = {
 
 def measure(table, seed, clock=time.perf_counter):
     """(score, seconds) of each model on one split."""
-    rows, test = split_off(table, np.arange(len(table.y)), TEST, seed)
+    rows, test = split_off(table.y, len(table.classes), TEST, seed)
     preparation = Preparation.fit(table, rows)
     # float32 for all models: scikit-learn's networks keep it, and are faster with it.
     part, held = (preparation.part(r, "float32") for r in (rows, test))

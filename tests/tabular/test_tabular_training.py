@@ -18,7 +18,7 @@ import fastmlp as fm
 from fastmlp import tabular
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 from fastmlp.tabular import MLP, TableError
-from fastmlp.tabular.splits import hold_out
+from fastmlp.tabular.training import hold_out
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 

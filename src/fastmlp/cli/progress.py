@@ -10,7 +10,6 @@ import numpy as np
 import fastmlp as fm
 from fastmlp.cli.tables import print_lines
 from fastmlp.tabular import Reporter, Table
-from fastmlp.tabular.scores import NAMES
 
 
 class TrainProgress(Reporter):
@@ -30,7 +29,7 @@ class TrainProgress(Reporter):
 
     def on_table(self, table: Table, notes: Sequence[str]) -> None:
         """Print the size of the table, its task and the notes."""
-        self._score = NAMES[table.task][0]
+        self._score = "accuracy" if table.classes else "R2"
         if self._notes:
             print_lines([str(table), *notes])
 

@@ -34,7 +34,9 @@ RESERVED_KEY = "fastmlp"
 FIT_KEY, FIT_PREFIX = "fastmlp.fit", "fit/"
 # A frozen predictor has this metadata key.
 FROZEN_KEY = "fastmlp.frozen"
-RESERVED_KEYS = {RESERVED_KEY, FIT_KEY, FROZEN_KEY}
+# A file of several networks has this metadata key instead of the first.
+NETWORKS_KEY = "fastmlp.networks"
+RESERVED_KEYS = {RESERVED_KEY, FIT_KEY, FROZEN_KEY, NETWORKS_KEY}
 FORMAT_VERSION = 1
 
 TensorKind = tuple[np.dtype[Any], tuple[int, ...]]
@@ -144,6 +146,8 @@ def load(path: str | os.PathLike[str]) -> Network:
     with safetensors.naming(path), safetensors.open_tensors(path) as (file, header):
         if FROZEN_KEY in header.metadata:
             raise Malformed("it holds a frozen predictor, which fm.FrozenPredictor.load reads")
+        if NETWORKS_KEY in header.metadata:
+            raise Malformed("it holds the networks of a table, which fastmlp.tabular.load reads")
         return read(file, header)
 
 
@@ -271,7 +275,11 @@ def network_description(header: Header) -> dict[str, Any]:
 
 def described_tensors(header: Header) -> dict[str, TensorKind]:
     """Return dtype and shape of each tensor of a network, before any memory is allocated."""
-    description = network_description(header)
+    return tensors_described(network_description(header))
+
+
+def tensors_described(description: dict[str, Any]) -> dict[str, TensorKind]:
+    """Return dtype and shape of each tensor that the description of a network implies."""
     layers = description.get("layers")
     nodes = description.get("nodes")
     if isinstance(nodes, list):
@@ -289,7 +297,11 @@ def described_tensors(header: Header) -> dict[str, TensorKind]:
 
 def build(header: Header) -> Network:
     """Build the network that a header describes, without its parameters."""
-    description = network_description(header)
+    return built(network_description(header))
+
+
+def built(description: dict[str, Any]) -> Network:
+    """Build the network of a description, without its parameters."""
     kind = Graph if description.get("type") == "Graph" else Sequential
     with _as_malformed():
         return kind.uninitialised(description)

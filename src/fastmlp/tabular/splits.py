@@ -12,30 +12,35 @@ from collections.abc import Iterator
 import numpy as np
 
 from fastmlp.base.validation import Array
-from fastmlp.tabular.table import Table
 
-HOLD_OUT = 0.15  # share of the rows for validation, and again for the test
-# Rows: rarer classes are split as if they were one. A share of `HOLD_OUT` has one row of each.
+TEST_SHARE = 0.15  # of the rows
+# Rows: rarer classes are split as if they were one. A share of `TEST_SHARE` has one row of each.
 FEWEST_PER_STRATUM = 10
 
 
-def hold_out(table: Table, seed: int) -> tuple[Array, Array, Array]:
-    """Split the rows 70/15/15 into training, validation and test, classes in equal shares."""
-    train, rest = split_off(table, np.arange(len(table.y)), 2 * HOLD_OUT, seed)
-    validation, test = split_off(table, rest, 0.5, seed)
-    return train, validation, test
+def split_off(y: Array, classes: int, share: float, seed: int) -> tuple[Array, Array]:
+    """Split the rows of a target in two at random, the second part being `share` of them.
 
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+        Class indices, or numbers if `classes` is 0.
+    classes : int
+        Number of classes; each has an equal share of both parts.
+    share : float
+    seed : int
 
-def split_off(table: Table, rows: Array, share: float, seed: int) -> tuple[Array, Array]:
-    """Split rows in two at random, the second part being `share` of them."""
+    Returns
+    -------
+    two ndarrays of row numbers
+    """
     random = np.random.RandomState(seed)
-    count = math.ceil(share * len(rows))
-    strata = _strata(table, rows, FEWEST_PER_STRATUM)
+    count = math.ceil(share * len(y))
+    strata = _strata(y, classes, FEWEST_PER_STRATUM)
     if strata is None:
-        shuffled = random.permutation(len(rows))
-        return rows[shuffled[count:]], rows[shuffled[:count]]
-    first, second = _stratified(strata, count, random)
-    return rows[first], rows[second]
+        shuffled = random.permutation(len(y))
+        return shuffled[count:], shuffled[:count]
+    return _stratified(strata, count, random)
 
 
 def _stratified(strata: Array, count: int, random: np.random.RandomState) -> tuple[Array, Array]:
@@ -72,12 +77,12 @@ def _shares(sizes: Array, count: int, random: np.random.RandomState) -> Array:
     return whole
 
 
-def folds(table: Table, count: int, seed: int) -> Iterator[tuple[Array, Array]]:
+def folds(y: Array, classes: int, count: int, seed: int) -> Iterator[tuple[Array, Array]]:
     """Rows to train and rows to test on, `count` times; each row is tested on once."""
-    rows = np.arange(len(table.y))
-    strata = _strata(table, rows, count)
+    rows = np.arange(len(y))
+    strata = _strata(y, classes, count)
     random = np.random.RandomState(seed)
-    fold = np.empty(len(rows), dtype=np.int64)  # the one that a row is tested in
+    fold = np.empty(len(y), dtype=np.int64)  # the one that a row is tested in
     if strata is None:
         fold[random.permutation(rows)] = np.sort(rows % count)
     else:
@@ -93,12 +98,11 @@ def folds(table: Table, count: int, seed: int) -> Iterator[tuple[Array, Array]]:
         yield rows[fold != number], rows[fold == number]
 
 
-def _strata(table: Table, rows: Array, fewest: int) -> Array | None:
+def _strata(y: Array, classes: int, fewest: int) -> Array | None:
     """The classes, those with fewer rows than `fewest` put together; None for a regression."""
-    if not table.classes:
+    if not classes:
         return None
-    y = table.y[rows]
-    counts = np.bincount(y, minlength=len(table.classes))
+    counts = np.bincount(y, minlength=classes)
     rare = np.flatnonzero(counts < fewest)
     if counts[rare].sum() < fewest:
         # Too few even together: they go with the most frequent class.

@@ -23,7 +23,7 @@ from fastmlp.tabular.model_file import TableModel
 from fastmlp.tabular.models import Model, Plan, find_model
 from fastmlp.tabular.preparation import Preparation
 from fastmlp.tabular.reading import TableError
-from fastmlp.tabular.splits import HOLD_OUT, folds, hold_out, split_off
+from fastmlp.tabular.splits import TEST_SHARE, folds, split_off
 from fastmlp.tabular.table import Table, Task, load_table
 from fastmlp.tabular.text import four_digits
 
@@ -103,7 +103,7 @@ class TrainedTable:
     @property
     def summary(self) -> dict[str, str]:
         """The main scores as text, by name."""
-        name = next(iter(self.scores))
+        name = "accuracy" if self.table.classes else "R2"
         if self.folds:
             mean, deviation = self.scores[name], self.deviations[name]
             return {f"test {name}": f"{mean:.4f} +- {deviation:.4f} ({len(self.folds)} folds)"}
@@ -226,8 +226,8 @@ class _Run:
         seconds = time.perf_counter() - start
         model = _model(net, preparation)
         outputs = model.outputs(preparation.part(test, plan.dtype).x)
-        measured = scores.measure(table, table.y[test], outputs)
-        baseline = scores.baseline(table, train, test)
+        measured = scores.measure(table.y[test], outputs)
+        baseline = _baseline(table, train, test)
         return TrainedTable(
             model, table, notes, history, measured, baseline, (), table.y[test], outputs,
             seconds, fm.get_num_threads(),
@@ -242,13 +242,15 @@ class _Run:
         start = time.perf_counter()
         outputs = np.zeros((len(rows), len(table.classes)) if table.classes else len(rows))
         measured, baselines, best = [], [], []
-        for number, (rest, test) in enumerate(folds(table, count, self.seed), 1):
+        for number, (rest, test) in enumerate(
+            folds(table.y, len(table.classes), count, self.seed), 1
+        ):
             title = f"fold {number} of {count}"
             path = None if self.checkpoint is None else fold_checkpoint(self.checkpoint, number)
             outputs[test], history = self._fold(plan, rest, test, self._callbacks(title, path))
             self.reporter.on_fold_end(title, history)
-            measured.append(scores.measure(table, table.y[test], outputs[test]))
-            baselines.append(scores.baseline(table, rest, test))
+            measured.append(scores.measure(table.y[test], outputs[test]))
+            baselines.append(_baseline(table, rest, test))
             best.append((history.best_epoch or 0) + 1)
         callbacks = self._callbacks("all rows", self.checkpoint)
         part = preparation.part(rows, plan.dtype)
@@ -263,7 +265,7 @@ class _Run:
         self, plan: Plan, rest: Array, test: Array, callbacks: Sequence[Any]
     ) -> tuple[Array, fm.History]:
         """Train on the rest of the rows; return what is predicted for the test rows."""
-        train, validation = split_off(self.table, rest, HOLD_OUT, self.seed)
+        train, validation = _split(self.table, rest, TEST_SHARE, self.seed)
         preparation = Preparation.fit(self.table, train, self.model.encoder(self.table))
         parts = preparation.parts(train, validation, plan.dtype)
         net, history = plan.fit(*parts, self.seed, callbacks)
@@ -280,6 +282,23 @@ class _Run:
     def _callbacks(self, title: str, checkpoint: Path | None) -> list[Any]:
         saving = [] if checkpoint is None else [fm.Checkpoint(checkpoint, resume=True)]
         return [*saving, *self.reporter.callbacks(title)]
+
+
+def hold_out(table: Table, seed: int) -> tuple[Array, Array, Array]:
+    """Split the rows 70/15/15 into training, validation and test, classes in equal shares."""
+    train, rest = _split(table, np.arange(len(table.y)), 2 * TEST_SHARE, seed)
+    validation, test = _split(table, rest, 0.5, seed)
+    return train, validation, test
+
+
+def _split(table: Table, rows: Array, share: float, seed: int) -> tuple[Array, Array]:
+    first, second = split_off(table.y[rows], len(table.classes), share, seed)
+    return rows[first], rows[second]
+
+
+def _baseline(table: Table, train: Array, test: Array) -> Scores:
+    output = scores.baseline(table.y[train], len(table.classes))
+    return scores.measure(table.y[test], scores.repeated(output, len(test)))
 
 
 def _checked_reporter(reporter: Any) -> Reporter:
