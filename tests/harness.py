@@ -197,8 +197,9 @@ def parameter_choices(row):
 def layer_reference(layer, index, width, seed, compute=None):
     """The reference's copy of a public layer."""
     node = layer.node((-1,), (width,))
-    if node.op == "linear":
-        return ref.Linear(layer.W, layer.b if node.bias else None, compute)
+    if node.op in ("linear", "grouped_linear"):
+        bias = layer.b if node.bias else None
+        return ref.Linear(layer.W, bias, compute, layer.groups, layer.fold)
     if node.op == "activation":
         row = _core.activations()[node.kind]
         return ref.Activation(row["name"], *node.params[: len(row["params"])])

@@ -23,6 +23,7 @@ PARAMETERS = {
             "num_embeddings",
             "embedding_dim",
             "columns",
+            "fold",
         ],
         "size",
     ),
@@ -54,6 +55,7 @@ PARAMETERS = {
 }
 EXCEPTIONS = {
     ("Lp", "p"): "positive",
+    ("Linear", "groups"): "size",
     ("RMSprop", "alpha"): "0 to 1",
     ("BatchNorm", "eps"): "positive",
     ("LayerNorm", "eps"): "positive",

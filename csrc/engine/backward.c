@@ -7,7 +7,7 @@ static void local_gradient(const fm_walk *walk, const fm_operands *at) {
     const fm_fused *op = at->op;
     fm_tile tile;
     if (!op->has_local || op->local_is_done) return;
-    if (!fm_stopped(&walk->run) && fm_walk_tile(walk, op->node.fan_out, op->whole_rows, &tile))
+    if (!fm_stopped(&walk->run) && fm_walk_tile(walk, op, op->node.fan_out, op->whole_rows, &tile))
         op->row->local(&walk->run, at, &tile);
     fm_walk_wait_for_others(walk);
 }
@@ -17,7 +17,7 @@ static void send_down(const fm_walk *walk, const fm_operands *at) {
     if (op->row->down == NULL || op->in_place) return;
     for (int k = 0; k < op->n_sources; k++) {
         fm_tile tile;
-        if (at->dx[k] != NULL && fm_walk_tile(walk, op->down_cols[k], op->down_whole_rows, &tile))
+        if (at->dx[k] != NULL && fm_walk_tile(walk, op, op->down_cols[k], op->down_whole_rows, &tile))
             op->row->down(&walk->run, at, k, &tile);
     }
 }

@@ -10,7 +10,7 @@ void fm_forward(const fm_walk *walk) {
         fm_poll_now_and_then(&walk->run);
         if (fm_walk_is_collective(walk, op->row)) fm_walk_collect(walk, at, op->row->collect);
         if (op->row->forward != NULL && !fm_stopped(&walk->run) &&
-            fm_walk_tile(walk, op->node.fan_out, op->whole_rows, &tile))
+            fm_walk_tile(walk, op, op->node.fan_out, op->whole_rows, &tile))
             op->row->forward(&walk->run, at, &tile);
         fm_walk_wait_for_others(walk);
     }

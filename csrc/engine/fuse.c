@@ -46,6 +46,7 @@ static fm_fused *append(fm_net *net, int index) {
         .index = index,
         .size = net->size,
         .compute = net->ends.compute,
+        .fold = 1,
         .n_sources = node->n_sources,
         .epilogue.activation = -1,
         .n_arrays = net->first_array[index + 1] - net->first_array[index],
@@ -115,7 +116,7 @@ static void plan_ops(fm_net *net) {
         op->flops = elementwise * (double)op->node.fan_out;
         if (op->row->plan != NULL) op->row->plan(op);
         net->flops += op->flops;
-        if (op->node.fan_out >= 2 * (int64_t)FM_LEAST_PART_COLUMNS) net->wide_flops += op->flops;
+        if (op->fold == 1 && op->node.fan_out >= 2 * (int64_t)FM_LEAST_PART_COLUMNS) net->wide_flops += op->flops;
         net->total_width += (double)op->node.fan_out;
     }
 }

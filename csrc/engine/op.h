@@ -136,6 +136,7 @@ enum { FM_MOST_PRODUCTS = 3 };
 /* The second factor of a matrix product, which may need memory to be packed. */
 typedef struct {
     int64_t rows, cols; /* rows: 0 are those of the batch */
+    int64_t stride;     /* distance between its rows; 0: cols */
     int of_transposed;  /* the first factor is transposed */
 } fm_factor;
 
@@ -160,6 +161,7 @@ struct fm_fused {
 
     /* set by `plan` */
     int whole_rows, down_whole_rows;    /* each tile has all columns */
+    int64_t fold;                       /* each row is read as so many; a tile's columns are some of these */
     int64_t down_cols[FM_MOST_SOURCES]; /* columns that `down` writes; at first the source's width */
     int has_local;
     int form;                           /* chosen and used by the operation itself */

@@ -49,7 +49,7 @@ static void predict_block(const predict_call *call, fm_walk *walk, int64_t row, 
         if (op->shown != i) continue;
         for (int k = 0; k < op->n_sources; k++) at->x[k] = block_value(call, walk, op->source[k], row);
         at->y = block_value(call, walk, i, row);
-        if (fm_walk_tile(walk, op->node.fan_out, op->whole_rows, &tile)) op->row->forward(&walk->run, at, &tile);
+        if (fm_walk_tile(walk, op, op->node.fan_out, op->whole_rows, &tile)) op->row->forward(&walk->run, at, &tile);
         fm_walk_wait_for_others(walk);
     }
     for (int k = 0; k < net->ends.n_outputs; k++)

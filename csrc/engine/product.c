@@ -26,7 +26,8 @@ int64_t fm_pack_bytes(const fm_fused *op, int64_t rows) {
     for (int i = 0; i < FM_MOST_PRODUCTS; i++) {
         const int64_t cols = op->factor[i].cols;
         const int64_t k = op->factor[i].rows != 0 ? op->factor[i].rows : smaller(rows, FM_BATCH_CHUNK);
-        if (cols == 0 || (op->compute == FM_COMPUTE_STORAGE && !fm_panels_pay(k, cols, cols, op->size))) continue;
+        const int64_t stride = op->factor[i].stride != 0 ? op->factor[i].stride : cols;
+        if (cols == 0 || (op->compute == FM_COMPUTE_STORAGE && !fm_panels_pay(k, cols, stride, op->size))) continue;
         const int packs_a = op->compute != FM_COMPUTE_STORAGE || op->factor[i].of_transposed;
         const int64_t columns = smaller(cols, packs_a ? COLUMNS_FOR_PACKED_A : COLUMNS) + FM_MOST_TILE_COLS;
         const int64_t block = smaller(k, DEPTH) * columns * (int64_t)op->size;
@@ -202,24 +203,24 @@ void fm_weight_gradient(const fm_product *space, const fm_weight_gradient_call *
                            .n = out,
                            .a = part,
                            .a_row = 1,
-                           .a_step = in,
+                           .a_step = call->x_row,
                            .b = call->delta,
-                           .b_step = out,
+                           .b_step = call->delta_row,
                            .c = slice,
                            .ldc = out};
-        gradient_chunks(space, g, call->rows, in, call->add);
+        gradient_chunks(space, g, call->rows, call->x_row, call->add);
         return;
     }
     const fm_gemm g = {.m = out,
                        .n = count,
                        .a = call->delta,
                        .a_row = 1,
-                       .a_step = out,
+                       .a_step = call->delta_row,
                        .b = part,
-                       .b_step = in,
+                       .b_step = call->x_row,
                        .c = call->transposed,
                        .ldc = count};
     if (call->add) space->kernels->transpose(count, out, slice, out, call->transposed, count);
-    gradient_chunks(space, g, call->rows, out, call->add);
+    gradient_chunks(space, g, call->rows, call->delta_row, call->add);
     space->kernels->transpose(out, count, call->transposed, count, slice, out);
 }

@@ -45,6 +45,7 @@ void fm_multiply_panels(const fm_product *space, fm_gemm g, int64_t first);
 typedef struct {
     int64_t in, out, rows;
     const void *x, *delta;
+    int64_t x_row, delta_row; /* distances between their rows */
     int64_t begin, end;
     int add;
     void *transposed; /* (out, end - begin), if there are few outputs */

@@ -157,7 +157,9 @@ int fm_schedule_first_touch(int64_t bytes) {
     return bytes < LEAST_BYTES ? 1 : worthwhile_threads();
 }
 
-int fm_schedule_column_parts(int64_t cols, int threads) {
+/* Folded rows read the same weights, so they are divided by rows. */
+int fm_schedule_column_parts(const fm_fused *op, int64_t cols, int threads) {
+    if (op->fold > 1) return 1;
     const int64_t least = forces_ops() ? 8 : FM_LEAST_PART_COLUMNS;
     for (int parts = threads; parts > 1; parts--)
         if (threads % parts == 0 && cols >= parts * least) return parts;

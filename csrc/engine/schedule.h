@@ -56,8 +56,8 @@ typedef enum { FM_BY_ROWS, FM_BY_COLUMNS, FM_BY_OPS } fm_axis;
 /* `trains`: the pass belongs to a training step, or backward may follow. */
 fm_axis fm_schedule_axis(const fm_net *net, int64_t rows, const fm_worker *self, int trains);
 
-/* By ops: the number of parts that `cols` columns are divided into, a divisor of `threads`. */
-int fm_schedule_column_parts(int64_t cols, int threads);
+/* By ops: the number of parts that `cols` columns of an op are divided into, a divisor of `threads`. */
+int fm_schedule_column_parts(const fm_fused *op, int64_t cols, int threads);
 
 /* Whether a call with `rows` rows in a pass packs the copies of its weights. Training makes copies for backward in any
    case; predict only if so many rows read them that packing pays. */

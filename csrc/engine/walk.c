@@ -54,11 +54,15 @@ void fm_walk_send(fm_walk *walk, void *const *dx) {
     }
 }
 
-int fm_walk_columns(const fm_walk *walk, int64_t cols, fm_tile *tile) {
+static int columns_of(const fm_walk *walk, int64_t cols, int64_t granularity, fm_tile *tile) {
     int64_t begin, end;
-    fm_partition(walk->worker, cols, walk->run.kernels->lanes, &begin, &end);
+    fm_partition(walk->worker, cols, granularity, &begin, &end);
     *tile = (fm_tile){0, walk->run.rows, begin, end - begin};
     return begin < end && walk->run.rows > 0;
+}
+
+int fm_walk_columns(const fm_walk *walk, int64_t cols, fm_tile *tile) {
+    return columns_of(walk, cols, walk->run.kernels->lanes, tile);
 }
 
 /* This thread's tile of a grid with `parts` columns. */
@@ -73,10 +77,12 @@ static int grid_tile(const fm_walk *walk, int64_t cols, int parts, fm_tile *tile
     return row < row_end && col < col_end;
 }
 
-int fm_walk_tile(const fm_walk *walk, int64_t cols, int whole_rows, fm_tile *tile) {
-    const int parts = walk->axis == FM_BY_OPS && !whole_rows ? fm_schedule_column_parts(cols, walk->worker->count) : 1;
+int fm_walk_tile(const fm_walk *walk, const fm_fused *op, int64_t cols, int whole_rows, fm_tile *tile) {
+    const int by_ops = walk->axis == FM_BY_OPS && !whole_rows;
+    const int parts = by_ops ? fm_schedule_column_parts(op, cols, walk->worker->count) : 1;
     if (parts > 1) return grid_tile(walk, cols, parts, tile);
-    if (walk->axis == FM_BY_COLUMNS && !whole_rows) return fm_walk_columns(walk, cols, tile);
+    if (walk->axis == FM_BY_COLUMNS && !whole_rows)
+        return columns_of(walk, cols, op->fold > 1 ? cols / op->fold : walk->run.kernels->lanes, tile);
     *tile = (fm_tile){walk->row_begin, walk->row_end - walk->row_begin, 0, cols};
     return tile->rows > 0;
 }

@@ -32,9 +32,9 @@ void fm_walk_set_rows(fm_walk *walk, int64_t rows);
 void fm_walk_read(fm_walk *walk, const void *const *inputs);
 void fm_walk_send(fm_walk *walk, void *const *dx);
 
-/* This thread's tile of an array with `cols` columns; false if it is empty. An op that needs whole rows is divided by
-   the threads' rows. */
-int fm_walk_tile(const fm_walk *walk, int64_t cols, int whole_rows, fm_tile *tile);
+/* This thread's tile of an op's array with `cols` columns; false if it is empty. An op that needs whole rows is divided
+   by the threads' rows. */
+int fm_walk_tile(const fm_walk *walk, const fm_fused *op, int64_t cols, int whole_rows, fm_tile *tile);
 /* This thread's columns of all rows; false if it has none. */
 int fm_walk_columns(const fm_walk *walk, int64_t cols, fm_tile *tile);
 /* Waits until all threads have finished an op, unless each thread needs only its own rows of it. */

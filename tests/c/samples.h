@@ -41,6 +41,20 @@ static const sample samples[] = {
     {"wide linear above an activation", NODE(LINEAR, 1, 210, 200), .width = {210}, .ends_local = 1},
     {"linear with chains in two parts", NODE(LINEAR, 1, 1030, 8), .width = {1030}, .adds_residual = 1},
     {"linear, packed", NODE(LINEAR, 1, 66, 512), .width = {66}, .rows = 70},
+    {"folded linear", NODE(LINEAR, 1, 95, 115, .size = {5}), .width = {95}},
+    {"folded linear by dots", NODE(LINEAR, 1, 74, 6, .size = {2}), .width = {74}, .rows = 520},
+    {"folded linear, activated", NODE(LINEAR, 1, 33, 54, .kind = GELU, .size = {3}), .width = {33}, .activates = 1,
+     .adds_residual = 1},
+    {"folded linear above an activation", NODE(LINEAR, 1, 33, 54, .size = {3}), .width = {33}, .ends_local = 1},
+    {"folded linear, packed", NODE(LINEAR, 1, 128, 800, .size = {2}), .width = {128}, .rows = 35, .has_no_bias = 1},
+    {"grouped_linear", NODE(GROUPED_LINEAR, 1, 95, 115, .size = {5}), .width = {95}},
+    {"grouped_linear with few outputs", NODE(GROUPED_LINEAR, 1, 63, 12, .size = {3}), .width = {63}, .rows = 1030},
+    {"grouped_linear of one input each", NODE(GROUPED_LINEAR, 1, 7, 112, .size = {7}), .width = {7}, .has_no_bias = 1},
+    {"grouped_linear, activated", NODE(GROUPED_LINEAR, 1, 33, 54, .kind = GELU, .size = {3}), .width = {33},
+     .activates = 1, .adds_residual = 1},
+    {"grouped_linear above an activation", NODE(GROUPED_LINEAR, 1, 33, 54, .size = {3}), .width = {33},
+     .ends_local = 1},
+    {"grouped_linear, packed", NODE(GROUPED_LINEAR, 1, 130, 1024, .size = {2}), .width = {130}, .rows = 70},
     {"activation", NODE(ACTIVATION, 1, 21, 21, .kind = GELU), .width = {21}},
     {"activation that keeps its output", NODE(ACTIVATION, 1, 21, 21, .kind = 1), .width = {21}},
     {"activation with parameters", NODE(ACTIVATION, 1, 21, 21, .kind = CLAMP, .param = {-0.5, 0.7}), .width = {21}},
@@ -102,7 +116,8 @@ typedef struct {
 
 static inline void plan(world *w, size_t size) {
     fm_fused *op = &w->op;
-    *op = (fm_fused){.row = fm_op_rows[w->of->node.op], .node = w->of->node, .index = 3, .size = size, .output = -1};
+    *op = (fm_fused){
+        .row = fm_op_rows[w->of->node.op], .node = w->of->node, .index = 3, .size = size, .fold = 1, .output = -1};
     op->node.bias = !w->of->has_no_bias;
     op->n_sources = op->node.n_sources;
     memcpy(op->width, w->of->width, sizeof op->width);

@@ -37,6 +37,21 @@ static int cuts_cols(const world *w, task t) {
     return !(t.job == DOWN ? w->op.down_whole_rows : (t.job == FORWARD || t.job == LOCAL) && w->op.whole_rows);
 }
 
+/* The columns that a cut keeps together. */
+static int64_t unit_of(const world *w, task t) {
+    return cuts_cols(w, t) && w->op.fold > 1 ? whole_of(w, t).cols / w->op.fold : 1;
+}
+
+/* Tiles that cover `whole`, as partition makes them. */
+static int tiles_of(const world *w, task t, const fm_tile *whole, fm_tile *tile) {
+    const int64_t unit = unit_of(w, t);
+    fm_tile units = *whole;
+    units.cols /= unit;
+    const int count = partition(&units, cuts_rows(w, t) && !is_callers(w), cuts_cols(w, t), tile);
+    for (int k = 0; k < count; k++) tile[k].col *= unit, tile[k].cols *= unit;
+    return count;
+}
+
 static void call(const world *w, task t, const fm_tile *tile) {
     const fm_op_row *row = w->op.row;
     const int64_t end = tile->row + tile->rows;
@@ -88,13 +103,17 @@ static void add_callers(world *w, regions *r, job job) {
     }
 }
 
-/* Copies of rows begin .. begin + count of W. Of each space, the first that exists is: W^T row by row, W^T in panels,
-   W in panels. Panels are seen as one array with rows of a panel's width. */
+/* Copies of rows begin .. begin + count of W. Of each space, the first that exists is: W^T row by row (of each group), W^T
+   in panels, W in panels. Panels are seen as one array with rows of a panel's width. */
 static void add_copies(world *w, regions *r, int64_t begin, int64_t count) {
-    const int64_t in = w->param[0].rows, out = w->param[0].cols;
+    const int64_t groups = w->op.node.op == FM_OP_GROUPED_LINEAR ? w->op.node.size[0] : 1;
+    const int64_t in = w->param[0].rows / groups, out = w->param[0].cols;
     const int64_t nr = w->run.kernels->product[w->op.compute].tile_cols;
     if (w->space[0].packed == w->space[0].count || !w->run.packs) {
-        add_region(r, &w->all[SPACE], in, in, (fm_tile){0, out, begin, count});
+        for (int64_t i = begin, n; i < begin + count; i += n) {
+            n = in - i % in < begin + count - i ? in - i % in : begin + count - i;
+            add_region(r, &w->all[SPACE], in, in, (fm_tile){i / in * out, out, i % in, n});
+        }
     } else {
         for (int64_t i = begin, n; i < begin + count; i += n) {
             n = nr - i % nr < begin + count - i ? nr - i % nr : begin + count - i;
@@ -179,7 +198,7 @@ static void check_task(world *w, task t, const char *mode) {
     for (int k = 0; k < r.count; k++) memcpy(r.all[k].of->want, r.all[k].of->got, r.all[k].of->bytes);
     for (int i = 0; i < PARTITIONS; i++) {
         fm_tile tile[MOST_PARTS * MOST_PARTS];
-        const int count = partition(&whole, cuts_rows(w, t) && !is_callers(w), cuts_cols(w, t), tile);
+        const int count = tiles_of(w, t, &whole, tile);
         begin(w, t, 0x3C);
         for (int k = 0; k < count; k++) check_tile(w, t, &tile[k], what);
         for (int k = 0; k < r.count; k++)

@@ -109,11 +109,19 @@ RUNS = {
         lambda: [fm.Linear(10, 40, bias_init=fm.initializers.Constant(1e5)), fm.Cos(),
                  fm.Linear(40, 30), fm.Clamp(), fm.Linear(30, 7), fm.Cos(), fm.Linear(7, 3)],
         90, 40, fm.MSELoss(), fm.Adam(lr=0.01)),
+    "groups and folds": Run(
+        lambda: [fm.Linear(24, 40, groups=8), fm.GELU(), fm.Linear(10, 35, fold=4), fm.Tanh(),
+                 fm.Linear(140, 28, groups=7), fm.ReLU(), fm.Linear(28, 4)], 130, 60,
+        fm.CrossEntropyLoss(), fm.Adam(lr=0.01)),
     "every join and norm": Run(
         every_join, 130, 60, fm.MSELoss(), fm.Adam(lr=1e-2), (fm.L2(1e-4),)),
     "products in bfloat16": Run(
         lambda: dense(131, 520, 65, 12, 3, between=fm.GELU), 2600, 1100,
         fm.CrossEntropyLoss(), fm.Adam(lr=1e-3), compute="bfloat16"),
+    "groups and folds in bfloat16": Run(
+        lambda: [fm.Linear(96, 64, groups=4), fm.GELU(), fm.Linear(16, 35, fold=4), fm.Tanh(),
+                 fm.Linear(140, 12, groups=4)], 130, 60,
+        fm.MSELoss(), fm.Adam(lr=0.01), compute="bfloat16"),
     "joins in bfloat16": Run(
         lambda: every_join("bfloat16"), 130, 60, fm.MSELoss(), fm.Adam(lr=1e-2),
         compute="bfloat16"),

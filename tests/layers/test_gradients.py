@@ -16,6 +16,8 @@ LAYERS = {name: getattr(fm, name, None) for name in ACTIVATIONS} | {
     "Dropout": lambda: fm.Dropout(0.3),
     "Linear": lambda: fm.Linear(WIDTH, WIDTH),
     "Linear without bias": lambda: fm.Linear(WIDTH, WIDTH, bias=False),
+    "Linear with groups": lambda: fm.Linear(WIDTH, WIDTH, groups=2),
+    "Linear with a fold": lambda: fm.Linear(WIDTH // 2, WIDTH // 2, fold=2),
 }
 # Other arguments than the defaults; "probabilities" concerns the target.
 VARIANTS = {

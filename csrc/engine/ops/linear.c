@@ -1,20 +1,33 @@
-/* y = f(x W + b + residual). Layers with few outputs use the dot form, whose vectors run along the inputs. */
+/* y = f(x W + b + residual). Layers with few outputs use the dot form, whose vectors run along the inputs. With a fold of
+   k, each row of x (k * in) is read as k rows (in), which have the same weights. size[0]: the fold; 0 and 1: none. */
 #include "engine/product.h"
 
 enum { W, B };
-/* Indices of the spaces. TRANSPOSED: W^T (fan_out, fan_in), in calls that pack its panels; PANELS: those of W. */
+/* Indices of the spaces. TRANSPOSED: W^T (out, in), in calls that pack its panels; PANELS: those of W. */
 enum { TRANSPOSED, PANELS, GRADIENT, SUM };
 enum { PRODUCT_FORM, DOT_FORM };
 
-static int takes_dot_form(const fm_node *node) { return node->fan_out <= 4 && node->fan_in >= 16; }
+static int64_t fold_of(const fm_node *node) { return node->size[0] > 1 ? node->size[0] : 1; }
+
+/* The shape of W. */
+static int64_t in_of(const fm_fused *op) { return op->factor[0].rows; }
+static int64_t out_of(const fm_fused *op) { return op->factor[0].cols; }
+
+static int takes_dot_form(const fm_node *node) {
+    const int64_t fold = fold_of(node);
+    return node->fan_out <= 4 * fold && node->fan_in >= 16 * fold;
+}
 
 static int check(const fm_node *node, const int64_t *width) {
-    return node->n_sources == 1 && fm_check_each_width(node, width);
+    const int64_t fold = fold_of(node);
+    return node->n_sources == 1 && fm_check_each_width(node, width) && node->size[0] >= 0 && node->fan_in % fold == 0 &&
+           node->fan_out % fold == 0;
 }
 
 static int arrays(const fm_node *node, fm_array *array) {
-    array[W] = (fm_array){.name = "W", .role = FM_WEIGHT, .rows = node->fan_in, .cols = node->fan_out};
-    array[B] = (fm_array){.name = "b", .role = FM_BIAS, .rows = node->fan_out, .cols = 1};
+    const int64_t in = node->fan_in / fold_of(node), out = node->fan_out / fold_of(node);
+    array[W] = (fm_array){.name = "W", .role = FM_WEIGHT, .rows = in, .cols = out};
+    array[B] = (fm_array){.name = "b", .role = FM_BIAS, .rows = out, .cols = 1};
     return node->bias ? 2 : 1;
 }
 
@@ -25,16 +38,18 @@ static int hosts(const fm_fused *op) {
 }
 
 static void plan(fm_fused *op) {
-    const int64_t in = op->node.fan_in, out = op->node.fan_out;
+    const int64_t fold = fold_of(&op->node), in = op->node.fan_in / fold, out = op->node.fan_out / fold;
     const int has_epilogue = op->epilogue.activation >= 0 || op->epilogue.residual;
     op->form = takes_dot_form(&op->node) ? DOT_FORM : PRODUCT_FORM;
+    op->fold = fold;
     op->whole_rows = op->form == DOT_FORM;
     op->has_local = op->epilogue.activation >= 0;
     op->down_in_place = out <= FM_MOST_TERMS_IN_PLACE;
     op->factor[0] = (fm_factor){.rows = in, .cols = out};
     op->factor[1] = (fm_factor){.rows = out, .cols = in};
     op->factor[2] = (fm_factor){.cols = out < FM_LEAST_DIRECT_OUTPUTS ? in : out, .of_transposed = 1};
-    op->flops = (2.0 * (double)in + (has_epilogue ? 16.0 : 0.0)) * (double)out;
+    if (fold > 1) op->factor[2].rows = FM_BATCH_CHUNK;
+    op->flops = (2.0 * (double)in + (has_epilogue ? 16.0 : 0.0)) * (double)op->node.fan_out;
 }
 
 /* Predict keeps panels of wide weights, which all blocks of rows read; of narrower ones they cost more than they save. So
@@ -42,7 +57,7 @@ static void plan(fm_fused *op) {
    because they are one stream of memory; narrow weights are one already. */
 static int keeps_panels(const fm_fused *op, fm_use use) {
     enum { LEAST_ROW_BYTES = 4096, NARROW_ROW_BYTES = 512 };
-    const int64_t in = op->node.fan_in, out = op->node.fan_out;
+    const int64_t in = in_of(op), out = out_of(op);
     if (op->form != PRODUCT_FORM) return 0;
     if (op->compute != FM_COMPUTE_STORAGE) return 1;
     if (use == FM_FREEZE) return out * (int64_t)op->size > NARROW_ROW_BYTES;
@@ -55,7 +70,7 @@ static int64_t panels_size(const fm_fused *op, int64_t k, int64_t n) {
 
 /* The dot form needs transposed weights in forward. A layer with trained layers below it needs them in backward. */
 static int64_t spaces(const fm_fused *op, fm_use use, fm_space *space) {
-    const int64_t in = op->node.fan_in, out = op->node.fan_out;
+    const int64_t in = in_of(op), out = out_of(op);
     const int is_read_down = use == FM_FORWARD || (use == FM_TRAIN && op->source[0] >= 0);
     space[TRANSPOSED].life = space[PANELS].life = FM_COPY;
     if (op->form == DOT_FORM || is_read_down) space[TRANSPOSED].count = space[TRANSPOSED].packed = in * out;
@@ -65,7 +80,7 @@ static int64_t spaces(const fm_fused *op, fm_use use, fm_space *space) {
     space[GRADIENT].life = FM_SCRATCH;
     if (out < FM_LEAST_DIRECT_OUTPUTS) space[GRADIENT].count = in * out;
     space[SUM].life = FM_TEMPORARY;
-    if (op->adds[0]) space[SUM].per_row = in;
+    if (op->adds[0]) space[SUM].per_row = op->node.fan_in;
     return 4;
 }
 
@@ -75,7 +90,7 @@ static int reads_panels(const fm_run *run, const fm_operands *at) { return run->
 static void renew(const fm_run *run, const fm_operands *at, int for_down, int64_t begin, int64_t end) {
     const fm_fused *op = at->op;
     const fm_products *kernels = &run->kernels->product[op->compute];
-    const int64_t in = op->node.fan_in, out = op->node.fan_out;
+    const int64_t in = in_of(op), out = out_of(op);
     const void *rows = fm_element(run, at->param[W], begin * out);
     if (reads_panels(run, at)) {
         void *panels = fm_element(run, at->space[PANELS], begin / kernels->terms * kernels->tile_cols);
@@ -88,42 +103,69 @@ static void renew(const fm_run *run, const fm_operands *at, int for_down, int64_
     else run->kernels->transpose(end - begin, out, rows, out, fm_element(run, at->space[TRANSPOSED], begin), in);
 }
 
+/* Rows row, row + step ... of x and y, read as rows of (in) and of (out); and the columns of them that are written. */
+typedef struct {
+    int64_t row, rows, step, col, cols;
+} part;
+
+typedef void part_work(const fm_run *, const fm_operands *, const part *);
+
+/* A tile's rows have k rows of `width` after folding, and its columns are a number of these rows. If it does not have all
+   of them, a part is what it has of one row of the batch, or one of them in all its rows, whichever is more. */
+static void for_each_part(const fm_run *run, const fm_operands *at, const fm_tile *tile, int64_t width,
+                          part_work *work) {
+    const int64_t fold = at->op->fold;
+    if (fold == 1) {
+        work(run, at, &(part){tile->row, tile->rows, 1, tile->col, tile->cols});
+        return;
+    }
+    const int64_t first = tile->col / width, count = tile->cols / width;
+    if (count == fold) {
+        work(run, at, &(part){tile->row * fold, tile->rows * fold, 1, 0, width});
+        return;
+    }
+    for (int64_t i = 0; tile->rows < count && i < tile->rows; i++)
+        work(run, at, &(part){(tile->row + i) * fold + first, count, 1, 0, width});
+    for (int64_t i = 0; tile->rows >= count && i < count; i++)
+        work(run, at, &(part){tile->row * fold + first + i, tile->rows, fold, 0, width});
+}
+
 static void forward_by_dots(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
-    const int64_t in = at->op->node.fan_in, out = at->op->node.fan_out;
-    run->kernels->product[at->op->compute].dot(tile->rows, out, in, fm_element(run, at->x[0], tile->row * in), in,
-                                               at->space[TRANSPOSED], in, fm_element(run, at->y, tile->row * out), out,
+    const int64_t in = in_of(at->op), out = out_of(at->op), row = tile->row * at->op->fold;
+    run->kernels->product[at->op->compute].dot(tile->rows * at->op->fold, out, in, fm_element(run, at->x[0], row * in),
+                                               in, at->space[TRANSPOSED], in, fm_element(run, at->y, row * out), out,
                                                at->param[B]);
     if (at->op->epilogue.activation >= 0) fm_activate(run, at, tile, at->y);
 }
 
-static void forward_by_product(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
+static void forward_by_product(const fm_run *run, const fm_operands *at, const part *p) {
     const fm_fused *op = at->op;
-    const int64_t in = op->node.fan_in, out = op->node.fan_out, first = tile->row * out + tile->col;
+    const int64_t in = in_of(op), out = out_of(op), first = p->row * out + p->col, stride = p->step * out;
     const fm_product space = fm_product_of(run, op);
     fm_gemm product = {
-        .m = tile->rows,
-        .n = tile->cols,
+        .m = p->rows,
+        .n = p->cols,
         .k = in,
-        .a = fm_element(run, at->x[0], tile->row * in),
-        .a_row = in,
+        .a = fm_element(run, at->x[0], p->row * in),
+        .a_row = p->step * in,
         .a_step = 1,
-        .b = fm_element(run, at->param[W], tile->col),
+        .b = fm_element(run, at->param[W], p->col),
         .b_step = out,
         .c = fm_element(run, at->y, first),
-        .ldc = out,
-        .bias = at->param[B] == NULL ? NULL : fm_element(run, at->param[B], tile->col),
+        .ldc = stride,
+        .bias = at->param[B] == NULL ? NULL : fm_element(run, at->param[B], p->col),
         .start = at->param[B] == NULL ? FM_START_ZERO : FM_START_BIAS,
         .epilogue = op->epilogue.activation < 0 ? FM_GEMM_STORE : FM_GEMM_ACTIVATE,
         .activation = op->epilogue.activation,
         .act_params = op->epilogue.params,
         .aux = at->slope == NULL ? NULL : fm_element(run, at->slope, first),
-        .ldaux = out,
+        .ldaux = stride,
         .residual = op->epilogue.residual ? fm_element(run, at->x[1], first) : NULL,
-        .ldresidual = out,
+        .ldresidual = stride,
     };
     if (reads_panels(run, at)) {
         product.b = at->space[PANELS];
-        fm_multiply_panels(&space, product, tile->col);
+        fm_multiply_panels(&space, product, p->col);
     } else {
         fm_multiply(&space, product);
     }
@@ -131,58 +173,66 @@ static void forward_by_product(const fm_run *run, const fm_operands *at, const f
 
 static void forward(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
     if (at->op->form == DOT_FORM) forward_by_dots(run, at, tile);
-    else forward_by_product(run, at, tile);
+    else for_each_part(run, at, tile, out_of(at->op), forward_by_product);
+}
+
+/* Memory for a result that is added to another one. */
+static void *sum_of(const fm_run *run, const fm_fused *op, const part *p) {
+    const int64_t row = p->row / op->fold, inside = p->row % op->fold;
+    return fm_element(run, run->temporary, row * run->temporary_width + inside * in_of(op) + p->col);
 }
 
 /* dx = dz W^T. If other readers contributed before, the product is computed separately and then added, because a
    chain must not continue another one. */
-static void product_down(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
+static void product_down(const fm_run *run, const fm_operands *at, const part *p) {
     const fm_fused *op = at->op, *below = op->below;
-    const int64_t in = op->node.fan_in, out = op->node.fan_out, first = tile->row * in + tile->col;
+    const int64_t in = in_of(op), out = out_of(op), first = p->row * in + p->col, stride = p->step * in;
     const fm_product space = fm_product_of(run, op);
     void *dx = fm_element(run, at->dx[0], first);
     const int packed = run->packs && op->form == PRODUCT_FORM;
     const fm_gemm product = {
-        .m = tile->rows,
-        .n = tile->cols,
+        .m = p->rows,
+        .n = p->cols,
         .k = out,
-        .a = fm_element(run, at->dz, tile->row * out),
-        .a_row = out,
+        .a = fm_element(run, at->dz, p->row * out),
+        .a_row = p->step * out,
         .a_step = 1,
-        .b = fm_element(run, at->space[TRANSPOSED], packed ? 0 : tile->col),
+        .b = fm_element(run, at->space[TRANSPOSED], packed ? 0 : p->col),
         .b_step = in,
-        .c = op->adds[0] ? fm_element(run, run->temporary, tile->row * run->temporary_width + tile->col) : dx,
-        .ldc = in,
+        .c = op->adds[0] ? sum_of(run, op, p) : dx,
+        .ldc = stride,
         .epilogue = below == NULL ? FM_GEMM_STORE : FM_GEMM_BACKPROP,
         .activation = below == NULL ? -1 : below->epilogue.activation,
         .act_params = below == NULL ? NULL : below->epilogue.params,
         .aux = below == NULL ? NULL : fm_element(run, at->saved_below, first),
-        .ldaux = in,
+        .ldaux = stride,
     };
-    if (packed) fm_multiply_panels(&space, product, tile->col);
+    if (packed) fm_multiply_panels(&space, product, p->col);
     else fm_multiply(&space, product);
-    if (op->adds[0]) run->kernels->join(FM_JOIN_ADD, tile->rows, tile->cols, dx, in, product.c, in, dx, in);
+    if (op->adds[0]) run->kernels->join(FM_JOIN_ADD, p->rows, p->cols, dx, stride, product.c, stride, dx, stride);
 }
 
 static void down(const fm_run *run, const fm_operands *at, int source, const fm_tile *tile) {
-    if (source == 0) product_down(run, at, tile);
+    if (source == 0) for_each_part(run, at, tile, in_of(at->op), product_down);
     else fm_pass_down(run, at, source, tile);
 }
 
 static void gradient(const fm_run *run, const fm_operands *at, int array, int64_t begin, int64_t end) {
-    const int64_t out = at->op->node.fan_out;
+    const int64_t in = in_of(at->op), out = out_of(at->op), rows = run->rows * at->op->fold;
     if (array == B) {
-        run->kernels->column_sums(run->rows, end - begin, fm_element(run, at->dz, begin), out,
+        run->kernels->column_sums(rows, end - begin, fm_element(run, at->dz, begin), out,
                                   fm_element(run, at->grad[B], begin), run->adds);
         return;
     }
     const fm_product space = fm_product_of(run, at->op);
     const fm_weight_gradient_call call = {
-        .in = at->op->node.fan_in,
+        .in = in,
         .out = out,
-        .rows = run->rows,
+        .rows = rows,
         .x = at->x[0],
+        .x_row = in,
         .delta = at->dz,
+        .delta_row = out,
         .begin = begin,
         .end = end,
         .add = run->adds,

@@ -12,7 +12,7 @@ from fastmlp.base.errors import ArgumentError
 from fastmlp.base.node import Node
 from fastmlp.base.validation import Array
 
-_PRODUCT, _QUANTIZED = "linear", "quantized_linear"
+_QUANTIZED = "quantized_linear"
 _MOST_INPUTS = 2**16  # sums of more terms could exceed 32 bits
 _BLOCK = 1024
 # Smaller scales would be denormal, or have infinite reciprocals.
@@ -47,6 +47,11 @@ def quantized_range(low: float, high: float) -> tuple[float, int]:
     return step, int(np.clip(np.rint(-low / step), 0, 255))
 
 
+def _is_product(node: Node) -> bool:
+    """Whether 8 bits replace the product of a node, which has neither groups nor a fold."""
+    return node.op == "linear" and not node.sizes
+
+
 def ranges(
     net: _core.Net, nodes: Sequence[Node], rows: Sequence[Array]
 ) -> dict[int, tuple[float, float]]:
@@ -59,7 +64,7 @@ def ranges(
         block = [np.ascontiguousarray(one[first : first + _BLOCK]) for one in rows]
         net.forward(block, False)
         for index, node in enumerate(nodes):
-            if node.op != _PRODUCT:
+            if not _is_product(node):
                 continue
             source = node.sources[0]
             value = block[-1 - source] if source < 0 else net.value(source)
@@ -67,7 +72,7 @@ def ranges(
             # Unlike min and max, these keep a NaN.
             ends = np.minimum(low, value.min()), np.maximum(high, value.max())
             found[index] = float(ends[0]), float(ends[1])
-    if not found and any(node.op == _PRODUCT for node in nodes):
+    if not found and any(map(_is_product, nodes)):
         raise ArgumentError("rows: got none; want rows for the scales of 'int8'")
     if not np.isfinite(list(found.values())).all():
         raise ArgumentError("rows: got infinite or NaN numbers in a layer; want finite ones")
@@ -102,7 +107,7 @@ def is_valid(one: Quantized) -> bool:
 
 def products(net: _core.Net, nodes: Sequence[Node]) -> dict[int, int]:
     """Return where the weights of each matrix product start, by node."""
-    return {i: net.places[i]["W"] for i, node in enumerate(nodes) if node.op == _PRODUCT}
+    return {i: net.places[i]["W"] for i, node in enumerate(nodes) if _is_product(node)}
 
 
 def quantized_nodes(nodes: Sequence[Node], by_node: Mapping[int, Quantized]) -> list[Node]:

@@ -189,7 +189,8 @@ def freeze(net: Network, weights: str | None = None, rows: Any = None) -> Frozen
         the network: its ``compute``, otherwise its ``dtype``; then predictions have the bits of
         ``net.predict``. "bfloat16" gives the bits of a network with ``compute="bfloat16"``. With
         "int8", weights have a scale for each column, and inputs of ``Linear`` one for each layer;
-        all else is float32. A float64 network can only be frozen as float64.
+        all else is float32, also a ``Linear`` with groups or a fold. A float64 network can only be
+        frozen as float64.
     rows : array_like, shape (N, in_features), optional
         For "int8": typical rows of inputs, some hundred or more. The smallest and the largest input
         of each layer determine its scale; numbers beyond them are clipped later.

@@ -10,6 +10,7 @@ from fastmlp.base.engine import Engine
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 from fastmlp.layers import Layer
 from fastmlp.layers.custom import layered
+from fastmlp.layers.parametric import ParametricLayer
 from fastmlp.networks.base import Network
 
 
@@ -155,7 +156,7 @@ def _check_layers(layers: tuple[Any, ...]) -> tuple[Layer, ...]:
 
 def _widths(layers: tuple[Layer, ...], in_features: int | None) -> list[int]:
     """Return the width of the input, and of the output of each layer."""
-    own: int | None = getattr(layers[0], "in_features", None)
+    own = layers[0].widths_alone()[0] if isinstance(layers[0], ParametricLayer) else None
     if in_features is None and own is None:
         raise ArgumentError(
             f"layer 0: {layers[0]!r} does not determine the width of the input; "

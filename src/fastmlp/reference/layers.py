@@ -54,11 +54,15 @@ class Layer:
 class Linear(Layer):
     """``y = x W + b``; backward: ``dW = x^T dy``, ``db = sum of dy's rows``, ``dx = dy W^T``.
 
+    Groups are products side by side: the columns of ``x`` and ``y`` and the rows of ``W`` are cut
+    into as many parts. With a fold of k, each row is read as k rows.
+
     Parameters
     ----------
-    W : array-like (fan_in, fan_out)
+    W : array-like (fan_in, fan_out / groups)
     b : array-like (fan_out,), or None for a layer without bias
     compute : "bfloat16" to round the operands of the three products; None for no rounding
+    groups, fold : 1 for a plain product
 
     Examples
     --------
@@ -72,9 +76,14 @@ class Linear(Layer):
     """
 
     def __init__(
-        self, W: ArrayLike, b: ArrayLike | None = None, compute: str | None = None
+        self,
+        W: ArrayLike,
+        b: ArrayLike | None = None,
+        compute: str | None = None,
+        groups: int = 1,
+        fold: int = 1,
     ) -> None:
-        self.compute = compute
+        self.compute, self.groups, self.fold = compute, groups, fold
         self.W = np.array(W, dtype=np.float64)
         self.b = None if b is None else np.array(b, dtype=np.float64)
         self.dW = np.zeros_like(self.W)
@@ -90,15 +99,28 @@ class Linear(Layer):
 
     def forward(self, x: ArrayLike, training: bool = False) -> Array:
         self.x = operand(x, self.compute)
-        y = self.x @ operand(self.W, self.compute)
-        return y if self.b is None else y + self.b
+        y = self._by_row(self._by_group(self.x) @ self._weights(), len(self.x))
+        return y if self.b is None else y + np.tile(self.b, self.fold)
 
     def backward(self, dy: ArrayLike) -> Array:
-        dz = operand(dy, self.compute)
-        self.dW[...] = self.x.T @ dz
+        dz = self._by_group(operand(dy, self.compute))
+        self.dW[...] = (self._by_group(self.x).swapaxes(1, 2) @ dz).reshape(self.dW.shape)
         if self.db is not None:
-            self.db[...] = as_float(dy).sum(axis=0)
-        return dz @ operand(self.W, self.compute).T
+            self.db[...] = as_float(dy).reshape(-1, self.db.size).sum(axis=0)
+        return self._by_row(dz @ self._weights().swapaxes(1, 2), len(self.x))
+
+    def _weights(self) -> Array:
+        return operand(self.W, self.compute).reshape(self.groups, -1, self.W.shape[1])
+
+    def _by_group(self, x: Array) -> Array:
+        """(rows, groups * width) as (groups, rows, width), with folded rows."""
+        rows = x.shape[0] * self.fold
+        width = x.shape[1] // (self.fold * self.groups)
+        return x.reshape(rows, self.groups, width).swapaxes(0, 1)
+
+    def _by_row(self, y: Array, rows: int) -> Array:
+        width = y.shape[2] * self.groups * self.fold
+        return as_float(y.swapaxes(0, 1).reshape(rows, width))
 
 
 class Activation(Layer):
