@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -37,7 +38,9 @@ NOT_ARRAYS_OF_REALS = {
 
 
 def listed(*values):
-    return {f"{i}-{value!r:.30}": value for i, value in enumerate(values)}
+    # Without addresses, so that a test has the same name in every process.
+    names = [re.sub(" at 0x[0-9a-f]+", "", repr(value)) for value in values]
+    return {f"{i}-{name:.30}": value for i, (name, value) in enumerate(zip(names, values))}
 
 
 def reals(*outside, none=False):

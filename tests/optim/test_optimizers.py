@@ -84,7 +84,7 @@ def test_learning_rate_may_change():
         (fm.L1(0.1), lambda w: 0.1 * abs(w), lambda w: 0.1 * np.sign(w)),
         (fm.Lp(3, 0.1), lambda w: 0.1 * abs(w) ** 3, lambda w: 0.3 * w * abs(w)),
     ],
-    ids=repr,
+    ids=["L2", "L1", "Lp"],
 )
 def test_penalties(penalty, value, slope):
     net = make("float64")
