@@ -21,13 +21,13 @@ from bench.fitters import fitters_of
 from bench.goals import all_goals
 from bench.limits import measure_limits, round_trip_seconds
 from bench.machine import describe_machine, measure_imports, wheel_bytes
+from bench.markdown import markdown
 from bench.measure import QUICK, Effort, WrongResult, measure_cell, measure_family
 from bench.memory import measure_memory
 from bench.plots import draw
 from bench.pool import ROOT, Pool, WorkerError, all_threads
 from bench.processor import file_name, processor_name
 from bench.summary import write_summaries
-from bench.tables import markdown
 from fastmlp import _core
 
 RESULTS = ROOT / "bench" / "results"

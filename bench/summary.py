@@ -16,8 +16,8 @@ from typing import Any
 from bench.cells import LARGE, MNIST, SMALL, SQUARE, WIDE_MNIST, Cell
 from bench.contestants import OURS
 from bench.figures import fastest_peer, ratio_to_fastest, seconds_of
+from bench.markdown import table
 from bench.pool import ROOT
-from bench.tables import table
 
 README = ROOT / "README.md"
 # The table's ten rows.

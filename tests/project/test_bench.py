@@ -16,11 +16,11 @@ from bench.contestants.byhand import ByHand
 from bench.contestants.ours import FastMLP
 from bench.figures import fastest_peer, worst_falls
 from bench.goals import all_goals
+from bench.markdown import markdown
 from bench.measure import Effort, WrongResult, check, measure_cell
 from bench.pool import ROOT, Pool, pinned_environment
 from bench.problems import Problem
 from bench.processor import file_name, processor_name
-from bench.tables import markdown
 from bench.worker import Server
 
 ASIDE = [name for name, row in CONTESTANTS.items() if row.aside]
