@@ -49,7 +49,7 @@ def test_predictions_are_those_of_the_package(capsys: pytest.CaptureFixture[str]
 def test_models_of_built_in_data(data: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", data, "--no-progress", "--epochs", "30"]) == 0
     table = tabular.load_dataset(data)
-    write("x.csv", table.frame)
+    write("x.csv", table.frame.table.to_pandas())
     capsys.readouterr()
     assert main(["predict", f"{data}.safetensors", "x.csv"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -63,13 +63,15 @@ def test_a_regression(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     }
 
 
-def test_without_pyarrow_parquet_says_what_to_install(
+def test_without_pyarrow_the_error_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("p.parquet").write_bytes(b"PAR1")
+    write("p.csv", houses(30))
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert main(["train", "p.parquet", "--target", "a"]) == 2
-    assert capsys.readouterr().err == "Error: Parquet needs pyarrow: pip install pyarrow\n"
+    assert main(["train", "p.csv", "--target", "grade"]) == 2
+    assert capsys.readouterr().err == (
+        'Error: tables need pyarrow: pip install "fastmlp[tabular]"\n'
+    )
 
 
 def test_the_task_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
@@ -147,7 +149,7 @@ def test_the_table_is_read_once_and_the_notes_are_the_models(
     ("arguments", "words"),
     [
         (["missing.csv", "--target", "x"], "missing.csv: No such file"),
-        (["folder.csv", "--target", "x"], "folder.csv: Is a directory"),
+        (["folder.csv", "--target", "x"], "folder.csv: is a folder without Parquet files"),
         (["empty.csv", "--target", "x"], "empty.csv is empty"),
         (["good.csv"], "which column is the target? Give --target one of 'x', 'one'"),
         (["good.csv", "--target", "text", "--cv", "21"], "40 rows are too few for 21 folds"),

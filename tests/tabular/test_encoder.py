@@ -19,7 +19,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from fastmlp.base.errors import ArgumentError
 from fastmlp.tabular.encoder import Encoder
-from fastmlp.tabular.values import MISSING, kind_of, levels_of, numbers_of
+from fastmlp.tabular.encoder_columns import MISSING
 
 ROWS = 400
 
@@ -155,7 +155,10 @@ def test_order_and_superfluous_columns_do_not_matter() -> None:
 
 def test_missing_columns_are_named() -> None:
     encoder = Encoder().fit(table())
-    with pytest.raises(ArgumentError, match="2 columns are missing: 'size', 'flag'"):
+    with pytest.raises(
+        ArgumentError,
+        match=r"2 columns are missing: 'size', 'flag' \(there is only 'count', 'colour'\)",
+    ):
         encoder.transform(table()[["count", "colour"]])
     with pytest.raises(ArgumentError, match="a column is missing: 'size'"):
         encoder.notes(table().drop(columns="size"))
@@ -172,45 +175,6 @@ def test_notes_count_what_is_unreadable_or_unseen() -> None:
     assert "'count': 1 value (such as 'many')" in notes[1]
     with pytest.raises(ArgumentError, match="column 'count' must be numeric, got 'many'"):
         encoder.notes(new.assign(count="many"))
-
-
-@pytest.mark.parametrize(
-    ("values", "kind"),
-    [
-        ([1, 2, 3], "numeric"),
-        ([1.5, None], "numeric"),
-        (["1", "2.5", None], "numeric"),
-        ([None, None], "numeric"),
-        ([*map(str, range(99)), "n/k"], "numeric"),
-        (["1", "2", "three"], "categorical"),
-        ([True, False], "categorical"),
-        ([True, None], "categorical"),
-        (["2024-01-31", "2024-02-01 12:00"], "date"),
-        (["a", "b"], "categorical"),
-    ],
-)
-def test_kinds(values: list[object], kind: str) -> None:
-    assert kind_of(pd.Series(values)) == kind
-
-
-def test_kinds_of_typed_columns() -> None:
-    assert kind_of(pd.Series([1, None], dtype="Int64")) == "numeric"
-    assert kind_of(pd.Series([1, 2], dtype="category")) == "categorical"
-    assert kind_of(pd.Series([True, None], dtype="boolean")) == "categorical"
-    assert kind_of(pd.to_datetime(pd.Series(["2024-01-01"]))) == "date"
-
-
-def test_values_read_the_same_however_they_are_stored() -> None:
-    numbers = [pd.Series(values) for values in ([1, 2, np.inf], ["1", "2", "x"])]
-    numbers.append(pd.Series([1, 2, None], dtype="Int64"))
-    for column in numbers:
-        np.testing.assert_array_equal(numbers_of(column), [1, 2, np.nan])
-    days = ["1970-01-02", "1970-01-01T12:00"]
-    for column in (pd.Series(days), pd.to_datetime(pd.Series(days), format="ISO8601")):
-        np.testing.assert_array_equal(numbers_of(column, "date"), [1, 0.5])
-    for values in ([True, None], ["TRUE", None], [" true ", "  "]):
-        assert levels_of(pd.Series(values)).tolist() == ["True", MISSING]
-    assert levels_of(pd.Series([1.0, 2.5])).tolist() == ["1", "2.5"]
 
 
 def good_description() -> dict:
@@ -254,9 +218,11 @@ def changed(path: list, value: object) -> dict:
         changed(["columns", 1, "levels"], ["red", 1]),
         changed(["columns", 1, "rare"], 1),
         changed(["columns", 3], {"name": "x", "kind": "categorical", "levels": [], "rare": False}),
-        changed(["left_out"], []),
-        changed(["left_out", "same"], 3),
-        changed(["left_out", "size"], "constant"),
+        changed(["columns", 0, "name"], "other"),
+        changed(
+            ["columns", 0], {"name": "size", "kind": "categorical", "levels": [], "rare": True}
+        ),
+        changed(["reader"], {}),
     ],
 )
 def test_hostile_descriptions(description: object) -> None:

@@ -13,14 +13,27 @@ import numpy as np
 import pytest
 
 pytest.importorskip("pandas")
+pytest.importorskip("pyarrow")
 
 import pandas as pd
 from tests.houses import houses, write
 
 from fastmlp.base.errors import ArgumentTypeError, MissingPackageError
-from fastmlp.tabular.reading import TableError, frame_of, read_table
+from fastmlp.tabular import TableReader
+from fastmlp.tabular.reading import Frame, TableError, frame_of
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
+
+
+def assert_holds(found: Frame, expected: pd.DataFrame) -> None:
+    """The values of a frame are those of a data frame; text files hold text."""
+    assert found.names == list(expected)
+    for name in found.names:
+        column = pd.Series(found.column(name).to_pylist(), name=name)
+        wanted = expected[name]
+        if pd.api.types.is_numeric_dtype(wanted):
+            column = pd.to_numeric(column)
+        pd.testing.assert_series_equal(column, wanted, check_dtype=False, check_index_type=False)
 
 
 @pytest.fixture
@@ -44,16 +57,15 @@ def test_a_file_of_each_kind_is_opened_once(name: str, opened: list[str]) -> Non
     compression = "gzip" if name.lower().endswith("gz") else None
     expected.to_csv(name, index=False, sep=separator, compression=compression)
     opened.clear()
-    pd.testing.assert_frame_equal(read_table(Path(name)), expected)
+    assert_holds(frame_of(name), expected)
     assert opened.count(name) == 1
 
 
 def test_parquet_gives_what_csv_gives() -> None:
-    pytest.importorskip("pyarrow")
     houses().to_parquet("p.parquet")
     write("c.csv", houses())
-    frames = [frame_of(name) for name in ("p.parquet", "c.csv")]
-    pd.testing.assert_frame_equal(*frames, check_dtype=False)
+    for name in ("p.parquet", "c.csv"):
+        assert_holds(frame_of(name), houses())
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -64,9 +76,9 @@ def test_a_pipe_can_be_read() -> None:
     text = expected.to_csv(index=False)
     writer = threading.Thread(target=lambda: Path("pipe.csv").write_text(text, newline=""))
     writer.start()
-    found = read_table(Path("pipe.csv"))
+    found = frame_of("pipe.csv")
     writer.join()
-    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+    assert_holds(found, expected)
 
 
 @pytest.mark.parametrize("separator", [";", "\t", "|"])
@@ -75,20 +87,14 @@ def test_other_separators_in_a_csv(separator: str, start: str) -> None:
     expected = houses()[["size", "grade"]]
     text = start + expected.to_csv(index=False, sep=separator)
     Path("h.csv").write_text(text, encoding="utf-8")
-    pd.testing.assert_frame_equal(read_table(Path("h.csv")), expected)
+    assert_holds(frame_of("h.csv"), expected)
 
 
 def test_blanks_around_names_and_more_ways_to_be_missing() -> None:
     Path("t.csv").write_text(" a , b\n1, ?\n2, x\n")
-    frame = read_table(Path("t.csv"))
-    assert list(frame) == ["a", "b"]
-    assert frame["b"].isna().tolist() == [True, False]
-
-
-def test_chosen_columns_are_text() -> None:
-    Path("t.csv").write_text("code,n\n007,007\n")
-    frame = read_table(Path("t.csv"), ["code"])
-    assert (frame["code"][0], frame["n"][0]) == ("007", 7)
+    read = TableReader().fit("t.csv", kinds={"b": "categorical"}).read("t.csv")
+    assert read["a"].values.tolist() == [1, 2]
+    assert read["b"].codes.tolist() == [-1, 0]
 
 
 def test_frames_and_dicts_are_taken_as_they_are() -> None:
@@ -96,14 +102,14 @@ def test_frames_and_dicts_are_taken_as_they_are() -> None:
     frame = pd.DataFrame(columns, index=[5, 5])
     for table in (columns, frame):
         found = frame_of(table)
-        assert list(found) == ["size", "3"]
-        assert found["size"].tolist() == [1.0, 2.0]
+        assert found.names == ["size", "3"]
+        assert found.column("size").to_pylist() == [1.0, 2.0]
     assert list(frame) == [" size", 3]
 
 
 @pytest.mark.parametrize("table", [None, 3, np.zeros((3, 2)), [[1, 2]]])
 def test_unfit_tables_are_refused(table: object) -> None:
-    with pytest.raises(ArgumentTypeError, match="want a pandas DataFrame, a dict of columns"):
+    with pytest.raises(ArgumentTypeError, match="want a data frame, a dict of columns"):
         frame_of(table)
 
 
@@ -126,40 +132,31 @@ def test_dicts_that_make_no_table(table: object, words: str) -> None:
     ("name", "content", "words"),
     [
         ("empty.csv", b"", "empty.csv is empty"),
-        ("blank.csv", b"\n1,2\n", "blank.csv has no names in its first line"),
+        ("blank.csv", b"\n \n", "blank.csv is empty"),
         ("names.csv", b"a,b\n", "names.csv has no rows"),
-        ("binary.csv", b"\xff\xfe\x00a,b\n\x00\xd8", "binary.csv cannot be read as csv"),
-        ("ragged.csv", b"a,b\n1,2\n3,4,5\n", "ragged.csv cannot be read as csv"),
+        ("binary.csv", b"\xff\xfe\x00a,b\n\x00\xd8", "binary.csv is not utf-16-le"),
+        ("ragged.csv", b"a,b\n1,2\n3,4,5\n", "ragged.csv has 3 values in row 2, but 2 columns"),
         ("shifted.csv", b"a,b\n1,2,3\n3,4,5\n", "more values in a row than names"),
-        ("table.txt", b"a,b\n1,2\n", "table.txt is no table: want a file whose name ends in .csv"),
+        ("table.doc", b"a,b\n1,2\n", "table.doc is no table: want a file whose name ends in .csv"),
         ("cut.csv.gz", b"\x1f\x8b\x08\x00\x00", "cut.csv.gz cannot be read as csv"),
         ("plain.csv.gz", b"a,b\n1,2\n", "plain.csv.gz cannot be read as csv"),
         ("twice.csv", b"a,b, a\n1,2,3\n", "twice.csv has two columns named 'a'"),
-        ("long.csv", b"a," + b"b" * 200_000 + b"\n1,2\n", "long.csv cannot be read as csv"),
     ],
 )
 def test_files_that_are_no_tables(name: str, content: bytes, words: str) -> None:
     Path(name).write_bytes(content)
     with pytest.raises(TableError, match=words):
-        read_table(Path(name))
+        frame_of(name)
 
 
 def test_a_corrupt_parquet_file_is_refused() -> None:
-    pytest.importorskip("pyarrow")
     Path("binary.parquet").write_bytes(b"PAR1\0\0\0\0PAR1")
     with pytest.raises(TableError, match=r"binary\.parquet cannot be read as parquet"):
-        read_table(Path("binary.parquet"))
+        frame_of("binary.parquet")
 
 
-def test_without_pyarrow_parquet_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("p.parquet").write_bytes(b"PAR1")
+def test_without_pyarrow_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(MissingPackageError, match="pip install pyarrow"):
-        read_table(Path("p.parquet"))
-
-
-def test_without_pandas_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingPackageError, match=r'pip install "fastmlp\[tabular\]"'):
         frame_of({"a": [1]})
 
@@ -167,6 +164,6 @@ def test_without_pandas_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatc
 def test_system_errors_are_not_changed() -> None:
     Path("folder.csv").mkdir()
     with pytest.raises(FileNotFoundError):
-        read_table(Path("missing.csv"))
+        frame_of("missing.csv")
     with pytest.raises(IsADirectoryError):
-        read_table(Path("folder.csv"))
+        frame_of("folder.csv")

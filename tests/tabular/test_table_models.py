@@ -147,7 +147,8 @@ def test_hostile_descriptions_of_tables() -> None:
     for text in [
         "{",
         "[]",
-        json.dumps({**fields, "version": 2}),
+        json.dumps({**fields, "version": 1}),
+        json.dumps({**fields, "version": 3}),
         json.dumps({**fields, "version": True}),
         json.dumps({**fields, "more": 1}),
         json.dumps({**fields, "encoder": None}),

@@ -12,12 +12,13 @@
 ``trained.save(path)`` writes a model file, `load` reads it; the command line uses the same files.
 """
 
+from fastmlp.tabular.columns import ColumnRule, ReadColumn, ReadTable, TableReader
 from fastmlp.tabular.datasets import DATA_SETS, load_dataset
 from fastmlp.tabular.description import TableDescription
 from fastmlp.tabular.encoder import Encoder
 from fastmlp.tabular.model_file import TableModel, load
 from fastmlp.tabular.models import MLP, MODELS
-from fastmlp.tabular.reading import TableError
+from fastmlp.tabular.reading import ReadOptions, TableError
 from fastmlp.tabular.table import Table, load_table
 from fastmlp.tabular.training import Reporter, TrainedTable, train
 
@@ -25,12 +26,17 @@ __all__ = [
     "DATA_SETS",
     "MLP",
     "MODELS",
+    "ColumnRule",
     "Encoder",
+    "ReadColumn",
+    "ReadOptions",
+    "ReadTable",
     "Reporter",
     "Table",
     "TableDescription",
     "TableError",
     "TableModel",
+    "TableReader",
     "TrainedTable",
     "load",
     "load_dataset",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fastmlp.base.errors import ArgumentError
-from fastmlp.tabular.reading import require_pandas
+from fastmlp.tabular.reading import frame_of, require
 from fastmlp.tabular.table import Table
 
 # By name: the known largest value of its columns. One scale for all pixels keeps an image's
@@ -28,11 +28,10 @@ def load_dataset(name: str) -> Table:
     """
     if name not in MAXIMA:
         raise ArgumentError(f"name: got {name!r}; want one of {', '.join(DATA_SETS)}")
-    require_pandas()
-    import pandas as pd
+    require("sklearn")
     from sklearn import datasets
 
     bunch = getattr(datasets, f"load_{name}")()
     classes = [str(label) for label in bunch.get("target_names", [])]
-    frame = pd.DataFrame(bunch.data, columns=[str(name) for name in bunch.feature_names])
-    return Table(name, frame, bunch.target, "target", classes, MAXIMA[name])
+    columns = dict(zip(map(str, bunch.feature_names), bunch.data.T, strict=True))
+    return Table(name, frame_of(columns), bunch.target, "target", classes, MAXIMA[name])

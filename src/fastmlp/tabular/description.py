@@ -16,11 +16,11 @@ import numpy as np
 from fastmlp.base.errors import ArgumentError
 from fastmlp.base.validation import Array
 from fastmlp.io.safetensors import Malformed, parse_json
-from fastmlp.tabular.columns import check_keys, check_number, check_texts
+from fastmlp.tabular.checking import check_keys, check_number, check_texts
 from fastmlp.tabular.encoder import Encoder
 
 KEY = "fastmlp.table"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class TableDescription:
     classes: list[str]  # empty for a regression
     target: TargetScaling | None
     encoder: Encoder
+    keep: tuple[str, ...] = ()  # columns that are copied into tables of predictions
 
     def to_json(self) -> str:
         """Return the text that `from_json` takes."""
@@ -61,14 +62,16 @@ class TableDescription:
             "version": VERSION,
             "target": {"name": self.target_name, "classes": self.classes, "scaling": scaling},
             "encoder": self.encoder.describe(),
+            "keep": list(self.keep),
         }
         return json.dumps(fields, allow_nan=False)
 
     def info(self) -> dict[str, Any]:
         """Return the description as plain values.
 
-        The keys are target, task, classes or target_scaling, columns (how each one is encoded),
-        inputs (of the network) and left_out (why columns are not used).
+        The keys are target, task, classes or target_scaling, reading (how each column is read and
+        why), columns (how each one is encoded), inputs (of the network) and left_out (why columns
+        are not used).
         """
         task = "classification" if self.classes else "regression"
         found: dict[str, Any] = {"target": self.target_name, "task": task}
@@ -78,6 +81,7 @@ class TableDescription:
             found["target_scaling"] = vars(self.target)
         columns = {column.name: str(column) for column in self.encoder.columns}
         left_out = dict(self.encoder.left_out)
+        found["reading"] = {rule.name: str(rule) for rule in self.encoder.reader.rules}
         return {**found, "columns": columns, "inputs": self.encoder.width, "left_out": left_out}
 
     @classmethod
@@ -98,9 +102,12 @@ class TableDescription:
     @classmethod
     def _from_fields(cls, fields: Any) -> TableDescription:
         version = fields.get("version") if isinstance(fields, dict) else None
+        if type(version) is int and version < VERSION:
+            raise ArgumentError("an older version of fastmlp wrote it; train the model again")
         if type(version) is not int or version != VERSION:
             raise ArgumentError(f"its version is {version!r:.40}, expected {VERSION}")
-        check_keys(fields, {"version", "target", "encoder"}, "the table")
+        check_keys(fields, {"version", "target", "encoder", "keep"}, "the table")
+        keep = tuple(check_texts(fields["keep"], "columns to keep"))
         target = fields["target"]
         check_keys(target, {"name", "classes", "scaling"}, "the target")
         name = check_texts([target["name"]], "the target's name")[0]
@@ -108,7 +115,7 @@ class TableDescription:
         scaling = _scaling(target["scaling"])
         if (scaling is None) != (len(classes) >= 2) or len(classes) == 1:
             raise ArgumentError("a target has either two classes or more, or a scaling")
-        return cls(name, classes, scaling, Encoder.from_description(fields["encoder"]))
+        return cls(name, classes, scaling, Encoder.from_description(fields["encoder"]), keep)
 
 
 def _scaling(fields: Any) -> TargetScaling | None:

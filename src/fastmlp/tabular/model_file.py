@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from fastmlp.io import ModelFileError
 from fastmlp.io.model import load_with_metadata
 from fastmlp.io.safetensors import Malformed, naming
 from fastmlp.tabular.description import KEY, TableDescription
-from fastmlp.tabular.reading import frame_of
+from fastmlp.tabular.reading import Frame, ReadOptions, frame_of, require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,22 +93,34 @@ class TableModel:
     def predictions(self, table: TableLike) -> pd.DataFrame:
         """Predict the rows of a table as a data frame.
 
-        It has the column ``prediction`` and, for classes, a column ``probability_NAME`` for each.
+        It has the columns to keep, the column ``prediction`` and, for classes, a column
+        ``probability_NAME`` for each.
         """
+        require("pandas")
         import pandas as pd
 
-        outputs = self._outputs(self.read(table))
-        answers = {"prediction": self._answers(outputs)}
+        return pd.DataFrame(self.prediction_columns(self.read(table)))
+
+    def prediction_columns(self, frame: Frame, keep: Sequence[str] = ()) -> dict[str, Any]:
+        """Return the columns of `predictions`, by name; `keep` are columns of the table to copy.
+
+        Columns that the model keeps and the table does not have are left out.
+        """
+        frame.check_names(keep, "keep")
+        outputs = self._outputs(frame)
+        kept = [name for name in self.description.keep if name in frame.names and name not in keep]
+        columns: dict[str, Any] = {n: frame.column(n).to_pylist() for n in [*keep, *kept]}
+        columns["prediction"] = self._answers(outputs)
         names = [f"probability_{name}" for name in self.classes]
-        return pd.DataFrame(answers | dict(zip(names, outputs.T, strict=False)))
+        return columns | dict(zip(names, outputs.T, strict=False))
 
     def notes(self, table: TableLike) -> list[str]:
         """List the values of a table that predictions take as missing or unknown, by column."""
         return self.description.encoder.notes(self.read(table))
 
-    def read(self, table: TableLike) -> pd.DataFrame:
-        """Read a table for predictions: columns of levels stay text, so 007 is not 7."""
-        return frame_of(table, self.description.encoder.text_names)
+    def read(self, table: TableLike, options: ReadOptions | None = None) -> Frame:
+        """Read a table for predictions; `options` tell how a file is written."""
+        return frame_of(table, options)
 
     def info(self) -> dict[str, Any]:
         """Return the table's description, the number of parameters and the file's metadata."""
@@ -125,7 +137,7 @@ class TableModel:
         shares: Array = powers / powers.sum(axis=1, keepdims=True)
         return shares
 
-    def _outputs(self, frame: pd.DataFrame) -> Array:
+    def _outputs(self, frame: Frame) -> Array:
         x = self.description.encoder.transform(frame)
         return self.outputs(np.ascontiguousarray(x, dtype=self.net.dtype))
 

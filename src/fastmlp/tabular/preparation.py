@@ -32,9 +32,9 @@ class Preparation:
     @classmethod
     def fit(cls, table: Table, rows: Array, encoder: Encoder | None = None) -> Preparation:
         """Fit `encoder`, or the usual one, to rows of a table."""
-        encoder = Encoder(maximum=table.maximum) if encoder is None else encoder
+        encoder = encoder or Encoder(maximum=table.maximum, options=table.options)
         target = None if table.classes else TargetScaling.fit(table.y[rows])
-        return cls(table, encoder.fit(table.frame.iloc[rows]), target)
+        return cls(table, encoder.fit(table.frame.take(rows)), target)
 
     def parts(self, first: Array, second: Array, dtype: DTypeLike) -> tuple[Part, Part]:
         """Encode two sets of rows."""
@@ -42,7 +42,7 @@ class Preparation:
 
     def part(self, rows: Array, dtype: DTypeLike) -> Part:
         """Encode rows of the table."""
-        x = self.encoder.transform(self.table.frame.iloc[rows])
+        x = self.encoder.transform(self.table.frame.take(rows))
         y = self.table.y[rows]
         if self.target is not None:
             y = self.target.apply(y[:, None]).astype(dtype)
@@ -50,8 +50,7 @@ class Preparation:
 
     def notes(self) -> list[str]:
         """List the values that count as missing or unknown, by column, and the unused columns."""
-        lines = self.encoder.notes(self.table.frame)
-        if self.encoder.left_out:
-            names = [f"{name} ({why})" for name, why in self.encoder.left_out.items()]
-            lines.append(f"columns left out: {', '.join(names)}")
-        return lines
+        reader = self.encoder.reader
+        lines = [*reader.warnings, *self.encoder.notes(self.table.frame)]
+        left_out = reader.left_out_line()
+        return [*lines, f"columns left out: {left_out}"] if left_out else lines

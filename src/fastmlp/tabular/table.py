@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from fastmlp.base.validation import Array
-from fastmlp.tabular.reading import TableError, frame_of, stem
+from fastmlp.tabular.columns.decision import Hints
+from fastmlp.tabular.reading import Frame, ReadOptions, TableError, frame_of, stem
+from fastmlp.tabular.reading.frame import normal_name
+from fastmlp.tabular.target import TASKS, Task, read_target
 from fastmlp.tabular.text import quoted
-from fastmlp.tabular.values import MISSING, kind_of, level_text, levels_of, numbers_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    TableLike: TypeAlias = pd.DataFrame | Mapping[str, Any] | str | os.PathLike[str]
-
-Task = Literal["classification", "regression"]
-TASKS = ("classification", "regression")
+    TableLike: TypeAlias = (
+        Frame | pd.DataFrame | Mapping[str, Any] | str | os.PathLike[str] | list[str | Path]
+    )
 
 FEWEST_ROWS = 20
-MOST_NUMBERED_CLASSES = 20  # different whole numbers, for a target to be detected as classes
-FEWEST_PER_CLASS = 5  # rows, on average, for the same
 USUAL_TARGETS = ("target", "label", "class", "y")
 
 
@@ -36,7 +35,7 @@ class Table:
     Attributes
     ----------
     name : str
-    frame : pandas.DataFrame
+    frame : Frame
         N rows of the columns that the target is predicted from.
     y : ndarray, shape (N,)
         Indices of classes, or numbers.
@@ -47,39 +46,51 @@ class Table:
         Known largest value of every column, such as a pixel's: columns are divided by it instead
         of being standardised.
     notes : tuple of str
-        Changes made to the rows, such as rows that were left out; one line each.
+        How the file and the target were read where that is not plain, and changes made to the
+        rows, such as rows that were left out; one line each.
+    options : ReadOptions
+        How the columns are to be read.
     """
 
     name: str
-    frame: pd.DataFrame
+    frame: Frame
     y: Array
     target_name: str
     classes: list[str]
     maximum: float | None = None
     notes: tuple[str, ...] = ()
+    options: ReadOptions = field(default_factory=ReadOptions)
 
     @property
     def task(self) -> Task:
         return "classification" if self.classes else "regression"
 
     def __str__(self) -> str:
-        rows, columns = self.frame.shape
+        rows, columns = len(self.frame), len(self.frame.names)
         what = f"{len(self.classes)} classes" if self.classes else "numbers"
         return f"{rows:,} rows, {columns} columns; {self.target_name} ({what}): {self.task}"
 
 
-def load_table(table: TableLike, target: str | None = None, task: Task | None = None) -> Table:
+def load_table(
+    table: TableLike,
+    target: str | None = None,
+    task: Task | None = None,
+    options: ReadOptions | None = None,
+) -> Table:
     """Read a table, or take one from memory, and prepare its target.
 
     Parameters
     ----------
-    table : pandas.DataFrame, dict of str to array_like, str or path-like
-        A data frame, its columns by name, or the path of a .csv, .tsv (also .gz) or .parquet file.
+    table : data frame, dict of str to array_like, str, path-like, or list of paths
+        A data frame of pandas, polars or pyarrow, columns by name, or files: .csv, .tsv, .txt,
+        .data (also .gz or .zip), .parquet, a folder of Parquet files, or "-" for standard input.
     target : str, optional
         Column to predict; by default the one called target, label, class or y.
     task : {"classification", "regression"}, optional
         By default text, truth values and few different whole numbers are classes, and other
         numbers are a regression. Rows without a target are left out.
+    options : ReadOptions, optional
+        How the table is read, and which columns are left out.
 
     Raises
     ------
@@ -94,84 +105,43 @@ def load_table(table: TableLike, target: str | None = None, task: Task | None = 
     """
     if task not in (None, *TASKS):
         raise TableError(f"`task`: got {task!r}; want one of {', '.join(TASKS)}")
-    name = stem(Path(table)) if isinstance(table, (str, os.PathLike)) else "table"
-    return table_from_frame(frame_of(table), target, task, name)
+    first = table[0] if isinstance(table, list) and table else table
+    name = stem(Path(first)) if isinstance(first, (str, os.PathLike)) else "table"
+    options = options or ReadOptions()
+    return table_from_frame(frame_of(table, options), target, task, name, options)
 
 
 def table_from_frame(
-    frame: pd.DataFrame, target: str | None, task: Task | None, name: str
+    frame: Frame, target: str | None, task: Task | None, name: str, options: ReadOptions
 ) -> Table:
-    """Take a column of a checked frame as the target, see `load_table`."""
+    """Take a column of a frame as the target, see `load_table`."""
     target = _target_name(frame, target)
-    column = frame[target]
-    y, classes = _prepared_target(column, task)
-    kept = y >= 0 if classes else ~np.isnan(y)
+    for argument in ("drop", "keep", "kinds"):
+        frame.check_names(getattr(options, argument), argument)
+    hints = Hints(missing=options.missing, decimal=options.decimal, thousands=options.thousands,
+                  commas=frame.separator == ";")  # fmt: skip
+    found = read_target(frame, target, task, hints)
+    kept = found.present
     if kept.sum() < FEWEST_ROWS:
         raise TableError(
             f"{kept.sum()} rows with a target are too few: at least {FEWEST_ROWS} are needed"
         )
-    left_out = len(y) - int(kept.sum())
-    notes = (f"rows without a target, left out: {left_out:,}",) if left_out else ()
-    rows = frame.drop(columns=target)[kept].reset_index(drop=True)
-    return Table(name, rows, y[kept], target, classes, notes=notes)
+    notes = [*frame.notes, *found.notes]
+    left_out = len(kept) - int(kept.sum())
+    if left_out:
+        notes.append(f"rows without a target, left out: {left_out:,}")
+    rows = frame.drop([target, *options.drop, *options.keep])
+    rows = rows.take(np.flatnonzero(kept)) if left_out else rows
+    return Table(name, rows, found.y[kept], target, found.classes, None, tuple(notes), options)
 
 
-def _target_name(frame: pd.DataFrame, target: str | None) -> str:
-    names = list(frame.columns)
+def _target_name(frame: Frame, target: str | None) -> str:
+    names = frame.names
     if target is None:
         usual = [name for name in names if name.lower() in USUAL_TARGETS]
         if len(usual) == 1:
             return str(usual[0])
         raise TableError(f"which column is the target? Give `target` one of {quoted(names)}")
-    if target not in names:
+    if normal_name(target) not in names:
         raise TableError(f"there is no column {target!r} to predict, only {quoted(names)}")
-    return target
-
-
-def _prepared_target(column: pd.Series[Any], task: Task | None) -> tuple[Array, list[str]]:
-    """Class indices, -1 where missing, and the classes' names; or numbers, NaN where missing."""
-    numeric = kind_of(column) == "numeric"
-    if not numeric and task == "regression":
-        raise TableError(f"target {column.name!r} is not numeric, which a regression needs")
-    if not numeric:
-        return _classes_of_texts(column)
-    values = numbers_of(column)
-    distinct = np.unique(values[~np.isnan(values)])
-    if len(distinct) == 0:
-        raise TableError(f"target {column.name!r} has no values")
-    if len(distinct) == 1:
-        raise TableError(
-            f"target {column.name!r} is constant: {level_text(distinct[0])} throughout"
-        )
-    if task == "regression" or (task is None and not _are_classes(distinct, len(values))):
-        return values, []
-    _check_class_count(column, len(distinct))
-    y = np.where(np.isnan(values), -1, np.searchsorted(distinct, values))
-    return y, [level_text(value) for value in distinct]
-
-
-def _classes_of_texts(column: pd.Series[Any]) -> tuple[Array, list[str]]:
-    texts = levels_of(column)
-    present = texts != MISSING
-    classes = sorted(set(texts[present]))
-    if not classes:
-        raise TableError(f"target {column.name!r} has no values")
-    if len(classes) == 1:
-        raise TableError(f"target {column.name!r} has one class only: {classes[0]!r}")
-    _check_class_count(column, len(classes))
-    index = {text: i for i, text in enumerate(classes)}
-    return np.array([index.get(text, -1) for text in texts], dtype=np.int64), classes
-
-
-def _are_classes(distinct: Array, rows: int) -> bool:
-    whole = bool((distinct == np.floor(distinct)).all())
-    few = len(distinct) <= min(MOST_NUMBERED_CLASSES, rows / FEWEST_PER_CLASS)
-    return whole and few
-
-
-def _check_class_count(column: pd.Series[Any], count: int) -> None:
-    if count > max(2, len(column) // 2):
-        raise TableError(
-            f"target {column.name!r} has {count} different values in {len(column)} rows: "
-            "too many to be classes"
-        )
+    return normal_name(target)

@@ -22,9 +22,10 @@ from fastmlp.tabular.description import TableDescription
 from fastmlp.tabular.model_file import TableModel
 from fastmlp.tabular.models import Model, Plan, find_model
 from fastmlp.tabular.preparation import Preparation
-from fastmlp.tabular.reading import TableError
+from fastmlp.tabular.reading import ReadOptions, TableError
 from fastmlp.tabular.splits import TEST_SHARE, folds, split_off
-from fastmlp.tabular.table import Table, Task, load_table
+from fastmlp.tabular.table import Table, load_table
+from fastmlp.tabular.target import Task
 from fastmlp.tabular.text import four_digits
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ def train(
     n_threads: int | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     reporter: Reporter | None = None,
+    options: ReadOptions | None = None,
 ) -> TrainedTable:
     """Train a network on a table and test it.
 
@@ -138,8 +140,8 @@ def train(
     Parameters
     ----------
     table : Table, pandas.DataFrame, dict of str to array_like, str or path-like
-        A data frame, a dict of columns, the path of a .csv, .tsv (also .gz) or .parquet file, or
-        the result of `load_table`.
+        A data frame, a dict of columns, the path of a file (see `load_table`), or the result of
+        `load_table`.
     target : str, optional
         Column to predict; by default the one called target, label, class or y.
     task : {"classification", "regression"}, optional
@@ -157,6 +159,8 @@ def train(
         it holds the training on all rows; each fold has its own file, see `fold_checkpoint`.
     reporter : Reporter, optional
         Object that receives the progress of the training.
+    options : ReadOptions, optional
+        How the table is read, and which columns are left out.
 
     Returns
     -------
@@ -181,9 +185,10 @@ def train(
     ['cheap', 'dear']
     """
     if not isinstance(table, Table):
-        table = load_table(table, target, task)
-    elif target is not None or task is not None:
-        raise TableError("a Table has its own target and task: leave out `target` and `task`")
+        table = load_table(table, target, task, options)
+    elif target is not None or task is not None or options is not None:
+        own = "a Table has its own target, task and options"
+        raise TableError(f"{own}: leave out `target`, `task` and `options`")
     run = _Run(
         table,
         find_model(model),
@@ -320,7 +325,11 @@ def _checked_folds(cv: Any, rows: int) -> int:
 def _model(net: fm.Sequential, preparation: Preparation) -> TableModel:
     table = preparation.table
     description = TableDescription(
-        table.target_name, table.classes, preparation.target, preparation.encoder
+        table.target_name,
+        table.classes,
+        preparation.target,
+        preparation.encoder,
+        table.options.keep,
     )
     return TableModel(net, description)
 

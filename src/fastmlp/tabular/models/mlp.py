@@ -77,7 +77,7 @@ class MLP:
 
     def encoder(self, table: Table) -> Encoder:
         """Return an unfitted encoder."""
-        return Encoder(maximum=table.maximum)
+        return Encoder(maximum=table.maximum, options=table.options)
 
     def plan(self, rows: int, classes: int) -> MLPPlan:
         """Choose all hyperparameters for a number of training rows; 0 classes: a regression."""

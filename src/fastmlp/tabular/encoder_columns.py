@@ -1,21 +1,22 @@
-"""How one column of a table becomes inputs of a network, and its description as JSON."""
+"""How one read column becomes inputs of a network, and its description as JSON."""
 
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastmlp.base.errors import ArgumentError
+from fastmlp.base.validation import Array
+from fastmlp.tabular.checking import check_keys, check_number, check_text, check_texts
+from fastmlp.tabular.columns import ColumnRule, Kind, ReadColumn
 from fastmlp.tabular.text import four_digits
-from fastmlp.tabular.values import Kind, Numbers, Texts, levels_of, numbers_of
 
-if TYPE_CHECKING:
-    import pandas as pd
+Numbers = NDArray[np.float64]
+MISSING = "(missing)"  # the input of missing values
 
 
 @dataclass(frozen=True)
@@ -30,20 +31,23 @@ class NumericColumn:
     width = 1
 
     @classmethod
-    def fit(cls, name: str, kind: Kind, values: Numbers) -> NumericColumn:
+    def fit(cls, column: ReadColumn) -> NumericColumn:
         """Fit to (N,) numbers, NaN where missing; at least one must be present."""
+        values = column.values
+        assert values is not None
         with np.errstate(over="ignore", invalid="ignore"):
             median = float(np.nanmedian(values))
             filled = np.where(np.isnan(values), median, values)
             mean, deviation = float(filled.mean()), float(filled.std())
         if not math.isfinite(median + deviation):
-            raise ArgumentError(f"column {name!r} holds numbers too large to standardise")
+            raise ArgumentError(f"column {column.name!r} holds numbers too large to standardise")
         # Of a constant column the deviation is 0: divide by 1 instead.
-        return cls(name, kind, median, mean, deviation or 1.0)
+        return cls(column.name, column.kind, median, mean, deviation or 1.0)
 
-    def transform(self, column: pd.Series[Any], out: Numbers) -> None:
+    def transform(self, column: ReadColumn, rule: ColumnRule, out: Array) -> None:
         """Fill `out`, (N, 1)."""
-        values = numbers_of(column, self.kind)
+        values = column.values
+        assert values is not None
         filled = np.where(np.isnan(values), self.median, values)
         out[:, 0] = (filled - self.mean) / self.scale
 
@@ -72,18 +76,24 @@ class CategoricalColumn:
         return len(self.levels) + self.rare
 
     @classmethod
-    def fit(cls, name: str, values: Texts, min_frequency: float) -> CategoricalColumn:
-        """Fit to (N,) texts; levels below `min_frequency`, a share of the rows, are rare."""
-        levels, counts = np.unique(values, return_counts=True)
-        frequent = counts >= min_frequency * len(values)
-        return cls(name, tuple(levels[frequent].tolist()), not frequent.all())
+    def fit(cls, column: ReadColumn, rule: ColumnRule, min_frequency: float) -> CategoricalColumn:
+        """Fit to (N,) codes; levels below `min_frequency`, a share of the rows, are rare."""
+        codes = column.codes
+        assert codes is not None
+        # Place 0 is that of missing values.
+        counts = np.bincount(codes[codes >= -1] + 1, minlength=len(rule.levels) + 1)
+        names = np.array([MISSING, *rule.levels], dtype=object)[counts > 0]
+        frequent = counts[counts > 0] >= min_frequency * len(codes)
+        return cls(column.name, tuple(sorted(names[frequent])), not frequent.all())
 
-    def transform(self, column: pd.Series[Any], out: Numbers) -> None:
+    def transform(self, column: ReadColumn, rule: ColumnRule, out: Array) -> None:
         """Fill `out`, (N, width)."""
-        levels, inverse = np.unique(levels_of(column), return_inverse=True)
+        codes = column.codes
+        assert codes is not None
         known = {level: i for i, level in enumerate(self.levels)}
-        places = np.array([known.get(level, len(known)) for level in levels], dtype=np.int64)
-        places = places[inverse]
+        # The codes -2 (unknown) and -1 (missing) are the last two places.
+        names = [*rule.levels, "", MISSING]
+        places = np.array([known.get(name, len(known)) for name in names])[codes]
         rows = np.flatnonzero(places < self.width)
         out[...] = 0.0
         out[rows, places[rows]] = 1.0
@@ -126,32 +136,4 @@ def column_from_description(description: Any) -> Column:
 
 
 def _name(description: dict[str, Any]) -> str:
-    return check_texts([description["name"]], "name")[0]
-
-
-def check_keys(value: Any, keys: set[str], what: str) -> None:
-    """Refuse anything but a dict with exactly these keys."""
-    if not isinstance(value, dict) or value.keys() != keys:
-        raise ArgumentError(f"{what} must have exactly {', '.join(sorted(keys))}")
-
-
-def check_texts(values: Any, what: str) -> Sequence[str]:
-    """Refuse anything but a list of different texts."""
-    if not isinstance(values, list) or not all(isinstance(text, str) for text in values):
-        raise ArgumentError(f"{what} must be text")
-    if len(set(values)) != len(values):
-        raise ArgumentError(f"{what} must all be different")
-    try:
-        "".join(values).encode()
-    except UnicodeEncodeError as error:
-        # JSON can spell half of a character.
-        raise ArgumentError(f"{what} must be valid Unicode") from error
-    return values
-
-
-def check_number(value: Any, what: str) -> float:
-    """Refuse anything but a finite number."""
-    # An integer may be too large for a float.
-    if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:
-        raise ArgumentError(f"{what} is {value!r:.40}, expected a finite number")
-    return float(value)
+    return check_text(description["name"], "name")

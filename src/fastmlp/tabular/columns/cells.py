@@ -1,0 +1,116 @@
+"""The values of a column of text: the different ones where they are few, and where they stand.
+
+A column of a million rows with thirty levels is looked at thirty times, not a million times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.base.validation import Array
+
+SAMPLE = 4000
+MANY = 0.5  # of the sample's values are different: then the column is not factorised
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Texts of N rows.
+
+    Attributes
+    ----------
+    values : pyarrow.StringArray
+        Texts without outer blanks, null where missing: the different ones, or those of all rows.
+    codes : ndarray, shape (N,), int32, or None
+        Index of each row into `values`, -1 where missing; None if `values` are the rows.
+    counts : ndarray, shape (len(values),), int64
+        Number of rows of each value.
+    """
+
+    values: Any
+    codes: NDArray[np.int32] | None
+    counts: Array
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.values) if self.codes is None else len(self.codes)
+
+    @property
+    def present(self) -> int:
+        """Number of rows that are not missing."""
+        import pyarrow.compute as pc
+
+        return int(self.counts[pc.is_valid(self.values).to_numpy(zero_copy_only=False)].sum())
+
+    def without(self, texts: Iterable[str]) -> Cells:
+        """Take some texts as missing; they are given in lower case."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        lower = pc.utf8_lower(self.values)
+        return self.where(pc.invert(pc.is_in(lower, value_set=pa.array(list(texts), pa.string()))))
+
+    def where(self, mask: Any) -> Cells:
+        """Keep the cells of a mask over `values`; others become missing."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        null = pa.scalar(None, self.values.type)
+        return Cells(pc.if_else(mask, self.values, null), self.codes, self.counts)
+
+    def spread(self, found: Array, missing: Any) -> Array:
+        """Bring what was found for each of `values` to the rows."""
+        if self.codes is None:
+            return found
+        # The code -1 is the last place.
+        return np.append(found, np.array([missing], dtype=found.dtype))[self.codes]
+
+
+def cells_of(array: Any) -> Cells:
+    """Return the cells of a pyarrow array of text; blanks around values do not count."""
+    import pyarrow.compute as pc
+
+    sample = array.slice(0, SAMPLE)
+    few = pc.count_distinct(sample).as_py() <= MANY * (len(sample) - sample.null_count)
+    if not few:
+        values = trimmed(array)
+        return Cells(values, None, np.ones(len(values), dtype=np.int64))
+    return factorised(array)
+
+
+def factorised(array: Any) -> Cells:
+    """Return the different texts and the codes of the rows."""
+    import pyarrow.compute as pc
+
+    encoded = pc.dictionary_encode(array)
+    codes = np.asarray(encoded.indices.fill_null(-1), dtype=np.int32)
+    values = trimmed(encoded.dictionary)
+    return Cells(values, codes, np.bincount(codes[codes >= 0], minlength=len(values)))
+
+
+def distinct(cells: Cells) -> tuple[list[str], Array]:
+    """Return the different texts that are not missing, and the number of rows of each."""
+    import pyarrow.compute as pc
+
+    if cells.codes is None:
+        found = pc.value_counts(cells.values.drop_null())
+        return found.field("values").to_pylist(), found.field("counts").to_numpy()
+    counts: dict[str, int] = {}
+    for text, count in zip(cells.values.to_pylist(), cells.counts.tolist(), strict=True):
+        if text is not None:
+            counts[text] = counts.get(text, 0) + count
+    return list(counts), np.fromiter(counts.values(), dtype=np.int64, count=len(counts))
+
+
+def trimmed(array: Any) -> Any:
+    """Remove outer blanks; texts of nothing else are missing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    values = pc.utf8_trim_whitespace(array)
+    return pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)

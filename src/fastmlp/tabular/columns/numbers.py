@@ -1,0 +1,177 @@
+"""Numbers as people write them: decimal commas, thousands separators, currencies and units."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.float64]
+
+EXACT = 2.0**53  # whole numbers beyond it are not all float64 numbers
+BLANKS = "[ \u00a0\u2009\u202f]"
+MINUS = "[\u2212\u2013\ufe63\uff0d]"
+UNIT = r"(?:[%‰°\p{Sc}]|°?[\p{L}µΩ]{1,12}\.?(?:/[\p{L}]{1,8})?[²³23]?)"
+CURRENCY = (
+    r"(?:[\p{L}]{0,3}\p{Sc}|(?i:usd|eur|gbp|chf|jpy|cny|rmb|inr|rs\.?|kr\.?|sek|nok|dkk|pln|czk|huf|"
+    r"brl|aud|cad|nzd|krw|zar))"
+)
+GROUPS = {",": ",", ".": r"\.", " ": BLANKS, "'": "['\u2019]"}
+# Texts that stand for a missing number, in lower case.
+PLACEHOLDERS = (
+    "na", "n/a", "#n/a", "#na", "<na>", "nan", "-nan", "null", "none", "nil", "(null)", "(none)",
+    "?", "??", "???", "-", "--", "---", "\u2013", "\u2014", "\u2212", ".", "..", "...", "\u2026",
+    "_", "__", "*", "x.x", "n.d.", "n.d", "nd", "n.a.", "n.a", "n. a.", "n. d.", "k.a.", "k. a.",
+    "unknown", "unk", "missing", "not available", "not applicable", "not known", "no data",
+    "tbd", "inf", "-inf", "+inf", "infinity", "-infinity", "#div/0!", "#value!", "#ref!",
+    "#name?", "#num!", "#null!", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan", "#error!",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NumberStyle:
+    """How the numbers of a column are written.
+
+    Attributes
+    ----------
+    decimal : {".", ","}
+    thousands : {"", ",", ".", " ", "'"}
+        What separates groups of digits.
+    unit : str
+        Text that stands before or after the numbers, such as a currency.
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+    unit: str = ""
+
+    def __str__(self) -> str:
+        parts = ["decimal commas"] if self.decimal == "," else []
+        parts += [f"thousands separated by {self.thousands!r}"] if self.thousands else []
+        parts += [f"the unit {self.unit}"] if self.unit else []
+        return " and ".join(parts)
+
+
+PLAIN = NumberStyle()
+# In the order in which they are preferred.
+STYLES = (
+    PLAIN,
+    NumberStyle(".", ","),
+    NumberStyle(",", ""),
+    NumberStyle(",", "."),
+    NumberStyle(".", " "),
+    NumberStyle(",", " "),
+    NumberStyle(".", "'"),
+    NumberStyle(",", "'"),
+)
+
+
+def plain_numbers(array: Any) -> Numbers | None:
+    """Return the numbers of a pyarrow array of text, NaN for null; None if a text is no number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        numbers = pc.cast(array, pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    return finite(numbers.to_numpy(zero_copy_only=False))
+
+
+def finite(values: Any) -> Numbers:
+    """Return float64 numbers, NaN in the place of infinite ones."""
+    values = np.asarray(values, dtype=np.float64)
+    infinite = np.isinf(values)
+    return np.where(infinite, np.nan, values) if infinite.any() else values
+
+
+def read_numbers(values: Any, style: NumberStyle) -> Numbers:
+    """Read texts of a style.
+
+    Parameters
+    ----------
+    values : pyarrow.StringArray, N texts without outer blanks
+    style : NumberStyle
+
+    Returns
+    -------
+    ndarray, shape (N,), float64
+        NaN for what is no number of that style.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> read_numbers(pa.array(["1.234,5 kg", "x"]), NumberStyle(",", ".", "kg")).tolist()
+    [1234.5, nan]
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    texts = bare(values, style.unit)
+    fits = pc.match_substring_regex(texts, pattern=_pattern(style))
+    texts = pc.if_else(fits, texts, pa.scalar(None, texts.type))
+    if style.thousands:
+        texts = pc.replace_substring_regex(texts, pattern=GROUPS[style.thousands], replacement="")
+    if style.decimal == ",":
+        texts = pc.replace_substring(texts, pattern=",", replacement=".")
+    texts = pc.utf8_ltrim(texts, characters="+")
+    return finite(pc.cast(texts, pa.float64()).to_numpy(zero_copy_only=False))
+
+
+def bare(values: Any, unit: str) -> Any:
+    """Return texts with an ASCII minus in front, and without a unit and blanks around it."""
+    import pyarrow.compute as pc
+
+    texts = pc.replace_substring_regex(values, pattern=MINUS, replacement="-")
+    # Accountants write negative numbers in brackets.
+    texts = pc.replace_substring_regex(texts, pattern=r"^\((.*\d.*)\)$", replacement=r"-\1")
+    if unit:
+        quoted = re.escape(unit)
+        before, after = rf"^([+-]?)\s*(?i:{quoted})\s*([+-]?)", rf"\s*(?i:{quoted})$"
+        texts = pc.replace_substring_regex(texts, pattern=after, replacement="")
+        texts = pc.replace_substring_regex(texts, pattern=before, replacement=r"\1\2")
+    return pc.replace_substring_regex(texts, pattern=r"^([+-])\s+", replacement=r"\1")
+
+
+def units_of(values: Any) -> Any:
+    """Return the unit of each text that is a number, in lower case; null for other texts.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> units_of(pa.array(["€ 5", "3.5 kg", "7", "A7"])).to_pylist()
+    ['€', 'kg', '', None]
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    number = rf"(?:\d(?:[\d.,'’]|{BLANKS}\d)*|[.,]\d+)(?:[eE][+-]?\d+)?"
+    pattern = rf"^[+-]?\s*(?P<before>{CURRENCY})?\s*[+-]?{number}\s*(?P<after>{UNIT})?$"
+    found = pc.extract_regex(bare(values, ""), pattern=pattern)
+    before, after = (pc.struct_field(found, [i]) for i in (0, 1))
+    # With a unit on both sides the text is something else.
+    both = pc.and_(pc.not_equal(before, ""), pc.not_equal(after, ""))
+    unit = pc.utf8_lower(pc.binary_join_element_wise(before, after, ""))
+    return pc.if_else(both, pa.scalar(None, unit.type), unit)
+
+
+def _pattern(style: NumberStyle) -> str:
+    point = re.escape(style.decimal)
+    digits = r"\d+"
+    if style.thousands:
+        mark = GROUPS[style.thousands]
+        # Groups of two digits before the last one are Indian.
+        digits = rf"(?:\d+|[1-9]\d{{0,2}}(?:{mark}\d{{2,3}})*{mark}\d{{3}})"
+    return rf"^[+-]?(?:{digits}(?:{point}\d*)?|{point}\d+)(?:[eE][+-]?\d+)?$"
+
+
+def fits_style(texts: Any, style: NumberStyle) -> NDArray[np.bool_]:
+    """Tell which texts without a unit are numbers of a style."""
+    import pyarrow.compute as pc
+
+    fits = pc.match_substring_regex(texts, pattern=_pattern(style))
+    found: NDArray[np.bool_] = pc.fill_null(fits, False).to_numpy(zero_copy_only=False)
+    return found

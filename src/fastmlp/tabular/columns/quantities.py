@@ -1,0 +1,193 @@
+"""The decision on columns of text that may hold numbers, and on typed columns of numbers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.tabular.columns import dates, typed
+from fastmlp.tabular.columns.cells import Cells
+from fastmlp.tabular.columns.decision import Decision, Hints
+from fastmlp.tabular.columns.evidence import is_accepted, listed, shown_texts, unread, weight
+from fastmlp.tabular.columns.levels import IDENTIFIER_NAME
+from fastmlp.tabular.columns.numbers import EXACT, PLACEHOLDERS, Numbers, NumberStyle, bare
+from fastmlp.tabular.columns.rule import ColumnRule
+from fastmlp.tabular.columns.styles import Styled, find_style
+from fastmlp.tabular.columns.words import decide_levels
+
+IDENTIFIER_SHARE = 0.9  # of the rows, that must have a number for the column to number them
+# Numbers that often mean missing values, if they are far from all others.
+SENTINELS = (-99.0, -999.0, -9999.0, -99999.0, -999999.0, 999.0, 9999.0, 99999.0, 999999.0)
+FAR, FEWEST_SENTINELS = 2.0, 2
+ONE_VALUE = "one value, or missing"
+
+
+def decide_numbers(name: str, cells: Cells, hints: Hints, forced: bool) -> Decision | None:
+    """Decide on a column of text that may hold numbers; None if it does not."""
+    styled = find_style(cells, hints)
+    rest = cells
+    if styled is None or unread(cells, styled.numbers).any():
+        rest = cells.without(PLACEHOLDERS)
+        styled = find_style(rest, hints) if rest.present else None
+    if styled is None or np.isnan(styled.numbers).all():
+        return None
+    bad = unread(rest, styled.numbers)
+    if forced:
+        return _rule(name, cells, rest, styled, bad)
+    if not is_accepted(rest, styled.numbers, bad):
+        return None
+    return _no_quantity(name, rest, styled, hints) or _rule(name, cells, rest, styled, bad)
+
+
+def decide_typed_numbers(name: str, array: Any, hints: Hints) -> Decision:
+    """Decide on a column whose type says that it holds numbers."""
+    from pyarrow import types
+
+    numbers = typed.numbers_of(array)
+    for text in hints.missing:
+        numbers = np.where(numbers == number_or_nan(text), np.nan, numbers)
+    present = numbers[~np.isnan(numbers)]
+    if len(present) == 0:
+        return Decision(left_out="all missing")
+    if name not in hints.kinds:
+        odd = np.abs(present).max() >= EXACT or _are_compact_dates(present)
+        if types.is_integer(array.type) and odd:
+            cells = Cells(typed.texts_of(array), None, np.ones(len(array), dtype=np.int64))
+            found = _no_quantity(name, cells, Styled(numbers), hints)
+            if found is not None:
+                return found
+        why = _useless(name, numbers, len(present), len(array))
+        if why == ONE_VALUE:
+            return decide_levels(name, typed.cells_of_typed(array), hints, why)
+        if why:
+            return Decision(left_out=why)
+    sentinel, far = _sentinel(np.ones(len(numbers), dtype=np.int64), numbers)
+    missing = (sentinel,) if far else ()
+    warning = _sentinel_warning(sentinel, far)
+    reason = f"numbers ({array.type})"
+    return Decision(ColumnRule(name, "numeric", reason, warning, missing=missing))
+
+
+def number_or_nan(text: str) -> float:
+    """Return the number that a text is, or NaN."""
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
+
+
+def _no_quantity(name: str, cells: Cells, styled: Styled, hints: Hints) -> Decision | None:
+    """Decide on numbers that measure nothing: zip codes, long identifiers, dates in digits."""
+    import pyarrow.compute as pc
+
+    numbers = styled.numbers[~np.isnan(styled.numbers)]
+    if not (numbers == np.floor(numbers)).all():
+        return None
+    texts = bare(cells.values, styled.style.unit)
+    zeros = pc.match_substring_regex(texts, pattern=r"^[+-]?0\d+$")
+    if pc.any(zeros).as_py():
+        return decide_levels(name, cells, hints, "digits with leading zeros, such as zip codes")
+    if np.abs(numbers).max() >= EXACT and _have_one_length(texts):
+        return decide_levels(name, cells, hints, "whole numbers too long to be exact")
+    if not _are_compact_dates(numbers) or replace(styled.style, unit="") != NumberStyle():
+        return None
+    if unread(cells, dates.read_dates(cells.values, "yyyymmdd")).any():
+        return None
+    warning = f"looks like numbers too; `numeric` {name} reads it so"
+    rule = ColumnRule(name, "date", "dates written as yyyymmdd", warning, form="yyyymmdd")
+    constant = len(np.unique(numbers)) == 1
+    return None if constant else Decision(rule)
+
+
+def _have_one_length(texts: Any) -> bool:
+    """Tell whether all texts are digits, (nearly) as many in each: codes, not quantities."""
+    import pyarrow.compute as pc
+
+    if not pc.all(pc.match_substring_regex(texts, pattern=r"^-?\d+$")).as_py():
+        return False
+    lengths = pc.min_max(pc.utf8_length(texts)).as_py()
+    return bool(lengths["max"] - lengths["min"] <= 1)
+
+
+def _are_compact_dates(numbers: Numbers) -> bool:
+    return bool(numbers.min() >= 15000101 and numbers.max() <= 21001231)
+
+
+def _rule(name: str, cells: Cells, rest: Cells, styled: Styled, bad: NDArray[np.bool_]) -> Decision:
+    """Make the rule of a column of numbers, or say why it is left out."""
+    present = weight(rest, ~np.isnan(styled.numbers))
+    why = _useless(name, styled.numbers, present, cells.n_rows)
+    if why == ONE_VALUE:
+        return decide_levels(name, rest, Hints(), why)
+    if why:
+        return Decision(left_out=why)
+    words = [] if cells is rest else shown_texts(cells, _became_missing(cells, rest))
+    sentinel, far = _sentinel(rest.counts, styled.numbers)
+    reason = f"numbers with {styled.style}" if str(styled.style) else "numbers"
+    if words:
+        reason += f"; {listed(words)} mean{'s' * (len(words) == 1)} missing"
+    warnings = [
+        _ambiguous_warning(rest, styled) if styled.ambiguous else "",
+        _bad_warning(rest, bad) if bad.any() else "",
+        _sentinel_warning(sentinel, far),
+    ]
+    missing = (*words, sentinel) if far else tuple(words)
+    rule = ColumnRule(name, "numeric", reason, "; ".join(filter(None, warnings)),
+                      style=styled.style, missing=missing)  # fmt: skip
+    return Decision(rule, ambiguous=styled.ambiguous, evidence=styled.evidence)
+
+
+def _became_missing(cells: Cells, rest: Cells) -> NDArray[np.bool_]:
+    import pyarrow.compute as pc
+
+    found = pc.and_(pc.is_valid(cells.values), pc.is_null(rest.values))
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _ambiguous_warning(cells: Cells, styled: Styled) -> str:
+    import pyarrow.compute as pc
+
+    style = styled.style
+    mark, other = (style.thousands, "decimal") if style.thousands else (style.decimal, "thousands")
+    marked = pc.fill_null(pc.match_substring(cells.values, pattern=mark), False)
+    example = shown_texts(cells, np.asarray(marked.to_numpy(zero_copy_only=False)), 1)
+    used = "thousands" if style.thousands else "decimals"
+    return f"{listed(example)}: {mark!r} separates {used}; `{other}` {mark!r} reads it otherwise"
+
+
+def _bad_warning(cells: Cells, bad: NDArray[np.bool_]) -> str:
+    count = weight(cells, bad)
+    values = f"{count:,} value{'s are no numbers' if count > 1 else ' is no number'}"
+    return f"{values} ({listed(shown_texts(cells, bad))}): read as missing"
+
+
+def _useless(name: str, numbers: Numbers, present: int, rows: int) -> str:
+    """Say why numbers cannot help, `ONE_VALUE` for one value beside missing ones, or ""."""
+    numbers = numbers[~np.isnan(numbers)]
+    if numbers.min() == numbers.max():
+        return "constant" if present == rows else ONE_VALUE
+    named = IDENTIFIER_NAME.fullmatch(name) and present >= IDENTIFIER_SHARE * rows
+    whole = named and bool((numbers == np.floor(numbers)).all())
+    return "identifier" if whole and len(np.unique(numbers)) == present else ""
+
+
+def _sentinel(counts: NDArray[np.int64], numbers: Numbers) -> tuple[str, int]:
+    """Return a number such as -9999 that is far from all others, and its number of rows."""
+    for value in (np.nanmin(numbers), np.nanmax(numbers)):
+        if value not in SENTINELS:
+            continue
+        count = int(counts[numbers == value].sum())
+        others = numbers[(numbers != value) & ~np.isnan(numbers)]
+        if count < FEWEST_SENTINELS or len(others) == 0:
+            continue
+        low, high = others.min(), others.max()
+        if low < high and min(abs(value - low), abs(value - high)) > FAR * (high - low):
+            return f"{value:g}", count
+    return "", 0
+
+
+def _sentinel_warning(sentinel: str, rows: int) -> str:
+    return f"{sentinel} in {rows:,} rows is far from all others: read as missing" if rows else ""

@@ -1,0 +1,159 @@
+"""Reading a column by its rule: rows that training has not seen, however they are stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.base.errors import ArgumentError
+from fastmlp.tabular.columns import dates, typed
+from fastmlp.tabular.columns.cells import Cells, cells_of, factorised
+from fastmlp.tabular.columns.decision import Hints
+from fastmlp.tabular.columns.evidence import listed, shown_texts, unread, weight
+from fastmlp.tabular.columns.levels import TRUTH, codes_of
+from fastmlp.tabular.columns.numbers import (
+    PLACEHOLDERS,
+    PLAIN,
+    Numbers,
+    plain_numbers,
+    read_numbers,
+)
+from fastmlp.tabular.columns.quantities import number_or_nan
+from fastmlp.tabular.columns.rule import ColumnRule
+from fastmlp.tabular.columns.styles import find_style
+from fastmlp.tabular.columns.table import UNSEEN, ReadColumn
+
+UNSEEN_NOTE = "not among the levels seen in training"
+MUST_BE = {"numeric": "numeric", "date": "dates"}
+
+
+def read_column(rule: ColumnRule, array: Any, hints: Hints) -> tuple[ReadColumn, str]:
+    """Read a column.
+
+    Parameters
+    ----------
+    rule : ColumnRule
+    array : pyarrow.Array
+        N values of any type, without an extension type.
+    hints : Hints
+        Its `missing` texts count as missing; `commas` tells how to read what the rule cannot.
+
+    Returns
+    -------
+    column : ReadColumn
+    note : str
+        What was not understood, or "".
+
+    Raises
+    ------
+    ArgumentError
+        If no value of a column of numbers or dates can be read.
+    """
+    if rule.kind == "categorical":
+        return _read_levels(rule, array, hints)
+    if rule.kind == "text":
+        texts = cells_of(typed.texts_of(array)).without(_lower(hints.missing))
+        found = texts.spread(texts.values.to_numpy(zero_copy_only=False), None)
+        return ReadColumn(rule.name, "text", texts=found), ""
+    values, note = _typed_values(rule, array), ""
+    if values is None:
+        values, note = _read_texts(rule, typed.texts_of(array), hints)
+    for text in (*rule.missing, *hints.missing):
+        values = np.where(values == number_or_nan(text), np.nan, values)
+    return ReadColumn(rule.name, rule.kind, values=values), note
+
+
+def _lower(texts: tuple[str, ...]) -> list[str]:
+    return [text.lower() for text in texts]
+
+
+def _typed_values(rule: ColumnRule, array: Any) -> Numbers | None:
+    """Return the values of a column whose type already is what the rule wants, else None."""
+    what = typed.class_of(array)
+    if what == "nothing":
+        return np.full(len(array), np.nan)
+    if rule.kind == "date":
+        return typed.days_of(array) if what == "dates" else None
+    if what == ("hours" if rule.form == "clock" else "numbers"):
+        return typed.numbers_of(array)
+    return typed.numbers_of(array) if str(array.type) == "bool" else None
+
+
+def _read_texts(rule: ColumnRule, array: Any, hints: Hints) -> tuple[Numbers, str]:
+    """Read numbers or dates that are text."""
+    if rule.kind == "numeric" and rule.style == PLAIN and not (rule.form or hints.missing):
+        found = plain_numbers(array)
+        if found is not None:
+            return found, ""
+    cells = cells_of(array)
+    cells = cells.without([*PLACEHOLDERS, *_lower(rule.missing), *_lower(hints.missing)])
+    found, fits = _by_rule(rule, cells)
+    bad = unread(cells, np.where(fits, 0.0, np.nan))
+    note = ""
+    if bad.any():
+        found, bad = _otherwise(rule, cells, found, bad, hints)
+    if bad.any():
+        note = _note(rule, cells, bad)
+    return cells.spread(found, np.nan), note
+
+
+def _by_rule(rule: ColumnRule, cells: Cells) -> tuple[Numbers, NDArray[np.bool_]]:
+    """Return what the rule reads, and which cells it understands."""
+    if rule.form:
+        return dates.read_dates(cells.values, rule.form), dates.fits_form(cells.values, rule.form)
+    found = read_numbers(cells.values, rule.style)
+    return found, ~np.isnan(found)
+
+
+def _otherwise(
+    rule: ColumnRule, cells: Cells, found: Numbers, bad: NDArray[np.bool_], hints: Hints
+) -> tuple[Numbers, NDArray[np.bool_]]:
+    """Read what the rule does not understand, where there is only one way to read it."""
+    import pyarrow as pa
+
+    rest = cells.where(pa.array(bad))
+    if rule.kind == "date":
+        others = [form for form in dates.FORMS if form != rule.form]
+        orders = dates.possible_orders(rest.values)
+        for form in [*others, *(orders if len(orders) == 1 else ())]:
+            fits = dates.fits_form(rest.values, form) & bad
+            found = np.where(fits, dates.read_dates(rest.values, form), found)
+            bad = bad & ~fits
+        return found, bad
+    truth = np.array([_truth(text) for text in rest.values.to_pylist()])
+    found, bad = np.where(np.isnan(truth), found, truth), bad & np.isnan(truth)
+    styled = find_style(rest, hints) if bad.any() else None
+    if styled is None or styled.ambiguous:
+        return found, bad
+    return np.where(bad, styled.numbers, found), bad & np.isnan(styled.numbers)
+
+
+def _truth(text: str | None) -> float:
+    words = ("true", "false")
+    return float(TRUTH[text.lower()]) if text is not None and text.lower() in words else np.nan
+
+
+def _note(rule: ColumnRule, cells: Cells, bad: NDArray[np.bool_]) -> str:
+    count, texts = weight(cells, bad), shown_texts(cells, bad, 1)
+    if count == cells.present:
+        wanted = MUST_BE[rule.kind]
+        raise ArgumentError(f"column {rule.name!r} must be {wanted}, got {listed(texts)}")
+    values = f"{count:,} value{'s' * (count > 1)}"
+    kind = "numeric" if rule.kind == "numeric" else "dates"
+    return f"column {rule.name!r}: {values} (such as {listed(texts)}) not {kind}: taken as missing"
+
+
+def _read_levels(rule: ColumnRule, array: Any, hints: Hints) -> tuple[ReadColumn, str]:
+    from pyarrow import types
+
+    text = types.is_string(array.type)
+    cells = factorised(array) if text else typed.cells_of_typed(array)
+    codes, unseen = codes_of(cells, rule.levels, (*rule.missing, *hints.missing))
+    note = ""
+    if unseen:
+        count = int((codes == UNSEEN).sum())
+        values = f"{count:,} value{'s' * (count > 1)}"
+        note = f"column {rule.name!r}: {values} (such as {unseen[0]!r:.40}) {UNSEEN_NOTE}"
+    return ReadColumn(rule.name, "categorical", codes=codes), note

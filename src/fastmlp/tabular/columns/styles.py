@@ -1,0 +1,91 @@
+"""Which style the numbers of a column have, by all of its values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.tabular.columns.cells import Cells
+from fastmlp.tabular.columns.decision import Hints
+from fastmlp.tabular.columns.numbers import (
+    PLAIN,
+    STYLES,
+    Numbers,
+    NumberStyle,
+    bare,
+    fits_style,
+    plain_numbers,
+    read_numbers,
+    units_of,
+)
+
+FEWEST_NUMBERS = 0.5  # of the values, below which no style is looked for
+
+
+@dataclass(frozen=True)
+class Styled:
+    """The numbers of a column's cells in the style that suits most of them."""
+
+    numbers: Numbers
+    style: NumberStyle = PLAIN
+    ambiguous: bool = False
+    evidence: str = ""
+
+
+def find_style(cells: Cells, hints: Hints) -> Styled | None:
+    """Find how numbers are written; None if most cells are no numbers, or units differ."""
+    if hints.decimal is None and hints.thousands is None and not hints.commas:
+        numbers = plain_numbers(cells.values)
+        if numbers is not None:
+            return Styled(numbers)
+    unit = _unit(cells)
+    if unit is None:
+        return None
+    texts = bare(cells.values, unit)
+    styles = _allowed(hints)
+    shares = [int(cells.counts[fits_style(texts, style)].sum()) for style in styles]
+    if max(shares) == 0:
+        return None
+    best = [style for style, share in zip(styles, shares, strict=True) if share == max(shares)]
+    numbers = read_numbers(texts, best[0])
+    ambiguous, evidence = _doubt(texts, numbers, best)
+    return Styled(numbers, replace(best[0], unit=unit), ambiguous, evidence)
+
+
+def _unit(cells: Cells) -> str | None:
+    """Return the unit of all numbers, "" for none; None if there are several or few numbers."""
+    import pyarrow.compute as pc
+
+    units = units_of(cells.values)
+    numbers = pc.is_valid(units).to_numpy(zero_copy_only=False)
+    if cells.counts[numbers].sum() < FEWEST_NUMBERS * cells.present:
+        return None
+    found = [unit for unit in pc.unique(units).to_pylist() if unit]
+    return found[0] if len(found) == 1 else None if found else ""
+
+
+def _allowed(hints: Hints) -> list[NumberStyle]:
+    """Styles in the order in which they are preferred."""
+    decimal, thousands = hints.decimal, hints.thousands
+    if decimal is None and thousands in (",", "."):
+        decimal = "." if thousands == "," else ","
+    styles = [style for style in STYLES if decimal in (None, style.decimal)]
+    styles = [style for style in styles if thousands is None or style.thousands in ("", thousands)]
+    return sorted(styles, key=lambda style: style.decimal != ",") if hints.commas else styles
+
+
+def _doubt(texts: Any, numbers: Numbers, best: list[NumberStyle]) -> tuple[bool, str]:
+    """Tell whether another style fits as well and reads other numbers, and what is certain."""
+    others = [style for style in best[1:] if style.decimal != best[0].decimal]
+    for style in others:
+        if not np.array_equal(read_numbers(texts, style), numbers, equal_nan=True):
+            return True, ""
+    return False, "" if others else f"decimal {best[0].decimal}"
+
+
+def weights(cells: Cells, mask: NDArray[np.bool_]) -> int:
+    """Number of rows of some cells."""
+    return int(cells.counts[mask].sum())

@@ -1,0 +1,70 @@
+"""The decision on columns that hold neither numbers nor dates: levels, text or identifiers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastmlp.tabular.columns.cells import Cells
+from fastmlp.tabular.columns.decision import Decision, Hints
+from fastmlp.tabular.columns.levels import is_free_text, is_identifier, levels_of
+from fastmlp.tabular.columns.rule import ColumnRule
+from fastmlp.tabular.text import quoted
+
+DOUBTFUL = 0.5  # of the values are numbers, which is worth a warning
+
+
+def decide_levels(
+    name: str, cells: Cells, hints: Hints, reason: str, forced: bool = False
+) -> Decision:
+    """Take a column as levels, unless they are all different or all the same."""
+    levels, counts = levels_of(cells, hints.missing)
+    present = int(counts.sum())
+    if present == 0:
+        return Decision(left_out="all missing")
+    if not forced:
+        if len(levels) == 1 and present == cells.n_rows:
+            return Decision(left_out="constant")
+        if is_identifier(len(levels), present):
+            return Decision(left_out="identifier")
+    rule = ColumnRule(name, "categorical", f"{_count(levels)}; {reason}", _spellings(levels),
+                      tuple(levels))  # fmt: skip
+    return Decision(rule)
+
+
+def decide_words(name: str, cells: Cells, hints: Hints) -> Decision:
+    """Decide on a column of words."""
+    levels, counts = levels_of(cells, hints.missing)
+    if is_free_text(cells, len(levels), int(counts.sum())):
+        return Decision(ColumnRule(name, "text", f"free text, {len(levels):,} different"))
+    decision = decide_levels(name, cells, hints, "text")
+    share = _share_of_numbers(cells)
+    if decision.rule is None or share < DOUBTFUL or decision.rule.warning:
+        return decision
+    warning = f"{100 * share:.0f} % of its values are numbers; `numeric` {name} reads them"
+    rule = ColumnRule(name, "categorical", decision.rule.reason, warning, decision.rule.levels)
+    return Decision(rule)
+
+
+def _count(levels: list[str]) -> str:
+    return f"{len(levels):,} level{'s' * (len(levels) > 1)}"
+
+
+def _spellings(levels: list[str]) -> str:
+    """Warn of levels that differ in upper and lower case only."""
+    seen: dict[str, str] = {}
+    for level in levels:
+        other = seen.setdefault(level.casefold(), level)
+        if other != level:
+            return f"{quoted([other, level])} differ in case only and are two levels"
+    return ""
+
+
+def _share_of_numbers(cells: Cells) -> float:
+    """Share of the rows whose value is a plain number."""
+    from fastmlp.tabular.columns.numbers import PLAIN, fits_style
+
+    fits = fits_style(cells.values, PLAIN)
+    total: Any = max(cells.present, 1)
+    return float(cells.counts[np.asarray(fits)].sum() / total)

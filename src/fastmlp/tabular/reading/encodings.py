@@ -1,0 +1,121 @@
+"""From the bytes of a text file to UTF-8, whatever encoding it was written in."""
+
+from __future__ import annotations
+
+import codecs
+
+from fastmlp.tabular.reading.errors import TableError
+
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    # Before UTF-16, whose mark is the beginning of this one.
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+PIECE = 1 << 20  # bytes that are decoded at once: a large file is not held twice
+SAMPLE = 1 << 16
+NUL_SHARE = 0.3  # of the bytes at even or odd places, from which on a text is UTF-16
+# Western encodings differ in few letters, and short samples do not tell them apart: the one of
+# Windows has nearly all of them.
+USUAL = "cp1252"
+WESTERN = ("latin", "iso8859", "cp125", "cp437", "cp85", "mac", "hp_roman", "ascii", "cp1140")
+
+
+def to_utf8(data: bytes, encoding: str | None, what: str) -> tuple[bytes, str | None]:
+    """Return text as UTF-8 without a byte order mark, and a note if its encoding was guessed.
+
+    Parameters
+    ----------
+    data : bytes
+    encoding : str or None
+        Its encoding, if known.
+    what : str
+        Name of the file, for messages.
+
+    Raises
+    ------
+    TableError
+        If it has not the given encoding.
+
+    Examples
+    --------
+    >>> to_utf8("é".encode("utf-16"), None, "t.csv")
+    (b'\\xc3\\xa9', None)
+    """
+    if encoding is not None:
+        return _as_given(data, encoding, what), None
+    for mark, name in BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            return _decoded(data[len(mark) :], name, what), None
+    utf16 = _utf16_without_mark(data)
+    if utf16 is not None:
+        return _decoded(data, utf16, what), None
+    if _is_utf8(data):
+        return data, None
+    name = _guess(data)
+    text = data.decode(name, errors="replace")
+    note = f"{what}: read as {name}, as it is not UTF-8; give `encoding` if letters look wrong"
+    return text.encode(), note
+
+
+def _as_given(data: bytes, encoding: str, what: str) -> bytes:
+    for mark, name in BYTE_ORDER_MARKS:
+        same = codecs.lookup(name).name.startswith(codecs.lookup(encoding).name.split("-sig")[0])
+        if same and data.startswith(mark):
+            return _decoded(data[len(mark) :], name, what)
+    return _decoded(data, encoding, what)
+
+
+def _decoded(data: bytes, encoding: str, what: str) -> bytes:
+    if codecs.lookup(encoding).name == "utf-8" and _is_utf8(data):
+        return data
+    try:
+        return data.decode(encoding).encode()
+    except (UnicodeError, LookupError) as error:
+        message = f"{what} is not {encoding}: {error}; give another `encoding`"
+        raise TableError(message) from error
+
+
+def _utf16_without_mark(data: bytes) -> str | None:
+    """Tell UTF-16 by the zero bytes that letters without accents have in it."""
+    sample = data[:SAMPLE]
+    half = len(sample) // 2
+    if half == 0 or len(data) % 2:
+        return None
+    even, odd = sample[0::2].count(0) / half, sample[1::2].count(0) / half
+    if max(even, odd) < NUL_SHARE or min(even, odd) > NUL_SHARE / 10:
+        return None
+    return "utf-16-be" if even > odd else "utf-16-le"
+
+
+def _is_utf8(data: bytes) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    view = memoryview(data)
+    try:
+        for start in range(0, len(data), PIECE):
+            decoder.decode(view[start : start + PIECE])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _guess(data: bytes) -> str:
+    """Guess the encoding by the lines that are not ASCII; with charset-normalizer if installed."""
+    try:
+        import charset_normalizer
+    except ModuleNotFoundError:
+        return USUAL
+    lines, size = [], 0
+    for line in data.split(b"\n"):
+        if not line.isascii():
+            lines.append(line)
+            size += len(line)
+        if size > SAMPLE:
+            break
+    best = charset_normalizer.from_bytes(b"\n".join(lines)).best()
+    if best is None or best.encoding.startswith(WESTERN):
+        return USUAL
+    return str(best.encoding)

@@ -1,0 +1,109 @@
+"""A table in memory, as it was read: columns by name, in the memory layout of Apache Arrow."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from fastmlp.base.validation import Array
+from fastmlp.tabular.reading.errors import TableError
+from fastmlp.tabular.text import quoted
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A table as it was read.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        Its columns; those of a text file are all text, and null where empty.
+    notes : tuple of str
+        What was noticed on the way, one line each.
+    separator : str
+        The character between values of a text file. Where it is ``";"``, a comma is more likely
+        to be a decimal one.
+    """
+
+    table: Any
+    notes: tuple[str, ...] = ()
+    separator: str = ""
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return list(self.table.column_names)
+
+    def column(self, name: str) -> Any:
+        """Return a column as one pyarrow.Array."""
+        import pyarrow as pa
+
+        chunks = self.table.column(name).combine_chunks()
+        # Of a column without rows, pyarrow returns no array but chunks.
+        return pa.concat_arrays(chunks.chunks) if isinstance(chunks, pa.ChunkedArray) else chunks
+
+    def take(self, rows: Array) -> Frame:
+        """Return some rows, by index or by truth values."""
+        import numpy as np
+
+        found = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return replace(self, table=self.table.take(found))
+
+    def drop(self, names: Iterable[str]) -> Frame:
+        """Return the table without some columns."""
+        left = set(names)
+        return replace(self, table=self.table.select([n for n in self.names if n not in left]))
+
+    def check_names(self, names: Iterable[str], argument: str) -> None:
+        """Refuse names of columns that are not there.
+
+        Raises
+        ------
+        TableError
+            It names them, the argument and what there is.
+        """
+        missing = [name for name in names if name not in self.table.column_names]
+        if missing:
+            raise TableError(f"`{argument}`: {missing_names(missing, self.names)}")
+
+
+def normal_name(name: Any) -> str:
+    """Return the name of a column as text: without outer blanks, accents composed (NFC).
+
+    Examples
+    --------
+    >>> normal_name(" cafe\\u0301 "), normal_name(3)
+    ('café', '3')
+    """
+    return unicodedata.normalize("NFC", str(name)).strip()
+
+
+def named(table: Any, names: Sequence[Any], what: str) -> Any:
+    """Give a pyarrow.Table its names, normalised; refuse double names and tables without rows."""
+    given = [normal_name(name) for name in names]
+    if len(set(given)) != len(given):
+        twice = next(name for i, name in enumerate(given) if name in given[:i])
+        raise TableError(f"{what} has two columns named {twice!r}")
+    if table.num_rows == 0:
+        raise TableError(f"{what} has no rows")
+    return table.rename_columns(given)
+
+
+def missing_names(missing: Sequence[str], found: Sequence[str]) -> str:
+    """Say which columns are missing, and what there is in their place.
+
+    Examples
+    --------
+    >>> missing_names(["size"], ["Size", "city"])
+    "a column is missing: 'size' (there is 'Size')"
+    """
+    start = "a column is" if len(missing) == 1 else f"{len(missing)} columns are"
+    by_case = {name.casefold(): name for name in found}
+    similar = [by_case[name.casefold()] for name in missing if name.casefold() in by_case]
+    there = quoted(similar) if similar else f"only {quoted(found)}"
+    return f"{start} missing: {quoted(missing)} (there is {there})"
