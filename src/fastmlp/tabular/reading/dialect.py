@@ -142,7 +142,7 @@ def _after_comments(raw: Sequence[bytes], first: int, separator: str | None) -> 
 
 def _readings(lines: list[str], separator: str | None) -> Iterator[_Reading]:
     text = "".join(lines[:MOST_ROWS])
-    separators = separator or "".join(s for s in SEPARATORS if s in text) or ","
+    separators = separator or "".join(s for s in SEPARATORS if s in text or s == ",")
     quotes = ['"', "'"] if re.search(r"(?m)(^|[,;\t| ])'", text) else ['"']
     escapes = ["", "\\"] if '\\"' in text else [""]
     for char in separators:
@@ -168,7 +168,9 @@ def _reading(lines: list[str], separator: str, quote: str, escape: str) -> _Read
     except csv.Error:
         pass
     header, width, score = _score(rows)
-    score *= BLANKS if separator == " " else 1.0
+    if separator == " ":
+        # Below a line of one name, blanks are part of the only column.
+        score = -0.5 if header else BLANKS * score
     return _Reading(separator, quote, escape, rows, ends, header, width, score)
 
 
