@@ -36,6 +36,25 @@ def test_one_cycle():
     assert np.isfinite(rates(fm.OneCycleLR(1.0), epochs=1, steps=1)[0]).all()
 
 
+def test_flat_cosine():
+    t = np.arange(30) / 30
+    falling = (1 + np.cos(np.pi * (2 * t - 1))) / 2
+    found = np.concatenate(rates(fm.FlatCosineLR(), lr=2.0))
+    assert np.allclose(found, 2.0 * np.where(t < 0.5, 1.0, falling), atol=1e-15)
+    assert np.array_equal(np.concatenate(rates(fm.FlatCosineLR(1.0))), np.ones(30))
+    least = np.concatenate(rates(fm.FlatCosineLR(0.0, eta_min=0.5)))
+    assert np.allclose(least, 0.75 + np.cos(np.pi * t) / 4)
+
+
+@pytest.mark.parametrize("cycles", [1, 4])
+def test_cosine_of_logarithm(cycles):
+    t = np.arange(30) / 30
+    expected = (1 - np.cos(2 * np.pi * np.log2(1 + (2**cycles - 1) * t))) / 2
+    found = np.concatenate(rates(fm.CosineLogLR(cycles), lr=3.0))
+    assert np.allclose(found, 3.0 * expected, atol=1e-12)
+    assert (found[0], found.min() >= 0.0, found.max() <= 3.0) == (0.0, True, True)
+
+
 def test_plateau():
     schedule = fm.ReduceLROnPlateau(factor=0.1, patience=1, min_lr=1e-3)
     found = []

@@ -1,7 +1,7 @@
 """Learning-rate schedules: the rate of each step of an epoch, from the optimizer's ``lr``.
 
 Epochs and steps count from 0. ``StepLR``, ``ExponentialLR`` and ``CosineLR`` change between
-epochs, ``OneCycleLR`` at each step; formulas are PyTorch's.
+epochs, the others at each step; formulas are PyTorch's where PyTorch has them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from fastmlp.base.validation import Array
 __all__ = [
     "ConstantLR",
     "CosineLR",
+    "CosineLogLR",
     "ExponentialLR",
+    "FlatCosineLR",
     "OneCycleLR",
     "ReduceLROnPlateau",
     "Schedule",
@@ -168,6 +170,65 @@ class CosineLR(Schedule):
         return np.full(steps, _cosine(lr, self.eta_min, part))
 
 
+class FlatCosineLR(Schedule):
+    """``lr`` at first, then half a cosine to ``eta_min``, step by step over the whole fit.
+
+    At the fraction ``t`` of the fit's steps, the rate is ``lr`` up to ``t = flat``, and then
+    ``eta_min + (lr - eta_min) * (1 + cos(pi * (t - flat) / (1 - flat))) / 2``. RealMLP's "flat_cos",
+    its schedule of dropout and weight decay.
+
+    Parameters
+    ----------
+    flat : float, default 0.5
+        Fraction of the steps with the rate ``lr``.
+    eta_min : float, default 0
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.FlatCosineLR().rates(lr=1.0, epoch=0, epochs=1, steps=4).round(6).tolist()
+    [1.0, 1.0, 1.0, 0.5]
+    """
+
+    def __init__(self, flat: float = 0.5, eta_min: float = 0.0) -> None:
+        self.flat = validation.real(flat, "flat", 0.0, 1.0)
+        self.eta_min = validation.real(eta_min, "eta_min", 0.0)
+
+    def rates(self, lr: float, epoch: int, epochs: int, steps: int) -> Array:
+        past = np.maximum(_done(epoch, epochs, steps) - self.flat, 0.0)
+        rates: Array = _cosine(lr, self.eta_min, past / max(1.0 - self.flat, 1e-300))
+        return rates
+
+
+class CosineLogLR(Schedule):
+    """Cycles of a cosine between 0 and ``lr``, each twice as long as the one before.
+
+    At the fraction ``t`` of the fit's steps, the rate is
+    ``lr * (1 - cos(2 * pi * log2(1 + (2**cycles - 1) * t))) / 2``, step by step over the whole fit.
+    It begins and ends with 0. With 4 cycles it is RealMLP's "coslog4" (Holzmüller, Grinsztajn
+    and Steinwart, "Better by default", NeurIPS 2024).
+
+    Parameters
+    ----------
+    cycles : int, default 4
+        At most 64.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> fm.CosineLogLR(cycles=1).rates(lr=1.0, epoch=0, epochs=1, steps=2).round(3).tolist()
+    [0.0, 0.93]
+    """
+
+    def __init__(self, cycles: int = 4) -> None:
+        self.cycles = validation.integer(cycles, "cycles", 1, 64)
+
+    def rates(self, lr: float, epoch: int, epochs: int, steps: int) -> Array:
+        cycle = np.log2(1.0 + (2.0**self.cycles - 1.0) * _done(epoch, epochs, steps))
+        rates: Array = _cosine(0.0, lr, 2.0 * cycle)
+        return rates
+
+
 class OneCycleLR(Schedule):
     """Rise from ``max_lr / div_factor`` to ``max_lr``, then fall (Smith and Topin, 2019).
 
@@ -279,6 +340,12 @@ class ReduceLROnPlateau(Schedule):
         if self._bad > self.patience:
             self._falls += 1
             self._resting, self._bad = self.cooldown, 0
+
+
+def _done(epoch: int, epochs: int, steps: int) -> Array:
+    """Return the fraction of the fit's steps that are done before each step of an epoch."""
+    done: Array = np.arange(epoch * steps, (epoch + 1) * steps) / (epochs * steps)
+    return done
 
 
 def _cosine(start: float, end: float, part: Any) -> Any:
