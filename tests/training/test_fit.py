@@ -10,6 +10,7 @@ import pytest
 from tests.small_training import LABELS, LOSSES, OPTIMIZERS, REAL, X, fit, make
 
 import fastmlp as fm
+from fastmlp import _core
 
 
 @pytest.mark.parametrize(("loss", "y"), LOSSES, ids=repr)
@@ -55,6 +56,33 @@ def test_large_batches_are_full_batches():
     for net, size in zip(nets, (50, 1000), strict=True):
         fit(net, batch_size=size)
     assert np.array_equal(nets[0].params, nets[1].params)
+
+
+@pytest.mark.parametrize("held", [None, 0.2])
+def test_drop_last_leaves_out_the_rest(held):
+    net, other = make(), make()
+    fit(net, drop_last=True, batch_size=15, shuffle=False, validation=held)
+    fit(other, drop_last=True, batch_size=15, validation=held)
+    assert not np.array_equal(net.params, other.params)
+    kept = make()
+    if held is None:
+        fm.fit(kept, X[:45], LABELS[:45], loss=fm.CrossEntropyLoss(), epochs=3, batch_size=15,
+               shuffle=False, progress=False)  # fmt: skip
+        assert np.array_equal(net.params, kept.params)
+
+
+def test_drop_last_leaves_out_other_rows_in_each_epoch():
+    net, by_hand, seen = make(), make(), []
+    fit(net, drop_last=True, batch_size=40, seed=5, epochs=3)
+    trainer = fm.Trainer(by_hand, fm.CrossEntropyLoss())
+    for epoch in range(3):
+        order = _core.permutation(50, 5, epoch)
+        trainer.step(X[order[:40]], LABELS[order[:40]])
+        seen.append(frozenset(order[40:]))
+    assert np.array_equal(net.params, by_hand.params)
+    assert len(set(seen)) == 3
+    whole, others = make(), make()
+    assert fit(whole, drop_last=True, batch_size=100).loss == fit(others, batch_size=100).loss
 
 
 def test_no_epochs():

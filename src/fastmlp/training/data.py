@@ -38,6 +38,13 @@ class Data(NamedTuple):
         """Return the same arrays, of which only the rows at ``index`` count."""
         return self._replace(chosen=index if self.chosen is None else self.chosen[index])
 
+    def first(self, rows: int) -> Data:
+        """Return the first rows, without a copy."""
+        if self.chosen is not None:
+            return self._replace(chosen=self.chosen[:rows])
+        weights = None if self.weights is None else self.weights[:rows]
+        return Data([x[:rows] for x in self.x], [y[:rows] for y in self.target], weights)
+
     def taken(self) -> Data:
         """Return the rows that count, as arrays of their own if some are chosen."""
         if self.chosen is None:
@@ -78,7 +85,10 @@ def checked_steps(
     """Check the arguments of an epoch for the core: order, batch size, rates, penalties."""
     rows, size = data.rows, check.size(batch_size, "batch_size")
     if order is not None:
-        order = check.labels(order, "order", rows, rows, "row")
+        given = check.numeric(order, "order")
+        count = min(rows, max(1, given.size))  # the epoch may leave rows out
+        order = check.labels(given, "order", count, rows, "row")
+        rows = count
     if order is not None or data.chosen is not None:
         # A copy, so that nobody writes other rows into it while the core reads them.
         place = np.array(data.at(order).chosen if order is not None else data.chosen, check.INT64)

@@ -21,6 +21,7 @@ def fit(
     optimizer: Optimizer | None = None,
     epochs: int = 10,
     batch_size: int | None = None,
+    drop_last: bool = False,
     validation: Any = None,
     sample_weight: Any = None,
     callbacks: Iterable[Any] = (),
@@ -53,6 +54,9 @@ def fit(
     batch_size : int, optional
         Rows of a step, 128 by default; the last step of an epoch takes the remaining rows. A
         number above N is N. ``LBFGS`` takes all rows.
+    drop_last : bool, default False
+        Whether each epoch leaves out the remaining rows, so that all steps have ``batch_size``
+        rows. With ``shuffle``, these are other rows in each epoch.
     validation : (x, y), (x, y, sample_weight) or float, optional
         Data on which loss and score are computed after each epoch, or the fraction of the rows to
         set aside for this, chosen at random with ``seed``.
@@ -106,7 +110,7 @@ def fit(
     True
     """
     trainer = Trainer(net, loss, optimizer, penalty, loss_weights)
-    return trainer.fit(x, y, epochs=epochs, batch_size=batch_size, validation=validation,
-                       sample_weight=sample_weight, callbacks=callbacks, shuffle=shuffle,
-                       seed=seed, progress=progress, schedule=schedule,
+    return trainer.fit(x, y, epochs=epochs, batch_size=batch_size, drop_last=drop_last,
+                       validation=validation, sample_weight=sample_weight, callbacks=callbacks,
+                       shuffle=shuffle, seed=seed, progress=progress, schedule=schedule,
                        schedules=schedules, check_finite=check_finite)  # fmt: skip

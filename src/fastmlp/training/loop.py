@@ -40,6 +40,7 @@ class Run:
         *,
         epochs: int,
         batch_size: int | None,
+        drop_last: bool,
         validation: Any,
         callbacks: Iterable[Any],
         shuffle: bool,
@@ -57,6 +58,12 @@ class Run:
         hooks = checked_callbacks(callbacks, progress)
         self.data, self.held_out = self._split(data, validation, check_finite)
         self.batch_size = self._rows_of_a_step(batch_size)
+        self.drop_last = check.flag(drop_last, "drop_last")
+        rows = self.data.rows
+        # Rows of an epoch. With a shuffle, the rows that are left out are others in each epoch.
+        self.rows = rows // self.batch_size * self.batch_size if self.drop_last else rows
+        if self.drop_last and not self.shuffle:
+            self.data = self.data.first(self.rows)
         if self.held_out is not None:
             # Reserve memory now: a lack of it must fail before the first update.
             trainer.net.core_net().reserve(self.held_out.rows)
@@ -64,7 +71,7 @@ class Run:
         self.state = FitState(trainer, history, self.epochs, self.held_out is not None)
         self.state.schedules = self.schedules
         self.hooks = Hooks(hooks, self.state)
-        self.state.steps = -(-self.data.rows // self.batch_size)
+        self.state.steps = -(-self.rows // self.batch_size)
         self.state.fingerprint = self._fingerprint
 
     def run(self) -> None:
@@ -87,7 +94,7 @@ class Run:
             settings = self._settings(epoch, steps)
             order = None
             if self.shuffle:
-                order = _core.permutation(rows, self.seed, self.trainer.epochs_done)
+                order = _core.permutation(rows, self.seed, self.trainer.epochs_done)[: self.rows]
             loss = self.trainer.epoch(self.data, order, self.batch_size, rates, **settings)
             self._end_epoch(loss, float(rates[-1]), start)
 
@@ -140,6 +147,7 @@ class Run:
             "batch_size": self.batch_size,
             "seed": self.seed,
             "shuffle": self.shuffle,
+            **({"drop_last": True} if self.drop_last else {}),
             **self.trainer.describe(),
         }
 

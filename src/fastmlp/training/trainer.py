@@ -120,6 +120,7 @@ class Trainer(_core.Stepper):
         *,
         epochs: int = 10,
         batch_size: int | None = None,
+        drop_last: bool = False,
         validation: Any = None,
         sample_weight: Any = None,
         callbacks: Iterable[Any] = (),
@@ -136,9 +137,10 @@ class Trainer(_core.Stepper):
         epochs give the same result as one call of ten.
         """
         data = self.checked_data(x, y, sample_weight, check_finite=check_finite)
-        run = Run(self, data, epochs=epochs, batch_size=batch_size, validation=validation,
-                  callbacks=callbacks, shuffle=shuffle, seed=seed, progress=progress,
-                  schedule=schedule, schedules=schedules, check_finite=check_finite)  # fmt: skip
+        run = Run(self, data, epochs=epochs, batch_size=batch_size, drop_last=drop_last,
+                  validation=validation, callbacks=callbacks, shuffle=shuffle, seed=seed,
+                  progress=progress, schedule=schedule, schedules=schedules,
+                  check_finite=check_finite)  # fmt: skip
         self.history = run.state.history
         run.run()
         # A callback may have called fit, and left its own history here.
