@@ -24,6 +24,7 @@ PARAMETERS = {
             "embedding_dim",
             "columns",
             "fold",
+            "cycles",
         ],
         "size",
     ),
@@ -33,7 +34,7 @@ PARAMETERS = {
     **dict.fromkeys(["weight_decay", "momentum", "eps", "lr_decay", "lam", "gamma"], "at least 0"),
     **dict.fromkeys(["eta_min", "min_lr", "min_delta"], "at least 0"),
     **dict.fromkeys(["tolerance_grad", "tolerance_change"], "at least 0"),
-    **dict.fromkeys(["p", "label_smoothing", "pct_start", "threshold"], "0 to 1"),
+    **dict.fromkeys(["p", "label_smoothing", "pct_start", "threshold", "flat"], "0 to 1"),
     "pieces": "pieces",
     "factor": "below 1",
     "lr": "lr",
@@ -52,6 +53,8 @@ PARAMETERS = {
     **dict.fromkeys(["shape_a", "shape_b"], "shape or None"),
     "file": "stream",
     "groups": "groups",
+    "indices": "indices",
+    "activation": "activation",
 }
 EXCEPTIONS = {
     ("Lp", "p"): "positive",

@@ -44,6 +44,7 @@ static fm_fused *append(fm_net *net, int index) {
         .row = fm_op_rows[node->op],
         .node = *node,
         .index = index,
+        .constants = net->constants + net->constants_at[index],
         .size = net->size,
         .compute = net->ends.compute,
         .fold = 1,

@@ -1,5 +1,9 @@
 #include "engine/graph.h"
 
+#include <string.h>
+
+#include "base/aligned_alloc.h"
+
 int64_t fm_graph_width(const fm_net *net, int source) {
     return source < 0 ? net->ends.width[-1 - source] : net->nodes[source].fan_out;
 }
@@ -37,6 +41,40 @@ static int node_is_valid(const fm_net *net, int index) {
     const fm_op_row *row = fm_op_rows[node->op];
     if (row->only_frozen && (!net->ends.frozen || net->dtype != FM_F32)) return 0;
     return row->check(node, width);
+}
+
+fm_status fm_graph_copy_lists(fm_net *net) {
+    int64_t total = 0;
+    for (int i = 0; i < net->n_nodes; i++) {
+        const fm_node *node = &net->nodes[i];
+        if (node->n_list < 0 || (node->n_list > 0 && node->list == NULL)) return FM_BAD_ARGUMENT;
+        if (__builtin_add_overflow(total, node->n_list, &total)) return FM_NO_MEMORY;
+    }
+    int64_t *to = net->lists = fm_alloc(total, sizeof *to);
+    if (to == NULL) return FM_NO_MEMORY;
+    for (int i = 0; i < net->n_nodes; i++) {
+        fm_node *node = &net->nodes[i];
+        if (node->n_list > 0) memcpy(to, node->list, (size_t)node->n_list * sizeof *to);
+        node->list = to;
+        to += node->n_list;
+    }
+    return FM_OK;
+}
+
+fm_status fm_graph_make_constants(fm_net *net) {
+    int64_t total = 0;
+    for (int i = 0; i < net->n_nodes; i++) {
+        const fm_op_row *row = fm_op_rows[net->nodes[i].op];
+        net->constants_at[i] = total;
+        if (row->constants != NULL) total += row->constants(&net->nodes[i], NULL);
+    }
+    net->constants = fm_alloc(total, sizeof *net->constants);
+    if (net->constants == NULL) return FM_NO_MEMORY;
+    for (int i = 0; i < net->n_nodes; i++) {
+        const fm_op_row *row = fm_op_rows[net->nodes[i].op];
+        if (row->constants != NULL) row->constants(&net->nodes[i], net->constants + net->constants_at[i]);
+    }
+    return FM_OK;
 }
 
 /* Places the parameters and state of a node; false on overflow. */

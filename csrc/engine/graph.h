@@ -6,6 +6,11 @@
 
 int fm_graph_ends_are_valid(const fm_ends *ends, int n_nodes);
 
+/* Copies the lists of the nodes, because the caller keeps its own. */
+fm_status fm_graph_copy_lists(fm_net *net);
+/* Computes the constants of the operations; `net` has valid nodes. */
+fm_status fm_graph_make_constants(fm_net *net);
+
 /* `net` has its nodes, and memory for FM_MOST_ARRAYS arrays of each node. Checks the nodes and places their
    parameters and state. FM_NO_MEMORY if their number overflows. */
 fm_status fm_graph_describe(fm_net *net);

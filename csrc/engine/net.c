@@ -14,11 +14,12 @@ static int allocate_description(fm_net *net) {
     net->arrays = fm_alloc(n * FM_MOST_ARRAYS, sizeof *net->arrays);
     net->first_array = fm_alloc(n + 1, sizeof *net->first_array);
     net->state_at = fm_alloc(n, sizeof *net->state_at);
+    net->constants_at = fm_alloc(n, sizeof *net->constants_at);
     net->ops = fm_alloc(n, sizeof *net->ops);
     net->op_of_node = fm_alloc(n, sizeof *net->op_of_node);
     net->input_readers = fm_alloc(n * FM_MOST_SOURCES, sizeof *net->input_readers);
     return net->nodes != NULL && net->arrays != NULL && net->first_array != NULL && net->state_at != NULL &&
-           net->ops != NULL && net->op_of_node != NULL && net->input_readers != NULL;
+           net->constants_at != NULL && net->ops != NULL && net->op_of_node != NULL && net->input_readers != NULL;
 }
 
 static fm_status fuse(fm_net *net) {
@@ -32,7 +33,9 @@ static fm_status fuse(fm_net *net) {
 static fm_status fill(fm_net *net, const fm_node *nodes) {
     if (!allocate_description(net)) return FM_NO_MEMORY;
     memcpy(net->nodes, nodes, (size_t)net->n_nodes * sizeof *nodes);
-    fm_status status = fm_graph_describe(net);
+    fm_status status = fm_graph_copy_lists(net);
+    if (status == FM_OK) status = fm_graph_describe(net);
+    if (status == FM_OK) status = fm_graph_make_constants(net);
     if (status == FM_OK) status = fuse(net);
     if (status != FM_OK) return status;
     net->params = fm_first_touch(net);
@@ -95,6 +98,9 @@ void fm_net_free(fm_net *net) {
     fm_free(net->grads);
     fm_free(net->state);
     fm_free(net->nodes);
+    fm_free(net->lists);
+    fm_free(net->constants);
+    fm_free(net->constants_at);
     fm_free(net->arrays);
     fm_free(net->first_array);
     fm_free(net->state_at);

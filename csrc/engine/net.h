@@ -31,6 +31,9 @@ struct fm_net {
     int64_t n_params, n_state, widest;
     int n_nodes, n_ops, n_arrays, n_slots;
     fm_node *nodes;
+    int64_t *lists;     /* of all nodes */
+    int64_t *constants; /* of all nodes; constants_at gives the first one of each node */
+    int64_t *constants_at;
     fm_fused *ops;
     int *op_of_node;
     fm_array *arrays;         /* in the order of the nodes; first_array gives each node its first one */

@@ -21,14 +21,16 @@ typedef struct {
     fm_op op;
     int n_sources, source[FM_MOST_SOURCES]; /* earlier nodes; -1 - k is input k of the network */
     int64_t fan_in, fan_out; /* fan_in: width of each source, or the sum of their widths; the operation decides */
-    int kind;                /* the operation's file defines these four */
+    int kind;                /* the operation's file defines these five */
     int bias;
     double param[FM_NODE_PARAMS];
     int64_t size[FM_NODE_SIZES];
+    int64_t n_list;
+    const int64_t *list; /* (n_list); fm_net_new copies it */
 } fm_node;
 
 /* The role of a parameter array; penalties and parameter groups use it. */
-typedef enum { FM_WEIGHT, FM_BIAS, FM_GAIN, FM_SHIFT, FM_TABLE, FM_FREE } fm_role;
+typedef enum { FM_WEIGHT, FM_BIAS, FM_GAIN, FM_SHIFT, FM_TABLE, FM_ALPHA, FM_FREE } fm_role;
 
 typedef struct {
     int node;

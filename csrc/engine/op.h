@@ -109,6 +109,9 @@ typedef struct {
     int (*check)(const fm_node *, const int64_t *width); /* checks the node; width of each source */
     int (*arrays)(const fm_node *, fm_array *); /* sets name, role, rows and cols of each; returns their number */
     int64_t (*state)(const fm_node *);          /* number of elements that are kept but not trained */
+    /* What the operation computes from a valid node once, for fm_fused.constants; returns the number of elements.
+       `to` is NULL if only that is needed. */
+    int64_t (*constants)(const fm_node *, int64_t *to);
 
     int becomes; /* the part of an epilogue that such a node can become; 0: none */
     void (*become)(const fm_node *, fm_epilogue *);
@@ -145,6 +148,7 @@ struct fm_fused {
     const fm_op_row *row;
     fm_node node;                           /* the first of the nodes */
     int index;                              /* index of `node` in the network */
+    const int64_t *constants;               /* see fm_op_row */
     size_t size;                            /* bytes of an element of the storage type */
     fm_compute compute;                     /* of its matrix products */
     int n_sources, source[FM_MOST_SOURCES]; /* earlier fused ops; -1 - k is input k of the network */

@@ -154,10 +154,18 @@ typedef struct {
                      int64_t ldy, void *slope, int64_t lds);
     void (*backprop)(int kind, const double *params, int64_t m, int64_t n, const void *saved, int64_t lds,
                      const void *dy, int64_t ldy, void *dz, int64_t ldz);
+    /* y = z + alpha (f(z) - z), alpha (n). Unless they are NULL, `local` receives dy/dz and `change` dy/dalpha. All
+       matrices have rows ld apart. */
+    void (*parametric)(int kind, const double *params, int64_t m, int64_t n, int64_t ld, const void *z,
+                       const void *alpha, void *y, void *local, void *change);
     /* c = a + b, a * b, or the larger (of equal ones, the first) */
     void (*join)(fm_join kind, int64_t m, int64_t n, const void *a, int64_t lda, const void *b, int64_t ldb, void *c,
                  int64_t ldc);
     void (*join_gradient)(const fm_join_back *);
+    void (*copy)(int64_t m, int64_t n, const void *x, int64_t ldx, void *y, int64_t ldy);
+    /* y[j] = x[index[j]] in each row, and its gradient dx[index[j]] += dy[j] in ascending j; n columns of y */
+    void (*gather)(int64_t m, int64_t n, const int64_t *index, const void *x, int64_t ldx, void *y, int64_t ldy);
+    void (*scatter_add)(int64_t m, int64_t n, const int64_t *index, const void *dy, int64_t ldy, void *dx, int64_t ldx);
     /* y[j] = the largest of the `pieces` elements x[j + p * step] (of equal ones, the first); y has n columns */
     void (*maxout)(int64_t m, int64_t n, int64_t pieces, int64_t step, const void *x, int64_t ldx, void *y,
                    int64_t ldy);

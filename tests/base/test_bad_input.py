@@ -235,7 +235,8 @@ def test_calls(world, entry, argument, label, value):
 
 
 # Layers with required arguments.
-NEEDY = (fm.Linear, fm.Maxout, fm.LayerNorm, fm.BatchNorm, fm.Scale, fm.Embedding)
+NEEDY = (fm.Linear, fm.Maxout, fm.LayerNorm, fm.BatchNorm, fm.Scale, fm.Embedding,
+         fm.GatherColumns, fm.ParametricActivation)  # fmt: skip
 
 
 @pytest.mark.parametrize("make", [
@@ -244,6 +245,9 @@ NEEDY = (fm.Linear, fm.Maxout, fm.LayerNorm, fm.BatchNorm, fm.Scale, fm.Embeddin
     lambda: fm.LayerNorm(WIDTH),
     lambda: fm.BatchNorm(WIDTH),
     lambda: fm.Scale(WIDTH),
+    lambda: fm.Maxout(2),
+    lambda: fm.GatherColumns([0, 2, 0]),
+    lambda: fm.ParametricActivation("SELU", WIDTH),
     *(kind for kind in LAYERS.values() if kind.n_inputs == (1, 1) and kind not in NEEDY),
 ])  # fmt: skip
 def test_backward_needs_a_forward(make):

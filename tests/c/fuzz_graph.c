@@ -44,9 +44,12 @@ static int64_t take_width(bytes *b) { return 1 + take(b) % 33; }
 
 /* ---- descriptions ---- */
 
+enum { MOST_COLUMNS = 16 };
+
 typedef struct {
     fm_ends ends;
     fm_node node[MOST_NODES + 1];
+    int64_t list[MOST_NODES][MOST_COLUMNS];
     int count;
     fm_dtype dtype;
 } description;
@@ -79,8 +82,19 @@ static int64_t sum_of_widths(const description *d, const fm_node *node) {
     return total;
 }
 
+/* Columns of a source; they may be wrong. */
+static void set_columns(bytes *b, description *d, fm_node *node) {
+    int64_t *list = d->list[d->count];
+    node->fan_out = node->n_list = 1 + take(b) % MOST_COLUMNS;
+    node->list = list;
+    for (int64_t j = 0; j < node->n_list; j++) {
+        const unsigned which = take(b);
+        list[j] = which > 253 || node->fan_in < 1 ? take_wild(b) : (int64_t)which % node->fan_in;
+    }
+}
+
 /* Widths that match, as far as the sources allow it. */
-static void fit(bytes *b, const description *d, fm_node *node) {
+static void fit(bytes *b, description *d, fm_node *node) {
     const int64_t first = node->n_sources > 0 ? width_of(d, node->source[0]) : take_width(b);
     node->fan_in = node->fan_out = first;
     switch (node->op) {
@@ -93,6 +107,7 @@ static void fit(bytes *b, const description *d, fm_node *node) {
             node->fan_in = sum_of_widths(d, node);
             set_shape(node, first, width_of(d, node->source[1]));
             break;
+        case FM_OP_GATHER_COLUMNS: set_columns(b, d, node); break;
         case FM_OP_EMBEDDING: node->fan_out = 2 * first, node->size[0] = 1 + (int64_t)(take(b) % 8); break;
         default: break;
     }
@@ -175,6 +190,7 @@ static size_of_net measure(const description *d) {
         double weights = node->op == FM_OP_LINEAR ? in * out : node->op == FM_OP_CUSTOM ? (double)node->size[0] : 0.0;
         if (node->op == FM_OP_EMBEDDING && in > 0.0) weights = (double)node->size[0] * (out / in);
         if (node->op == FM_OP_MATMUL) size.work += out * (double)node->size[1];
+        if (node->op == FM_OP_PARAMETRIC_ACTIVATION) weights = out;
         if (node->op == FM_OP_PARAMETER || node->op == FM_OP_LAYER_NORM || node->op == FM_OP_BATCH_NORM) weights = out;
         size.work += in + out + weights;
         size.parameters += 2.0 * weights + out;

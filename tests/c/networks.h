@@ -32,6 +32,15 @@ static inline int one(list *l, fm_op op, int64_t fan_in, int64_t fan_out, int a)
     return add(l, op, fan_in, fan_out, a, l->count);
 }
 
+/* Some columns of `a`, which has at least 12. */
+static inline int some_columns(list *l, int64_t fan_in, int a) {
+    static const int64_t columns[] = {7, 0, 7, 3, 11};
+    const int index = one(l, FM_OP_GATHER_COLUMNS, fan_in, sizeof columns / sizeof *columns, a);
+    l->node[index].n_list = l->node[index].fan_out;
+    l->node[index].list = columns;
+    return index;
+}
+
 /* A residual block, norms, products, joins, a custom node, two inputs and two outputs. */
 static inline fm_ends describe(list *l, int activation) {
     int h = one(l, FM_OP_LINEAR, 17, WIDTH, -1);

@@ -29,6 +29,11 @@ typedef struct {
     .node = {.op = FM_OP_##id, .n_sources = count, .fan_in = in, .fan_out = out, __VA_ARGS__}
 enum { GELU = 5, CLAMP = 13 };
 
+/* A run, single columns, copies of one column, and another run. */
+static const int64_t columns[] = {3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 20, 0, 7,  7,  7,  7, 7,
+                                  7, 7, 7, 7, 1, 0, 2, 5,  6,  7,  8,  9, 10, 11, 12, 13};
+enum { N_COLUMNS = sizeof columns / sizeof *columns };
+
 static const sample samples[] = {
     {"linear", NODE(LINEAR, 1, 19, 23), .width = {19}},
     {"linear without bias", NODE(LINEAR, 1, 9, 17), .width = {9}, .has_no_bias = 1},
@@ -75,6 +80,13 @@ static const sample samples[] = {
     {"scale", NODE(SCALE, 1, 21, 21), .width = {21}},
     {"scale without bias", NODE(SCALE, 1, 21, 21), .width = {21}, .has_no_bias = 1},
     {"embedding", NODE(EMBEDDING, 1, 3, 15, .size = {7}), .width = {3}, .indices = 7},
+    {"gather_columns", NODE(GATHER_COLUMNS, 1, 21, N_COLUMNS, .n_list = N_COLUMNS, .list = columns), .width = {21}},
+    {"gather_columns of many rows", NODE(GATHER_COLUMNS, 1, 9, 4, .n_list = 4, .list = columns), .width = {9},
+     .rows = 70},
+    {"parametric_activation", NODE(PARAMETRIC_ACTIVATION, 1, 21, 21, .kind = GELU), .width = {21}},
+    {"parametric_activation of its output", NODE(PARAMETRIC_ACTIVATION, 1, 530, 530, .kind = 1), .width = {530}},
+    {"parametric_activation with parameters",
+     NODE(PARAMETRIC_ACTIVATION, 1, 21, 21, .kind = CLAMP, .param = {-0.5, 0.7}), .width = {21}},
     {"quantized_linear", NODE(QUANTIZED_LINEAR, 1, 19, 101, .param = {0.02, 120}), .width = {19}, .rows = 70},
     {"quantized_linear, activated", NODE(QUANTIZED_LINEAR, 1, 70, 18, .kind = GELU, .param = {0.02, 0}), .width = {70},
      .activates = 1, .adds_residual = 1, .has_no_bias = 1},
@@ -107,6 +119,7 @@ typedef struct {
     fm_array param[FM_MOST_ARRAYS];
     fm_space space[FM_MOST_SPACES];
     int n_spaces;
+    int64_t *constants;
     fm_operands at;
     fm_run run;
     array all[N_ALL];
@@ -122,6 +135,11 @@ static inline void plan(world *w, size_t size) {
     op->n_sources = op->node.n_sources;
     memcpy(op->width, w->of->width, sizeof op->width);
     CHECK(op->row->check(&op->node, op->width), "%s: a sound node", w->of->name);
+    if (op->row->constants != NULL) {
+        w->constants = must(malloc((size_t)op->row->constants(&op->node, NULL) * sizeof *w->constants));
+        op->row->constants(&op->node, w->constants);
+        op->constants = w->constants;
+    }
     op->n_arrays = op->row->arrays == NULL ? 0 : op->row->arrays(&op->node, w->param);
     op->epilogue.activation = -1;
     if (w->of->activates) fm_activation_becomes(&op->node, &op->epilogue);

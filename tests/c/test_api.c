@@ -19,10 +19,11 @@ static fm_ends around(list *l, fm_op op, int kind) {
         memcpy(l->node[last].size, (int64_t[FM_NODE_SIZES]){3, 4, 3}, sizeof l->node[last].size);
     } else if (op == FM_OP_CONCAT) {
         last = add(l, op, 2 * NARROW, 2 * NARROW, -1, -1);
-    } else if (op == FM_OP_CUSTOM) {
-        last = one(l, op, NARROW, NARROW / 2, -1);
+    } else if (op == FM_OP_GATHER_COLUMNS) {
+        last = some_columns(l, NARROW, -1);
     } else {
-        const int64_t out = op == FM_OP_LINEAR ? 3 : op == FM_OP_MAXOUT ? NARROW / 3 : op == FM_OP_SUM ? 1 : NARROW;
+        const int64_t parts = op == FM_OP_MAXOUT ? 3 : op == FM_OP_CUSTOM ? 2 : op == FM_OP_SUM ? NARROW : 1;
+        const int64_t out = op == FM_OP_LINEAR ? 3 : NARROW / parts;
         last = joins ? add(l, op, NARROW, out, -1, -1) : one(l, op, NARROW, out, -1);
     }
     l->node[last].kind = kind;

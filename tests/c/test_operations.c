@@ -302,6 +302,7 @@ static void check_sample(const sample *of, fm_dtype dtype, fm_use use, int train
     if (use != FM_PREDICT) check_gradients(&w, mode);
     if (use != FM_PREDICT) check_down_in_place(&w);
     for (int k = 0; k < N_ALL; k++) array_free(&w.all[k]);
+    free(w.constants);
 }
 
 int main(void) {

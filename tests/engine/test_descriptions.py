@@ -6,6 +6,7 @@ comes from a right description, in which one number is made wrong.
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import fastmlp as fm
@@ -39,6 +40,8 @@ RIGHT = {
         node("custom", sizes=(0,)),
         node("scale"),
         node("embedding", fan_out=2 * WIDTH, sizes=(5,)),
+        node("gather_columns", fan_out=4, indices=np.array([5, 0, 0, 3])),
+        node("parametric_activation"),
     ]
 }
 
@@ -80,7 +83,11 @@ def wrong_fields():
             yield op, field, -1
         if op not in ("linear", "parameter", "custom"):
             yield op, "fan_out", right.fan_out + (1 if op != "maxout" else 2)
-    yield from (("activation", "kind", kind) for kind in (-1, 10_000))
+    for kind in (-1, 10_000):
+        yield from ((op, "kind", kind) for op in ("activation", "parametric_activation"))
+    for indices in ([5, 0, 0], [5, 0, 0, 3, 1], [0, 1, 2, 6], [-1, 0, 1, 2], [0, 1, HUGE, 2]):
+        yield "gather_columns", "indices", np.array(indices)
+    yield "gather_columns", "indices", None
     yield from (("dropout", "params", (p,)) for p in (-0.1, 1.1, float("nan")))
     yield from (
         (op, "params", (eps, 0.1)) for op in ("layer_norm", "batch_norm") for eps in (0.0, -1.0)

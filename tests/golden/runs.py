@@ -102,6 +102,12 @@ RUNS = {
         lambda: [fm.Scale(13), fm.Linear(13, 6), fm.Step(), fm.Embedding(2, 5, columns=6),
                  fm.Scale(30, bias=False), fm.Linear(30, 4)], 110, 50,
         fm.MSELoss(), fm.Adam(lr=0.01), (fm.L2(1e-3),)),
+    "columns and strengths": Run(
+        lambda: [fm.GatherColumns([*range(14), 3, 3, 0, *range(2, 12)]),
+                 fm.ParametricActivation(fm.Mish(), 27), fm.Linear(27, 20),
+                 fm.ParametricActivation(fm.SELU(), 20), fm.GatherColumns([5, 19, 5, 0, 1, 7]),
+                 fm.Linear(6, 4), fm.ParametricActivation(fm.ReLU(), 4)], 110, 50,
+        fm.MSELoss(), fm.Adam(lr=0.01, groups={"alpha": {"lr": 0.1}})),
     "limits": Run(
         lambda: dense(10, 40, 6, between=lambda: fm.Clamp(-0.3, 0.2)), 60, 25,
         fm.MSELoss(), fm.SGD(lr=0.1)),

@@ -82,6 +82,8 @@ cdef extern from "fastmlp.h" nogil:
         int bias
         double param[FM_NODE_PARAMS]
         int64_t size[FM_NODE_SIZES]
+        int64_t n_list
+        const int64_t *list
 
     ctypedef enum fm_role:
         FM_WEIGHT
@@ -89,6 +91,7 @@ cdef extern from "fastmlp.h" nogil:
         FM_GAIN
         FM_SHIFT
         FM_TABLE
+        FM_ALPHA
         FM_FREE
 
     ctypedef struct fm_array:

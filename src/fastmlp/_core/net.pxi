@@ -35,6 +35,9 @@ cdef int fill_node(fm_node *node, object given) except -1:
         node.param[k] = param
     for k, size in enumerate(given.sizes[:FM_NODE_SIZES]):
         node.size[k] = size
+    if given.indices is not None:
+        check_vector("indices", given.indices, len(given.indices), cnp.NPY_INT64)
+        node.n_list, node.list = len(given.indices), <const int64_t *>data(given.indices)
     return 0
 
 
@@ -44,6 +47,7 @@ _ROLES = {
     FM_GAIN: "gain",
     FM_SHIFT: "shift",
     FM_TABLE: "table",
+    FM_ALPHA: "alpha",
     FM_FREE: "free",
 }
 

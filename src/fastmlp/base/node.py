@@ -10,8 +10,8 @@ class Node(NamedTuple):
 
     ``op`` is a name of the core's ``ops.def``. Source ``-1 - k`` is the network's input ``k``.
     ``fan_in`` is the width of each source, or of all together where the operation says so. What
-    ``kind``, ``params``, ``sizes`` and ``bias`` mean is the operation's own business. Where
-    ``index_end`` is not 0, the sources hold whole numbers below it.
+    ``kind``, ``params``, ``sizes``, ``bias`` and ``indices`` mean is the operation's own business.
+    Where ``index_end`` is not 0, the sources hold whole numbers below it.
     """
 
     op: str
@@ -24,3 +24,4 @@ class Node(NamedTuple):
     bias: bool = False
     runner: Any = None  # the object that computes a node written by the user
     index_end: int = 0
+    indices: Any = None  # whole numbers, an int64 array (n,)

@@ -11,17 +11,20 @@ from fastmlp.layers.base import Layer
 from fastmlp.layers.custom import Custom
 from fastmlp.layers.dropout import Dropout
 from fastmlp.layers.embedding import Embedding
+from fastmlp.layers.gather_columns import GatherColumns
 from fastmlp.layers.inputs import Input, Parameter
 from fastmlp.layers.joins import Add, Concat, Copy, Maximum, Multiply
 from fastmlp.layers.linear import Linear
 from fastmlp.layers.maxout import Maxout
 from fastmlp.layers.norm import BatchNorm, LayerNorm
+from fastmlp.layers.parametric_activation import ParametricActivation
 from fastmlp.layers.products import MatMul, Square, Sum
 from fastmlp.layers.scale import Scale
 from fastmlp.layers.softmax import Softmax
 from fastmlp.layers.symbol import Symbol
 
-_ALONE = (Linear, Softmax, Dropout, Maxout, LayerNorm, BatchNorm, Scale, Embedding)
+_ALONE = (Linear, Softmax, Dropout, Maxout, LayerNorm, BatchNorm, Scale, Embedding, GatherColumns,
+          ParametricActivation)  # fmt: skip
 _IN_GRAPHS = (products.Parameter, Add, Multiply, Maximum, Concat, Copy, MatMul, Square, Sum)
 
 # By the name that a description and a model file use.
@@ -39,6 +42,7 @@ __all__ = [
     "Custom",
     "Dropout",
     "Embedding",
+    "GatherColumns",
     "Input",
     "Layer",
     "LayerNorm",
@@ -48,6 +52,7 @@ __all__ = [
     "Maxout",
     "Multiply",
     "Parameter",
+    "ParametricActivation",
     "Scale",
     "Softmax",
     "Square",

@@ -27,7 +27,7 @@ class Layer(Configurable):
 
     # The initializer that suits the weights before this layer: "he", "xavier" or "lecun". None: the
     # layer after this one decides.
-    init_before: ClassVar[str | None] = "xavier"
+    init_before: str | None = "xavier"
     # The least and the largest number of inputs.
     n_inputs: ClassVar[tuple[int, int]] = (1, 1)
     n_parameters: int = 0
@@ -217,6 +217,9 @@ def _rebuild(cls: type[Layer], arguments: dict[str, Any], values: dict[str, Any]
 class WidthlessLayer(Layer):
     """A layer that takes any width; used alone, it takes the width of its input."""
 
+    # A width that fits.
+    _some_width = 1
+
     def _ready(self, x: Any) -> tuple[Any, Engine]:
         dtype = self._dtype or validation.natural_dtype(x)
         array = validation.vectors(x, "x", dtype)
@@ -236,4 +239,4 @@ class WidthlessLayer(Layer):
 
     def _planned(self) -> Engine:
         # Before any forward pass a network of any width raises the right error.
-        return self._engine or self._engine_for(1, self._dtype or validation.FLOAT32)
+        return self._engine or self._engine_for(self._some_width, self._dtype or validation.FLOAT32)

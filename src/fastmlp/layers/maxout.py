@@ -32,7 +32,7 @@ class Maxout(WidthlessLayer):
 
     def __init__(self, pieces: int, dtype: object = None, seed: int | None = None) -> None:
         super().__init__(dtype, seed)
-        self.pieces = validation.integer(pieces, "pieces", 2, 2**31 - 1)
+        self.pieces = self._some_width = validation.integer(pieces, "pieces", 2, 2**31 - 1)
 
     def width_after(self, *widths: int) -> int:
         if widths[0] % self.pieces:

@@ -11,9 +11,10 @@ selector has one of three forms. From the least specific to the most specific:
 =====================  ==========================================================================
 
 The roles are ``"weight"`` (``W``), ``"bias"`` (``b``), ``"gain"`` and ``"shift"`` (``gamma`` and
-``beta`` of a norm), ``"table"`` (rows that are looked up) and ``"free"`` (the arrays of custom
-nodes, and vectors of ``fm.Parameter``). If several selectors match an array, each factor comes from
-the most specific one that has it. Without any, a factor is 1.
+``beta`` of a norm), ``"table"`` (rows that are looked up), ``"alpha"`` (strengths of parametric
+activations) and ``"free"`` (the arrays of custom nodes, and vectors of ``fm.Parameter``). If
+several selectors match an array, each factor comes from the most specific one that has it. Without
+any, a factor is 1.
 
 An array's learning rate is that of the optimizer, or of the schedule, times ``lr``. Its weight
 decay is that of the optimizer, or of its schedule, times ``weight_decay``. An ``lr`` of 0 freezes

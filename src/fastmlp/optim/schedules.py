@@ -174,8 +174,8 @@ class FlatCosineLR(Schedule):
     """``lr`` at first, then half a cosine to ``eta_min``, step by step over the whole fit.
 
     At the fraction ``t`` of the fit's steps, the rate is ``lr`` up to ``t = flat``, and then
-    ``eta_min + (lr - eta_min) * (1 + cos(pi * (t - flat) / (1 - flat))) / 2``. RealMLP's "flat_cos",
-    its schedule of dropout and weight decay.
+    ``eta_min + (lr - eta_min) * (1 + cos(pi * (t - flat) / (1 - flat))) / 2``. It is RealMLP's
+    "flat_cos", its schedule of dropout and weight decay.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ file                 family
 ===================  ===========================================================================
 ``activations.py``   non-linearities ``f`` and their derivatives ``df``
 ``layers.py``        ``forward`` and ``backward`` of the layers, and chains of them
+``columns.py``       layers that choose columns, and activations with parameters of columns
 ``bfloat16.py``      operands of matrix products, rounded
 ``int8.py``          matrix products of whole numbers of 8 bits
 ``joins.py``         the same for layers with several inputs
@@ -35,10 +36,11 @@ array([3., 0., 3.])
 
 from __future__ import annotations
 
-from . import joins, layers, norms
+from . import columns, joins, layers, norms
 from .activations import ACTIVATIONS, ActivationRow
 from .arrays import Array
 from .bfloat16 import bfloat16
+from .columns import *  # noqa: F403
 from .int8 import QuantizedLinear, input_scale, quantized_input, quantized_weights
 from .joins import *  # noqa: F403  (the modules of layers list their classes)
 from .layers import *  # noqa: F403
@@ -124,6 +126,7 @@ __all__ = [
     "random_u32",
     "uniform",
 ]
+__all__ += columns.__all__
 __all__ += joins.__all__
 __all__ += layers.__all__
 __all__ += norms.__all__
