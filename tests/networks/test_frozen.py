@@ -57,6 +57,12 @@ def test_it_takes_what_predict_of_the_network_takes():
         frozen.predict(out, out=out)
 
 
+@pytest.mark.parametrize("weights", ["float32", "bfloat16"])
+def test_a_network_without_parameters_can_be_frozen(weights):
+    net = fm.Sequential(fm.ReLU(), in_features=3)
+    assert fm.freeze(net, weights=weights).predict([-1.0, 0.0, 2.0]).tolist() == [0.0, 0.0, 2.0]
+
+
 def test_later_changes_of_the_network_do_not_reach_it():
     for net in (chain(WIDTHS[1]), with_norms()):
         frozen, x = fm.freeze(net), rows_of(net, 6)

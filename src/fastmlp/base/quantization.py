@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -162,4 +163,4 @@ def restore(target: _core.Net, params: Array, by_node: Mapping[int, Quantized]) 
 def _ends(net: _core.Net) -> dict[int, int]:
     """Return where each array of parameters ends, by where it starts."""
     starts = sorted(start for places in net.places for start in places.values())
-    return dict(zip(starts, [*starts[1:], len(net.params)], strict=True))
+    return dict(pairwise([*starts, len(net.params)]))
