@@ -15,7 +15,7 @@ from fastmlp.cli.info import describe_build, describe_model
 from fastmlp.cli.tables import error_line, print_table
 from fastmlp.cli.train_settings import Settings
 from fastmlp.tabular.datasets import DATA_SETS
-from fastmlp.tabular.models.mlp import DROPOUT, LARGEST_BATCH, MLP, ROWS_OF_A_CYCLE
+from fastmlp.tabular.models.old_mlp import DROPOUT, LARGEST_BATCH, MLP, ROWS_OF_A_CYCLE
 from fastmlp.tabular.reading import FORMATS, TableError, is_table
 
 EXTRA_PACKAGES = ("rich", "tqdm", "matplotlib", "pandas", "sklearn", "threadpoolctl")

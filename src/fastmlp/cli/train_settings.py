@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from fastmlp.tabular.models import MLP
+from fastmlp.tabular.models.old_mlp import MLP
 from fastmlp.tabular.reading import stem
 from fastmlp.tabular.training import fold_checkpoint
 

@@ -17,7 +17,7 @@ from fastmlp.tabular.datasets import DATA_SETS, load_dataset
 from fastmlp.tabular.description import TableDescription
 from fastmlp.tabular.encoder import Encoder
 from fastmlp.tabular.model_file import TableModel, load
-from fastmlp.tabular.models import MLP, MODELS
+from fastmlp.tabular.models.old_mlp import MLP, MODELS
 from fastmlp.tabular.reading import ReadOptions, TableError
 from fastmlp.tabular.table import Table, load_table
 from fastmlp.tabular.training import Reporter, TrainedTable, train

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fastmlp.base.errors import ArgumentError
 
 
@@ -47,3 +50,24 @@ def check_number(value: Any, what: str) -> float:
     if type(value) not in (int, float) or not abs(value) <= sys.float_info.max:
         raise ArgumentError(f"{what} is {value!r:.40}, expected a finite number")
     return float(value)
+
+
+def check_numbers(values: Any, what: str) -> NDArray[np.float64]:
+    """Refuse anything but a list of finite numbers."""
+    if not isinstance(values, list):
+        raise ArgumentError(f"{what} must be a list of numbers")
+    return np.array([check_number(value, what) for value in values], np.float64)
+
+
+def check_flag(value: Any, what: str) -> bool:
+    """Refuse anything but a truth value."""
+    if type(value) is not bool:
+        raise ArgumentError(f"{what} is {value!r:.40}, expected true or false")
+    return value
+
+
+def check_count(value: Any, what: str, most: int) -> int:
+    """Refuse anything but a whole number from 0 to `most`."""
+    if type(value) is not int or not 0 <= value <= most:
+        raise ArgumentError(f"{what} is {value!r:.40}, expected a whole number from 0 to {most}")
+    return value

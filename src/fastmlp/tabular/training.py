@@ -20,7 +20,8 @@ from fastmlp.base.validation import Array
 from fastmlp.tabular import scores
 from fastmlp.tabular.description import TableDescription
 from fastmlp.tabular.model_file import TableModel
-from fastmlp.tabular.models import Model, Plan, find_model
+from fastmlp.tabular.models.old_base import Model, Plan
+from fastmlp.tabular.models.old_mlp import find_model
 from fastmlp.tabular.preparation import Preparation
 from fastmlp.tabular.reading import ReadOptions, TableError
 from fastmlp.tabular.splits import TEST_SHARE, folds, split_off

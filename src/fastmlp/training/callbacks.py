@@ -44,6 +44,9 @@ class EarlyStopping(Configurable):
     restore_best : bool, default True
         Whether to restore the parameters of the best epoch at the end of the fit. This also applies
         if the fit was not stopped early, but not if an exception ended it.
+    ties : {"first", "last"}
+        Which of several equally good epochs is the best one; only a better one ends the waiting.
+        A later one has often seen a smaller learning rate. ``min_delta`` must be 0 for "last".
 
     Examples
     --------
@@ -63,11 +66,15 @@ class EarlyStopping(Configurable):
         min_delta: float = 0.0,
         monitor: str = "val_loss",
         restore_best: bool = True,
+        ties: str = "first",
     ) -> None:
         self.patience = validation.integer(patience, "patience", 0)
         self.min_delta = validation.real(min_delta, "min_delta", 0.0)
         self.monitor = validation.choice(monitor, "monitor", _MONITORS)
         self.restore_best = validation.flag(restore_best, "restore_best")
+        self.ties = validation.choice(ties, "ties", ("first", "last"))
+        if self.ties == "last" and self.min_delta:
+            raise ArgumentError(f"min_delta: got {min_delta} with ties='last'; want 0")
         self._best = math.inf
         self._best_epoch: int | None = None
         self._waited = 0
@@ -90,11 +97,14 @@ class EarlyStopping(Configurable):
         """Compare with the best epoch, keep its parameters, stop after ``patience`` epochs."""
         sign = -1.0 if self.monitor == "val_score" else 1.0
         value = sign * getattr(state, self.monitor)
-        if value < self._best - self.min_delta or (self._best_epoch is None and value == value):
+        better = value < self._best - self.min_delta or (
+            self._best_epoch is None and value == value
+        )
+        if better or (self.ties == "last" and value == self._best):
             self._best, self._best_epoch = value, state.epoch
             if self.restore_best:
                 self._params, self._state = state.net.params.copy(), state.net.state.copy()
-        self._waited = 0 if self._best_epoch == state.epoch else self._waited + 1
+        self._waited = 0 if better else self._waited + 1
         if self._waited >= max(self.patience, 1):
             state.stop()
 

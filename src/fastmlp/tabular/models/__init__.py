@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 from fastmlp.base.validation import shown
-from fastmlp.tabular.models.base import Model, Plan
+from fastmlp.tabular.models.base import Member, Metric, Model
 from fastmlp.tabular.models.mlp import MLP
+from fastmlp.tabular.models.realmlp import RealMLP
 
-__all__ = ["MLP", "MODELS", "Model", "Plan", "find_model"]
+__all__ = ["MLP", "MODELS", "Member", "Metric", "Model", "RealMLP", "find_model"]
 
-MODELS: dict[str, type[Model]] = {"mlp": MLP}
+MODELS: dict[str, type[Model]] = {"mlp": MLP, "realmlp": RealMLP}
 
 
 def find_model(model: str | Model) -> Model:
@@ -20,12 +21,11 @@ def find_model(model: str | Model) -> Model:
     >>> find_model("mlp") == MLP()
     True
     """
-    if not isinstance(model, str):
-        methods = (getattr(model, name, None) for name in ("encoder", "plan"))
-        if isinstance(model, type) or not all(map(callable, methods)):
-            wanted = f"one of {', '.join(MODELS)}, or hyperparameters such as MLP(hidden=(64,))"
-            raise ArgumentTypeError(f"model: got {shown(model)}; want {wanted}")
+    if isinstance(model, Model):
         return model
+    wanted = f"one of {', '.join(MODELS)}, or hyperparameters such as RealMLP(epochs=64)"
+    if not isinstance(model, str):
+        raise ArgumentTypeError(f"model: got {shown(model)}; want {wanted}")
     if model not in MODELS:
-        raise ArgumentError(f"model: got {model!r}; want one of {', '.join(MODELS)}")
+        raise ArgumentError(f"model: got {model!r}; want {wanted}")
     return MODELS[model]()

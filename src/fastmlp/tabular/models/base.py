@@ -2,36 +2,230 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+import time
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 import fastmlp as fm
-from fastmlp.tabular.encoder import Encoder
-from fastmlp.tabular.preparation import Part
-from fastmlp.tabular.table import Table
+from fastmlp.base import validation
+from fastmlp.base.compute import compute_type
+from fastmlp.base.errors import ArgumentError
+from fastmlp.base.validation import Array
+from fastmlp.tabular.checking import check_keys
+from fastmlp.tabular.encoding import Encoder
+from fastmlp.tabular.models.head import Head
+from fastmlp.tabular.reading import TableError
+
+if TYPE_CHECKING:
+    from fastmlp.tabular.columns import ReadTable
+
+# Steps by which the time of an epoch is measured.
+_STEPS_OF_A_TRIAL = 4
+
+# Takes targets (N,) and outputs (N, classes) or (N,); the less, the better.
+Metric = Callable[[Array, Array], float]
 
 
-class Model(Protocol):
-    """Hyperparameters of a kind of network. Those that are not given depend on the data."""
+@dataclass(frozen=True)
+class Member:
+    """A trained network with all that it needs to predict the rows of a read table.
 
-    def encoder(self, table: Table) -> Encoder:
-        """Return an unfitted encoder that suits the network and the table."""
+    Attributes
+    ----------
+    net : Sequential or Graph
+    encoder : Encoder
+    head : Head
+    history : History
+        Of its training; ``val_loss`` is the metric on the validation rows.
+    """
 
-    def plan(self, rows: int, classes: int) -> Plan:
-        """Choose all hyperparameters for a number of training rows; 0 classes: a regression."""
+    net: Any
+    encoder: Encoder
+    head: Head
+    history: fm.History
+
+    def outputs(self, read: ReadTable) -> Array:
+        """Predict rows: probabilities (N, classes), or numbers (N,). Thread-safe."""
+        return self.head.outputs(self.net.predict(self.encoder.transform(read, self.net.dtype)))
+
+    def describe(self) -> dict[str, Any]:
+        """Return all but the network and the history as values that JSON can hold."""
+        return {"encoder": self.encoder.describe(), "head": self.head.describe()}
+
+    @classmethod
+    def from_description(cls, net: Any, description: Any) -> Member:
+        """Build a member, with an empty history; the description may come from a hostile file.
+
+        Raises
+        ------
+        ArgumentError
+            If it does not have the form that `describe` returns, or does not fit the network.
+        """
+        check_keys(description, {"encoder", "head"}, "a member")
+        encoder = Encoder.from_description(description["encoder"])
+        head = Head.from_description(description["head"])
+        widths = net.core_net().widths_in, net.core_net().widths_out
+        if (list(widths[0]), list(widths[1])) != ([encoder.width], [head.width]):
+            raise ArgumentError(
+                f"its network has the widths {widths[0]} and {widths[1]}, its table "
+                f"{encoder.width} and {head.width}"
+            )
+        return cls(net, encoder, head, fm.History())
 
 
-class Plan(Protocol):
-    """A model whose hyperparameters are all chosen."""
+@dataclass(frozen=True, kw_only=True)
+class Model(ABC):
+    """Base of the models: hyperparameters of a kind of network, and how it is trained.
 
-    @property
-    def dtype(self) -> str:
-        """The precision of inputs and weights."""
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}
+        Precision of inputs and weights.
+    compute : {None, "bfloat16"}
+        With "bfloat16", the operands of the network's matrix products are rounded to bfloat16.
+    """
 
-    def fit(
-        self, train: Part, validation: Part | None, seed: int, callbacks: Sequence[Any] = ()
-    ) -> tuple[fm.Sequential, fm.History]:
-        """Train a network; with validation rows, until it no longer improves on them."""
+    dtype: str = "float32"
+    compute: str | None = None
 
-    def after_folds(self, best_epochs: Sequence[int]) -> Plan:
-        """Return the plan for all rows, given the best number of epochs of each fold."""
+    def __post_init__(self) -> None:
+        compute_type(self.compute, validation.float_dtype(self.dtype))
+
+    @abstractmethod
+    def encoder(self) -> Encoder:
+        """Return an unfitted encoder that suits the network."""
+
+    @abstractmethod
+    def head(self, y: Array, classes: int) -> Head:
+        """Return what the outputs mean, for the targets of the training rows."""
+
+    @abstractmethod
+    def network(self, encoder: Encoder, x: Array, head: Head, seed: int) -> Any:
+        """Make the network with its first weights, for encoded training rows."""
+
+    @abstractmethod
+    def settings(self, net: Any, rows: int, classes: int) -> dict[str, Any]:
+        """Return arguments of `fastmlp.fit`: loss, optimizer, epochs, schedules and so on."""
+
+    def patience(self, rows: int) -> int | None:
+        """Return the number of epochs without a better metric that end the training, or None."""
+        return None
+
+    def fit_member(
+        self,
+        train: ReadTable,
+        y: Array,
+        validation: ReadTable | None = None,
+        y_validation: Array | None = None,
+        *,
+        classes: int,
+        sample_weight: Array | None = None,
+        metric: Metric | None = None,
+        seed: int = 0,
+        seconds: float | None = None,
+        callbacks: Sequence[Any] = (),
+    ) -> Member:
+        """Train a network.
+
+        With validation rows, the network is that of the epoch with the least metric, the last one
+        of equal ones. Without, it is that of the last epoch.
+
+        Parameters
+        ----------
+        train, validation : ReadTable
+        y, y_validation : ndarray, shape (N,)
+            Indices of classes, int64, or numbers, float64.
+        classes : int
+            Number of classes; 0 for a regression.
+        sample_weight : ndarray, shape (N,), optional
+            Weights of the training rows.
+        metric : callable, optional
+            ``metric(y, outputs)``, the less the better. By default the share of wrong classes, or
+            the root of the mean squared error.
+        seed : int
+            Of the first weights, the batches and the dropout.
+        seconds : float, optional
+            The training has as many epochs as this time suffices for, which is measured.
+        callbacks : sequence of objects with ``on_epoch_end(state)``
+
+        Raises
+        ------
+        TableError
+            If weights are not finite at the end.
+        """
+        encoder = self.encoder().fit(train)
+        x = encoder.transform(train, self.dtype)
+        head = self.head(y, classes)
+        net = self.network(encoder, x, head, seed)
+        target = head.target(y, self.dtype)
+        settings = self.settings(net, len(y), classes)
+        if seconds is not None:
+            most = _epochs_within(seconds, net, x, target, settings)
+            settings["epochs"] = min(settings["epochs"], most)
+        hooks: list[Any] = []
+        if validation is not None:
+            assert y_validation is not None
+            rows = encoder.transform(validation, self.dtype)
+            measured = metric or (wrong_share if classes else root_mean_square)
+            patience = self.patience(len(y)) or settings["epochs"]
+            hooks.append(_Evaluation(head, rows, y_validation, measured))
+            hooks.append(fm.EarlyStopping(patience, ties="last"))
+        with warnings.catch_warnings():
+            # A loss that is not finite would warn; the weights are checked below.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            history = fm.fit(
+                net, x, target, sample_weight=sample_weight, seed=seed, progress=False,
+                callbacks=[*hooks, *callbacks], **settings,
+            )  # fmt: skip
+        if not np.isfinite(net.params).all():
+            raise TableError(
+                f"training diverged: some weights are no longer finite after {len(history)} "
+                "epochs; try a smaller `lr`"
+            )
+        return Member(net, encoder, head, history)
+
+
+def _epochs_within(
+    seconds: float, net: Any, x: Array, target: Array, settings: dict[str, Any]
+) -> int:
+    """Return how many epochs take so long, at least one: train some steps, and undo them."""
+    start = time.monotonic()
+    rows = min(len(x), _STEPS_OF_A_TRIAL * settings["batch_size"])
+    params, state, count = net.params.copy(), net.state.copy(), net.step_count
+    for _ in range(2):  # the first time prepares memory and threads
+        begun = time.monotonic()
+        fm.fit(net, x[:rows], target[:rows], progress=False, **{**settings, "epochs": 1})
+        taken = time.monotonic() - begun
+    net.params[...], net.state[...], net.step_count = params, state, count
+    left = seconds - (time.monotonic() - start)
+    return max(1, int(left / (taken * len(x) / rows)))
+
+
+class _Evaluation:
+    """A callback that computes the metric of the validation rows, as the fit's validation loss."""
+
+    def __init__(self, head: Head, x: Array, y: Array, metric: Metric) -> None:
+        self._head, self._x, self._y, self._metric = head, x, y, metric
+
+    def on_fit_start(self, state: fm.FitState) -> None:
+        state.has_validation = True
+
+    def on_epoch_end(self, state: fm.FitState) -> None:
+        value = self._metric(self._y, self._head.outputs(state.net.predict(self._x)))
+        state.val_loss = float(value)
+        state.history.val_loss.append(state.val_loss)
+
+
+def wrong_share(y: Array, outputs: Array) -> float:
+    """Return the share of rows (N,) whose most probable class (N, classes) is wrong."""
+    return float((outputs.argmax(axis=1) != y).mean())
+
+
+def root_mean_square(y: Array, outputs: Array) -> float:
+    """Return the root of the mean squared difference of two (N,) arrays."""
+    return float(np.sqrt(np.mean((outputs - y) ** 2)))

@@ -1,0 +1,230 @@
+"""From the columns that were read to the inputs of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp.base.errors import ArgumentError
+from fastmlp.base.validation import Array
+from fastmlp.tabular.checking import check_keys
+from fastmlp.tabular.encoding.dates import DATE_PARTS
+from fastmlp.tabular.encoding.levels import LevelColumn
+from fastmlp.tabular.encoding.numbers import MissingColumn, NumberColumn, Numbers
+
+if TYPE_CHECKING:
+    from fastmlp.tabular.columns import ReadColumn, ReadTable
+
+
+class Encoder:
+    """Encodes the columns of a read table as one matrix: numbers, then flags, then row numbers.
+
+    Each column of numbers is one input, and an input more if training has missing values in it;
+    with two different values it is a flag.
+    A date is several: the day, and where it is in the week, in the year and in the day. A column
+    of levels is one input for each level; or one with the number of a row of an embedding. All is
+    learnt from the training rows. Columns of text are not encoded.
+
+    Parameters
+    ----------
+    numbers : {"standard", "robust", "quantile"}
+        Mean 0 and deviation 1, clipped at 4; median 0 and distance 1 between the quartiles,
+        clipped smoothly at 3; or normal quantiles.
+    most_one_hot : int, optional
+        A column with more levels becomes the number of a row of an embedding. By default none
+        does.
+    min_frequency : float
+        Levels below this share of the rows are encoded together.
+    missing_level : bool
+        Whether a missing value in a column of levels is a level of its own.
+    scaled_levels : bool
+        Whether the inputs of levels are scaled like robust numbers, and two levels are one input.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from fastmlp.tabular.columns import TableReader
+    >>> frame = pd.DataFrame({"size": [1.0, 2.0, None, 4.0], "city": ["a", "b", "c", "a"]})
+    >>> read = TableReader().fit(frame).read(frame)
+    >>> encoder = Encoder(numbers="standard").fit(read)
+    >>> encoder.transform(read).shape
+    (4, 5)
+    >>> encoder.n_numbers, encoder.n_flags
+    (1, 4)
+    """
+
+    def __init__(
+        self,
+        numbers: Numbers = "standard",
+        *,
+        most_one_hot: int | None = None,
+        min_frequency: float = 0.0,
+        missing_level: bool = False,
+        scaled_levels: bool = False,
+    ) -> None:
+        self._numbers = numbers
+        self._level_options = {
+            "most_one_hot": most_one_hot,
+            "min_frequency": min_frequency,
+            "missing_level": missing_level,
+            "scaled": scaled_levels,
+        }
+        self.numbers: list[NumberColumn] = []
+        self.pairs: list[NumberColumn] = []
+        self.missing: list[MissingColumn] = []
+        self.levels: list[LevelColumn] = []
+
+    def fit(self, read: ReadTable) -> Encoder:
+        """Learn from the rows of a table.
+
+        Raises
+        ------
+        ArgumentError
+            If no column is left that can help.
+        """
+        self.numbers, self.pairs, self.missing, self.levels = [], [], [], []
+        for column in read.columns:
+            if column.values is not None:
+                self._fit_numbers(column.name, column.values, column.kind == "date")
+            elif column.codes is not None:
+                found = LevelColumn.fit(column.name, column.codes, **self._level_options)  # type: ignore[arg-type]
+                self.levels += [] if found is None else [found]
+        if self.width == 0:
+            names = ", ".join(column.name for column in read.columns)
+            raise ArgumentError(f"no column can help: all rows are alike in {names or 'none'}")
+        return self
+
+    def _fit_numbers(self, name: str, values: Array, date: bool) -> None:
+        for part in DATE_PARTS if date else ("",):
+            found = NumberColumn.fit(name, part, values, self._numbers)
+            if found is not None:
+                (self.pairs if found.is_pair else self.numbers).append(found)
+        scaled = bool(self._level_options["scaled"])
+        indicator = MissingColumn.fit(name, np.isnan(values), scaled)
+        self.missing += [] if indicator is None else [indicator]
+
+    @property
+    def _one_hot(self) -> list[LevelColumn]:
+        return [column for column in self.levels if column.form != "row"]
+
+    @property
+    def _rows(self) -> list[LevelColumn]:
+        return [column for column in self.levels if column.form == "row"]
+
+    @property
+    def n_numbers(self) -> int:
+        """Number of inputs that are numbers; they are the first ones."""
+        return len(self.numbers)
+
+    @property
+    def flag_widths(self) -> list[int]:
+        """Number of inputs of each column that became flags, in order."""
+        ones = len(self.pairs) + len(self.missing)
+        return [1] * ones + [column.width for column in self._one_hot]
+
+    @property
+    def n_flags(self) -> int:
+        """Number of inputs that tell of pairs, missing values and levels; they follow numbers."""
+        return sum(self.flag_widths)
+
+    @property
+    def embedded(self) -> list[int]:
+        """Number of rows of the embedding of each of the last inputs, which are row numbers."""
+        return [column.places + 1 for column in self._rows]
+
+    @property
+    def width(self) -> int:
+        """Number of inputs."""
+        return self.n_numbers + self.n_flags + len(self._rows)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns in use."""
+        columns: Sequence[Any] = [*self.numbers, *self.pairs, *self.missing, *self.levels]
+        return list(dict.fromkeys(column.name for column in columns))
+
+    def transform(self, read: ReadTable, dtype: Any = np.float32) -> Array:
+        """Encode rows; columns are found by name and others are ignored.
+
+        Parameters
+        ----------
+        read : ReadTable
+            N rows, read by the reader of the training rows.
+        dtype : {"float32", "float64"}
+
+        Returns
+        -------
+        ndarray, shape (N, width)
+
+        Raises
+        ------
+        ArgumentError
+            If a column is missing, or of another kind.
+        """
+        columns = {column.name: column for column in read.columns}
+        out = np.empty((read.n_rows, self.width), dtype)
+        at = 0
+        for number in [*self.numbers, *self.pairs]:
+            out[:, at] = number.transform(_values(columns, number.name))
+            at += 1
+        for flag in self.missing:
+            out[:, at] = flag.transform(np.isnan(_values(columns, flag.name)))
+            at += 1
+        for level in [*self._one_hot, *self._rows]:
+            out[:, at : at + level.width] = level.transform(_codes(columns, level.name))
+            at += level.width
+        return out
+
+    def describe(self) -> dict[str, Any]:
+        """Return the fitted encoder as values that JSON can hold."""
+        return {
+            "numbers": [column.describe() for column in self.numbers],
+            "pairs": [column.describe() for column in self.pairs],
+            "missing": [column.describe() for column in self.missing],
+            "levels": [column.describe() for column in self.levels],
+        }
+
+    @classmethod
+    def from_description(cls, description: Any) -> Encoder:
+        """Build an encoder from what `describe` returned; it may come from a hostile file.
+
+        Raises
+        ------
+        ArgumentError
+            If it does not have that form.
+        """
+        check_keys(description, {"numbers", "pairs", "missing", "levels"}, "the encoder")
+        if not all(isinstance(columns, list) for columns in description.values()):
+            raise ArgumentError("the encoder must have lists of columns")
+        found = cls()
+        found.numbers = [NumberColumn.from_description(one) for one in description["numbers"]]
+        found.pairs = [NumberColumn.from_description(one) for one in description["pairs"]]
+        found.missing = [MissingColumn.from_description(one) for one in description["missing"]]
+        found.levels = [LevelColumn.from_description(one) for one in description["levels"]]
+        if found.width == 0:
+            raise ArgumentError("the encoder must have a column")
+        return found
+
+    def summary(self) -> dict[str, str]:
+        """Return how each column in use is encoded, by name."""
+        lines: dict[str, list[str]] = {}
+        columns: Sequence[Any] = [*self.numbers, *self.pairs, *self.missing, *self.levels]
+        for column in columns:
+            lines.setdefault(column.name, []).append(str(column))
+        return {name: "; ".join(parts) for name, parts in lines.items()}
+
+
+def _values(columns: dict[str, ReadColumn], name: str) -> Array:
+    values = columns[name].values if name in columns else None
+    if values is None:
+        raise ArgumentError(f"read: got no numbers in column {name!r}; want them")
+    return values
+
+
+def _codes(columns: dict[str, ReadColumn], name: str) -> Array:
+    codes = columns[name].codes if name in columns else None
+    if codes is None:
+        raise ArgumentError(f"read: got no levels in column {name!r}; want them")
+    return codes
