@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from fastmlp.base.validation import Array
 
 SAMPLE = 4000
+SPREAD_SAMPLE = 250
 MANY = 0.5  # of the sample's values are different: then the column is not factorised
 
 
@@ -93,6 +94,13 @@ def factorised(array: Any) -> Cells:
     return Cells(values, codes, np.bincount(codes[codes >= 0], minlength=len(values)))
 
 
+def count_distinct(cells: Cells) -> int:
+    """Number of different texts that are not missing."""
+    import pyarrow.compute as pc
+
+    return int(pc.count_distinct(cells.values).as_py())
+
+
 def distinct(cells: Cells) -> tuple[list[str], Array]:
     """Return the different texts that are not missing, and the number of rows of each."""
     import pyarrow.compute as pc
@@ -105,6 +113,15 @@ def distinct(cells: Cells) -> tuple[list[str], Array]:
         if text is not None:
             counts[text] = counts.get(text, 0) + count
     return list(counts), np.fromiter(counts.values(), dtype=np.int64, count=len(counts))
+
+
+def spread_sample(values: Any, most: int = SPREAD_SAMPLE) -> list[str]:
+    """Return up to `most` texts that are present, evenly spread over a pyarrow array."""
+    import pyarrow as pa
+
+    places = np.unique(np.linspace(0, len(values) - 1, 4 * most).astype(np.int64))
+    found: list[str] = values.take(pa.array(places)).drop_null().to_pylist()
+    return found[:: max(1, -(-len(found) // most))]
 
 
 def trimmed(array: Any) -> Any:

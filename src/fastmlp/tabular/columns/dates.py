@@ -6,6 +6,8 @@ columns; the groups become numbers, and the numbers are checked against the cale
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,15 +86,26 @@ def read_dates(values: Any, form: str) -> Numbers:
     >>> read_dates(pa.array(["1970-01-02 12:00", "1970-02-30", "x"]), "year-month-day").tolist()
     [1.5, nan, nan]
     """
-    days = _read(values, form)
-    years = (days // 1).astype("M8[D]").astype("M8[Y]").astype(np.int64) + 1970 if len(days) else 0
-    open_end = np.isin(years, OPEN_YEARS)
-    return np.where(open_end, np.nan, days) if form != "clock" else days
+    found = _read(values, form)
+    return found if form == "clock" else without_open_years(found)
+
+
+def without_open_years(days: Numbers) -> Numbers:
+    """Return days since 1970, NaN in the years that mean "without end" and "never"."""
+    whole = np.floor(np.where(np.isnan(days), 0.0, days)).astype(np.int64)
+    years = whole.astype("M8[D]").astype("M8[Y]").astype(np.int64) + 1970
+    return np.where(np.isin(years, OPEN_YEARS), np.nan, days)
 
 
 def fits_form(values: Any, form: str) -> NDArray[np.bool_]:
     """Tell which texts are dates of a form; also those of the years 1 and 9999."""
     return ~np.isnan(_read(values, form))
+
+
+def count_like(texts: Iterable[str], form: str) -> int:
+    """Count the texts that look like dates of a form; the calendar is not asked."""
+    expression = re.compile(_pattern(form))
+    return sum(expression.fullmatch(text) is not None for text in texts)
 
 
 def possible_orders(values: Any) -> tuple[str, ...]:
@@ -107,15 +120,19 @@ def possible_orders(values: Any) -> tuple[str, ...]:
 
 def _read(values: Any, form: str) -> Numbers:
     if form in ORDERS:
-        parts = _parts(values, DIGITS)
+        parts = _parts(values, _pattern(form))
         day, month = ("i", "j") if form == ORDERS[0] else ("j", "i")
         parts.numbers["d"], parts.numbers["m"] = parts.numbers[day], parts.numbers[month]
     else:
-        parts = _parts(values, CLOCK if form == "clock" else FORMS[form])
+        parts = _parts(values, _pattern(form))
     hours = _hours(parts)
     if form == "clock":
         return np.where(parts.matched, hours, np.nan)
     return np.where(parts.matched, _days(parts) + hours / 24, np.nan)
+
+
+def _pattern(form: str) -> str:
+    return DIGITS if form in ORDERS else CLOCK if form == "clock" else FORMS[form]
 
 
 def _parts(values: Any, pattern: str) -> _Parts:

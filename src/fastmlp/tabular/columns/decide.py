@@ -10,7 +10,12 @@ from fastmlp.tabular.columns import typed
 from fastmlp.tabular.columns.cells import Cells, cells_of
 from fastmlp.tabular.columns.decision import Decision, Hints
 from fastmlp.tabular.columns.moments import decide_dates
-from fastmlp.tabular.columns.quantities import decide_numbers, decide_typed_numbers
+from fastmlp.tabular.columns.numbers import plain_numbers
+from fastmlp.tabular.columns.quantities import (
+    decide_numbers,
+    decide_plain_numbers,
+    decide_typed_numbers,
+)
 from fastmlp.tabular.columns.rule import ColumnRule
 from fastmlp.tabular.columns.words import decide_levels, decide_words
 from fastmlp.tabular.reading.errors import TableError
@@ -49,12 +54,16 @@ def decide(name: str, array: Any, hints: Hints) -> Decision:
 
 def decide_texts(name: str, array: Any, hints: Hints) -> Decision:
     """Decide how a column of text is read."""
+    kind, _, order = hints.kinds.get(name, "").partition(":")
+    as_usual = not (hints.missing or hints.decimal or hints.thousands or hints.commas)
+    numbers = plain_numbers(array) if as_usual and kind in ("", "numeric") else None
+    if numbers is not None:
+        return decide_plain_numbers(name, array, numbers, hints)
     cells = cells_of(array)
     if hints.missing:
         cells = cells.without([text.lower() for text in hints.missing])
     if cells.present == 0:
         return Decision(left_out="all missing")
-    kind, _, order = hints.kinds.get(name, "").partition(":")
     if kind:
         return _as_told(name, cells, hints, kind, order)
     found = decide_numbers(name, cells, hints, False) or decide_dates(name, cells, hints, False)

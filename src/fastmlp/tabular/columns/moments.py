@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.tabular.columns import dates
-from fastmlp.tabular.columns.cells import Cells
+from fastmlp.tabular.columns.cells import Cells, spread_sample
 from fastmlp.tabular.columns.decision import Decision, Hints
 from fastmlp.tabular.columns.evidence import is_accepted, listed, shown_texts, unread, weight
 from fastmlp.tabular.columns.numbers import PLACEHOLDERS, Numbers
 from fastmlp.tabular.columns.rule import ColumnRule
 
-SAMPLE = 200  # values that are tried on each way to write a date
 FEWEST = 0.5  # of the sample, for a way to be tried on the column
 ORDER_NAMES = {"dmy": "day/month/year", "mdy": "month/day/year", "ymd": "year-month-day"}
 
@@ -20,10 +19,10 @@ def decide_dates(
     name: str, cells: Cells, hints: Hints, forced: bool, order: str = ""
 ) -> Decision | None:
     """Decide on a column of text that may hold dates; None if it does not."""
-    rest = cells.without(PLACEHOLDERS)
-    if rest.present == 0:
+    forms = [ORDER_NAMES[order]] if order else _likely_forms(cells, hints, forced)
+    if not forms:
         return None
-    forms = [ORDER_NAMES[order]] if order else _likely_forms(rest, hints, forced)
+    rest = cells.without(PLACEHOLDERS)
     best = max(((_fitting(rest, form), form) for form in forms), default=(0, ""))
     if best[0] == 0:
         return None
@@ -37,12 +36,12 @@ def decide_dates(
 
 def _likely_forms(cells: Cells, hints: Hints, forced: bool) -> list[str]:
     """Ways to write a date that fit enough of a sample, the order of days and months decided."""
-    sample = cells.values.drop_null().slice(0, SAMPLE)
-    numeric = ["yyyymmdd"] if forced else []
-    forms = [form for form in dates.FORMS if form != "yyyymmdd"] + numeric + ["clock"]
-    likely = [form for form in forms if dates.fits_form(sample, form).mean() >= FEWEST]
-    in_digits = np.maximum(*(dates.fits_form(sample, order) for order in dates.ORDERS))
-    return likely + ([_order(cells, hints)] if in_digits.mean() >= FEWEST else [])
+    sample = spread_sample(cells.values)
+    enough = FEWEST * len(sample)
+    forms = [form for form in (*dates.FORMS, "clock") if forced or form != "yyyymmdd"]
+    likely = [form for form in forms if dates.count_like(sample, form) >= enough]
+    in_digits = dates.count_like(sample, dates.ORDERS[0]) >= enough
+    return likely + ([_order(cells, hints)] if in_digits else [])
 
 
 def _order(cells: Cells, hints: Hints) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import Any
+from unicodedata import category
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +15,13 @@ Numbers = NDArray[np.float64]
 EXACT = 2.0**53  # whole numbers beyond it are not all float64 numbers
 BLANKS = "[ \u00a0\u2009\u202f]"
 MINUS = "[\u2212\u2013\ufe63\uff0d]"
-UNIT = r"(?:[%‰°\p{Sc}]|°?[\p{L}µΩ]{1,12}\.?(?:/[\p{L}]{1,8})?[²³23]?)"
-CURRENCY = (
-    r"(?:[\p{L}]{0,3}\p{Sc}|(?i:usd|eur|gbp|chf|jpy|cny|rmb|inr|rs\.?|kr\.?|sek|nok|dkk|pln|czk|huf|"
-    r"brl|aud|cad|nzd|krw|zar))"
-)
+# Currencies that are written with letters, in lower case.
+CURRENCIES = {
+    *("usd", "eur", "gbp", "chf", "jpy", "cny", "rmb", "inr", "rs", "rs.", "kr", "kr.", "sek"),
+    *("nok", "dkk", "pln", "czk", "huf", "brl", "aud", "cad", "nzd", "krw", "zar"),
+}
+MORE_OF_UNITS = "%‰°/.²³23µΩ"
+LONGEST_UNIT = 16
 GROUPS = {",": ",", ".": r"\.", " ": BLANKS, "'": "['\u2019]"}
 # Texts that stand for a missing number, in lower case.
 PLACEHOLDERS = (
@@ -75,6 +78,8 @@ def plain_numbers(array: Any) -> Numbers | None:
     import pyarrow.compute as pc
 
     try:
+        # Arrow notices a text that is no number only after it has read all.
+        pc.cast(array.slice(0, 100), pa.float64())
         numbers = pc.cast(array, pa.float64())
     except pa.ArrowInvalid:
         return None
@@ -149,13 +154,27 @@ def units_of(values: Any) -> Any:
     import pyarrow.compute as pc
 
     number = rf"(?:\d(?:[\d.,'’]|{BLANKS}\d)*|[.,]\d+)(?:[eE][+-]?\d+)?"
-    pattern = rf"^[+-]?\s*(?P<before>{CURRENCY})?\s*[+-]?{number}\s*(?P<after>{UNIT})?$"
+    other = r"[^\d\s.,'()+-]"
+    pattern = (
+        rf"^[+-]?\s*(?P<before>{other}{{0,4}})\s*[+-]?{number}\s*(?P<after>(?:{other}+\.?[23]?)?)$"
+    )
     found = pc.extract_regex(bare(values, ""), pattern=pattern)
-    before, after = (pc.struct_field(found, [i]) for i in (0, 1))
-    # With a unit on both sides the text is something else.
-    both = pc.and_(pc.not_equal(before, ""), pc.not_equal(after, ""))
-    unit = pc.utf8_lower(pc.binary_join_element_wise(before, after, ""))
-    return pc.if_else(both, pa.scalar(None, unit.type), unit)
+    parts = [pc.utf8_lower(pc.struct_field(found, [i])) for i in (0, 1)]
+    pairs = pc.dictionary_encode(pc.binary_join_element_wise(*parts, " "))
+    units = [_unit(*pair.split(" ")) for pair in pairs.dictionary.to_pylist()]
+    return pa.DictionaryArray.from_arrays(pairs.indices, pa.array(units, pa.string()))
+
+
+def _unit(before: str, after: str) -> str | None:
+    """Return what stands before or after a number if it can be a unit; "" for nothing."""
+    if before and after:
+        return None
+    letters = before.rstrip(".").strip("".join(c for c in before if category(c) == "Sc"))
+    money = before in CURRENCIES or (letters != before and len(letters) <= 3)
+    if before:
+        return before if money else None
+    known = all(c.isalpha() or c in MORE_OF_UNITS or category(c) == "Sc" for c in after)
+    return after if known and len(after) <= LONGEST_UNIT else None
 
 
 def _pattern(style: NumberStyle) -> str:

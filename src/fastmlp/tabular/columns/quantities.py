@@ -42,6 +42,17 @@ def decide_numbers(name: str, cells: Cells, hints: Hints, forced: bool) -> Decis
     return _no_quantity(name, rest, styled, hints) or _rule(name, cells, rest, styled, bad)
 
 
+def decide_plain_numbers(name: str, array: Any, numbers: Numbers, hints: Hints) -> Decision:
+    """Decide on a column of text that all is numbers as Python writes them, or null."""
+    cells = Cells(array, None, np.ones(len(array), dtype=np.int64))
+    if np.isnan(numbers).all():
+        return Decision(left_out="no finite numbers")
+    styled, none = Styled(numbers), np.zeros(len(array), dtype=bool)
+    if name in hints.kinds:
+        return _rule(name, cells, cells, styled, none)
+    return _no_quantity(name, cells, styled, hints) or _rule(name, cells, cells, styled, none)
+
+
 def decide_typed_numbers(name: str, array: Any, hints: Hints) -> Decision:
     """Decide on a column whose type says that it holds numbers."""
     from pyarrow import types

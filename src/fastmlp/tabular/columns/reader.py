@@ -113,13 +113,14 @@ class TableReader:
             If columns are missing, or a column of numbers or dates holds none.
         """
         frame = frame_of(table)
-        missing = [name for name in self.names if name not in set(frame.names)]
+        found = set(frame.names)
+        missing = [name for name in self.names if name not in found]
         if missing:
             raise ArgumentError(missing_names(missing, frame.names))
         hints = replace(self._hints, commas=frame.separator == ";")
-        found = [read_column(r, typed.storage(frame.column(r.name)), hints) for r in self.rules]
-        notes = {column.name: note for column, note in found if note}
-        return ReadTable(len(frame), tuple(column for column, _ in found), notes)
+        read = [read_column(r, typed.storage(frame.column(r.name)), hints) for r in self.rules]
+        notes = {column.name: note for column, note in read if note}
+        return ReadTable(len(frame), tuple(column for column, _ in read), notes)
 
     def keep(self, names: Sequence[str], left_out: Mapping[str, str]) -> None:
         """Read some of the columns only; `left_out` says why others are not."""

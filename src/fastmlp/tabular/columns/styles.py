@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fastmlp.tabular.columns.cells import Cells
+from fastmlp.tabular.columns.cells import Cells, spread_sample
 from fastmlp.tabular.columns.decision import Hints
 from fastmlp.tabular.columns.numbers import (
     PLAIN,
@@ -23,6 +23,9 @@ from fastmlp.tabular.columns.numbers import (
 )
 
 FEWEST_NUMBERS = 0.5  # of the values, below which no style is looked for
+FEWEST_OF_SAMPLE = 0.2  # the same for a sample, which saves looking at all values
+# Something like a number with a unit; what it lets pass is looked at more closely.
+LIKE_A_NUMBER = re.compile(r"[^\d]{0,6}\d([\d.,'’\s]|[eE][+-]?\d)*[^\d]{0,24}[23]?")
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,12 @@ def _unit(cells: Cells) -> str | None:
     """Return the unit of all numbers, "" for none; None if there are several or few numbers."""
     import pyarrow.compute as pc
 
+    sample = spread_sample(cells.values)
+    like = sum(LIKE_A_NUMBER.fullmatch(text) is not None for text in sample)
+    if like <= FEWEST_OF_SAMPLE * len(sample):
+        return None
     units = units_of(cells.values)
+    units = units.dictionary_decode()
     numbers = pc.is_valid(units).to_numpy(zero_copy_only=False)
     if cells.counts[numbers].sum() < FEWEST_NUMBERS * cells.present:
         return None
@@ -84,8 +92,3 @@ def _doubt(texts: Any, numbers: Numbers, best: list[NumberStyle]) -> tuple[bool,
         if not np.array_equal(read_numbers(texts, style), numbers, equal_nan=True):
             return True, ""
     return False, "" if others else f"decimal {best[0].decimal}"
-
-
-def weights(cells: Cells, mask: NDArray[np.bool_]) -> int:
-    """Number of rows of some cells."""
-    return int(cells.counts[mask].sum())

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.tabular.columns.cells import Cells, factorised, trimmed
+from fastmlp.tabular.columns.dates import without_open_years
 from fastmlp.tabular.columns.numbers import finite
 from fastmlp.tabular.reading.memory import level_text
 
@@ -68,15 +69,15 @@ def numbers_of(array: Any) -> NDArray[np.float64]:
 
 
 def days_of(array: Any) -> NDArray[np.float64]:
-    """Return dates and moments as days since 1970, NaN where missing; no year is too far."""
+    """Return dates and moments as days since 1970; NaN where missing, and in years 1 and 9999."""
     import pyarrow as pa
     from pyarrow import types
 
     if types.is_date32(array.type):
-        return numbers_of(array.cast(pa.int32()))
+        return without_open_years(numbers_of(array.cast(pa.int32())))
     unit = "ms" if types.is_date64(array.type) else array.type.unit
     whole = array.cast(pa.int64())
-    return numbers_of(whole) / (DAY * UNITS[unit])
+    return without_open_years(numbers_of(whole) / (DAY * UNITS[unit]))
 
 
 def cells_of_typed(array: Any) -> Cells:

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.tabular.columns.cells import Cells
+from fastmlp.tabular.columns.cells import Cells, count_distinct
 from fastmlp.tabular.columns.decision import Decision, Hints
-from fastmlp.tabular.columns.levels import is_free_text, is_identifier, levels_of
+from fastmlp.tabular.columns.levels import NO_LEVEL, is_free_text, is_identifier, levels_of
 from fastmlp.tabular.columns.rule import ColumnRule
 from fastmlp.tabular.text import quoted
 
+LONG_SAMPLE, NEARLY_ALL = 50_000, 0.99  # rows, and the share of them that must be different
 DOUBTFUL = 0.5  # of the values are numbers, which is worth a warning
 
 
@@ -35,9 +36,13 @@ def decide_levels(
 
 def decide_words(name: str, cells: Cells, hints: Hints) -> Decision:
     """Decide on a column of words."""
-    levels, counts = levels_of(cells, hints.missing)
-    if is_free_text(cells, len(levels), int(counts.sum())):
-        return Decision(ColumnRule(name, "text", f"free text, {len(levels):,} different"))
+    # Of the words that mean missing, at most a few count here as values.
+    present = cells.present
+    different = present if _all_differ(cells) else count_distinct(cells)
+    if is_free_text(cells, different, present):
+        return Decision(ColumnRule(name, "text", f"free text, {different:,} different"))
+    if is_identifier(different - len(NO_LEVEL), present):
+        return Decision(left_out="identifier")
     decision = decide_levels(name, cells, hints, "text")
     share = _share_of_numbers(cells)
     if decision.rule is None or share < DOUBTFUL or decision.rule.warning:
@@ -45,6 +50,23 @@ def decide_words(name: str, cells: Cells, hints: Hints) -> Decision:
     warning = f"{100 * share:.0f} % of its values are numbers; `numeric` {name} reads them"
     rule = ColumnRule(name, "categorical", decision.rule.reason, warning, decision.rule.levels)
     return Decision(rule)
+
+
+def _all_differ(cells: Cells) -> bool:
+    """Tell for a long column, by two samples, that (nearly) all of its values are different."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if cells.codes is not None or len(cells.values) < 4 * LONG_SAMPLE:
+        return False
+    # Neighbours show values that are repeated at once, distant rows those that come back.
+    neighbours = cells.values.slice(0, LONG_SAMPLE)
+    step = len(cells.values) // LONG_SAMPLE
+    distant = cells.values.take(pa.array(np.arange(0, len(cells.values), step)))
+    return all(
+        pc.count_distinct(sample).as_py() > NEARLY_ALL * len(sample)
+        for sample in (neighbours, distant)
+    )
 
 
 def _count(levels: list[str]) -> str:

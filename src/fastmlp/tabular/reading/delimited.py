@@ -16,6 +16,7 @@ from fastmlp.tabular.reading.frame import named
 from fastmlp.tabular.reading.options import ReadOptions
 
 BLOCK = 8 << 20  # bytes that one thread parses at once
+NOT_BLANK = re.compile(rb"\S")
 TOTALS = {"total", "totals", "grand total", "sum", "summe", "gesamt", "total general"}
 
 
@@ -45,7 +46,7 @@ def read_delimited(data: bytes, options: ReadOptions, what: str) -> Delimited:
     if not dialect.has_header:
         names = f"{dialect.names[0]} to {dialect.names[-1]}"
         notes.append(f"{what}: no names in the first line; the columns are called {names}")
-    if not data[dialect.start :].strip():
+    if NOT_BLANK.search(data, dialect.start) is None:
         raise TableError(f"{what} has no rows")
     data, dialect = _prepared(data, dialect)
     table, more = _parsed(data, dialect, what)
@@ -62,7 +63,7 @@ def _prepared(data: bytes, dialect: Dialect) -> tuple[bytes, Dialect]:
     if dialect.separator == " ":
         body = re.sub(rb"(?m)^ +| +(?=\r?$)", b"", data[dialect.start :])
         return re.sub(rb" {2,}", b" ", body), replace(dialect, start=0)
-    if quote and char + b" " + quote in data:
+    if quote and quote in data and char + b" " + quote in data:
         body = re.sub(re.escape(char) + rb" +" + quote, char + quote, data[dialect.start :])
         return body, replace(dialect, start=0)
     return data, dialect

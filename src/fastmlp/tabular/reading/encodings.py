@@ -91,6 +91,8 @@ def _utf16_without_mark(data: bytes) -> str | None:
 
 
 def _is_utf8(data: bytes) -> bool:
+    if data.isascii():
+        return True
     decoder = codecs.getincrementaldecoder("utf-8")()
     view = memoryview(data)
     try:
