@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 INSTALL_HINT = 'pip install "fastmlp[cli]"'
 
@@ -34,4 +36,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.name != "click":
             raise
         from fastmlp.cli.minimal import run
-    return run(arguments)
+    with _any_text(sys.stdout), _any_text(sys.stderr):
+        return run(arguments)
+
+
+@contextmanager
+def _any_text(stream: Any) -> Iterator[None]:
+    """Let a console print "?" for a letter that it cannot encode, where it would fail."""
+    usual = getattr(stream, "errors", None)
+    if usual != "strict" or not hasattr(stream, "reconfigure"):
+        yield
+        return
+    stream.reconfigure(errors="replace")
+    try:
+        yield
+    finally:
+        stream.reconfigure(errors=usual)

@@ -12,11 +12,12 @@ import click
 from fastmlp.base.errors import FastMLPError, MissingPackageError
 from fastmlp.cli import INSTALL_HINT
 from fastmlp.cli.info import describe_build, describe_model
+from fastmlp.cli.reading_options import reading_options
 from fastmlp.cli.tables import error_line, print_table
 from fastmlp.cli.train_settings import Settings
 from fastmlp.tabular.datasets import DATA_SETS
 from fastmlp.tabular.models.old_mlp import DROPOUT, LARGEST_BATCH, MLP, ROWS_OF_A_CYCLE
-from fastmlp.tabular.reading import FORMATS, TableError, is_table
+from fastmlp.tabular.reading import FORMATS, ReadOptions, TableError, is_table
 
 EXTRA_PACKAGES = ("rich", "tqdm", "matplotlib", "pandas", "sklearn", "threadpoolctl")
 DEBUG = "fastmlp.debug"
@@ -66,23 +67,31 @@ def _with_options(message: str) -> str:
     >>> _with_options("try a smaller `lr`")
     'try a smaller --lr'
     """
-    return re.sub(r"`(\w+)`", r"--\1", message)
+    return re.sub(r"`(\w+)`", lambda found: "--" + found[1].replace("_", "-"), message)
 
 
-def _check_table(ctx: click.Context, param: click.Parameter, value: str) -> str:
+def _check_tables(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
     """Refuse a file whose name is not that of a table."""
-    if not is_table(value):
-        message = f"{value!r} is not a table: its name must end in {FORMATS}."
-        raise click.BadParameter(message, ctx, param)
+    for name in value:
+        if not is_table(name):
+            message = f"{name!r} is not a table: its name must end in {FORMATS}."
+            raise click.BadParameter(message, ctx, param)
     return value
 
 
-def _check_data(ctx: click.Context, param: click.Parameter, value: str) -> str:
+def _check_data(
+    ctx: click.Context, param: click.Parameter, value: tuple[str, ...]
+) -> tuple[str, ...]:
     """Refuse a name that is neither a table's nor that of a data set of scikit-learn."""
-    if value not in DATA_SETS and not is_table(value):
-        known = ", ".join(DATA_SETS)
-        message = f"{value!r} is neither a data set ({known}) nor a file {FORMATS}."
-        raise click.BadParameter(message, ctx, param)
+    if len(value) == 1 and value[0] in DATA_SETS:
+        return value
+    for name in value:
+        if not is_table(name):
+            known = ", ".join(DATA_SETS)
+            message = f"{name!r} is neither a data set ({known}) nor a file {FORMATS}."
+            raise click.BadParameter(message, ctx, param)
     return value
 
 
@@ -127,7 +136,7 @@ def info(model: Path | None) -> None:
 
 
 @cli.command(context_settings={"show_default": True})
-@click.argument("data", callback=_check_data)
+@click.argument("data", nargs=-1, required=True, callback=_check_data)
 @click.option(
     "--target",
     metavar="COLUMN",
@@ -210,12 +219,14 @@ def info(model: Path | None) -> None:
     "same data and options, the resumed training gives the same model. With --cv, FILE holds the "
     "training on all rows, and FILE.fold1, FILE.fold2, ... hold the folds.",
 )
+@reading_options(columns=True)
 @debug_option
 def train(**options: Any) -> None:
     """Train a network on the table DATA, and test it.
 
-    DATA is a CSV, TSV (also .gz) or Parquet file, or one of the data sets that ship with
-    scikit-learn: digits, wine, breast_cancer, iris, diabetes.
+    DATA is a .csv, .tsv, .txt, .data (also .gz or .zip) or .parquet file, a folder of Parquet
+    files, or - for standard input; several files are put one below the other. Or it is one of the
+    data sets that ship with scikit-learn: digits, wine, breast_cancer, iris, diabetes.
 
     Numbers are standardised; missing numbers become the median. Text becomes one input for each
     frequent level, one for missing text, and one for all rare or new levels. Constant, empty and
@@ -235,39 +246,43 @@ def train(**options: Any) -> None:
     # Imported here, as the other commands do not need it.
     from fastmlp.cli.train import train as run_training
 
-    run_training(Settings.from_options(options, is_file=options["data"] not in DATA_SETS))
+    run_training(Settings.from_options(options, is_file=options["data"][0] not in DATA_SETS))
 
 
 def _check_train_options(options: dict[str, Any]) -> None:
-    if options["data"] in DATA_SETS and (options["target"] is not None or options["task"]):
-        raise click.UsageError(f"{options['data']} has a target and a task of its own.")
+    name = options["data"][0]
+    if name in DATA_SETS and (options["target"] is not None or options["task"]):
+        raise click.UsageError(f"{name} has a target and a task of its own.")
+    if name in DATA_SETS and options["reading"] != ReadOptions():
+        raise click.UsageError(f"{name} is no file, which the options on reading are for.")
     if options["compute"] is not None and options["dtype"] != "float32":
         raise click.UsageError("--compute bfloat16 needs --dtype float32.")
 
 
 @cli.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.argument("data", callback=_check_table)
+@click.argument("data", nargs=-1, required=True, callback=_check_tables)
 @click.option(
     "--out",
     type=click.Path(path_type=Path, allow_dash=True),
     default=Path("-"),
     help="CSV file to write.  [default: standard output]",
 )
+@reading_options(columns=False)
 @debug_option
-def predict(model: Path, data: str, out: Path) -> None:
+def predict(model: Path, data: tuple[str, ...], out: Path, reading: ReadOptions) -> None:
     """Predict the rows of the table DATA with the file MODEL that `fastmlp train` wrote.
 
-    DATA is a CSV, TSV (also .gz) or Parquet file. It must have the columns of the training, in any
-    order; other columns are ignored.
+    DATA is one file or several, as for `fastmlp train`. It must have the columns of the training,
+    in any order; other columns are ignored.
 
-    The command writes CSV, one line for each row: the column prediction and, for classes, a column
-    probability_NAME for each class.
+    The command writes CSV, one line for each row: the columns of --keep, the column prediction
+    and, for classes, a column probability_NAME for each class.
     """
     # Imported here, as the other commands do not need it.
     from fastmlp.cli.predict import predict as run_prediction
 
-    run_prediction(model, Path(data), out)
+    run_prediction(model, data, out, reading)
 
 
 @cli.command(context_settings={"show_default": True})

@@ -65,8 +65,9 @@ def _check_packages(settings: Settings) -> None:
 
 def _table(settings: Settings) -> Table:
     if not settings.is_file:
-        return tabular.load_dataset(settings.data)
-    return tabular.load_table(Path(settings.data), settings.target, settings.task)
+        return tabular.load_dataset(settings.data[0])
+    files = list(settings.data)
+    return tabular.load_table(files, settings.target, settings.task, settings.reading)
 
 
 def _check_outputs(settings: Settings) -> None:
@@ -74,9 +75,12 @@ def _check_outputs(settings: Settings) -> None:
     check_output(settings.model_path, {})  # first: "." has no suffix to replace by ".png"
     if settings.model_path == settings.picture_path:
         raise ArgumentError(f"output {settings.model_path} must not end in .png like the picture")
-    taken = {"the data file": Path(settings.data)} if settings.is_file else {}
+    files = settings.data if settings.is_file else ()
+    taken: dict[str, Path] = {}
     outputs = {"the model file": settings.model_path, "the picture": settings.picture_path}
     for what, path in {**outputs, **settings.checkpoints}.items():
+        for file in files:
+            check_output(path, {"the data file": Path(file)})
         check_output(path, taken)
         taken[what] = path
 

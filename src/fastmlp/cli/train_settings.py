@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from fastmlp.tabular.models.old_mlp import MLP
-from fastmlp.tabular.reading import stem
+from fastmlp.tabular.reading import ReadOptions, stem
 from fastmlp.tabular.training import fold_checkpoint
 
 
@@ -15,7 +15,7 @@ from fastmlp.tabular.training import fold_checkpoint
 class Settings:
     """What to train on, how, and which files to write."""
 
-    data: str
+    data: tuple[str, ...]
     is_file: bool
     model: MLP
     target: str | None = None
@@ -26,6 +26,7 @@ class Settings:
     progress: bool = True
     output: Path | None = None
     checkpoint: Path | None = None
+    reading: ReadOptions = field(default_factory=ReadOptions)
 
     @classmethod
     def from_options(cls, options: dict[str, Any], is_file: bool) -> Settings:
@@ -38,7 +39,7 @@ class Settings:
     @property
     def name(self) -> str:
         """The data's name."""
-        return stem(Path(self.data)) if self.is_file else self.data
+        return stem(Path(self.data[0])) if self.is_file else self.data[0]
 
     @property
     def model_path(self) -> Path:

@@ -106,7 +106,7 @@ class TableModel:
 
         Columns that the model keeps and the table does not have are left out.
         """
-        frame.check_names(keep, "keep")
+        frame.check_names(keep, "`keep`")
         outputs = self._outputs(frame)
         kept = [name for name in self.description.keep if name in frame.names and name not in keep]
         columns: dict[str, Any] = {n: frame.column(n).to_pylist() for n in [*keep, *kept]}

@@ -116,8 +116,9 @@ def table_from_frame(
 ) -> Table:
     """Take a column of a frame as the target, see `load_table`."""
     target = _target_name(frame, target)
-    for argument in ("drop", "keep", "kinds"):
-        frame.check_names(getattr(options, argument), argument)
+    frame.check_names(options.drop, "`drop`")
+    frame.check_names(options.keep, "`keep`")
+    frame.check_names(options.kinds, "kinds of columns")
     hints = Hints(missing=options.missing, decimal=options.decimal, thousands=options.thousands,
                   commas=frame.separator == ";")  # fmt: skip
     found = read_target(frame, target, task, hints)

@@ -93,8 +93,8 @@ class TableReader:
             If a column is not there, or does not suit the kind that it was given.
         """
         frame = frame_of(table)
-        frame.check_names(drop, "drop")
-        frame.check_names(kinds or {}, "kinds")
+        frame.check_names(drop, "`drop`")
+        frame.check_names(kinds or {}, "kinds of columns")
         self._hints = Hints(dict(kinds or {}), tuple(missing), decimal, thousands)
         names = [name for name in frame.names if name not in drop]
         decisions = {name: self._decide(frame, name, self._hints) for name in names}

@@ -65,11 +65,12 @@ class Frame:
         Raises
         ------
         TableError
-            It names them, the argument and what there is.
+            It begins with `argument`, and names them and what there is.
         """
-        missing = [name for name in names if name not in self.table.column_names]
+        found = set(self.names)
+        missing = [name for name in names if name not in found]
         if missing:
-            raise TableError(f"`{argument}`: {missing_names(missing, self.names)}")
+            raise TableError(f"{argument}: {missing_names(missing, self.names)}")
 
 
 def normal_name(name: Any) -> str:
