@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -125,7 +126,10 @@ def _picture(trained: TrainedTable) -> bytes:
     name, value = next(iter(trained.summary.items()))
     figure.suptitle(f"{trained.table.name}: {name} {value}", fontweight="bold")
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    with warnings.catch_warnings():
+        # The font lacks the letters of many languages, and draws boxes for them.
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
+        figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
     return buffer.getvalue()
 
 
