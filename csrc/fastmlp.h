@@ -82,6 +82,15 @@ void fm_net_give_back(fm_net *net);
 void fm_net_begin_update(fm_net *net);
 void fm_net_end_update(fm_net *net);
 
+/* Sparse rows may take the place of x[0] if the network has one input that only the weights of Linear multiply. All
+   results are those of the same rows with zeros, as docs/numerics.md says. A row's columns must be less than the
+   input's width; they are not checked. */
+int fm_net_takes_sparse(const fm_net *net);
+fm_status fm_net_predict_sparse(fm_net *net, int64_t rows, const fm_csr *x, void *const *y, fm_poll poll,
+                                void *context);
+/* There is no copy of x: its arrays must stay as they are until the backward. */
+fm_status fm_net_forward_sparse(fm_net *net, int64_t rows, const fm_csr *x, int training, void *const *y);
+
 /* Like predict, but stores what backward needs (a copy of x, the activations). */
 fm_status fm_net_forward(fm_net *net, int64_t rows, const void *const *x, int training, void *const *y);
 int64_t fm_net_saved_rows(const fm_net *net); /* rows that await backward; -1: none */
@@ -179,6 +188,7 @@ fm_status fm_trainer_set_groups(fm_trainer *trainer, int n, const fm_group *grou
 
 typedef struct {
     const void *x[FM_MOST_ENDS];
+    fm_csr sparse; /* replaces x[0] if it has rows; its own order is not read */
     fm_targets targets[FM_MOST_ENDS];
     int64_t rows;                  /* to train on */
     const int64_t *order;          /* (rows) positions in x and the targets; NULL: rows in memory order */

@@ -88,6 +88,7 @@ static void backward_task(void *context, fm_worker *self) {
     walk.run.keeps = 1;
     walk.run.adds = call->accumulate;
     walk.run.step = net->saved_step;
+    walk.run.sparse = net->saved_sparse;
     fm_walk_set_rows(&walk, net->saved_rows);
     fm_walk_read(&walk, (const void *const *)walk.workspace->input);
     fm_walk_send(&walk, call->dx);

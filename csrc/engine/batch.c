@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/loss.h"
+#include "engine/sparse.h"
 
 static void gather_rows(void *to, const void *from, const int64_t *order, int64_t begin, int64_t end, size_t bytes) {
     if (from == NULL) return;
@@ -46,6 +47,11 @@ static void copies(fm_walk *walk, const fm_epoch *epoch) {
 }
 
 void fm_batch_read(fm_walk *walk, const fm_epoch *epoch, int64_t first) {
+    if (epoch->sparse.start != NULL) {
+        fm_csr all = epoch->sparse;
+        all.order = epoch->order;
+        walk->run.sparse = fm_csr_from(&all, first);
+    }
     if (epoch->order == NULL) view(walk, epoch, first);
     else copies(walk, epoch);
 }
@@ -55,7 +61,7 @@ void fm_batch_gather(const fm_walk *walk, const fm_epoch *epoch, int64_t first, 
     const fm_workspace *w = walk->workspace;
     if (epoch->order == NULL) return;
     const int64_t *order = epoch->order + first;
-    for (int k = 0; k < net->ends.n_inputs; k++)
+    for (int k = 0; k < net->ends.n_inputs && epoch->sparse.start == NULL; k++)
         gather_rows(w->input[k], epoch->x[k], order, begin, end, (size_t)net->ends.width[k] * net->size);
     gather_rows(w->weight, epoch->targets[0].weight, order, begin, end, net->size);
     for (int k = 0; k < net->ends.n_outputs; k++) {

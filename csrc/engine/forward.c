@@ -35,8 +35,9 @@ static void forward_task(void *context, fm_worker *self) {
     walk.run.keeps = call->keeps;
     walk.run.step = call->step;
     fm_walk_set_rows(&walk, call->rows);
+    if (call->sparse != NULL) walk.run.sparse = *call->sparse;
     fm_walk_read(&walk, (const void *const *)walk.workspace->input);
-    for (int k = 0; k < net->ends.n_inputs; k++)
+    for (int k = 0; k < net->ends.n_inputs && call->sparse == NULL; k++)
         fm_walk_copy(&walk, net->ends.width[k], call->x[k], walk.workspace->input[k]);
     fm_walk_renew(&walk, 0);
     fm_forward(&walk);
@@ -48,12 +49,14 @@ static void forward_task(void *context, fm_worker *self) {
 void fm_forward_all(fm_forward_call *call, int threads) { fm_parallel(threads, forward_task, call); }
 
 /* Also reserves memory for the threads of the backward that may follow. */
-static fm_status forward(fm_net *net, int64_t rows, const void *const *x, int training, void *const *y) {
+static fm_status forward(fm_net *net, int64_t rows, const void *const *x, const fm_csr *sparse, int training,
+                         void *const *y) {
     if (rows < 0 || net->ends.frozen || !fm_net_can_run(net)) return FM_BAD_ARGUMENT;
     const int threads = fm_schedule_threads(net, rows, FM_WORK_FORWARD, 1);
     const int later = fm_schedule_threads(net, rows, FM_WORK_BACKWARD, 1);
     const int packs = fm_schedule_packs(FM_FORWARD, net->ends.compute, rows);
-    const fm_demand demand = {FM_FORWARD, rows, threads > later ? threads : later, .inputs = 1, .packs = packs};
+    const fm_demand demand = {FM_FORWARD, rows, threads > later ? threads : later, .inputs = sparse == NULL,
+                              .packs = packs};
     if (fm_workspace_reserve(&net->workspace, net, &demand) != FM_OK) return FM_NO_MEMORY;
     _Atomic int stop = 0, fault = FM_OK;
     fm_forward_call call = {.of = {net, &net->workspace, fm_tables_in_use(), &stop, &fault, packs},
@@ -62,6 +65,7 @@ static fm_status forward(fm_net *net, int64_t rows, const void *const *x, int tr
                             .keeps = 1,
                             .step = net->step,
                             .x = x,
+                            .sparse = sparse,
                             .y = y};
     net->saved_rows = -1;
     if (training && net->n_state > 0) fm_net_begin_update(net); /* predict must notice that the state changes */
@@ -71,6 +75,7 @@ static fm_status forward(fm_net *net, int64_t rows, const void *const *x, int tr
     if (atomic_load(&stop)) return FM_INTERRUPTED;
     net->saved_rows = rows;
     net->saved_training = training;
+    net->saved_sparse = sparse == NULL ? (fm_csr){0} : *sparse;
     net->saved_step = net->step;
     if (training) net->step++;
     return FM_OK;
@@ -78,7 +83,15 @@ static fm_status forward(fm_net *net, int64_t rows, const void *const *x, int tr
 
 fm_status fm_net_forward(fm_net *net, int64_t rows, const void *const *x, int training, void *const *y) {
     const fm_modes host = fm_enter_arithmetic();
-    const fm_status status = forward(net, rows, x, training, y);
+    const fm_status status = forward(net, rows, x, NULL, training, y);
+    fm_leave_arithmetic(host);
+    return status;
+}
+
+fm_status fm_net_forward_sparse(fm_net *net, int64_t rows, const fm_csr *x, int training, void *const *y) {
+    if (!fm_net_takes_sparse(net)) return FM_BAD_ARGUMENT;
+    const fm_modes host = fm_enter_arithmetic();
+    const fm_status status = forward(net, rows, NULL, x, training, y);
     fm_leave_arithmetic(host);
     return status;
 }

@@ -15,6 +15,7 @@ typedef struct {
     int training, keeps;
     uint32_t step;
     const void *const *x;
+    const fm_csr *sparse; /* NULL, or in place of x[0] */
     void *const *y;
 } fm_forward_call;
 

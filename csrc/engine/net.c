@@ -132,6 +132,15 @@ int fm_net_can_run(const fm_net *net) {
     return (!net->asks_caller || net->custom != NULL) && (!net->ends.frozen || net->tables != NULL);
 }
 
+int fm_net_takes_sparse(const fm_net *net) {
+    for (int i = 0; i < net->n_input_readers; i++) {
+        const fm_reader r = net->input_readers[i];
+        const fm_fused *op = &net->ops[r.op];
+        if (r.source != 0 || op->row->takes_sparse == NULL || !op->row->takes_sparse(&op->node)) return 0;
+    }
+    return net->ends.n_inputs == 1 && !net->ends.frozen;
+}
+
 int fm_net_idle(const fm_net *net) { return net->ends.frozen ? FM_MOST_IDLE : 1; }
 
 static const fm_operands *shown(const fm_net *net, int node) {

@@ -56,6 +56,7 @@ struct fm_net {
     int64_t saved_rows;     /* rows that await backward; -1: none */
     uint32_t saved_step;
     int saved_training;
+    fm_csr saved_sparse; /* the input that backward reads, if it was sparse */
     fm_idle idle[FM_MOST_IDLE];
     fm_workspace packed; /* frozen: the copies of the parameters that all predictions read */
     fm_tables tables;    /* frozen: the kernels that they are packed for; otherwise NULL */

@@ -40,6 +40,15 @@ typedef struct {
     int64_t at;         /* index of the first element among the parameters */
 } fm_array;
 
+/* Rows of a sparse matrix. Those of row i are value[t] in column[t], ascending, for t from start[r] to start[r + 1],
+   where r is order[i], or i without an order. */
+typedef struct {
+    const int64_t *start; /* NULL: there is no sparse matrix */
+    const int32_t *column;
+    const void *value; /* of the storage type */
+    const int64_t *order;
+} fm_csr;
+
 /* One call of a custom node, on the thread that called the network. All arrays are contiguous. */
 typedef struct {
     int node;

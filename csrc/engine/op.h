@@ -77,6 +77,7 @@ typedef struct {
     double drop_factor;               /* factor of dropout probabilities; used in training only */
     void *pack, *scratch, *temporary; /* pack: for engine/product.h */
     int64_t temporary_width;          /* distance between its rows */
+    fm_csr sparse;                    /* the network's input, if it is sparse; then it has no other inputs */
     _Atomic int *stop;                /* non-zero: leave early; the results will not be used */
     _Atomic int *fault;               /* status of an operation that failed; FM_OK at first */
     void (*poll)(void *context);      /* must be called every few milliseconds; or NULL */
@@ -107,6 +108,7 @@ typedef struct {
     int variant;                                         /* tells operations in the same file apart */
     int only_frozen;                                     /* has no backward: for frozen float32 networks */
     int (*check)(const fm_node *, const int64_t *width); /* checks the node; width of each source */
+    int (*takes_sparse)(const fm_node *);                /* whether source 0 may be sparse rows: fm_run.sparse */
     int (*arrays)(const fm_node *, fm_array *); /* sets name, role, rows and cols of each; returns their number */
     int64_t (*state)(const fm_node *);          /* number of elements that are kept but not trained */
     /* What the operation computes from a valid node once, for fm_fused.constants; returns the number of elements.

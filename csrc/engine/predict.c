@@ -6,11 +6,13 @@
 #include "base/arithmetic.h"
 #include "base/clock.h"
 #include "engine/forward.h"
+#include "engine/sparse.h"
 
 typedef struct {
     fm_walk_of_call of;
     int64_t rows, block;
     const void *const *x;
+    const fm_csr *sparse; /* NULL, or in place of x[0] */
     void *const *y;
     fm_poll poll;
     void *poll_context;
@@ -23,6 +25,7 @@ typedef struct {
 static void *block_value(const predict_call *call, const fm_walk *walk, int source, int64_t row) {
     const fm_net *net = walk->net;
     if (source >= 0) source = net->ops[source].shown;
+    if (source < 0 && call->sparse != NULL) return NULL;
     if (source < 0) return fm_element(&walk->run, call->x[-1 - source], row * net->ends.width[-1 - source]);
     const fm_fused *op = &net->ops[source];
     if (op->output >= 0) return fm_element(&walk->run, call->y[op->output], row * op->node.fan_out);
@@ -40,6 +43,7 @@ static void copy_shown(const predict_call *call, const fm_walk *walk, int output
 static void predict_block(const predict_call *call, fm_walk *walk, int64_t row, int64_t rows) {
     const fm_net *net = walk->net;
     walk->run.rows = rows;
+    if (call->sparse != NULL) walk->run.sparse = fm_csr_from(call->sparse, row);
     walk->row_begin = 0;
     walk->row_end = walk->axis == FM_BY_ROWS || walk->worker->index == 0 ? rows : 0;
     for (int i = 0; i < net->n_ops; i++) {
@@ -69,6 +73,7 @@ static void predict_task(void *context, fm_worker *self) {
     predict_call *call = context;
     fm_walk walk = fm_walk_new(&call->of, self);
     fm_walk_set_rows(&walk, call->rows);
+    if (call->sparse != NULL) walk.run.sparse = *call->sparse;
     if (walk.net->tables == NULL) fm_walk_renew(&walk, 0);
     const int shared = walk.axis == FM_BY_COLUMNS;
     const int64_t begin = shared ? 0 : walk.row_begin, end = shared ? call->rows : walk.row_end;
@@ -86,6 +91,7 @@ static void predict_task(void *context, fm_worker *self) {
 typedef struct {
     int64_t rows;
     const void *const *x;
+    const fm_csr *sparse; /* NULL, or in place of x[0] */
     void *const *y;
     fm_poll poll;
     void *poll_context;
@@ -100,6 +106,7 @@ static fm_status predict_blocks(fm_net *net, const fm_workspace *workspace, cons
                          .rows = r->rows,
                          .block = block,
                          .x = r->x,
+                         .sparse = r->sparse,
                          .y = r->y,
                          .poll = r->poll,
                          .poll_context = r->poll_context,
@@ -116,6 +123,7 @@ static fm_status predict_whole(fm_net *net, const fm_workspace *workspace, const
                             .rows = r->rows,
                             .step = net->step,
                             .x = r->x,
+                            .sparse = r->sparse,
                             .y = r->y};
     fm_forward_all(&call, threads);
     if (atomic_load(&fault) != FM_OK) return (fm_status)atomic_load(&fault);
@@ -125,7 +133,7 @@ static fm_status predict_whole(fm_net *net, const fm_workspace *workspace, const
 static fm_status predict_in(fm_net *net, fm_workspace *workspace, const request *r, uint64_t count) {
     const int threads = fm_schedule_threads(net, r->rows, FM_WORK_FORWARD, 1);
     const int64_t most = fm_schedule_block(net), block = r->rows < most ? r->rows : most;
-    const fm_demand whole = {FM_FORWARD, r->rows, threads, .inputs = 1};
+    const fm_demand whole = {FM_FORWARD, r->rows, threads, .inputs = r->sparse == NULL};
     const fm_demand blocks = {FM_PREDICT, block, threads,
                               .packs = fm_schedule_packs(FM_PREDICT, net->ends.compute, r->rows)};
     const fm_status status = fm_workspace_reserve(workspace, net, net->asks_caller ? &whole : &blocks);
@@ -154,15 +162,14 @@ static fm_status predict_once(fm_net *net, const request *r, uint64_t count) {
     return status;
 }
 
-fm_status fm_net_predict(fm_net *net, int64_t rows, const void *const *x, void *const *y, fm_poll poll, void *context) {
+static fm_status predict(fm_net *net, const request *r) {
     const double patience = 1e-3; /* longer than an update of a small network takes */
-    const request r = {rows, x, y, poll, context};
     double first = 0.0;
     for (;;) {
         const uint64_t count = fm_seqlock_begin_read(&net->updates);
         const int abandoned = count % 2 == 1 && fm_try_lock_is_lost(&net->lock);
         if (count % 2 == 0 || abandoned) {
-            const fm_status status = predict_once(net, &r, count);
+            const fm_status status = predict_once(net, r, count);
             const int is_whole = abandoned || fm_seqlock_end_read(&net->updates, count);
             if (status != FM_IN_USE && (status != FM_OK || is_whole)) return status;
         }
@@ -173,7 +180,18 @@ fm_status fm_net_predict(fm_net *net, int64_t rows, const void *const *x, void *
     }
 }
 
+fm_status fm_net_predict(fm_net *net, int64_t rows, const void *const *x, void *const *y, fm_poll poll, void *context) {
+    const request r = {.rows = rows, .x = x, .y = y, .poll = poll, .poll_context = context};
+    return predict(net, &r);
+}
+
+fm_status fm_net_predict_sparse(fm_net *net, int64_t rows, const fm_csr *x, void *const *y, fm_poll poll,
+                                void *context) {
+    const request r = {.rows = rows, .sparse = x, .y = y, .poll = poll, .poll_context = context};
+    return fm_net_takes_sparse(net) ? predict(net, &r) : FM_BAD_ARGUMENT;
+}
+
 fm_status fm_net_reserve(fm_net *net, int64_t rows) {
-    const request r = {rows, NULL, NULL, NULL, NULL};
+    const request r = {.rows = rows};
     return predict_once(net, &r, 0);
 }

@@ -128,9 +128,19 @@ void fm_schedule_note(fm_autotuner *tuner, const fm_shift *shift, int taken, int
     if (shift->is_trial && taken == shift->threads) fm_autotuner_note(tuner, fm_seconds() - shift->start, steps);
 }
 
-int fm_schedule_gradients_are_long(const fm_net *net, int64_t rows, int threads) {
+static int64_t weights_of_input(const fm_net *net) {
+    int64_t weights = 0;
+    for (int i = 0; i < net->n_input_readers; i++) {
+        const fm_array *array = &net->arrays[net->first_array[net->ops[net->input_readers[i].op].index]];
+        weights += array->rows * array->cols;
+    }
+    return weights;
+}
+
+int fm_schedule_gradients_are_long(const fm_net *net, int64_t rows, int sparse, int threads) {
     const double long_us = 20e3;
-    return 2.0 * (double)rows * (double)net->n_params / (fm_usual_costs.flops_per_us * threads) > long_us;
+    const int64_t weights = net->n_params - (sparse ? weights_of_input(net) : 0);
+    return 2.0 * (double)rows * (double)weights / (fm_usual_costs.flops_per_us * threads) > long_us;
 }
 
 /* A barrier must be short beside the work on its op. */

@@ -29,8 +29,9 @@ int fm_schedule_shift_is_over(const fm_shift *shift, const fm_worker *self);
 /* Records that `taken` threads did `steps` steps. */
 void fm_schedule_note(fm_autotuner *tuner, const fm_shift *shift, int taken, int64_t steps);
 
-/* Whether the gradients of a step take so long that the stop flag must be checked during them. */
-int fm_schedule_gradients_are_long(const fm_net *net, int64_t rows, int threads);
+/* Whether the gradients of a step take so long that the stop flag must be checked during them. `sparse`: not counting
+   those of the weights of the input, which has few entries. */
+int fm_schedule_gradients_are_long(const fm_net *net, int64_t rows, int sparse, int threads);
 
 /* Whether a step's arrays are so large that backward should compute gradients op by op, with a barrier for each, to
    reuse memory. */

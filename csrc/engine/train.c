@@ -15,6 +15,7 @@
 #include "engine/forward.h"
 #include "engine/groups.h"
 #include "engine/heads.h"
+#include "engine/sparse.h"
 #include "engine/update.h"
 #include "engine/work_stealing.h"
 
@@ -68,7 +69,7 @@ static void stop_at_wrong_label(training_thread *t, int64_t label) {
 typedef enum { GRADIENTS = 1, UPDATES = 2 } strip_work;
 
 /* Rows of one array: gradient and penalties; update and the copies for the next step. */
-static void work_on(training_thread *t, int work, const fm_strip *strip) {
+static void work_on_piece(training_thread *t, int work, const fm_strip *strip) {
     const fm_trainer *trainer = t->run->trainer;
     const fm_kernels *kernels = t->walk.run.kernels;
     const fm_operands *at = &t->walk.at[strip->op];
@@ -83,6 +84,21 @@ static void work_on(training_thread *t, int work, const fm_strip *strip) {
     fm_update_range(trainer, kernels, &t->state, from, to);
     if (strip->array == 0 && at->op->row->renew != NULL && !t->is_last)
         at->op->row->renew(&t->walk.run, at, 1, strip->begin, strip->end);
+}
+
+/* Products of dense rows want large pieces. The gradient of a sparse input's weights has few terms, and most of its time
+   goes to memory, so a piece stays in cache until its update. */
+static void work_on(training_thread *t, int work, const fm_strip *strip) {
+    enum { PIECE_BYTES = 1 << 17 };
+    const fm_operands *at = &t->walk.at[strip->op];
+    const int64_t row_bytes = at->op->node.fan_out * (int64_t)t->walk.run.size;
+    int64_t rows = strip->end - strip->begin;
+    if (strip->array == 0 && fm_reads_sparse(&t->walk.run, at) && rows * row_bytes > PIECE_BYTES)
+        rows = row_bytes < PIECE_BYTES ? PIECE_BYTES / row_bytes : 1;
+    for (fm_strip piece = *strip; piece.begin < strip->end; piece.begin += rows) {
+        piece.end = strip->end - piece.begin < rows ? strip->end : piece.begin + rows;
+        work_on_piece(t, work, &piece);
+    }
 }
 
 /* Strips of the ops first_op .. end_op: this thread's own, or all that it can take from `queue`. */
@@ -166,7 +182,8 @@ static void phase_a(training_thread *t, int64_t first) {
    is updated right after its gradient, while both are in cache. */
 static int updates_come_last(const training_thread *t) {
     return t->walk.workspace->layerwise || t->run->trainer->optimizer.clip_norm != 0.0 ||
-           fm_schedule_gradients_are_long(t->walk.net, t->walk.run.rows, t->walk.worker->count);
+           fm_schedule_gradients_are_long(t->walk.net, t->walk.run.rows, t->walk.run.sparse.start != NULL,
+                                          t->walk.worker->count);
 }
 
 static void clip(training_thread *t) {
@@ -322,7 +339,8 @@ static fm_status train_on(training *run, int64_t batch) {
     fm_trainer *trainer = run->trainer;
     const int64_t steps_before = run->steps;
     run->shift = fm_schedule_shift(&trainer->tuner, trainer->net, batch, steps_from(run->epoch, run->next_row));
-    const fm_demand demand = {FM_TRAIN, batch, run->shift.threads, .inputs = run->epoch->order != NULL,
+    const fm_demand demand = {FM_TRAIN, batch, run->shift.threads,
+                              .inputs = run->epoch->order != NULL && run->epoch->sparse.start == NULL,
                               .packs = run->packs};
     const fm_status status = fm_workspace_reserve(&trainer->net->training, trainer->net, &demand);
     if (status != FM_OK) {
@@ -348,6 +366,7 @@ static fm_status train(fm_trainer *trainer, const fm_epoch *epoch, double *loss,
     *steps = 0;
     if (batch < 1 || !fm_net_can_run(trainer->net)) return FM_BAD_ARGUMENT;
     if (trainer->has_custom && trainer->custom == NULL) return FM_BAD_ARGUMENT;
+    if (epoch->sparse.start != NULL && !fm_net_takes_sparse(trainer->net)) return FM_BAD_ARGUMENT;
     while (run.next_row < epoch->rows && !atomic_load(&run.stop)) {
         const fm_status status = train_on(&run, batch);
         if (status != FM_OK) return status;

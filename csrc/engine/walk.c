@@ -40,6 +40,7 @@ void fm_walk_set_rows(fm_walk *walk, int64_t rows) {
 
 void fm_walk_read(fm_walk *walk, const void *const *inputs) {
     const fm_net *net = walk->net;
+    if (walk->run.sparse.start != NULL) return;
     for (int i = 0; i < net->n_input_readers; i++) {
         const fm_reader r = net->input_readers[i];
         walk->at[r.op].x[r.source] = inputs[-1 - net->ops[r.op].source[r.source]];

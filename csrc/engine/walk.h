@@ -27,7 +27,7 @@ fm_walk fm_walk_new(const fm_walk_of_call *call, fm_worker *worker);
 /* Sets the number of rows and this thread's part of them. */
 void fm_walk_set_rows(fm_walk *walk, int64_t rows);
 
-/* The first sets where each input is, for all ops that read it. The second sets where the gradients of inputs go; dx
+/* The first sets where each input is, for all ops that read it; those of a sparse input read it in the run. The second sets where the gradients of inputs go; dx
    and each dx[k] may be NULL. */
 void fm_walk_read(fm_walk *walk, const void *const *inputs);
 void fm_walk_send(fm_walk *walk, void *const *dx);

@@ -126,6 +126,13 @@ typedef struct {
     /* c[i][j] = bias[j] + the lane sum of a[i][:] * bt[j][:], for layers with few outputs; bt is (n, k). */
     void (*dot)(int64_t m, int64_t n, int64_t k, const void *a, int64_t lda, const void *bt, int64_t ldb, void *c,
                 int64_t ldc, const void *bias);
+    /* A row of few entries: c[j] = the chain that begins at start[j] (NULL: 0) and continues with value[t] *
+       b[index[t]][j] for ascending t; and the same for layers with few outputs, by lane sums like `dot`, where entry t
+       belongs to lane index[t] and w is (k, n). start may be c. */
+    void (*sparse)(int64_t terms, const int32_t *index, const void *value, const void *b, int64_t ldb, int64_t n,
+                   const void *start, void *c);
+    void (*sparse_dot)(int64_t terms, const int32_t *index, const void *value, const void *w, int64_t n,
+                       const void *bias, void *c);
     /* Panels of nr columns, `panel` words apart, from the k x n matrix src: element (i, j) goes to the word dst[(j / nr)
        * panel + i / terms * nr + j % nr]. The last panel is padded with zeros. */
     void (*pack_b)(int64_t k, int64_t n, const void *src, int64_t ld, void *dst, int64_t panel);

@@ -42,6 +42,19 @@ def loss_forward(
     sample_weight: _Array | None,
 ) -> tuple[float, _Array]: ...
 
+class SparseRows:
+    rows: int
+    width: int
+    start: _Array
+    column: _Array
+    value: _Array
+    dtype: np.dtype[Any]
+    ndim: int
+    shape: tuple[int, int]
+    def __init__(self, start: _Array, column: _Array, value: _Array, width: int) -> None: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: Any) -> SparseRows: ...
+
 class Net:
     params: _Array
     grads: _Array
@@ -55,6 +68,7 @@ class Net:
     n_out: int
     dtype: np.dtype[Any]
     step_count: int
+    saved_sparse: bool
     saved_rows: int
     workspace_bytes: int
     def advised_threads(self, rows: int, most: int) -> int: ...

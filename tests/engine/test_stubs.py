@@ -73,7 +73,7 @@ def compiled_signature(function):
 def methods():
     for owner in TYPES:
         for name, node in stubbed(STUBBED[owner].body).items():
-            if isinstance(node, ast.FunctionDef) and name != "__init__":
+            if isinstance(node, ast.FunctionDef) and not name.startswith("__"):
                 yield owner, name
 
 

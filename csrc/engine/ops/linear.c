@@ -1,6 +1,7 @@
 /* y = f(x W + b + residual). Layers with few outputs use the dot form, whose vectors run along the inputs. With a fold of
    k, each row of x (k * in) is read as k rows (in), which have the same weights. size[0]: the fold; 0 and 1: none. */
 #include "engine/product.h"
+#include "engine/sparse.h"
 
 enum { W, B };
 /* Indices of the spaces. TRANSPOSED: W^T (out, in), in calls that pack its panels; PANELS: those of W. */
@@ -23,6 +24,8 @@ static int check(const fm_node *node, const int64_t *width) {
     return node->n_sources == 1 && fm_check_each_width(node, width) && node->size[0] >= 0 && node->fan_in % fold == 0 &&
            node->fan_out % fold == 0;
 }
+
+static int takes_sparse(const fm_node *node) { return fold_of(node) == 1; }
 
 static int arrays(const fm_node *node, fm_array *array) {
     const int64_t in = node->fan_in / fold_of(node), out = node->fan_out / fold_of(node);
@@ -86,12 +89,18 @@ static int64_t spaces(const fm_fused *op, fm_use use, fm_space *space) {
 
 static int reads_panels(const fm_run *run, const fm_operands *at) { return run->packs && at->space[PANELS] != NULL; }
 
+/* Nothing reads the copies: products with sparse rows read W itself, and the gradient of the input is not wanted. */
+static int needs_no_copies(const fm_run *run, const fm_operands *at, int for_down) {
+    return fm_reads_sparse(run, at) && (!for_down || at->dx[0] == NULL);
+}
+
 /* Rows begin .. end of W are steps of k for PANELS; `begin` is even, for words of two steps. */
 static void renew(const fm_run *run, const fm_operands *at, int for_down, int64_t begin, int64_t end) {
     const fm_fused *op = at->op;
     const fm_products *kernels = &run->kernels->product[op->compute];
     const int64_t in = in_of(op), out = out_of(op);
     const void *rows = fm_element(run, at->param[W], begin * out);
+    if (needs_no_copies(run, at, for_down)) return;
     if (reads_panels(run, at)) {
         void *panels = fm_element(run, at->space[PANELS], begin / kernels->terms * kernels->tile_cols);
         kernels->pack_b(end - begin, out, rows, out, panels, fm_panel_words(kernels, in) * kernels->tile_cols);
@@ -171,8 +180,19 @@ static void forward_by_product(const fm_run *run, const fm_operands *at, const p
     }
 }
 
+/* Products of dense rows end with residual and activation; here they follow, in the same order. */
+static void forward_of_sparse(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
+    const int64_t out = at->op->node.fan_out, first = tile->row * out + tile->col;
+    fm_sparse_forward(run, at, tile, at->op->form == DOT_FORM);
+    if (at->op->epilogue.residual)
+        run->kernels->join(FM_JOIN_ADD, tile->rows, tile->cols, fm_element(run, at->y, first), out,
+                           fm_element(run, at->x[1], first), out, fm_element(run, at->y, first), out);
+    if (at->op->epilogue.activation >= 0) fm_activate(run, at, tile, at->y);
+}
+
 static void forward(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
-    if (at->op->form == DOT_FORM) forward_by_dots(run, at, tile);
+    if (fm_reads_sparse(run, at)) forward_of_sparse(run, at, tile);
+    else if (at->op->form == DOT_FORM) forward_by_dots(run, at, tile);
     else for_each_part(run, at, tile, out_of(at->op), forward_by_product);
 }
 
@@ -224,6 +244,10 @@ static void gradient(const fm_run *run, const fm_operands *at, int array, int64_
                                   fm_element(run, at->grad[B], begin), run->adds);
         return;
     }
+    if (fm_reads_sparse(run, at)) {
+        fm_sparse_gradient(run, at, begin, end);
+        return;
+    }
     const fm_product space = fm_product_of(run, at->op);
     const fm_weight_gradient_call call = {
         .in = in,
@@ -245,6 +269,7 @@ static void gradient(const fm_run *run, const fm_operands *at, int array, int64_
 const fm_op_row fm_op_linear = {
     .name = "linear",
     .check = check,
+    .takes_sparse = takes_sparse,
     .arrays = arrays,
     .hosts = hosts,
     .ends_local = 1,

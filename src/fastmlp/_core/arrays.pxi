@@ -70,6 +70,8 @@ cdef int64_t rows_of(object arrays) except -1:
     first = arrays
     if isinstance(arrays, list):
         first = arrays[0] if arrays else None
+    if isinstance(first, SparseRows):
+        return (<SparseRows>first).rows
     if not cnp.PyArray_Check(first) or cnp.PyArray_NDIM(<cnp.ndarray>first) == 0:
         raise changed("x", first, "arrays of rows")
     return cnp.PyArray_DIM(<cnp.ndarray>first, 0)

@@ -1,5 +1,5 @@
 # The C API of csrc/fastmlp.h, as Cython sees it.
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 
@@ -100,6 +100,12 @@ cdef extern from "fastmlp.h" nogil:
         fm_role role
         int64_t at
 
+    ctypedef struct fm_csr:
+        const int64_t *start
+        const int32_t *column
+        const void *value
+        const int64_t *order
+
     ctypedef struct fm_net:
         pass
 
@@ -130,6 +136,11 @@ cdef extern from "fastmlp.h" nogil:
     ctypedef int (*fm_poll)(void *context) noexcept nogil
     fm_status fm_net_predict(fm_net *net, int64_t rows, const void *const *x, void *const *y,
                              fm_poll poll, void *context)
+    int fm_net_takes_sparse(const fm_net *net)
+    fm_status fm_net_predict_sparse(fm_net *net, int64_t rows, const fm_csr *x, void *const *y,
+                                    fm_poll poll, void *context)
+    fm_status fm_net_forward_sparse(fm_net *net, int64_t rows, const fm_csr *x, int training,
+                                    void *const *y)
     fm_status fm_net_freeze(fm_net *net)
     fm_status fm_net_reserve(fm_net *net, int64_t rows)
     fm_status fm_net_forward(fm_net *net, int64_t rows, const void *const *x, int training,
@@ -225,6 +236,7 @@ cdef extern from "fastmlp.h" nogil:
 
     ctypedef struct fm_epoch:
         const void *x[FM_MOST_ENDS]
+        fm_csr sparse
         fm_targets targets[FM_MOST_ENDS]
         int64_t rows
         const int64_t *order

@@ -30,8 +30,9 @@ cdef class Predictor:
 
         Parameters
         ----------
-        x : array_like, shape (..., in_features)
-            One row, or rows with any leading dimensions.
+        x : array_like or sparse matrix, shape (..., in_features)
+            One row, or rows with any leading dimensions. A matrix of scipy.sparse stays sparse;
+            only ``Linear`` layers may read it.
         out : ndarray, optional
             Writable C-contiguous array with the shape of the output and ``net.dtype``. It must
             not overlap ``x``.

@@ -60,6 +60,7 @@ cdef class Net:
     cdef int64_t kept_rows, n_params
     cdef _Runners runners  # not in the handle: arrays over its memory would keep them alive
     cdef list widths
+    cdef object kept_sparse  # the sparse rows that the next backward reads
     cdef readonly object params, grads, state, dtype
     cdef readonly list places, state_offsets, widths_in, widths_out
     cdef readonly dict roles  # role of each parameter array, by the index of its first element
@@ -139,6 +140,11 @@ cdef class Net:
     def saved_rows(self):
         """Rows of the last forward pass if its backward has not run yet, otherwise -1."""
         return fm_net_saved_rows(self.net)
+
+    @property
+    def saved_sparse(self):
+        """Whether the last forward pass was of sparse rows."""
+        return self.kept_sparse is not None
 
     def advised_threads(self, int64_t rows, int most):
         """For benchmarks: the threads of a training step, if `most` had a core each."""
@@ -222,12 +228,36 @@ cdef class Net:
             arrays.append(empty(rows, width, self.typenum))
         return arrays
 
+    cdef int check_rows(self, fm_csr *to, object x, int64_t rows) except -1:
+        """Check the rows of a call. `to` points at sparse rows; its `start` is NULL for arrays."""
+        cdef SparseRows sparse = sparse_in(x)
+        to.start = NULL
+        if sparse is None:
+            return check_list("x", x, rows, self.widths_in, self.typenum)
+        if not fm_net_takes_sparse(self.net):
+            raise ArgumentError("x: got a sparse matrix; want an array, because this network's "
+                                "input is not read by Linear layers alone")
+        if sparse.width != self.n_in or not is_ready(sparse._value, self.typenum, 1):
+            raise changed("x", sparse, f"{self.n_in} columns of {self.dtype}")
+        to.start = <const int64_t *>data(sparse._start)
+        to.column = <const int32_t *>data(sparse._column)
+        to.value = data(sparse._value)
+        to.order = NULL
+        return 0
+
+    cdef fm_status run_predict(self, int64_t rows, void **x, const fm_csr *sparse, void **y,
+                               fm_poll poll, void *context) noexcept nogil:
+        if sparse.start != NULL:
+            return fm_net_predict_sparse(self.net, rows, sparse, y, poll, context)
+        return fm_net_predict(self.net, rows, <const void *const *>x, y, poll, context)
+
     cpdef object predict(self, object x, object out):
         """Take and return a single array or a list of arrays."""
         x = own_list(x)
         cdef int64_t rows = rows_of(x)
         cdef _Signals signals = None
-        check_list("x", x, rows, self.widths_in, self.typenum)
+        cdef fm_csr sparse
+        self.check_rows(&sparse, x, rows)
         y = self.made(x, self.widths_out, rows) if out is None else own_list(out)
         check_list("out", y, rows, self.widths_out, self.typenum)
         cdef void *from_x[FM_MOST_ENDS]
@@ -235,26 +265,24 @@ cdef class Net:
         cdef void *context = NULL
         cdef fm_poll poll = NULL
         cdef fm_status status
-        point_at(from_x, x)
+        if sparse.start == NULL:
+            point_at(from_x, x)
         point_at(to_y, y)
         if rows > MANY_ROWS:
             signals = _Signals()
             poll, context = poll_signals, <void *>signals
         if rows <= SHORT_WORK // (self.n_params + 1):
-            status = fm_net_predict(self.net, rows, <const void *const *>from_x, to_y, poll,
-                                    context)
+            status = self.run_predict(rows, from_x, &sparse, to_y, poll, context)
         else:
             with nogil:
-                status = fm_net_predict(self.net, rows, <const void *const *>from_x, to_y, poll,
-                                        context)
+                status = self.run_predict(rows, from_x, &sparse, to_y, poll, context)
         if status == FM_IN_USE:
             # The updating thread may have lost its processor, or may wait for the GIL.
             until = monotonic() + PATIENCE
             while status == FM_IN_USE and monotonic() < until:
                 PyErr_CheckSignals()
                 with nogil:
-                    status = fm_net_predict(self.net, rows, <const void *const *>from_x, to_y, poll,
-                                            context)
+                    status = self.run_predict(rows, from_x, &sparse, to_y, poll, context)
         if status == FM_INTERRUPTED and signals is not None and signals.error is not None:
             raise signals.error
         if status == FM_IN_USE:
@@ -276,18 +304,24 @@ cdef class Net:
         """Take and return a single array or a list of arrays."""
         x = own_list(x)
         cdef int64_t rows = rows_of(x)
-        check_list("x", x, rows, self.widths_in, self.typenum)
+        cdef fm_csr sparse
+        self.check_rows(&sparse, x, rows)
         y = self.made(x, self.widths_out, rows)
         cdef void *from_x[FM_MOST_ENDS]
         cdef void *to_y[FM_MOST_ENDS]
         cdef fm_status status
-        point_at(from_x, x)
+        if sparse.start == NULL:
+            point_at(from_x, x)
         point_at(to_y, y)
         self.enter()
         with nogil:
-            status = fm_net_forward(self.net, rows, <const void *const *>from_x, training, to_y)
+            if sparse.start != NULL:
+                status = fm_net_forward_sparse(self.net, rows, &sparse, training, to_y)
+            else:
+                status = fm_net_forward(self.net, rows, <const void *const *>from_x, training,
+                                        to_y)
         if status == FM_OK:
-            self.kept_rows = rows
+            self.kept_rows, self.kept_sparse = rows, sparse_in(x)
         self.leave()
         self.check(status)
         return y

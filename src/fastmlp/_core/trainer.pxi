@@ -140,11 +140,11 @@ cdef class Trainer:
         epoch.losses = NULL
         epoch.rows = rows_of(x)
         scores.rows, scores.typenum = epoch.rows, net.typenum
-        if isinstance(x, list):
-            check_list("x", x, epoch.rows, net.widths_in, net.typenum)
-        else:
-            check_matrix("x", x, epoch.rows, net.n_in, net.typenum)
-        point_at(<void **>epoch.x, x)
+        net.check_rows(&epoch.sparse, x, epoch.rows)
+        if epoch.sparse.start == NULL:
+            if not isinstance(x, list):
+                check_matrix("x", x, epoch.rows, net.n_in, net.typenum)
+            point_at(<void **>epoch.x, x)
         check_vector("sample_weight", sample_weight, epoch.rows, net.typenum)
         if not isinstance(target, list):
             scores.loss, scores.n = self.kinds[0], net.n_out

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import _core
-from fastmlp.base import quantization, validation
+from fastmlp.base import quantization, sparse, validation
 from fastmlp.base.errors import ArgumentError, StateError
 from fastmlp.base.node import Node
 from fastmlp.base.quantization import Quantized
@@ -126,9 +126,10 @@ class Engine:
 
     def forward(self, x: Any, training: bool, keep: bool = False) -> Any:
         """Compute the outputs, (..., width) each, with the leading dimensions of the inputs."""
-        rows, leading = self._rows(self.inputs, x, "x", self.core.widths_in)
         validation.flag(training, "training")
-        if validation.flag(keep, "keep"):
+        validation.flag(keep, "keep")
+        rows, leading = self._rows(self.inputs, x, "x", self.core.widths_in, sparse_too=not keep)
+        if keep:
             y = self._forward_kept(rows, training)
         else:
             self._running = self.core
@@ -152,6 +153,8 @@ class Engine:
                 "forward pass"
             )
         validation.flag(accumulate, "accumulate")
+        if self._running is self.core and self.core.saved_sparse:
+            return self.core.backward(rows, accumulate, False)
         if self._running is self.core:
             dx = self.core.backward(rows, accumulate)
         else:
@@ -191,15 +194,16 @@ class Engine:
 
     def predict(self, x: Any, out: Any) -> Any:
         """Compute the outputs and save nothing; write into ``out`` if it is given."""
-        rows, leading = self._rows(self.inputs, x, "x", self.core.widths_in)
+        rows, leading = self._rows(self.inputs, x, "x", self.core.widths_in, sparse_too=True)
         if out is None:
             return self._given(self.outputs, self.core.predict(rows, None), leading)
         places: list[Array] = []
         count = rows[0].shape[0]
+        sources = [] if sparse.is_sparse(rows[0]) else rows
         for k, place in enumerate(self.outputs.take(out, "out")):
             width = self.core.widths_out[k]
             name, shape = self.outputs.argument("out", k), (*leading, width)
-            validation.output(place, name, shape, self.dtype, (*rows, self.core.params, *places))
+            validation.output(place, name, shape, self.dtype, (*sources, self.core.params, *places))
             places.append(place.reshape(count, width))
         self.core.predict(rows, places)
         return out
@@ -263,12 +267,19 @@ class Engine:
 
         A single row ``(width,)`` is an error.
         """
-        return self._rows(self.inputs, x, "x", self.core.widths_in, single=False)
+        return self._rows(self.inputs, x, "x", self.core.widths_in, single=False, sparse_too=True)
 
     def _rows(
-        self, ends: Ends, values: Any, argument: str, widths: list[int], single: bool = True
-    ) -> tuple[list[Array], tuple[int, ...]]:
-        """Return checked rows (N, width) of all inputs or outputs, and their leading dimensions."""
+        self, ends: Ends, values: Any, argument: str, widths: list[int], single: bool = True,
+        sparse_too: bool = False,
+    ) -> tuple[list[Any], tuple[int, ...]]:  # fmt: skip
+        """Return checked rows (N, width) of all inputs or outputs, and their leading dimensions.
+
+        With ``sparse_too``, those of a single input may be sparse.
+        """
+        if sparse_too and sparse.is_sparse(values) and len(widths) == 1:
+            found = sparse.rows(values, argument, self.dtype, widths[0])
+            return [found], (len(found),)
         arrays = [
             validation.vectors(value, ends.argument(argument, k), self.dtype, widths[k], single)
             for k, value in enumerate(ends.take(values, argument))

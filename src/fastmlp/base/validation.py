@@ -126,7 +126,7 @@ def matrix(value: Any, name: str, dtype: np.dtype[Any], width: int | None = None
     array = _numbers(value, name, dtype)
     if array.ndim != 2:
         raise ArgumentError(f"{name}: got shape {array.shape}; want {_wanted(width)}")
-    _check_width(array, name, width)
+    check_width(array, name, width)
     return _converted(array, name, dtype)
 
 
@@ -138,7 +138,7 @@ def vectors(
     if array.ndim < (1 if single else 2):
         also = " or one row" if single else ""
         raise ArgumentError(f"{name}: got shape {array.shape}; want {_wanted(width)}{also}")
-    _check_width(array, name, width, array.ndim == 1)
+    check_width(array, name, width, array.ndim == 1)
     return _converted(array, name, dtype)
 
 
@@ -161,7 +161,7 @@ def _wanted(width: int | None) -> str:
     return f"two dimensions (N, {width or 'features'})"
 
 
-def _check_width(array: Array, name: str, width: int | None, single: bool = False) -> None:
+def check_width(array: Any, name: str, width: int | None, single: bool = False) -> None:
     found = array.shape[-1]
     if found == 0:
         raise ArgumentError(f"{name}: got 0 columns; want at least one feature")

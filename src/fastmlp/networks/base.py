@@ -204,9 +204,10 @@ class Network(EnginePredictor):
 
         Parameters
         ----------
-        x : array_like, shape (..., in_features)
+        x : array_like or sparse matrix, shape (..., in_features)
             One row, or rows with any leading dimensions: (N, in_features), or (2, 5, in_features).
-            Any real dtype and memory layout; there may be no rows.
+            Any real dtype and memory layout; there may be no rows. A matrix of scipy.sparse stays
+            sparse; only ``Linear`` layers may read it, and ``backward`` then returns None.
         training : bool
             Whether ``Dropout`` drops elements and ``BatchNorm`` uses the moments of the batch.
         keep : bool

@@ -37,7 +37,7 @@ class LbfgsFit(Fit):
                 self.state.stop()
                 raise StopIteration
 
-        ended = self.trainer.minimize(self.rows, self.e.max_iter, on_iteration)
+        ended = self.trainer.minimize(self.rows.data, self.e.max_iter, on_iteration)
         if not ended.converged and not self.state.stopped:
             warn(
                 f"lbfgs failed to converge after {len(self.state.history)} iteration(s): "

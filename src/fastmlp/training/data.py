@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,12 +15,12 @@ _PART = 1 << 20
 
 
 class Data(NamedTuple):
-    """Checked rows of each input, targets of each output, and the rows' weights.
+    """Checked rows of each input (arrays, or `SparseRows` of one), targets of each output, weights.
 
     With ``chosen``, only the rows at these positions count, in this order.
     """
 
-    x: list[Array]
+    x: list[Any]
     target: list[Array]
     weights: Array | None
     chosen: Array | None = None
@@ -60,23 +60,12 @@ class Data(NamedTuple):
         for rows in in_parts(self.rows, sum(x.shape[1] for x in self.x)):
             yield rows, [x[self.chosen[rows]] for x in self.x]
 
-    def parts(self) -> Iterator[tuple[float, Data]]:
-        """Yield all rows, with their fraction of the loss."""
-        yield 1.0, self.taken()
-
 
 def in_parts(rows: int, columns: int) -> Iterator[slice]:
     """Yield slices of rows, with about a million elements each."""
     size = max(1, _PART // max(columns, 1))
     for first in range(0, rows, size):
         yield slice(first, min(first + size, rows))
-
-
-class Parts(Protocol):
-    """Data that is processed in parts; ``Data`` has one part."""
-
-    def parts(self) -> Iterator[tuple[float, Data]]:
-        """Yield each part with its fraction of the mean loss."""
 
 
 def checked_steps(

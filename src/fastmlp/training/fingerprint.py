@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.base import sparse
 from fastmlp.base.config import Configurable
 from fastmlp.base.validation import Array
 from fastmlp.training.data import in_parts
@@ -36,12 +37,21 @@ def fingerprint(arrays: Sequence[Array], index: Array | None = None) -> str | No
     rows = len(arrays[0] if index is None else index)
     digest = hashlib.sha256()
     for array in arrays:
+        if isinstance(array, sparse.SparseRows):
+            _update_sparse(digest, array if index is None else array[index])
+            continue
         digest.update(f"{array.dtype.str} {(rows, *array.shape[1:])}".encode())
         # Targets of a user's loss may be objects, whose bytes are addresses.
         for part in () if array.dtype.hasobject else in_parts(rows, array[:1].size):
             some = array[part if index is None else index[part]]
             digest.update(np.ascontiguousarray(some).reshape(-1).view(np.uint8).data)
     return f"{rows} rows, SHA-256 {digest.hexdigest()}"
+
+
+def _update_sparse(digest: Any, rows: sparse.SparseRows) -> None:
+    digest.update(f"sparse {rows.dtype.str} {rows.shape}".encode())
+    for array in (rows.start, rows.column, rows.value):
+        digest.update(array.view(np.uint8).data)
 
 
 def describe_part(part: Any) -> Any:

@@ -40,9 +40,10 @@ def fit(
     ----------
     net : Sequential or Graph
         Trained in place.
-    x : array_like, shape (N, in_features)
+    x : array_like or sparse matrix, shape (N, in_features)
         At least one row; a dict by name if there are several inputs. With more leading dimensions,
-        ``(2, 5, in_features)``, targets and weights have the same, and there are 10 rows.
+        ``(2, 5, in_features)``, targets and weights have the same, and there are 10 rows. A matrix
+        of scipy.sparse stays sparse; only ``Linear`` layers may read it.
     y : array_like
         Targets, as ``loss`` takes them; a dict by name if there are several outputs.
     loss : Loss, or dict of str to Loss

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from fastmlp.base.validation import Array
 from fastmlp.networks.base import Network
-from fastmlp.training.data import Data, Parts
+from fastmlp.training.data import Data
 from fastmlp.training.history import History
 from fastmlp.training.schedules import Setting
 
@@ -54,7 +54,7 @@ class TrainerLike(Protocol):
     def evaluate(self, data: Data) -> tuple[float, float]:
         """Return the loss and the score of the predictions."""
 
-    def minimize(self, data: Parts, iterations: int, on_iteration: Callable[[float], None]) -> Any:
+    def minimize(self, data: Data, iterations: int, on_iteration: Callable[[float], None]) -> Any:
         """Run L-BFGS."""
 
     def describe(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fastmlp import _core
+from fastmlp.base import sparse
 from fastmlp.base import validation as check
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError, StateError
 from fastmlp.base.validation import Array
@@ -26,7 +27,7 @@ from fastmlp.optim.base import (
 from fastmlp.optim.first_order import Adam
 from fastmlp.optim.lbfgs import LBFGS, Ended
 from fastmlp.optim.schedules import Schedule
-from fastmlp.training.data import Data, Parts, checked_steps
+from fastmlp.training.data import Data, checked_steps
 from fastmlp.training.fingerprint import describe_part
 from fastmlp.training.history import History
 from fastmlp.training.loop import Run
@@ -222,37 +223,21 @@ class Trainer(_core.Stepper):
         needed = "a Dropout layer" if name == "dropout" else "another optimizer"
         raise ArgumentError(f"schedules: got {name!r}, which needs {needed}; leave it out")
 
-    def step_in_parts(self, data: Parts, lr: float, penalty: float) -> tuple[float, float]:
-        """Make one step on data in parts; return the loss and the penalties before the step."""
-        count = self.net.step_count
-        value = self._gradient(data, penalty)
-        penalties = penalty * self._core.penalty()
-        self._core.lr, before = lr, self._core.lr
-        try:
-            self._core.update()
-        finally:
-            self._core.lr = before
-        self.net.step_count = count + 1
-        return value, penalties
+    def _gradient(self, data: Data, count: int) -> float:
+        """Compute the gradient of loss and penalties into ``net.grads``; return the loss.
 
-    def _gradient(self, data: Parts, penalty: float = 1.0) -> float:
-        """Compute the gradient of loss and penalties into ``net.grads``; return the loss."""
+        With the same ``count`` of steps, dropout has the same masks.
+        """
         net = self.net.core_net()
-        count, value, gradient = net.step_count, 0.0, np.zeros(net.params.size)
-        for share, part in data.parts():
-            # All parts, and all evaluations of a line search, have the same dropout masks.
-            net.step_count = count
-            scores = net.forward(part.x, True)
-            loss, slopes = self._objective.value(scores, part.target, part.weights)
-            net.backward([share * slope for slope in slopes], False, False)
-            value += share * loss
-            gradient += net.grads
-        net.grads[...] = gradient
-        self._core.add_penalty_gradient(penalty)
-        return value
+        net.step_count = count
+        scores = net.forward(data.x, True)
+        loss, slopes = self._objective.value(scores, data.target, data.weights)
+        net.backward(slopes, False, False)
+        self._core.add_penalty_gradient()
+        return loss
 
     def minimize(
-        self, data: Parts, iterations: int, on_iteration: Callable[[float], None],
+        self, data: Data, iterations: int, on_iteration: Callable[[float], None],
         losses: list[float] | None = None,
     ) -> Ended:  # fmt: skip
         """Run L-BFGS on all of ``data``; call ``on_iteration(loss)`` after each iteration.
@@ -262,7 +247,8 @@ class Trainer(_core.Stepper):
         iteration.
         """
         assert isinstance(self.optimizer, LBFGS)
-        net = self.net.core_net()
+        net, rows = self.net.core_net(), data.taken()
+        # All evaluations of a line search have the same dropout masks.
         count = net.step_count
         values = [] if losses is None else losses
         accepted, moments = net.params.astype(np.float64), net.state.copy()
@@ -271,8 +257,7 @@ class Trainer(_core.Stepper):
         def objective(flat: Array) -> tuple[float, Array]:
             trial[trained] = flat
             net.assign(trial, moments)
-            net.step_count = count
-            values.append(self._gradient(data) + self._core.penalty())
+            values.append(self._gradient(rows, count) + self._core.penalty())
             return values[-1], net.grads[trained].astype(np.float64)
 
         def after_iteration(flat: Array, value: float) -> None:
@@ -372,9 +357,10 @@ class Trainer(_core.Stepper):
             sample_weight = check.flattened(sample_weight, "sample_weight", leading)
         weights = check.sample_weights(sample_weight, count, self.net.dtype)
         if check.flag(check_finite, "check_finite"):
-            named = [(array, "x") for array in inputs]
+            for one in inputs:
+                (sparse if sparse.is_sparse(one) else check).finite(one, "x")
             # Targets of a user's loss may be other things than numbers.
-            named += [(array, "y") for array in targets if array.dtype.kind in "fiu"]
+            named = [(array, "y") for array in targets if array.dtype.kind in "fiu"]
             for array, name in (*named, (weights, "sample_weight")):
                 check.finite(array, name)
         return Data(inputs, targets, weights)
