@@ -336,7 +336,7 @@ BATCHES = fm.Trainer(small_net(), fm.CrossEntropyLoss(), fm.SGD(lr=0.1))
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("order", np.arange(12) + 1), ("order", np.arange(3)), ("batch_size", 6),
+    [("order", np.arange(12) + 1), ("order", np.arange(13)), ("batch_size", 6),
      ("rates", np.ones(2)), ("losses", np.ones((3, 1))), ("penalties", [1.0])],
 )  # fmt: skip
 def test_an_epoch_checks_the_arrays_of_its_settings(name, value):
