@@ -20,22 +20,24 @@ static inline fm_rng fm_rng_make(uint64_t seed, uint32_t stream, uint32_t step) 
 }
 
 /* The 64 words of elements 64 * group .. 64 * group + 63. Plain loops: the compiler vectorises them for every ISA,
-   and integer arithmetic gives the same result on all of them. */
+   and integer arithmetic gives the same result on all of them. Each 32-bit number has a lane of 64 bits, whose upper
+   half may hold anything: so products need no lane to be moved. */
 static inline __attribute__((always_inline)) void fm_rng_group(const fm_rng *rng, uint64_t group, uint32_t *out) {
-    uint32_t c0[16], c1[16], c2[16], c3[16], k0 = rng->key[0], k1 = rng->key[1];
+    uint64_t c0[16], c1[16], c2[16], c3[16];
+    uint32_t k0 = rng->key[0], k1 = rng->key[1];
     for (int i = 0; i < 16; i++) {
         uint64_t block = group * 16 + (uint64_t)i;
-        c0[i] = (uint32_t)block;
-        c1[i] = (uint32_t)(block >> 32);
+        c0[i] = block;
+        c1[i] = block >> 32;
         c2[i] = rng->step;
         c3[i] = rng->stream;
     }
     for (int round = 0; round < 10; round++) {
         for (int i = 0; i < 16; i++) {
-            uint64_t p0 = (uint64_t)0xD2511F53u * c0[i], p1 = (uint64_t)0xCD9E8D57u * c2[i];
-            uint32_t n0 = (uint32_t)(p1 >> 32) ^ c1[i] ^ k0, n2 = (uint32_t)(p0 >> 32) ^ c3[i] ^ k1;
-            c1[i] = (uint32_t)p1;
-            c3[i] = (uint32_t)p0;
+            uint64_t p0 = 0xD2511F53u * (c0[i] & 0xFFFFFFFFu), p1 = 0xCD9E8D57u * (c2[i] & 0xFFFFFFFFu);
+            uint64_t n0 = (p1 >> 32) ^ c1[i] ^ k0, n2 = (p0 >> 32) ^ c3[i] ^ k1;
+            c1[i] = p1;
+            c3[i] = p0;
             c0[i] = n0;
             c2[i] = n2;
         }
@@ -43,10 +45,10 @@ static inline __attribute__((always_inline)) void fm_rng_group(const fm_rng *rng
         k1 += 0xBB67AE85u;
     }
     for (int i = 0; i < 16; i++) {
-        out[i] = c0[i];
-        out[16 + i] = c1[i];
-        out[32 + i] = c2[i];
-        out[48 + i] = c3[i];
+        out[i] = (uint32_t)c0[i];
+        out[16 + i] = (uint32_t)c1[i];
+        out[32 + i] = (uint32_t)c2[i];
+        out[48 + i] = (uint32_t)c3[i];
     }
 }
 
