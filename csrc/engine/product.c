@@ -97,6 +97,17 @@ static fm_gemm with_packed_a(const fm_product *space, fm_gemm g) {
    steps of k. Operands that are rounded must be packed. */
 static int packs_a(const fm_products *k, const fm_gemm *g) { return g->a_step != 1 || k->terms > 1; }
 
+static fm_gemm rows_of(const fm_gemm *g, int64_t i, int64_t rows, size_t size) {
+    fm_gemm part = *g;
+    part.m = rows;
+    part.a = at(g->a, i * g->a_row, size);
+    part.c = (char *)g->c + i * g->ldc * (int64_t)size;
+    part.aux = g->aux == NULL ? NULL : (char *)g->aux + i * g->ldaux * (int64_t)size;
+    part.residual = g->residual == NULL ? NULL : at(g->residual, i * g->ldresidual, size);
+    part.row = g->row == NULL ? NULL : at(g->row, i, size);
+    return part;
+}
+
 /* Computes all rows of a part, one block at a time, and checks the stop flag between blocks. */
 static void multiply_rows(const fm_product *space, const fm_gemm *g, int b_is_packed) {
     enum { SLAB_PRODUCTS = 1 << 28 };
@@ -110,13 +121,7 @@ static void multiply_rows(const fm_product *space, const fm_gemm *g, int b_is_pa
         return;
     }
     for (int64_t i = 0; i < g->m && !told_to_stop(space); i += rows) {
-        fm_gemm part = *g;
-        part.m = smaller(rows, g->m - i);
-        part.a = at(g->a, i * g->a_row, space->size);
-        part.c = (char *)g->c + i * g->ldc * size;
-        part.aux = g->aux == NULL ? NULL : (char *)g->aux + i * g->ldaux * size;
-        part.residual = g->residual == NULL ? NULL : at(g->residual, i * g->ldresidual, space->size);
-        part.row = g->row == NULL ? NULL : at(g->row, i, space->size);
+        fm_gemm part = rows_of(g, i, smaller(rows, g->m - i), space->size);
         if (packed_too) part = with_packed_a(space, part);
         kernels_of(space)->gemm(&part);
     }
@@ -173,6 +178,40 @@ void fm_multiply_panels(const fm_product *space, fm_gemm g, int64_t first) {
             k0 += DEPTH;
         } while (k0 < g.k);
         j += columns;
+    }
+}
+
+/* Small groups take all of them for some rows at a time. That needs a B that stays in the second-level cache. */
+static int multiplies_rows_of_groups(const fm_product *space, const fm_gemm *g, int64_t groups) {
+    return groups > 1 && space->compute == FM_COMPUTE_STORAGE && g->k <= DEPTH &&
+           !must_pack(kernels_of(space), g, space->size) &&
+           g->k * g->n * groups * (int64_t)space->size <= fm_cache_bytes(2) / 2;
+}
+
+static fm_gemm group_of(const fm_gemm *g, int64_t s, size_t size) {
+    fm_gemm one = *g;
+    one.a = at(g->a, s * g->k, size);
+    one.b = at(g->b, s * g->k * g->n, size);
+    one.bias = g->bias == NULL ? NULL : at(g->bias, s * g->n, size);
+    one.c = (char *)g->c + s * g->n * (int64_t)size;
+    one.aux = g->aux == NULL ? NULL : (char *)g->aux + s * g->n * (int64_t)size;
+    one.residual = g->residual == NULL ? NULL : at(g->residual, s * g->n, size);
+    return one;
+}
+
+void fm_multiply_groups(const fm_product *space, fm_gemm g, int64_t groups) {
+    enum { PRODUCTS = 1 << 24 };
+    if (!multiplies_rows_of_groups(space, &g, groups)) {
+        for (int64_t s = 0; s < groups && !told_to_stop(space); s++) fm_multiply(space, group_of(&g, s, space->size));
+        return;
+    }
+    const int64_t mr = kernels_of(space)->tile_rows, most = PRODUCTS / (g.k * g.n * groups) / mr * mr;
+    const int64_t rows = most < 4 * mr ? 4 * mr : most;
+    g.a_panel = g.a_row * mr;
+    g.b_panel = kernels_of(space)->tile_cols;
+    for (int64_t i = 0; i < g.m && !told_to_stop(space); i += rows) {
+        const fm_gemm part = rows_of(&g, i, smaller(rows, g.m - i), space->size);
+        space->kernels->gemm_groups(&part, groups);
     }
 }
 

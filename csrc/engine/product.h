@@ -41,6 +41,9 @@ int fm_panels_pay(int64_t k, int64_t n, int64_t stride, size_t size);
 /* Like fm_multiply, with columns first .. first + g.n of a B that is packed whole; g.b_step is not read. */
 void fm_multiply_panels(const fm_product *space, fm_gemm g, int64_t first);
 
+/* So many products side by side, each of the next k columns of A, k rows of B and n columns of C. */
+void fm_multiply_groups(const fm_product *space, fm_gemm g, int64_t groups);
+
 /* Rows begin .. end of dW (in, out), from x (rows, in) and delta (rows, out), stored or added. */
 typedef struct {
     int64_t in, out, rows;

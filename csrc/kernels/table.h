@@ -152,6 +152,10 @@ typedef struct {
     void (*quantize)(int64_t m, int64_t k, const void *x, int64_t ldx, double factor, double zero, void *bytes,
                      int64_t ldb, void *row);
 
+    /* So many products side by side; `g` describes the first. The next one has the next k columns of A, k rows of B
+       and n columns of C and what lies beside it. A and B are read in place. */
+    void (*gemm_groups)(const fm_gemm *g, int64_t groups);
+
     void (*transpose)(int64_t rows, int64_t cols, const void *src, int64_t lds, void *dst, int64_t ldd);
 
     /* out[j] (+)= chains of the rows of x in ascending order, FM_BATCH_CHUNK rows a chain */

@@ -53,28 +53,31 @@ static int64_t spaces(const fm_fused *op, fm_use use, fm_space *space) {
     return 3;
 }
 
-/* What a range of columns, or of rows of W, has of one group: `first` counts from the group's beginning. */
+/* What a range of columns, or of rows of W, has of one group: `count` of them, where `first` counts from the group's
+   beginning. Or `groups` whole groups. */
 typedef struct {
-    int64_t group, first, count;
+    int64_t group, first, count, groups;
 } slice;
 
 static slice slice_at(int64_t at, int64_t end, int64_t width) {
-    const int64_t group = at / width, stop = (group + 1) * width;
-    return (slice){group, at - group * width, (end < stop ? end : stop) - at};
+    const int64_t group = at / width, first = at - group * width, left = end - at;
+    if (first == 0 && left >= width) return (slice){group, 0, width, left / width};
+    return (slice){group, first, left < width - first ? left : width - first, 1};
 }
 
 static void renew(const fm_run *run, const fm_operands *at, int for_down, int64_t begin, int64_t end) {
     const int64_t in = in_of(at->op), out = out_of(at->op);
     if (at->space[TRANSPOSED] == NULL || !for_down) return;
     for (int64_t row = begin; row < end;) {
-        const slice s = slice_at(row, end, in);
-        run->kernels->transpose(s.count, out, fm_element(run, at->param[W], row * out), out,
-                                fm_element(run, at->space[TRANSPOSED], s.group * in * out + s.first), in);
-        row += s.count;
+        const int64_t group = row / in, first = row - group * in, left = end - row;
+        const int64_t count = left < in - first ? left : in - first;
+        run->kernels->transpose(count, out, fm_element(run, at->param[W], row * out), out,
+                                fm_element(run, at->space[TRANSPOSED], group * in * out + first), in);
+        row += count;
     }
 }
 
-static void group_forward(const fm_run *run, const fm_operands *at, const fm_tile *tile, slice s) {
+static void groups_forward(const fm_run *run, const fm_operands *at, const fm_tile *tile, slice s) {
     const fm_fused *op = at->op;
     const int64_t in = in_of(op), out = out_of(op), width = op->node.fan_out, col = s.group * out + s.first;
     const int64_t first = tile->row * width + col;
@@ -100,20 +103,20 @@ static void group_forward(const fm_run *run, const fm_operands *at, const fm_til
         .residual = op->epilogue.residual ? fm_element(run, at->x[1], first) : NULL,
         .ldresidual = width,
     };
-    fm_multiply(&space, product);
+    fm_multiply_groups(&space, product, s.groups);
 }
 
 static void forward(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
     const int64_t end = tile->col + tile->cols;
     for (int64_t col = tile->col; col < end;) {
         const slice s = slice_at(col, end, out_of(at->op));
-        group_forward(run, at, tile, s);
-        col += s.count;
+        groups_forward(run, at, tile, s);
+        col += s.count * s.groups;
     }
 }
 
 /* dx = dz W^T; see linear.c for what is added. */
-static void group_down(const fm_run *run, const fm_operands *at, const fm_tile *tile, slice s) {
+static void groups_down(const fm_run *run, const fm_operands *at, const fm_tile *tile, slice s) {
     const fm_fused *op = at->op, *below = op->below;
     const int64_t in = in_of(op), out = out_of(op), width = op->node.fan_in, col = s.group * in + s.first;
     const int64_t first = tile->row * width + col;
@@ -136,8 +139,9 @@ static void group_down(const fm_run *run, const fm_operands *at, const fm_tile *
         .aux = below == NULL ? NULL : fm_element(run, at->saved_below, first),
         .ldaux = width,
     };
-    fm_multiply(&space, product);
-    if (op->adds[0]) run->kernels->join(FM_JOIN_ADD, tile->rows, s.count, dx, width, product.c, width, dx, width);
+    fm_multiply_groups(&space, product, s.groups);
+    if (op->adds[0])
+        run->kernels->join(FM_JOIN_ADD, tile->rows, s.count * s.groups, dx, width, product.c, width, dx, width);
 }
 
 static void down(const fm_run *run, const fm_operands *at, int source, const fm_tile *tile) {
@@ -148,12 +152,12 @@ static void down(const fm_run *run, const fm_operands *at, int source, const fm_
     }
     for (int64_t col = tile->col; col < end;) {
         const slice s = slice_at(col, end, in_of(at->op));
-        group_down(run, at, tile, s);
-        col += s.count;
+        groups_down(run, at, tile, s);
+        col += s.count * s.groups;
     }
 }
 
-static void group_gradient(const fm_run *run, const fm_operands *at, slice s) {
+static void group_gradient(const fm_run *run, const fm_operands *at, int64_t group, int64_t begin, int64_t end) {
     const fm_fused *op = at->op;
     const int64_t in = in_of(op), out = out_of(op);
     const fm_product space = fm_product_of(run, op);
@@ -161,15 +165,15 @@ static void group_gradient(const fm_run *run, const fm_operands *at, slice s) {
         .in = in,
         .out = out,
         .rows = run->rows,
-        .x = fm_element(run, at->x[0], s.group * in),
+        .x = fm_element(run, at->x[0], group * in),
         .x_row = op->node.fan_in,
-        .delta = fm_element(run, at->dz, s.group * out),
+        .delta = fm_element(run, at->dz, group * out),
         .delta_row = op->node.fan_out,
-        .begin = s.first,
-        .end = s.first + s.count,
+        .begin = begin,
+        .end = end,
         .add = run->adds,
         .transposed = run->scratch,
-        .dw = fm_element(run, at->grad[W], s.group * in * out),
+        .dw = fm_element(run, at->grad[W], group * in * out),
     };
     fm_weight_gradient(&space, &call);
 }
@@ -180,10 +184,12 @@ static void gradient(const fm_run *run, const fm_operands *at, int array, int64_
                                   fm_element(run, at->grad[B], begin), run->adds);
         return;
     }
+    const int64_t in = in_of(at->op);
     for (int64_t row = begin; row < end;) {
-        const slice s = slice_at(row, end, in_of(at->op));
-        group_gradient(run, at, s);
-        row += s.count;
+        const int64_t group = row / in, first = row - group * in, left = end - row;
+        const int64_t count = left < in - first ? left : in - first;
+        group_gradient(run, at, group, first, first + count);
+        row += count;
     }
 }
 
