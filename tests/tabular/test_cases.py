@@ -130,6 +130,10 @@ CASES = {
     "infinite numbers": Case(plain(size=some("inf")), score=0.75),
     "a huge range": Case(lines(SIZE, TEMP, [f"{10 ** v:.3e}" for v in SIZE], head="x,z,price"),
                          {"x": "numeric", "z": "numeric"}, classes=[], score=NO_LEARNING),
+    "one value or a dash": Case(
+        lines(np.where(KIND == "hi", "1", "-"), TEMP, KIND), NUMERIC | {"size": "categorical"}),
+    "zip codes or a dash": Case(lines(some("-", ZIPS), TEMP, np.where(ZIPS < "05", "east", "west")),
+                                NUMERIC | {"size": "categorical"}, score=0.75),
     "one value or none": Case(
         lines(np.where(KIND == "hi", "1", ""), TEMP, KIND), NUMERIC | {"size": "categorical"}),
     # dates
@@ -312,8 +316,9 @@ def test_a_table_is_read_as_its_owner_means_it(name: str) -> None:
                 raise
         else:
             break
-    reader = TableReader().fit(table.frame, kinds=case.options.kinds, missing=case.options.missing)
-    read = reader.read(table.frame)
+    reader = TableReader()
+    options = case.options
+    read = reader.fit_read(table.frame, kinds=options.kinds, missing=options.missing)
     assert {rule.name: rule.kind for rule in reader.rules} == dict(case.kinds)
     assert reader.left_out == dict(case.left_out)
     if case.classes is not None:

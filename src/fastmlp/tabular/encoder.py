@@ -87,7 +87,8 @@ class Encoder:
         frame = frame_of(table)
         pixels = dict.fromkeys(frame.names, "numeric") if self.maximum is not None else {}
         options = self.options
-        self.reader = TableReader().fit(
+        self.reader = TableReader()
+        read = self.reader.fit_read(
             frame,
             kinds=pixels or options.kinds,
             missing=options.missing,
@@ -95,7 +96,7 @@ class Encoder:
             thousands=options.thousands,
         )
         self.left_out, self.columns = dict(self.reader.left_out), []
-        for rule, column in zip(self.reader.rules, self.reader.read(frame).columns, strict=True):
+        for rule, column in zip(self.reader.rules, read.columns, strict=True):
             found = self._fit_column(rule, column)
             if isinstance(found, str):
                 self.left_out[rule.name] = found

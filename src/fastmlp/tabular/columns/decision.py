@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fastmlp.tabular.columns.cells import Cells
 from fastmlp.tabular.columns.rule import ColumnRule
 
 
@@ -46,9 +50,15 @@ class Decision:
         Whether other columns of the table could change the decision.
     evidence : str
         What the column tells about others: "decimal ,", "decimal .", or an order of dates.
+    values : ndarray, shape (N,), float64, or None
+        The numbers of the rows, where the decision came by them.
+    cells : Cells or None
+        The cells of a column of levels.
     """
 
     rule: ColumnRule | None = None
     left_out: str = ""
     ambiguous: bool = False
     evidence: str = ""
+    values: NDArray[np.float64] | None = field(default=None, repr=False)
+    cells: Cells | None = field(default=None, repr=False)

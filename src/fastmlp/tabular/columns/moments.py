@@ -9,7 +9,9 @@ from fastmlp.tabular.columns.cells import Cells, spread_sample
 from fastmlp.tabular.columns.decision import Decision, Hints
 from fastmlp.tabular.columns.evidence import is_accepted, listed, shown_texts, unread, weight
 from fastmlp.tabular.columns.numbers import PLACEHOLDERS, Numbers
+from fastmlp.tabular.columns.quantities import with_missing
 from fastmlp.tabular.columns.rule import ColumnRule
+from fastmlp.tabular.columns.words import decide_levels
 
 FEWEST = 0.5  # of the sample, for a way to be tried on the column
 ORDER_NAMES = {"dmy": "day/month/year", "mdy": "month/day/year", "ymd": "year-month-day"}
@@ -80,9 +82,8 @@ def _rule(
     if present == 0 or len(np.unique(found[~np.isnan(found)])) == 1:
         if present == cells.n_rows:
             return Decision(left_out="constant")
-        from fastmlp.tabular.columns.words import decide_levels
-
-        return decide_levels(name, rest, Hints(), "one date, or missing")
+        found_levels = decide_levels(name, rest, Hints(), "one date, or missing")
+        return with_missing(found_levels, cells, rest)
     warnings = []
     if bad.any():
         shown = listed(shown_texts(rest, bad))

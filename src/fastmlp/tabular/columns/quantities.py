@@ -13,7 +13,7 @@ from fastmlp.tabular.columns.cells import Cells
 from fastmlp.tabular.columns.decision import Decision, Hints
 from fastmlp.tabular.columns.evidence import is_accepted, listed, shown_texts, unread, weight
 from fastmlp.tabular.columns.levels import IDENTIFIER_NAME
-from fastmlp.tabular.columns.numbers import EXACT, PLACEHOLDERS, Numbers, NumberStyle, bare
+from fastmlp.tabular.columns.numbers import EXACT, PLACEHOLDERS, PLAIN, Numbers, NumberStyle, bare
 from fastmlp.tabular.columns.rule import ColumnRule
 from fastmlp.tabular.columns.styles import Styled, find_style
 from fastmlp.tabular.columns.words import decide_levels
@@ -22,6 +22,7 @@ IDENTIFIER_SHARE = 0.9  # of the rows, that must have a number for the column to
 # Numbers that often mean missing values, if they are far from all others.
 SENTINELS = (-99.0, -999.0, -9999.0, -99999.0, -999999.0, 999.0, 9999.0, 99999.0, 999999.0)
 FAR, FEWEST_SENTINELS = 2.0, 2
+MOST_WORDS = 20  # for missing values that a rule remembers
 ONE_VALUE = "one value, or missing"
 
 
@@ -39,7 +40,16 @@ def decide_numbers(name: str, cells: Cells, hints: Hints, forced: bool) -> Decis
         return _rule(name, cells, rest, styled, bad)
     if not is_accepted(rest, styled.numbers, bad):
         return None
-    return _no_quantity(name, rest, styled, hints) or _rule(name, cells, rest, styled, bad)
+    found = _no_quantity(name, rest, styled, hints) or _rule(name, cells, rest, styled, bad)
+    return with_missing(found, cells, rest)
+
+
+def with_missing(decision: Decision, cells: Cells, rest: Cells) -> Decision:
+    """Let a rule for levels remember the words that were taken as missing on the way."""
+    if decision.rule is None or decision.rule.kind != "categorical" or cells is rest:
+        return decision
+    words = shown_texts(cells, _became_missing(cells, rest), MOST_WORDS)
+    return replace(decision, rule=replace(decision.rule, missing=tuple(words)))
 
 
 def decide_plain_numbers(name: str, array: Any, numbers: Numbers, hints: Hints) -> Decision:
@@ -79,7 +89,8 @@ def decide_typed_numbers(name: str, array: Any, hints: Hints) -> Decision:
     missing = (sentinel,) if far else ()
     warning = _sentinel_warning(sentinel, far)
     reason = f"numbers ({array.type})"
-    return Decision(ColumnRule(name, "numeric", reason, warning, missing=missing))
+    rule = ColumnRule(name, "numeric", reason, warning, missing=missing)
+    return Decision(rule, values=numbers)
 
 
 def number_or_nan(text: str) -> float:
@@ -148,7 +159,9 @@ def _rule(name: str, cells: Cells, rest: Cells, styled: Styled, bad: NDArray[np.
     missing = (*words, sentinel) if far else tuple(words)
     rule = ColumnRule(name, "numeric", reason, "; ".join(filter(None, warnings)),
                       style=styled.style, missing=missing)  # fmt: skip
-    return Decision(rule, ambiguous=styled.ambiguous, evidence=styled.evidence)
+    # Of a style other than the plain one, the rule is applied to see what it leaves.
+    values = styled.numbers if cells.codes is None and rule.style == PLAIN else None
+    return Decision(rule, "", styled.ambiguous, styled.evidence, values)
 
 
 def _became_missing(cells: Cells, rest: Cells) -> NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastmlp.base.errors import ArgumentError
 from fastmlp.tabular.columns import dates, typed
 from fastmlp.tabular.columns.cells import Cells, cells_of, factorised
-from fastmlp.tabular.columns.decision import Hints
+from fastmlp.tabular.columns.decision import Decision, Hints
 from fastmlp.tabular.columns.evidence import listed, shown_texts, unread, weight
 from fastmlp.tabular.columns.levels import TRUTH, codes_of
 from fastmlp.tabular.columns.numbers import (
@@ -60,9 +60,30 @@ def read_column(rule: ColumnRule, array: Any, hints: Hints) -> tuple[ReadColumn,
     values, note = _typed_values(rule, array), ""
     if values is None:
         values, note = _read_texts(rule, typed.texts_of(array), hints)
+    return ReadColumn(rule.name, rule.kind, values=_without_missing(rule, values, hints)), note
+
+
+def is_known(decision: Decision) -> bool:
+    """Tell whether a decision already has what its rule reads."""
+    return decision.values is not None or decision.cells is not None
+
+
+def column_of_decision(decision: Decision, hints: Hints) -> tuple[ReadColumn, str]:
+    """Return what `read_column` would for the column that was decided on."""
+    rule, values = decision.rule, decision.values
+    assert rule is not None
+    if values is not None:
+        return ReadColumn(rule.name, rule.kind, values=_without_missing(rule, values, hints)), ""
+    assert decision.cells is not None
+    codes, _ = codes_of(decision.cells, rule.levels, (*rule.missing, *hints.missing))
+    return ReadColumn(rule.name, "categorical", codes=codes), ""
+
+
+def _without_missing(rule: ColumnRule, values: Numbers, hints: Hints) -> Numbers:
+    """Take numbers that mean missing, such as -9999, as missing."""
     for text in (*rule.missing, *hints.missing):
         values = np.where(values == number_or_nan(text), np.nan, values)
-    return ReadColumn(rule.name, rule.kind, values=values), note
+    return values
 
 
 def _lower(texts: tuple[str, ...]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ def decide_levels(
             return Decision(left_out="identifier")
     rule = ColumnRule(name, "categorical", f"{_count(levels)}; {reason}", _spellings(levels),
                       tuple(levels))  # fmt: skip
-    return Decision(rule)
+    return Decision(rule, cells=None if cells.codes is None else cells)
 
 
 def decide_words(name: str, cells: Cells, hints: Hints) -> Decision:
@@ -48,8 +49,7 @@ def decide_words(name: str, cells: Cells, hints: Hints) -> Decision:
     if decision.rule is None or share < DOUBTFUL or decision.rule.warning:
         return decision
     warning = f"{100 * share:.0f} % of its values are numbers; `numeric` {name} reads them"
-    rule = ColumnRule(name, "categorical", decision.rule.reason, warning, decision.rule.levels)
-    return Decision(rule)
+    return replace(decision, rule=replace(decision.rule, warning=warning))
 
 
 def _all_differ(cells: Cells) -> bool:
