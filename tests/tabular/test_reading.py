@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -167,3 +168,14 @@ def test_system_errors_are_not_changed() -> None:
         frame_of("missing.csv")
     with pytest.raises(IsADirectoryError):
         frame_of("folder.csv")
+
+
+def test_a_text_file_is_read_without_pandas() -> None:
+    # Importing it takes longer than reading a small table.
+    days = pd.date_range("2024-01-01", periods=300).strftime("%d/%m/%Y")
+    houses().assign(when=days, euro="€ 5,50", gap="-").to_csv("t.csv", sep=";", decimal=",")
+    code = (
+        "import sys; from fastmlp.tabular import TableReader; "
+        "TableReader().fit_read('t.csv'); sys.exit('pandas' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

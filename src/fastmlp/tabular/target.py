@@ -16,6 +16,7 @@ from fastmlp.tabular.columns.evidence import is_accepted, listed, shown_texts, u
 from fastmlp.tabular.columns.numbers import Numbers, bare
 from fastmlp.tabular.columns.styles import Styled, find_style
 from fastmlp.tabular.reading import Frame, TableError
+from fastmlp.tabular.reading.arrow import booleans, null
 
 Task = Literal["classification", "regression"]
 TASKS = ("classification", "regression")
@@ -140,13 +141,12 @@ def _number_text(value: float) -> str:
 
 def _from_numbers(name: str, array: Any, task: Task | None, hints: Hints) -> Target:
     """Take numbers as they are; classes are told apart exactly, however large they are."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     values = typed.numbers_of(array)
     for text in hints.missing:
         values = np.where(values == _float(text), np.nan, values)
-    array = pc.if_else(pa.array(np.isnan(values)), pa.scalar(None, array.type), array)
+    array = pc.if_else(booleans(np.isnan(values)), null(array.type), array)
     different = pc.unique(array).drop_null()
     if len(different) == 0:
         raise TableError(f"target {name!r} has no values")

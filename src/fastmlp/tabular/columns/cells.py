@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.base.validation import Array
+from fastmlp.tabular.reading.arrow import null, numbers, strings, valid_of, values_of
 
 SAMPLE = 4000
 SPREAD_SAMPLE = 250
@@ -44,25 +45,21 @@ class Cells:
     @property
     def present(self) -> int:
         """Number of rows that are not missing."""
-        import pyarrow.compute as pc
-
-        return int(self.counts[pc.is_valid(self.values).to_numpy(zero_copy_only=False)].sum())
+        return int(self.counts[valid_of(self.values)].sum())
 
     def without(self, texts: Iterable[str]) -> Cells:
         """Take some texts as missing; they are given in lower case."""
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        lower = pc.utf8_lower(self.values)
-        return self.where(pc.invert(pc.is_in(lower, value_set=pa.array(list(texts), pa.string()))))
+        known = pc.is_in(pc.utf8_lower(self.values), value_set=strings(list(texts)))
+        return self.where(pc.invert(known))
 
     def where(self, mask: Any) -> Cells:
         """Keep the cells of a mask over `values`; others become missing."""
-        import pyarrow as pa
         import pyarrow.compute as pc
 
-        null = pa.scalar(None, self.values.type)
-        return Cells(pc.if_else(mask, self.values, null), self.codes, self.counts)
+        values = pc.if_else(mask, self.values, null(self.values.type))
+        return Cells(values, self.codes, self.counts)
 
     def spread(self, found: Array, missing: Any) -> Array:
         """Bring what was found for each of `values` to the rows."""
@@ -89,7 +86,7 @@ def factorised(array: Any) -> Cells:
     import pyarrow.compute as pc
 
     encoded = pc.dictionary_encode(array)
-    codes = np.asarray(encoded.indices.fill_null(-1), dtype=np.int32)
+    codes = values_of(encoded.indices, -1)
     values = trimmed(encoded.dictionary)
     return Cells(values, codes, np.bincount(codes[codes >= 0], minlength=len(values)))
 
@@ -107,7 +104,7 @@ def distinct(cells: Cells) -> tuple[list[str], Array]:
 
     if cells.codes is None:
         found = pc.value_counts(cells.values.drop_null())
-        return found.field("values").to_pylist(), found.field("counts").to_numpy()
+        return found.field("values").to_pylist(), values_of(found.field("counts"), 0)
     counts: dict[str, int] = {}
     for text, count in zip(cells.values.to_pylist(), cells.counts.tolist(), strict=True):
         if text is not None:
@@ -117,17 +114,14 @@ def distinct(cells: Cells) -> tuple[list[str], Array]:
 
 def spread_sample(values: Any, most: int = SPREAD_SAMPLE) -> list[str]:
     """Return up to `most` texts that are present, evenly spread over a pyarrow array."""
-    import pyarrow as pa
-
     places = np.unique(np.linspace(0, len(values) - 1, 4 * most).astype(np.int64))
-    found: list[str] = values.take(pa.array(places)).drop_null().to_pylist()
+    found: list[str] = values.take(numbers(places)).drop_null().to_pylist()
     return found[:: max(1, -(-len(found) // most))]
 
 
 def trimmed(array: Any) -> Any:
     """Remove outer blanks; texts of nothing else are missing."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     values = pc.utf8_trim_whitespace(array)
-    return pc.if_else(pc.equal(values, ""), pa.scalar(None, values.type), values)
+    return pc.if_else(pc.equal(values, strings([""])[0]), null(values.type), values)

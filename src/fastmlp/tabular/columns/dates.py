@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.tabular.reading.arrow import null, strings, valid_of, values_of
+
 Numbers = NDArray[np.float64]
 
 TIME = (
@@ -140,7 +142,7 @@ def _parts(values: Any, pattern: str) -> _Parts:
     import pyarrow.compute as pc
 
     found = pc.extract_regex(values, pattern=f"^{pattern}$")
-    matched = pc.is_valid(found).to_numpy(zero_copy_only=False)
+    matched = valid_of(found)
     numbers = {}
     for i, field in enumerate(found.type):
         texts = pc.struct_field(found, [i])
@@ -149,9 +151,9 @@ def _parts(values: Any, pattern: str) -> _Parts:
         if field.name in "bpz":
             numbers[field.name] = _code(field.name, texts)
             continue
-        texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, texts.type), texts)
+        texts = pc.if_else(pc.equal(texts, strings([""])[0]), null(texts.type), texts)
         texts = pc.replace_substring(texts, pattern=",", replacement=".")
-        numbers[field.name] = pc.cast(texts, pa.float64()).to_numpy(zero_copy_only=False)
+        numbers[field.name] = values_of(pc.cast(texts, pa.float64()), np.nan)
         if field.name == "y":
             numbers["y"] = _century(numbers["y"], texts)
     return _Parts(matched, numbers)
@@ -160,19 +162,18 @@ def _parts(values: Any, pattern: str) -> _Parts:
 def _century(years: Numbers, texts: Any) -> Numbers:
     import pyarrow.compute as pc
 
-    short = pc.equal(pc.fill_null(pc.utf8_length(texts), 4), 2).to_numpy(zero_copy_only=False)
+    short = values_of(pc.utf8_length(texts), 4) == 2
     return np.where(short, years + np.where(years >= PIVOT, 1900, 2000), years)
 
 
 def _code(group: str, texts: Any) -> Numbers:
     """Return the month of a name, 1 for PM and 0 for AM, or the minutes of a time zone."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     different = pc.dictionary_encode(texts)
     words = different.dictionary.to_pylist()
     coded = np.array([*(_CODES[group](word) for word in words), np.nan])
-    found: Numbers = coded[np.asarray(different.indices.fill_null(-1).cast(pa.int64()))]
+    found: Numbers = coded[values_of(different.indices, -1)]
     return found
 
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from fastmlp.tabular.columns.cells import Cells
 from fastmlp.tabular.columns.numbers import Numbers
+from fastmlp.tabular.reading.arrow import booleans, valid_of
 
 # Of the values that are present: so many must be numbers (dates) for a column of numbers (dates).
 PARSED_SHARE = 0.95
@@ -22,10 +23,7 @@ def weight(cells: Cells, mask: NDArray[np.bool_]) -> int:
 
 def unread(cells: Cells, found: Numbers) -> NDArray[np.bool_]:
     """Mask of the cells that are present, but were not read (NaN in `found`)."""
-    import pyarrow.compute as pc
-
-    present = pc.is_valid(cells.values).to_numpy(zero_copy_only=False)
-    return np.asarray(present & np.isnan(found), dtype=bool)
+    return valid_of(cells.values) & np.isnan(found)
 
 
 def is_accepted(cells: Cells, found: Numbers, bad: NDArray[np.bool_]) -> bool:
@@ -40,9 +38,7 @@ def is_accepted(cells: Cells, found: Numbers, bad: NDArray[np.bool_]) -> bool:
 
 def shown_texts(cells: Cells, mask: NDArray[np.bool_], most: int = MOST_SHOWN) -> list[str]:
     """Return up to `most` different texts of some cells."""
-    import pyarrow as pa
-
-    texts = cells.values.filter(pa.array(mask)).unique().drop_null()
+    texts = cells.values.filter(booleans(mask)).unique().drop_null()
     return [str(text) for text in texts.slice(0, most).to_pylist()]
 
 

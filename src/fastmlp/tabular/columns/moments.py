@@ -12,6 +12,7 @@ from fastmlp.tabular.columns.numbers import PLACEHOLDERS, Numbers
 from fastmlp.tabular.columns.quantities import with_missing
 from fastmlp.tabular.columns.rule import ColumnRule
 from fastmlp.tabular.columns.words import decide_levels
+from fastmlp.tabular.reading.arrow import mask_of
 
 FEWEST = 0.5  # of the sample, for a way to be tried on the column
 ORDER_NAMES = {"dmy": "day/month/year", "mdy": "month/day/year", "ymd": "year-month-day"}
@@ -58,9 +59,9 @@ def _order(cells: Cells, hints: Hints) -> str:
         return hints.order
     import pyarrow.compute as pc
 
-    dots = pc.mean(pc.cast(pc.match_substring(cells.values, pattern="."), "float64")).as_py()
+    dots = mask_of(pc.match_substring(cells.values, pattern=".")).mean()
     # Dates with dots are written with the day first; for others, pandas has the month first.
-    return dates.ORDERS[0] if (dots or 0) > FEWEST else dates.ORDERS[1]
+    return dates.ORDERS[0] if dots > FEWEST else dates.ORDERS[1]
 
 
 def _certain(cells: Cells, form: str, hints: Hints) -> str:

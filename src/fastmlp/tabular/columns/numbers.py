@@ -10,6 +10,8 @@ from unicodedata import category
 import numpy as np
 from numpy.typing import NDArray
 
+from fastmlp.tabular.reading.arrow import mask_of, null, strings, values_of
+
 Numbers = NDArray[np.float64]
 
 EXACT = 2.0**53  # whole numbers beyond it are not all float64 numbers
@@ -83,7 +85,7 @@ def plain_numbers(array: Any) -> Numbers | None:
         numbers = pc.cast(array, pa.float64())
     except pa.ArrowInvalid:
         return None
-    return finite(numbers.to_numpy(zero_copy_only=False))
+    return finite(values_of(numbers, np.nan))
 
 
 def finite(values: Any) -> Numbers:
@@ -117,13 +119,13 @@ def read_numbers(values: Any, style: NumberStyle) -> Numbers:
 
     texts = bare(values, style.unit)
     fits = pc.match_substring_regex(texts, pattern=_pattern(style))
-    texts = pc.if_else(fits, texts, pa.scalar(None, texts.type))
+    texts = pc.if_else(fits, texts, null(texts.type))
     if style.thousands:
         texts = pc.replace_substring_regex(texts, pattern=GROUPS[style.thousands], replacement="")
     if style.decimal == ",":
         texts = pc.replace_substring(texts, pattern=",", replacement=".")
     texts = pc.utf8_ltrim(texts, characters="+")
-    return finite(pc.cast(texts, pa.float64()).to_numpy(zero_copy_only=False))
+    return finite(values_of(pc.cast(texts, pa.float64()), np.nan))
 
 
 def bare(values: Any, unit: str) -> Any:
@@ -160,9 +162,9 @@ def units_of(values: Any) -> Any:
     )
     found = pc.extract_regex(bare(values, ""), pattern=pattern)
     parts = [pc.utf8_lower(pc.struct_field(found, [i])) for i in (0, 1)]
-    pairs = pc.dictionary_encode(pc.binary_join_element_wise(*parts, " "))
+    pairs = pc.dictionary_encode(pc.binary_join_element_wise(*parts, strings([" "])[0]))
     units = [_unit(*pair.split(" ")) for pair in pairs.dictionary.to_pylist()]
-    return pa.DictionaryArray.from_arrays(pairs.indices, pa.array(units, pa.string()))
+    return pa.DictionaryArray.from_arrays(pairs.indices, strings(units))
 
 
 def _unit(before: str, after: str) -> str | None:
@@ -192,5 +194,4 @@ def fits_style(texts: Any, style: NumberStyle) -> NDArray[np.bool_]:
     import pyarrow.compute as pc
 
     fits = pc.match_substring_regex(texts, pattern=_pattern(style))
-    found: NDArray[np.bool_] = pc.fill_null(fits, False).to_numpy(zero_copy_only=False)
-    return found
+    return mask_of(fits)

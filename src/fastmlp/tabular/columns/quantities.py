@@ -17,6 +17,7 @@ from fastmlp.tabular.columns.numbers import EXACT, PLACEHOLDERS, PLAIN, Numbers,
 from fastmlp.tabular.columns.rule import ColumnRule
 from fastmlp.tabular.columns.styles import Styled, find_style
 from fastmlp.tabular.columns.words import decide_levels
+from fastmlp.tabular.reading.arrow import mask_of
 
 IDENTIFIER_SHARE = 0.9  # of the rows, that must have a number for the column to number them
 # Numbers that often mean missing values, if they are far from all others.
@@ -105,9 +106,9 @@ def _no_quantity(name: str, cells: Cells, styled: Styled, hints: Hints) -> Decis
     """Decide on numbers that measure nothing: zip codes, long identifiers, dates in digits."""
     import pyarrow.compute as pc
 
-    numbers = styled.numbers[~np.isnan(styled.numbers)]
-    if not (numbers == np.floor(numbers)).all():
+    if not _are_whole(styled.numbers):
         return None
+    numbers = styled.numbers[~np.isnan(styled.numbers)]
     texts = bare(cells.values, styled.style.unit)
     zeros = pc.match_substring_regex(texts, pattern=r"^[+-]?0\d+$")
     if pc.any(zeros).as_py():
@@ -122,6 +123,14 @@ def _no_quantity(name: str, cells: Cells, styled: Styled, hints: Hints) -> Decis
     rule = ColumnRule(name, "date", "dates written as yyyymmdd", warning, form="yyyymmdd")
     constant = len(np.unique(numbers)) == 1
     return None if constant else Decision(rule)
+
+
+def _are_whole(numbers: Numbers) -> bool:
+    """Tell whether all numbers, but NaN, are whole; the first ones tell it of most columns."""
+    return all(
+        bool(((part == np.floor(part)) | np.isnan(part)).all())
+        for part in (numbers[:1000], numbers[1000:])
+    )
 
 
 def _have_one_length(texts: Any) -> bool:
@@ -168,7 +177,7 @@ def _became_missing(cells: Cells, rest: Cells) -> NDArray[np.bool_]:
     import pyarrow.compute as pc
 
     found = pc.and_(pc.is_valid(cells.values), pc.is_null(rest.values))
-    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=bool)
+    return mask_of(found)
 
 
 def _ambiguous_warning(cells: Cells, styled: Styled) -> str:
@@ -176,8 +185,7 @@ def _ambiguous_warning(cells: Cells, styled: Styled) -> str:
 
     style = styled.style
     mark, other = (style.thousands, "decimal") if style.thousands else (style.decimal, "thousands")
-    marked = pc.fill_null(pc.match_substring(cells.values, pattern=mark), False)
-    example = shown_texts(cells, np.asarray(marked.to_numpy(zero_copy_only=False)), 1)
+    example = shown_texts(cells, mask_of(pc.match_substring(cells.values, pattern=mark)), 1)
     used = "thousands" if style.thousands else "decimals"
     return f"{listed(example)}: {mark!r} separates {used}; `{other}` {mark!r} reads it otherwise"
 

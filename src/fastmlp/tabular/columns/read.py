@@ -24,6 +24,7 @@ from fastmlp.tabular.columns.quantities import number_or_nan
 from fastmlp.tabular.columns.rule import ColumnRule
 from fastmlp.tabular.columns.styles import find_style
 from fastmlp.tabular.columns.table import UNSEEN, ReadColumn
+from fastmlp.tabular.reading.arrow import booleans
 
 UNSEEN_NOTE = "not among the levels seen in training"
 MUST_BE = {"numeric": "numeric", "date": "dates"}
@@ -55,7 +56,7 @@ def read_column(rule: ColumnRule, array: Any, hints: Hints) -> tuple[ReadColumn,
         return _read_levels(rule, array, hints)
     if rule.kind == "text":
         texts = cells_of(typed.texts_of(array)).without(_lower(hints.missing))
-        found = texts.spread(texts.values.to_numpy(zero_copy_only=False), None)
+        found = texts.spread(np.array(texts.values.to_pylist(), dtype=object), None)
         return ReadColumn(rule.name, "text", texts=found), ""
     values, note = _typed_values(rule, array), ""
     if values is None:
@@ -132,9 +133,8 @@ def _otherwise(
     rule: ColumnRule, cells: Cells, found: Numbers, bad: NDArray[np.bool_], hints: Hints
 ) -> tuple[Numbers, NDArray[np.bool_]]:
     """Read what the rule does not understand, where there is only one way to read it."""
-    import pyarrow as pa
 
-    rest = cells.where(pa.array(bad))
+    rest = cells.where(booleans(bad))
     if rule.kind == "date":
         others = [form for form in dates.FORMS if form != rule.form]
         orders = dates.possible_orders(rest.values)

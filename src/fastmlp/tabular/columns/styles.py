@@ -21,6 +21,7 @@ from fastmlp.tabular.columns.numbers import (
     read_numbers,
     units_of,
 )
+from fastmlp.tabular.reading.arrow import valid_of
 
 FEWEST_NUMBERS = 0.5  # of the values, below which no style is looked for
 FEWEST_OF_SAMPLE = 0.2  # the same for a sample, which saves looking at all values
@@ -68,7 +69,7 @@ def _unit(cells: Cells) -> str | None:
         return None
     units = units_of(cells.values)
     units = units.dictionary_decode()
-    numbers = pc.is_valid(units).to_numpy(zero_copy_only=False)
+    numbers = valid_of(units)
     if cells.counts[numbers].sum() < FEWEST_NUMBERS * cells.present:
         return None
     found = [unit for unit in pc.unique(units).to_pylist() if unit]

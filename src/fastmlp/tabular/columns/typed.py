@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastmlp.tabular.columns.cells import Cells, factorised, trimmed
 from fastmlp.tabular.columns.dates import without_open_years
 from fastmlp.tabular.columns.numbers import finite
+from fastmlp.tabular.reading.arrow import numbers, strings, values_of
 from fastmlp.tabular.reading.memory import level_text
 
 DAY = 86_400.0  # seconds
@@ -65,7 +66,7 @@ def numbers_of(array: Any) -> NDArray[np.float64]:
     if types.is_boolean(array.type):
         array = array.cast(pa.int8())
     found = pa.compute.cast(array, pa.float64(), safe=False)
-    return finite(found.to_numpy(zero_copy_only=False))
+    return finite(values_of(found, np.nan))
 
 
 def days_of(array: Any) -> NDArray[np.float64]:
@@ -89,9 +90,9 @@ def cells_of_typed(array: Any) -> Cells:
         return factorised(array)
     if not types.is_dictionary(array.type):
         array = array.dictionary_encode()
-    codes = np.asarray(array.indices.cast(pa.int32()).fill_null(-1), dtype=np.int32)
+    codes = values_of(array.indices.cast(pa.int32()), -1)
     texts = [None if value is None else level_text(value) for value in array.dictionary.to_pylist()]
-    values = trimmed(pa.array(texts, pa.string()))
+    values = trimmed(strings(texts))
     return Cells(values, codes, np.bincount(codes[codes >= 0], minlength=len(values)))
 
 
@@ -106,7 +107,7 @@ def texts_of(array: Any) -> Any:
         return array.cast(pa.string())
     cells = cells_of_typed(array)
     assert cells.codes is not None
-    return cells.values.take(pa.array(cells.codes, mask=cells.codes < 0))
+    return cells.values.take(numbers(cells.codes, cells.codes >= 0))
 
 
 def _is_binary_text(array: Any) -> bool:

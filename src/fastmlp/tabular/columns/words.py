@@ -11,6 +11,7 @@ from fastmlp.tabular.columns.cells import Cells, count_distinct
 from fastmlp.tabular.columns.decision import Decision, Hints
 from fastmlp.tabular.columns.levels import NO_LEVEL, is_free_text, is_identifier, levels_of
 from fastmlp.tabular.columns.rule import ColumnRule
+from fastmlp.tabular.reading.arrow import numbers
 from fastmlp.tabular.text import quoted
 
 LONG_SAMPLE, NEARLY_ALL = 50_000, 0.99  # rows, and the share of them that must be different
@@ -54,7 +55,6 @@ def decide_words(name: str, cells: Cells, hints: Hints) -> Decision:
 
 def _all_differ(cells: Cells) -> bool:
     """Tell for a long column, by two samples, that (nearly) all of its values are different."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     if cells.codes is not None or len(cells.values) < 4 * LONG_SAMPLE:
@@ -62,7 +62,7 @@ def _all_differ(cells: Cells) -> bool:
     # Neighbours show values that are repeated at once, distant rows those that come back.
     neighbours = cells.values.slice(0, LONG_SAMPLE)
     step = len(cells.values) // LONG_SAMPLE
-    distant = cells.values.take(pa.array(np.arange(0, len(cells.values), step)))
+    distant = cells.values.take(numbers(np.arange(0, len(cells.values), step)))
     return all(
         pc.count_distinct(sample).as_py() > NEARLY_ALL * len(sample)
         for sample in (neighbours, distant)
@@ -89,4 +89,4 @@ def _share_of_numbers(cells: Cells) -> float:
 
     fits = fits_style(cells.values, PLAIN)
     total: Any = max(cells.present, 1)
-    return float(cells.counts[np.asarray(fits)].sum() / total)
+    return float(cells.counts[fits].sum() / total)

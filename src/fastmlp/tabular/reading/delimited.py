@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 import fastmlp as fm
+from fastmlp.tabular.reading.arrow import booleans, mask_of, numbers, strings
 from fastmlp.tabular.reading.dialect import Dialect, find_dialect, rows_of
 from fastmlp.tabular.reading.encodings import to_utf8
 from fastmlp.tabular.reading.errors import TableError
@@ -158,11 +159,11 @@ def _with_odd_rows(
         notes.append(f"lines that begin with # are left out: {comments:,}")
     if not kept:
         return table
-    more = pa.table({n: pa.array([row[int(n)] for row in kept], pa.string())
+    more = pa.table({n: strings([row[int(n)] for row in kept])
                      for n in table.column_names})  # fmt: skip
-    numbers = np.setdiff1d(np.arange(1, len(table) + len(odd) + 1), [row.number for row in odd])
-    order = np.argsort(np.concatenate([numbers[: len(table)], places]), kind="stable")
-    return pa.concat_tables([table, more]).take(order)
+    all_places = np.setdiff1d(np.arange(1, len(table) + len(odd) + 1), [row.number for row in odd])
+    order = np.argsort(np.concatenate([all_places[: len(table)], places]), kind="stable")
+    return pa.concat_tables([table, more]).take(numbers(order))
 
 
 def _without_trailing(table: Any, dialect: Dialect, what: str) -> Any:
@@ -186,12 +187,13 @@ def _without_repeated_header(table: Any, dialect: Dialect) -> tuple[Any, list[st
         return table, []
     same: Any = None
     for name in table.column_names:
-        equal = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(table.column(name)), name), False)
-        same = equal if same is None else pc.and_(same, equal)
+        equal = pc.equal(pc.utf8_trim_whitespace(table.column(name)), strings([name])[0])
+        same = equal if same is None else pc.and_kleene(same, equal)
         if not pc.any(same).as_py():
             return table, []
     count = pc.sum(same).as_py()
-    return table.filter(pc.invert(same)), [f"rows that repeat the names, left out: {count:,}"]
+    same = mask_of(same.combine_chunks())
+    return table.filter(booleans(~same)), [f"rows that repeat the names, left out: {count:,}"]
 
 
 def _without_total(table: Any) -> tuple[Any, list[str]]:

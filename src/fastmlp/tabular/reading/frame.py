@@ -7,7 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from fastmlp.base.validation import Array
+from fastmlp.tabular.reading.arrow import numbers
 from fastmlp.tabular.reading.errors import TableError
 from fastmlp.tabular.text import quoted
 
@@ -49,10 +52,8 @@ class Frame:
 
     def take(self, rows: Array) -> Frame:
         """Return some rows, by index or by truth values."""
-        import numpy as np
-
         found = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return replace(self, table=self.table.take(found))
+        return replace(self, table=self.table.take(numbers(found.astype(np.int64))))
 
     def drop(self, names: Iterable[str]) -> Frame:
         """Return the table without some columns."""

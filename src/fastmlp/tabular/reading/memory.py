@@ -9,6 +9,7 @@ import numpy as np
 
 from fastmlp.base.errors import ArgumentTypeError
 from fastmlp.base.validation import shown
+from fastmlp.tabular.reading.arrow import numbers, strings
 from fastmlp.tabular.reading.errors import TableError
 from fastmlp.tabular.reading.frame import Frame, named
 
@@ -85,8 +86,8 @@ def _from_categories(series: pd.Series[Any]) -> Any:
 
     codes = series.cat.codes.to_numpy()
     levels = [level_text(value) for value in series.cat.categories]
-    indices = pa.array(codes.astype(np.int32), mask=codes < 0)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(levels, pa.string()))
+    indices = numbers(codes.astype(np.int32), codes >= 0)
+    return pa.DictionaryArray.from_arrays(indices, strings(levels))
 
 
 def _from_columns(columns: Mapping[Any, Any]) -> Frame:
@@ -119,6 +120,8 @@ def array_of(values: Any) -> Any:
     """Return values as a pyarrow.Array; values of different types become text."""
     import pyarrow as pa
 
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf" and values.itemsize <= 8:
+        return numbers(values.astype(values.dtype.newbyteorder("=")))
     try:
         array = pa.array(values, from_pandas=True)
     except (pa.ArrowException, OverflowError, TypeError, ValueError):
@@ -136,7 +139,7 @@ def _texts(values: Any) -> Any:
     import pyarrow as pa
 
     try:
-        return pa.array([_text_or_none(value) for value in values], pa.string())
+        return strings([_text_or_none(value) for value in values])
     except _Unfit as unfit:
         return pa.nulls(len(values), pa.struct([(str(unfit), pa.null())]))
 
