@@ -14,6 +14,7 @@ from fastmlp.tabular.columns.cells import Cells, cells_of, factorised
 from fastmlp.tabular.columns.decision import Hints
 from fastmlp.tabular.columns.evidence import is_accepted, listed, shown_texts, unread, weight
 from fastmlp.tabular.columns.numbers import Numbers, bare
+from fastmlp.tabular.columns.quantities import have_leading_zeros
 from fastmlp.tabular.columns.styles import Styled, find_style
 from fastmlp.tabular.reading import Frame, TableError
 from fastmlp.tabular.reading.arrow import booleans, null
@@ -101,13 +102,10 @@ def _from_texts(name: str, cells: Cells, task: Task | None, hints: Hints) -> Tar
 
 def _are_labels(cells: Cells, styled: Styled, bad: NDArray[np.bool_]) -> bool:
     """Tell numbers that are names of classes: few whole ones, or with leading zeros."""
-    import pyarrow.compute as pc
-
     numbers = styled.numbers[~np.isnan(styled.numbers)]
     if not (numbers == np.floor(numbers)).all():
         return False
-    texts = bare(cells.values, styled.style.unit)
-    if pc.any(pc.match_substring_regex(texts, pattern=r"^[+-]?0\d+$")).as_py():
+    if have_leading_zeros(bare(cells.values, styled.style.unit)):
         return True
     # Counted by their texts, which are exact, and together with the words among them.
     different = len(cells.values.unique().drop_null())

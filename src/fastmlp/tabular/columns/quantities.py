@@ -17,7 +17,7 @@ from fastmlp.tabular.columns.numbers import EXACT, PLACEHOLDERS, PLAIN, Numbers,
 from fastmlp.tabular.columns.rule import ColumnRule
 from fastmlp.tabular.columns.styles import Styled, find_style
 from fastmlp.tabular.columns.words import decide_levels
-from fastmlp.tabular.reading.arrow import mask_of
+from fastmlp.tabular.reading.arrow import mask_of, values_of
 
 IDENTIFIER_SHARE = 0.9  # of the rows, that must have a number for the column to number them
 # Numbers that often mean missing values, if they are far from all others.
@@ -58,7 +58,7 @@ def decide_plain_numbers(name: str, array: Any, numbers: Numbers, hints: Hints) 
     cells = Cells(array, None, np.ones(len(array), dtype=np.int64))
     if np.isnan(numbers).all():
         return Decision(left_out="no finite numbers")
-    styled, none = Styled(numbers), np.zeros(len(array), dtype=bool)
+    styled, none = Styled(numbers, plain=True), np.zeros(len(array), dtype=bool)
     if name in hints.kinds:
         return _rule(name, cells, cells, styled, none)
     return _no_quantity(name, cells, styled, hints) or _rule(name, cells, cells, styled, none)
@@ -78,7 +78,7 @@ def decide_typed_numbers(name: str, array: Any, hints: Hints) -> Decision:
         odd = np.abs(present).max() >= EXACT or _are_compact_dates(present)
         if types.is_integer(array.type) and odd:
             cells = Cells(typed.texts_of(array), None, np.ones(len(array), dtype=np.int64))
-            found = _no_quantity(name, cells, Styled(numbers), hints)
+            found = _no_quantity(name, cells, Styled(numbers, plain=True), hints)
             if found is not None:
                 return found
         why = _useless(name, numbers, len(present), len(array))
@@ -104,14 +104,11 @@ def number_or_nan(text: str) -> float:
 
 def _no_quantity(name: str, cells: Cells, styled: Styled, hints: Hints) -> Decision | None:
     """Decide on numbers that measure nothing: zip codes, long identifiers, dates in digits."""
-    import pyarrow.compute as pc
-
     if not _are_whole(styled.numbers):
         return None
     numbers = styled.numbers[~np.isnan(styled.numbers)]
-    texts = bare(cells.values, styled.style.unit)
-    zeros = pc.match_substring_regex(texts, pattern=r"^[+-]?0\d+$")
-    if pc.any(zeros).as_py():
+    texts = cells.values if styled.plain else bare(cells.values, styled.style.unit)
+    if have_leading_zeros(texts):
         return decide_levels(name, cells, hints, "digits with leading zeros, such as zip codes")
     if np.abs(numbers).max() >= EXACT and _have_one_length(texts):
         return decide_levels(name, cells, hints, "whole numbers too long to be exact")
@@ -123,6 +120,18 @@ def _no_quantity(name: str, cells: Cells, styled: Styled, hints: Hints) -> Decis
     rule = ColumnRule(name, "date", "dates written as yyyymmdd", warning, form="yyyymmdd")
     constant = len(np.unique(numbers)) == 1
     return None if constant else Decision(rule)
+
+
+def have_leading_zeros(texts: Any) -> bool:
+    """Tell whether whole numbers are written with zeros in front, as codes are."""
+    import pyarrow.compute as pc
+
+    # Few columns have a text that begins with a zero and goes on; only these are looked at closely.
+    longer = values_of(pc.binary_length(texts), 0) > 1
+    zero = mask_of(pc.starts_with(texts, pattern="0"))
+    if not (zero & longer).any():
+        return False
+    return bool(pc.any(pc.match_substring_regex(texts, pattern=r"^0\d+$")).as_py())
 
 
 def _are_whole(numbers: Numbers) -> bool:

@@ -37,6 +37,7 @@ class Styled:
     style: NumberStyle = PLAIN
     ambiguous: bool = False
     evidence: str = ""
+    plain: bool = False  # all texts are numbers as Python writes them
 
 
 def find_style(cells: Cells, hints: Hints) -> Styled | None:
@@ -44,7 +45,7 @@ def find_style(cells: Cells, hints: Hints) -> Styled | None:
     if hints.decimal is None and hints.thousands is None and not hints.commas:
         numbers = plain_numbers(cells.values)
         if numbers is not None:
-            return Styled(numbers)
+            return Styled(numbers, plain=True)
     unit = _unit(cells)
     if unit is None:
         return None
