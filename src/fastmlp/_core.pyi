@@ -68,6 +68,7 @@ class Net:
     n_out: int
     dtype: np.dtype[Any]
     step_count: int
+    takes_sparse: bool
     saved_sparse: bool
     saved_rows: int
     workspace_bytes: int

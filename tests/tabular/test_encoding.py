@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fastmlp.base.errors import ArgumentError
+from fastmlp.base.sparse import SparseRows
 from fastmlp.tabular.columns import ReadColumn, ReadTable
 from fastmlp.tabular.encoding import Encoder
 from fastmlp.tabular.encoding.levels import LevelColumn
@@ -97,6 +98,22 @@ def test_many_levels_become_rows_of_an_embedding() -> None:
     np.testing.assert_array_equal(x[:, -1], np.arange(60) % 12)
     unseen = encoder.transform(read(x=[0.0], c=[-2], d=[-1]))
     assert unseen[0, -1] == 12
+
+
+def test_many_inputs_of_levels_are_sparse_rows_of_the_same_numbers() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.integers(-2, 40, (50, 3)).astype(np.int32)
+    numbers = np.where(rng.random(50) < 0.1, np.nan, rng.standard_normal(50))
+    table = read(size=numbers, a=codes[:, 0], b=codes[:, 1], c=codes[:, 2])
+    encoder = Encoder("standard", min_frequency=0.03, missing_level=True).fit(table)
+    found, dense = encoder.inputs(table), encoder.transform(table)
+    assert isinstance(found, SparseRows)
+    rows = np.repeat(np.arange(50), np.diff(found.start))
+    whole = np.zeros_like(dense)
+    whole[rows, found.column] = found.value
+    assert (whole == dense).all()
+    narrow = Encoder("standard").fit(read(size=numbers))
+    assert isinstance(narrow.inputs(table), np.ndarray)
 
 
 def test_dates_become_their_parts_and_constant_parts_are_left_out() -> None:

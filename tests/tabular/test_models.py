@@ -63,6 +63,17 @@ def test_same_seed_same_bits_on_any_number_of_threads(name: str) -> None:
     np.testing.assert_array_equal(*found)
 
 
+def test_sparse_inputs_give_the_bits_of_dense_ones(monkeypatch) -> None:
+    train, y, _ = table(150)
+    found = []
+    for most in (0.0, 1.0):
+        monkeypatch.setattr("fastmlp.tabular.encoding.encoder._MOST_ENTRIES", most)
+        member = SMALL["mlp"].fit_member(train, y, train, y, classes=2, seed=5)
+        found.append((member.net.params, member.outputs(train)))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("name", sorted(MODELS))
 def test_a_saved_member_predicts_the_same(name: str, tmp_path) -> None:
     train, _, y = table(150)

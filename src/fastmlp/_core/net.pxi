@@ -142,6 +142,11 @@ cdef class Net:
         return fm_net_saved_rows(self.net)
 
     @property
+    def takes_sparse(self):
+        """Whether the rows of a call may be sparse."""
+        return bool(fm_net_takes_sparse(self.net))
+
+    @property
     def saved_sparse(self):
         """Whether the last forward pass was of sparse rows."""
         return self.kept_sparse is not None

@@ -156,6 +156,11 @@ class Network(EnginePredictor):
     def step_count(self, value: int) -> None:
         self._engine.core.step_count = validation.integer(value, "step_count", 0, 2**32 - 1)
 
+    @property
+    def takes_sparse(self) -> bool:
+        """Whether inputs may be matrices of scipy.sparse: only ``Linear`` layers read them."""
+        return self._engine.core.takes_sparse
+
     def outputs_named(self) -> Ends:
         """Return the names of the outputs, for the trainer."""
         return self._engine.outputs

@@ -7,7 +7,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -51,7 +51,8 @@ class Member:
 
     def outputs(self, read: ReadTable) -> Array:
         """Predict rows: probabilities (N, classes), or numbers (N,). Thread-safe."""
-        return self.head.outputs(self.net.predict(self.encoder.transform(read, self.net.dtype)))
+        encode = self.encoder.inputs if self.net.takes_sparse else self.encoder.transform
+        return self.head.outputs(self.net.predict(encode(read, self.net.dtype)))
 
     def describe(self) -> dict[str, Any]:
         """Return all but the network and the history as values that JSON can hold."""
@@ -92,6 +93,7 @@ class Model(ABC):
 
     dtype: str = "float32"
     compute: str | None = None
+    takes_sparse: ClassVar[bool] = False  # whether `network` takes sparse rows
 
     def __post_init__(self) -> None:
         compute_type(self.compute, validation.float_dtype(self.dtype))
@@ -105,7 +107,7 @@ class Model(ABC):
         """Return what the outputs mean, for the targets of the training rows."""
 
     @abstractmethod
-    def network(self, encoder: Encoder, x: Array, head: Head, seed: int) -> Any:
+    def network(self, encoder: Encoder, x: Any, head: Head, seed: int) -> Any:
         """Make the network with its first weights, for encoded training rows."""
 
     @abstractmethod
@@ -159,7 +161,8 @@ class Model(ABC):
             If weights are not finite at the end.
         """
         encoder = self.encoder().fit(train)
-        x = encoder.transform(train, self.dtype)
+        encode = encoder.inputs if self.takes_sparse else encoder.transform
+        x = encode(train, self.dtype)
         head = self.head(y, classes)
         net = self.network(encoder, x, head, seed)
         target = head.target(y, self.dtype)
@@ -170,7 +173,7 @@ class Model(ABC):
         hooks: list[Any] = []
         if validation is not None:
             assert y_validation is not None
-            rows = encoder.transform(validation, self.dtype)
+            rows = encode(validation, self.dtype)
             measured = metric or (wrong_share if classes else root_mean_square)
             patience = self.patience(len(y)) or settings["epochs"]
             hooks.append(_Evaluation(head, rows, y_validation, measured))
@@ -191,7 +194,7 @@ class Model(ABC):
 
 
 def _epochs_within(
-    seconds: float, net: Any, x: Array, target: Array, settings: dict[str, Any]
+    seconds: float, net: Any, x: Any, target: Array, settings: dict[str, Any]
 ) -> int:
     """Return how many epochs take so long, at least one: train some steps, and undo them."""
     start = time.monotonic()
@@ -209,7 +212,7 @@ def _epochs_within(
 class _Evaluation:
     """A callback that computes the metric of the validation rows, as the fit's validation loss."""
 
-    def __init__(self, head: Head, x: Array, y: Array, metric: Metric) -> None:
+    def __init__(self, head: Head, x: Any, y: Array, metric: Metric) -> None:
         self._head, self._x, self._y, self._metric = head, x, y, metric
 
     def on_fit_start(self, state: fm.FitState) -> None:

@@ -60,6 +60,7 @@ class MLP(Model):
     batch_size: int | None = None
     lr: float | None = None
     waits: int = 20
+    takes_sparse = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,7 +82,7 @@ class MLP(Model):
         """Return what the outputs mean."""
         return Head.fit(y, classes)
 
-    def network(self, encoder: Encoder, x: Array, head: Head, seed: int) -> fm.Sequential:
+    def network(self, encoder: Encoder, x: Any, head: Head, seed: int) -> fm.Sequential:
         """Make a chain of hidden layers with activation and dropout, and a linear output."""
         activation = _find_activation(self.activation)
         usual = DROPOUT["classification" if head.classes else "regression"]
