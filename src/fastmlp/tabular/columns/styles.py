@@ -56,6 +56,8 @@ def find_style(cells: Cells, hints: Hints) -> Styled | None:
         return None
     best = [style for style, share in zip(styles, shares, strict=True) if share == max(shares)]
     numbers = read_numbers(texts, best[0])
+    if PLAIN in best[1:] and np.array_equal(read_numbers(texts, PLAIN), numbers, equal_nan=True):
+        best = [PLAIN]
     ambiguous, evidence = _doubt(texts, numbers, best)
     return Styled(numbers, replace(best[0], unit=unit), ambiguous, evidence)
 
