@@ -15,7 +15,7 @@ FLAGS = "--coverage -fprofile-update=atomic -fno-early-inlining -DFM_INLINE=stat
 FLAGS += "-Wno-unused-function -Wno-maybe-uninitialized -fprofile-exclude-files=.*/simd/.*"
 PROGRAMS = ("test_products", "test_graph", "test_training", "test_threads", "test_api")
 PROGRAMS += ("test_trainers", "test_fusion", "test_groups", "test_operations")
-PROGRAMS += ("test_embedding", "test_frozen")
+PROGRAMS += ("test_embedding", "test_frozen", "test_folds")
 
 
 @dataclass(frozen=True)

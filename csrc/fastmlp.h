@@ -118,20 +118,23 @@ typedef struct {
     int mean; /* otherwise the sum */
     int n_params;
     const double *params; /* (n_params); at least one element must be readable */
+    int64_t fold;         /* members; the scores of each are an equal part of the columns; 0: one */
 } fm_loss_spec;
 
 /* The targets of the scores: class ids, or an array of `cols` columns. */
 typedef struct {
-    const int64_t *label; /* (rows) or NULL */
-    const void *values;   /* (rows, cols) or NULL */
+    const int64_t *label; /* (rows) or NULL; (rows, fold) if `own` */
+    const void *values;   /* (rows, cols) or NULL; (rows, fold, cols) if `own` */
     int64_t cols;
-    const void *weight; /* (rows) or NULL */
+    const void *weight; /* (rows) or NULL; (rows, fold) if `own` */
+    int own;            /* each member has its own targets and weights */
 } fm_targets;
 
-/* The loss of scores (rows, n); also dL/dscores unless `gradient` is NULL. Returns FM_BAD_LABEL if a label is not a
-   class, even if another thread wrote it during the call; *value is then that label. */
+/* The loss of scores (rows, n), which is the mean of the members' losses; also dL/dscores unless `gradient` is NULL,
+   and each member's loss unless `members` (fold) is NULL. Returns FM_BAD_LABEL if a label is not a class, even if
+   another thread wrote it during the call; *value is then that label. */
 fm_status fm_loss(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_t n, const void *scores,
-                  const fm_targets *targets, double *value, void *gradient);
+                  const fm_targets *targets, double *value, double *members, void *gradient);
 
 /* ---- training ---- */
 
@@ -168,7 +171,8 @@ typedef struct {
 
 typedef int (*fm_custom_loss)(void *context, fm_custom_loss_call *call);
 
-/* Keeps a pointer to `net`, which must outlive the trainer, and copies the rest. */
+/* Keeps a pointer to `net`, which must outlive the trainer, and copies the rest. FM_BAD_ARGUMENT if a loss does not fit
+   its output. */
 fm_status fm_trainer_new(fm_net *net, const fm_head *heads, const fm_optimizer_spec *optimizer, fm_trainer **out);
 void fm_trainer_free(fm_trainer *trainer);
 void fm_trainer_set_custom(fm_trainer *trainer, fm_custom_loss custom, void *context);
@@ -186,19 +190,24 @@ typedef struct {
 /* Copies `n` groups, which must cover all parameters. With n = 0, every factor is 1. */
 fm_status fm_trainer_set_groups(fm_trainer *trainer, int n, const fm_group *groups);
 
+/* With `fold` members, each takes the rows of the data in its own order: row r of a step consists of fold rows of the
+   data, order[r][0 .. fold), one behind another. So x[k] has the width of input k divided by fold, and every loss has
+   this fold. */
 typedef struct {
     const void *x[FM_MOST_ENDS];
-    fm_csr sparse; /* replaces x[0] if it has rows; its own order is not read */
-    fm_targets targets[FM_MOST_ENDS];
-    int64_t rows;                  /* to train on */
-    const int64_t *order;          /* (rows) positions in x and the targets; NULL: rows in memory order */
-    int64_t batch;                 /* rows of a step; the last step takes the remaining rows */
-    const double *lr;              /* (steps) */
-    const double *penalty;         /* (steps) factor of the penalties in each step; NULL: 1 */
+    fm_csr sparse;                    /* replaces x[0] if it has rows; its own order is not read; not with a fold */
+    fm_targets targets[FM_MOST_ENDS]; /* for each row of the data */
+    int64_t rows;                     /* to train on */
+    int64_t fold;                     /* 0: one */
+    const int64_t *order;  /* (rows, fold) positions in x and the targets; NULL, only without a fold: in memory order */
+    int64_t batch;         /* rows of a step; the last step takes the remaining rows */
+    const double *lr;      /* (steps) */
+    const double *penalty; /* (steps) factor of the penalties in each step; NULL: 1 */
     const double *weight_decay;    /* (steps) replaces the optimizer's weight decay; NULL: it stays */
     const double *dropout;         /* (steps) factor of dropout probabilities, which must stay in 0 .. 1; NULL: 1 */
     const double *label_smoothing; /* (steps) replaces the losses' label smoothing; NULL: it stays */
     double *losses;                /* (steps, 2) receives the loss and the penalties of each step; or NULL */
+    double *members;               /* (fold of the first loss) receives the loss of each member; or NULL */
     fm_poll poll;                  /* or NULL */
     void *poll_context;
 } fm_epoch;

@@ -40,7 +40,9 @@ NOT_ARRAYS_OF_REALS = {
 def listed(*values):
     # Without addresses, so that a test has the same name in every process.
     names = [re.sub(" at 0x[0-9a-f]+", "", repr(value)) for value in values]
-    return {f"{i}-{name:.30}": value for i, (name, value) in enumerate(zip(names, values))}
+    return {
+        f"{i}-{name:.30}": value for i, (name, value) in enumerate(zip(names, values, strict=True))
+    }
 
 
 def reals(*outside, none=False):

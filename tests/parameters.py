@@ -39,7 +39,7 @@ PARAMETERS = {
     "factor": "below 1",
     "lr": "lr",
     "clip_norm": "positive or None",
-    **dict.fromkeys(["reduction", "monitor", "approximate"], "name"),
+    **dict.fromkeys(["reduction", "monitor", "approximate", "ties"], "name"),
     **dict.fromkeys(["bias", "nesterov", "restore_best", "eps_hat"], "flag"),
     "seed": "seed",
     **dict.fromkeys(["init", "bias_init"], "initializer"),

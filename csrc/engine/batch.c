@@ -11,6 +11,9 @@ static void gather_rows(void *to, const void *from, const int64_t *order, int64_
         memcpy((char *)to + i * (int64_t)bytes, (const char *)from + order[i] * (int64_t)bytes, bytes);
 }
 
+/* The members that take rows in their own orders. */
+static int64_t fold_of(const fm_epoch *epoch) { return epoch->fold > 1 ? epoch->fold : 1; }
+
 /* Uses the caller's arrays without a copy. */
 static void view(fm_walk *walk, const fm_epoch *epoch, int64_t first) {
     const fm_net *net = walk->net;
@@ -41,6 +44,7 @@ static void copies(fm_walk *walk, const fm_epoch *epoch) {
             .values = all->values == NULL ? NULL : w->head[k].target,
             .cols = all->cols,
             .weight = all->weight == NULL ? NULL : w->weight,
+            .own = epoch->fold > 1,
         };
     }
     fm_walk_read(walk, (const void *const *)w->input);
@@ -60,9 +64,10 @@ void fm_batch_gather(const fm_walk *walk, const fm_epoch *epoch, int64_t first, 
     const fm_net *net = walk->net;
     const fm_workspace *w = walk->workspace;
     if (epoch->order == NULL) return;
-    const int64_t *order = epoch->order + first;
+    const int64_t fold = fold_of(epoch), *order = epoch->order + first * fold;
+    begin *= fold, end *= fold;
     for (int k = 0; k < net->ends.n_inputs && epoch->sparse.start == NULL; k++)
-        gather_rows(w->input[k], epoch->x[k], order, begin, end, (size_t)net->ends.width[k] * net->size);
+        gather_rows(w->input[k], epoch->x[k], order, begin, end, (size_t)(net->ends.width[k] / fold) * net->size);
     gather_rows(w->weight, epoch->targets[0].weight, order, begin, end, net->size);
     for (int k = 0; k < net->ends.n_outputs; k++) {
         const fm_targets *all = &epoch->targets[k];

@@ -9,14 +9,18 @@ static const fm_thread_space *own(const fm_walk *walk) { return &walk->workspace
 
 static const fm_operands *output(const fm_walk *walk, int k) { return &walk->at[walk->net->output[k]]; }
 
+/* The factors of the members of an output's loss. */
+static double *scale_of(const fm_walk *walk, int k) { return own(walk)->scale + k * walk->workspace->fold; }
+
 double fm_heads_scale(const fm_trainer *trainer, const fm_walk *walk) {
     const fm_net *net = walk->net;
-    const double total_weight = fm_total_weight(net->dtype, walk->run.rows, own(walk)->targets[0].weight);
+    double total_weight = 0.0;
     for (int k = 0; k < net->ends.n_outputs; k++) {
         const fm_head *head = &trainer->heads[k];
         const int64_t width = net->ops[net->output[k]].node.fan_out;
-        own(walk)->scale[k] =
-            head->loss.kind == OF_THE_CALLER ? 0.0 : head->weight * fm_loss_scale(&head->loss, width, total_weight);
+        const double total = fm_loss_scales(&head->loss, net->dtype, walk->run.rows, width, &own(walk)->targets[k],
+                                            head->weight, scale_of(walk, k));
+        if (k == 0) total_weight = total;
     }
     return total_weight;
 }
@@ -35,9 +39,18 @@ int64_t fm_heads_rows(const fm_trainer *trainer, const fm_walk *walk, const doub
         const fm_operands *at = output(walk, k);
         const fm_loss_spec loss = loss_of(trainer, k, label_smoothing);
         if (loss.kind == OF_THE_CALLER) continue;
-        fm_loss_range(&loss, walk->run.kernels, walk->net->dtype, at->op->node.fan_out, at->y, &own(walk)->targets[k],
-                      own(walk)->scale[k], walk->row_begin, walk->row_end, walk->workspace->head[k].row_value,
-                      at->delta, &wrong_label);
+        const fm_loss_batch batch = {
+            .loss = &loss,
+            .dtype = walk->net->dtype,
+            .rows = walk->run.rows,
+            .n = at->op->node.fan_out,
+            .scores = at->y,
+            .targets = &own(walk)->targets[k],
+            .scale = scale_of(walk, k),
+            .row_value = walk->workspace->head[k].row_value,
+            .gradient = at->delta,
+        };
+        fm_loss_range(&batch, walk->run.kernels, walk->row_begin, walk->row_end, &wrong_label);
     }
     return wrong_label;
 }
@@ -67,11 +80,31 @@ fm_head_losses fm_heads_total(const fm_trainer *trainer, const fm_walk *walk, co
     fm_head_losses total = {0.0, 0.0};
     for (int k = 0; k < walk->net->ends.n_outputs; k++) {
         const fm_head_space *space = &walk->workspace->head[k];
-        const double value = trainer->heads[k].loss.kind == OF_THE_CALLER
+        const fm_loss_spec *loss = &trainer->heads[k].loss;
+        const double value = loss->kind == OF_THE_CALLER
                                  ? space->custom_loss
-                                 : own(walk)->scale[k] * f64->sum(walk->run.rows, space->row_value);
-        if (trainer->heads[k].loss.mean) total.mean += value;
+                                 : fm_loss_total(loss, f64, walk->run.rows, scale_of(walk, k), space->row_value,
+                                                 k == 0 ? walk->workspace->members : NULL);
+        if (loss->mean) total.mean += value;
         else total.sum += value;
     }
     return total;
+}
+
+int fm_heads_take_fold(const fm_trainer *trainer, const fm_epoch *epoch) {
+    const fm_ends *ends = &trainer->net->ends;
+    if (epoch->fold <= 1) return epoch->fold >= 0;
+    for (int k = 0; k < ends->n_outputs; k++)
+        if (fm_loss_fold(&trainer->heads[k].loss) != epoch->fold) return 0;
+    for (int k = 0; k < ends->n_inputs; k++)
+        if (ends->width[k] % epoch->fold != 0) return 0;
+    return epoch->order != NULL && epoch->sparse.start == NULL;
+}
+
+void fm_heads_account(const fm_trainer *trainer, const fm_walk *walk, double part, double *members) {
+    const fm_loss_spec *loss = &trainer->heads[0].loss;
+    for (int64_t i = 0; i < fm_loss_fold(loss); i++) {
+        const double value = walk->workspace->members[i];
+        members[i] += loss->mean ? (value - members[i]) * part : value;
+    }
 }

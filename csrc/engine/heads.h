@@ -5,7 +5,7 @@
 #include "engine/trainer.h"
 #include "engine/walk.h"
 
-/* Sets the factor of each loss; returns the sum of the sample weights. */
+/* Sets the factors of each loss; returns the sum of the sample weights, averaged over members. */
 double fm_heads_scale(const fm_trainer *trainer, const fm_walk *walk);
 /* Computes the losses of this thread's rows, and their gradients into the deltas of the outputs. If
    `label_smoothing` is not NULL, it replaces that of the losses. Returns a label that is not a class, or 0 if there
@@ -18,6 +18,12 @@ typedef struct {
     double mean, sum; /* total of the losses that are means, and of those that are sums */
 } fm_head_losses;
 
+/* Whether each loss, and each input, has a part for every member that takes rows in an order of its own. */
+int fm_heads_take_fold(const fm_trainer *trainer, const fm_epoch *epoch);
+/* Adds the members' losses of a step to those of the epoch. `part` is the step's share of the weights so far. */
+void fm_heads_account(const fm_trainer *trainer, const fm_walk *walk, double part, double *members);
+
+/* Also sets the members' losses of the first output, in the workspace. */
 fm_head_losses fm_heads_total(const fm_trainer *trainer, const fm_walk *walk, const fm_kernels *f64);
 
 #endif

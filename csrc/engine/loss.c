@@ -4,56 +4,96 @@
 #include "base/aligned_alloc.h"
 #include "base/arithmetic.h"
 
-double fm_total_weight(fm_dtype dtype, int64_t rows, const void *weight) {
+/* The sum of a member's weights, which are `step` apart. */
+static double total_weight(fm_dtype dtype, int64_t rows, const void *weight, int64_t first, int64_t step) {
     double total = 0.0;
     if (weight == NULL) return (double)rows;
-    for (int64_t i = 0; i < rows; i++)
+    for (int64_t i = first; i < rows * step; i += step)
         total += dtype == FM_F32 ? (double)((const float *)weight)[i] : ((const double *)weight)[i];
     return total;
 }
 
-/* The factor of the sum of weighted row losses. It is 1 for a sum and 1 / (total weight [* columns]) for a mean. It
-   is 0 if the total weight is 0: such a batch has loss 0 and changes nothing. */
-double fm_loss_scale(const fm_loss_spec *loss, int64_t n, double total_weight) {
-    if (!loss->mean) return 1.0;
-    const double columns = fm_loss_at(loss->kind)->elementwise ? (double)n : 1.0;
-    return total_weight == 0.0 ? 0.0 : 1.0 / (total_weight * columns);
+/* 1 / fold for a sum and 1 / (total weight [* columns] * fold) for a mean. It is 0 if the total weight is 0: such a
+   batch has loss 0 and changes nothing. */
+static double scale_of(const fm_loss_spec *loss, int64_t n, double total) {
+    const double fold = (double)fm_loss_fold(loss);
+    if (!loss->mean) return 1.0 / fold;
+    const fm_loss_row *row = fm_loss_at(loss->kind); /* NULL: the caller's */
+    const double columns = row != NULL && row->elementwise ? (double)n / fold : 1.0;
+    return total == 0.0 ? 0.0 : 1.0 / (total * columns * fold);
 }
 
-void fm_loss_range(const fm_loss_spec *loss, const fm_kernels *kernels, fm_dtype dtype, int64_t n, const void *scores,
-                   const fm_targets *targets, double scale, int64_t begin, int64_t end, double *row_value,
-                   void *gradient, int64_t *wrong_label) {
-    const size_t size = dtype == FM_F32 ? sizeof(float) : sizeof(double);
+double fm_loss_scales(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_t n, const fm_targets *targets,
+                      double factor, double *scale) {
+    const int64_t fold = fm_loss_fold(loss), step = targets->own ? fold : 1;
+    double total = 0.0, sum = 0.0;
+    for (int64_t member = 0; member < fold; member++) {
+        if (member < step) total = total_weight(dtype, rows, targets->weight, member, step);
+        scale[member] = factor * scale_of(loss, n, total);
+        sum += total;
+    }
+    return sum / (double)fold;
+}
+
+void fm_loss_range(const fm_loss_batch *batch, const fm_kernels *kernels, int64_t begin, int64_t end,
+                   int64_t *wrong_label) {
+    const fm_targets *targets = batch->targets;
+    const size_t size = batch->dtype == FM_F32 ? sizeof(float) : sizeof(double);
+    const int64_t fold = fm_loss_fold(batch->loss), own = targets->own ? fold : 1;
     const fm_loss_rows call = {
-        .kind = loss->kind,
-        .m = end - begin,
-        .n = n,
-        .scores = fm_row_at(scores, begin, n, size),
-        .label = targets->label == NULL ? NULL : targets->label + begin,
+        .kind = batch->loss->kind,
+        .m = (end - begin) * fold,
+        .n = batch->n / fold,
+        .fold = fold,
+        .own = targets->own,
+        .scores = fm_row_at(batch->scores, begin, batch->n, size),
+        .label = fm_row_at(targets->label, begin, own, sizeof *targets->label),
         .wrong_label = wrong_label,
-        .target = fm_row_at(targets->values, begin, targets->cols, size),
+        .target = fm_row_at(targets->values, begin, own * targets->cols, size),
         .target_cols = targets->cols,
-        .weight = fm_row_at(targets->weight, begin, 1, size),
-        .scale = scale,
-        .params = loss->params,
-        .n_params = loss->n_params,
-        .value = row_value + begin,
-        .gradient = (void *)fm_row_at(gradient, begin, n, size),
+        .weight = fm_row_at(targets->weight, begin, own, size),
+        .scale = batch->scale,
+        .params = batch->loss->params,
+        .n_params = batch->loss->n_params,
+        .value = batch->row_value + begin,
+        .value_step = batch->rows,
+        .gradient = (void *)fm_row_at(batch->gradient, begin, batch->n, size),
     };
     kernels->loss(&call);
 }
 
+double fm_loss_total(const fm_loss_spec *loss, const fm_kernels *f64, int64_t rows, const double *scale,
+                     const double *row_value, double *members) {
+    const int64_t fold = fm_loss_fold(loss);
+    double total = 0.0;
+    for (int64_t member = 0; member < fold; member++) {
+        const double part = scale[member] * f64->sum(rows, row_value + member * rows);
+        if (members != NULL) members[member] = (double)fold * part;
+        total = member == 0 ? part : total + part;
+    }
+    return total;
+}
+
 fm_status fm_loss(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_t n, const void *scores,
-                  const fm_targets *targets, double *value, void *gradient) {
-    double *row_value = fm_alloc(rows, sizeof *row_value);
-    if (row_value == NULL) return FM_NO_MEMORY;
-    const fm_modes host = fm_enter_arithmetic();
-    const fm_tables tables = fm_tables_in_use();
+                  const fm_targets *targets, double *value, double *members, void *gradient) {
+    const int64_t fold = fm_loss_fold(loss);
+    int64_t count;
+    if (n % fold != 0) return FM_BAD_ARGUMENT;
+    if (__builtin_mul_overflow(rows, fold, &count)) return FM_NO_MEMORY;
+    double *row_value = fm_alloc(count, sizeof *row_value), *scale = fm_alloc(fold, sizeof *scale);
     int64_t wrong_label = 0;
-    const double scale = fm_loss_scale(loss, n, fm_total_weight(dtype, rows, targets->weight));
-    fm_loss_range(loss, tables[dtype], dtype, n, scores, targets, scale, 0, rows, row_value, gradient, &wrong_label);
-    *value = wrong_label != 0 ? (double)wrong_label : scale * tables[FM_F64]->sum(rows, row_value);
-    fm_leave_arithmetic(host);
+    if (row_value != NULL && scale != NULL) {
+        const fm_modes host = fm_enter_arithmetic();
+        const fm_tables tables = fm_tables_in_use();
+        const fm_loss_batch batch = {loss, dtype, rows, n, scores, targets, scale, row_value, gradient};
+        fm_loss_scales(loss, dtype, rows, n, targets, 1.0, scale);
+        fm_loss_range(&batch, tables[dtype], 0, rows, &wrong_label);
+        const double total = fm_loss_total(loss, tables[FM_F64], rows, scale, row_value, members);
+        *value = wrong_label != 0 ? (double)wrong_label : total;
+        fm_leave_arithmetic(host);
+    }
+    const fm_status status = row_value == NULL || scale == NULL ? FM_NO_MEMORY : FM_OK;
     fm_free(row_value);
-    return wrong_label != 0 ? FM_BAD_LABEL : FM_OK;
+    fm_free(scale);
+    return status != FM_OK ? status : wrong_label != 0 ? FM_BAD_LABEL : FM_OK;
 }

@@ -10,11 +10,32 @@
 static inline const void *fm_row_at(const void *base, int64_t row, int64_t width, size_t size) {
     return base == NULL ? NULL : (const char *)base + row * width * (int64_t)size;
 }
-double fm_total_weight(fm_dtype dtype, int64_t rows, const void *weight);
-double fm_loss_scale(const fm_loss_spec *loss, int64_t n, double total_weight);
+
+/* The number of members of a loss, at least 1. */
+static inline int64_t fm_loss_fold(const fm_loss_spec *loss) { return loss->fold > 1 ? loss->fold : 1; }
+
+/* Sets scale[member], the factor of each weighted loss of a row in the total; `factor` multiplies it. Returns the sum of
+   the weights, averaged over the members. */
+double fm_loss_scales(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_t n, const fm_targets *targets,
+                      double factor, double *scale);
+
+/* The rows of a batch of `rows` rows. */
+typedef struct {
+    const fm_loss_spec *loss;
+    fm_dtype dtype;
+    int64_t rows, n;
+    const void *scores; /* (rows, n) */
+    const fm_targets *targets;
+    const double *scale; /* (fold) */
+    double *row_value;   /* (fold, rows) */
+    void *gradient;      /* (rows, n) or NULL */
+} fm_loss_batch;
+
 /* Rows begin .. end. Writes a label that is not a class to `wrong_label`; otherwise leaves it unchanged. */
-void fm_loss_range(const fm_loss_spec *loss, const fm_kernels *kernels, fm_dtype dtype, int64_t n, const void *scores,
-                   const fm_targets *targets, double scale, int64_t begin, int64_t end, double *row_value,
-                   void *gradient, int64_t *wrong_label);
+void fm_loss_range(const fm_loss_batch *batch, const fm_kernels *kernels, int64_t begin, int64_t end,
+                   int64_t *wrong_label);
+/* The total of all rows; also `fold` times each member's part of it, unless `members` is NULL. */
+double fm_loss_total(const fm_loss_spec *loss, const fm_kernels *f64, int64_t rows, const double *scale,
+                     const double *row_value, double *members);
 
 #endif

@@ -15,6 +15,7 @@
 #include "engine/forward.h"
 #include "engine/groups.h"
 #include "engine/heads.h"
+#include "engine/loss.h"
 #include "engine/sparse.h"
 #include "engine/update.h"
 #include "engine/work_stealing.h"
@@ -245,8 +246,10 @@ static void account(const training_thread *t, losses step, int64_t number) {
     run->penalty += (step.penalty - run->penalty) * (rows / (double)run->rows_done);
     run->weight_done += t->total_weight;
     run->sum_loss += step.heads.sum;
-    if (run->weight_done != 0.0)
-        run->mean_loss += (step.heads.mean - run->mean_loss) * (t->total_weight / run->weight_done);
+    if (run->weight_done == 0.0) return;
+    const double part = t->total_weight / run->weight_done;
+    run->mean_loss += (step.heads.mean - run->mean_loss) * part;
+    if (run->epoch->members != NULL) fm_heads_account(run->trainer, &t->walk, part, run->epoch->members);
 }
 
 /* False if the run was stopped. All threads decide alike: a flag that they check after a barrier was set before it.
@@ -339,9 +342,12 @@ static fm_status train_on(training *run, int64_t batch) {
     fm_trainer *trainer = run->trainer;
     const int64_t steps_before = run->steps;
     run->shift = fm_schedule_shift(&trainer->tuner, trainer->net, batch, steps_from(run->epoch, run->next_row));
-    const fm_demand demand = {FM_TRAIN, batch, run->shift.threads,
+    const fm_demand demand = {FM_TRAIN,
+                              batch,
+                              run->shift.threads,
                               .inputs = run->epoch->order != NULL && run->epoch->sparse.start == NULL,
-                              .packs = run->packs};
+                              .packs = run->packs,
+                              .fold = trainer->fold};
     const fm_status status = fm_workspace_reserve(&trainer->net->training, trainer->net, &demand);
     if (status != FM_OK) {
         if (run->steps == 0) return FM_NO_MEMORY;
@@ -364,7 +370,9 @@ static fm_status train(fm_trainer *trainer, const fm_epoch *epoch, double *loss,
                     .last_poll = epoch->poll == NULL ? 0.0 : fm_seconds()};
     *loss = 0.0;
     *steps = 0;
-    if (batch < 1 || !fm_net_can_run(trainer->net)) return FM_BAD_ARGUMENT;
+    if (batch < 1 || !fm_net_can_run(trainer->net) || !fm_heads_take_fold(trainer, epoch)) return FM_BAD_ARGUMENT;
+    if (epoch->members != NULL)
+        for (int64_t i = 0; i < fm_loss_fold(&trainer->heads[0].loss); i++) epoch->members[i] = 0.0;
     if (trainer->has_custom && trainer->custom == NULL) return FM_BAD_ARGUMENT;
     if (epoch->sparse.start != NULL && !fm_net_takes_sparse(trainer->net)) return FM_BAD_ARGUMENT;
     while (run.next_row < epoch->rows && !atomic_load(&run.stop)) {

@@ -7,6 +7,7 @@
 #include "base/aligned_alloc.h"
 #include "base/arithmetic.h"
 #include "engine/first_touch.h"
+#include "engine/loss.h"
 #include "engine/schedule.h"
 #include "engine/update.h"
 
@@ -40,6 +41,7 @@ static int copy_losses(fm_trainer *trainer, const fm_head *heads) {
         trainer->heads[k] = heads[k];
         trainer->heads[k].loss.params = trainer->loss_params[k];
         trainer->has_custom |= loss->kind == -1;
+        if (fm_loss_fold(loss) > trainer->fold) trainer->fold = fm_loss_fold(loss);
         trainer->smooths[k] = loss->kind != -1 && place_of("label_smoothing", fm_loss_at(loss->kind)->params) == 0;
     }
     return 1;
@@ -59,15 +61,21 @@ static int allocate(fm_trainer *trainer, const fm_head *heads, const fm_optimize
     return complete;
 }
 
+static int loss_fits(const fm_net *net, int output, const fm_loss_spec *loss) {
+    const int64_t fold = fm_loss_fold(loss), width = net->ops[net->output[output]].node.fan_out;
+    if (loss->kind == -1) return fold == 1;
+    return fm_loss_at(loss->kind) != NULL && loss->fold >= 0 && width % fold == 0;
+}
+
 fm_status fm_trainer_new(fm_net *net, const fm_head *heads, const fm_optimizer_spec *optimizer, fm_trainer **out) {
     *out = NULL;
     const fm_optimizer_row *row = fm_optimizer_at(optimizer->kind);
     if (row == NULL || net->ends.frozen) return FM_BAD_ARGUMENT;
     for (int k = 0; k < net->ends.n_outputs; k++)
-        if (heads[k].loss.kind != -1 && fm_loss_at(heads[k].loss.kind) == NULL) return FM_BAD_ARGUMENT;
+        if (!loss_fits(net, k, &heads[k].loss)) return FM_BAD_ARGUMENT;
     fm_trainer *trainer = fm_alloc_zeroed(1, sizeof *trainer);
     if (trainer == NULL) return FM_NO_MEMORY;
-    *trainer = (fm_trainer){.net = net, .optimizer = *optimizer, .power = {1.0, 1.0}};
+    *trainer = (fm_trainer){.net = net, .optimizer = *optimizer, .fold = 1, .power = {1.0, 1.0}};
     trainer->decay = place_of("weight_decay", row->hyper);
     if (!allocate(trainer, heads, optimizer)) {
         fm_trainer_free(trainer);

@@ -10,6 +10,7 @@ struct fm_trainer {
     fm_head heads[FM_MOST_ENDS]; /* one for each output */
     fm_optimizer_spec optimizer;
     double *loss_params[FM_MOST_ENDS];
+    int64_t fold;              /* the largest number of members of a loss */
     int has_custom;            /* some loss is a custom loss */
     int smooths[FM_MOST_ENDS]; /* this loss has label smoothing */
     int decay;                 /* index of weight decay among the hyperparameters */

@@ -164,19 +164,20 @@ static void place_training(fm_placer *p) {
     w->head = place(p, p->net->ends.n_outputs, sizeof *w->head);
     for (int k = 0; k < p->net->ends.n_outputs; k++) {
         const fm_head_space head = {
-            .row_value = place_rows(p, 1, sizeof *head.row_value),
-            .label = place_rows(p, 1, sizeof *head.label),
+            .row_value = place_rows(p, w->fold, sizeof *head.row_value),
+            .label = place_rows(p, w->fold, sizeof *head.label),
             .target = place_rows(p, p->net->ops[p->net->output[k]].node.fan_out, p->net->size),
         };
         if (p->block != NULL) w->head[k] = head;
     }
     for (int t = 0; t < w->threads; t++) {
         fm_targets *targets = place(p, p->net->ends.n_outputs, sizeof *targets);
-        double *scale = place(p, p->net->ends.n_outputs, sizeof *scale);
+        double *scale = place(p, rows_times(w->fold, p->net->ends.n_outputs), sizeof *scale);
         if (p->block != NULL) w->thread[t].targets = targets, w->thread[t].scale = scale;
     }
     w->chunk_sum = place(p, fm_workspace_chunks(p->net), sizeof *w->chunk_sum);
-    w->weight = place_rows(p, 1, p->net->size);
+    w->weight = place_rows(p, w->fold, p->net->size);
+    w->members = place(p, w->fold, sizeof *w->members);
 }
 
 static void place_all(fm_placer *p) {
@@ -196,7 +197,7 @@ static int is_layerwise(const fm_net *net, const fm_demand *demand) {
 
 static int suffices(const fm_workspace *w, const fm_net *net, const fm_demand *demand) {
     return w->block != NULL && demand->rows <= w->rows && demand->threads <= w->threads &&
-           (w->has_inputs || !demand->inputs) && (w->packs || !demand->packs) &&
+           (w->has_inputs || !demand->inputs) && (w->packs || !demand->packs) && demand->fold <= w->fold &&
            w->layerwise == is_layerwise(net, demand);
 }
 
@@ -207,6 +208,7 @@ static fm_workspace grown(const fm_workspace *w, const fm_net *net, const fm_dem
                           .threads = demand->threads > w->threads ? demand->threads : w->threads,
                           .has_inputs = demand->inputs || w->has_inputs,
                           .packs = demand->packs || w->packs,
+                          .fold = more(demand->fold, w->fold),
                           .layerwise = layerwise};
 }
 

@@ -14,13 +14,13 @@ typedef struct {
     void *pack, *scratch;
     void **slot;         /* predict: n_slots arrays of (rows, widest) */
     fm_targets *targets; /* training: the batch's targets of each output */
-    double *scale;       /* training: the factor of each output's loss */
+    double *scale;       /* training: (outputs, fold) factors of the losses */
 } fm_thread_space;
 
 /* Training: the gathered targets of an output, and its losses. */
 typedef struct {
-    double *row_value;
-    int64_t *label;
+    double *row_value; /* (fold, rows) */
+    int64_t *label;    /* (rows, fold) */
     void *target;
     double custom_loss;
 } fm_head_space;
@@ -28,6 +28,7 @@ typedef struct {
 /* One block of memory, for up to `rows` rows. */
 typedef struct {
     int64_t rows, bytes;
+    int64_t fold; /* training: the largest number of members of a loss */
     int threads;
     int layerwise; /* training: arrays share memory, so each op's gradients must be computed beside its `down` */
     int has_inputs, packs; /* packs: there is room for packed copies of the weights */
@@ -38,7 +39,8 @@ typedef struct {
     int64_t temporary_width;
     fm_head_space *head; /* for each output */
     double *chunk_sum;   /* one sum for each FM_SUM_CHUNK parameters */
-    void *weight;        /* (rows) sample weights */
+    void *weight;        /* (rows, fold) sample weights */
+    double *members;     /* (fold) losses of the members */
 } fm_workspace;
 
 enum { FM_SUM_CHUNK = 4096 };
@@ -53,6 +55,7 @@ typedef struct {
     int threads;
     int inputs; /* copies of the inputs */
     int packs;  /* packed copies of the weights */
+    int64_t fold;
 } fm_demand;
 
 /* Makes the workspace large enough. If memory is short, it stays unchanged. */

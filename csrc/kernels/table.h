@@ -82,21 +82,24 @@ typedef struct {
     int64_t ldx;
 } fm_join_back;
 
-/* Losses of m rows of n scores, and their gradients. Exactly one of label (class ids) and target (m, target_cols) is
-   set. */
+/* Losses of m rows of n scores, and their gradients. `fold` rows one behind another are the predictions of as many
+   members; they share a target and a weight, or each row has its `own`. Exactly one of label (class ids) and target
+   (target_cols columns) is set. */
 typedef struct {
     int kind; /* row of losses.def */
-    int64_t m, n;
+    int64_t m, n, fold;
+    int own;
     const void *scores;   /* (m, n) contiguous */
-    const int64_t *label; /* (m) */
+    const int64_t *label; /* (m / fold), or (m) if own; so target and weight */
     int64_t *wrong_label; /* receives a label that is not a class; then the results are meaningless */
-    const void *target;   /* (m, target_cols) contiguous; target_cols divides n */
+    const void *target;   /* contiguous; target_cols divides n */
     int64_t target_cols;
-    const void *weight; /* (m) or NULL */
-    double scale;       /* factor of every gradient: 1 / sum of weights; for elementwise means also 1 / n */
+    const void *weight;  /* or NULL */
+    const double *scale; /* (fold) factor of every gradient: 1 / sum of weights; for elementwise means also 1 / n */
     const double *params;
     int n_params;
-    double *value;  /* (m): weight * loss of each row, not scaled */
+    double *value; /* (fold) arrays of m / fold numbers, value_step apart: weight * loss, not scaled */
+    int64_t value_step;
     void *gradient; /* (m, n) or NULL */
 } fm_loss_rows;
 

@@ -11,7 +11,7 @@
 #include "check.h"
 #include "engine/net.h"
 
-enum { MOST_NODES = 24, MOST_ROWS = 150 };
+enum { MOST_NODES = 24, MOST_ROWS = 150, MOST_COLUMNS = 16 };
 
 /* Limits on the work and the parameters of a network: larger networks are valid, but too slow to run often. No
    machine has `impossible` bytes of memory. */
@@ -43,8 +43,6 @@ static int64_t take_wild(bytes *b) {
 static int64_t take_width(bytes *b) { return 1 + take(b) % 33; }
 
 /* ---- descriptions ---- */
-
-enum { MOST_COLUMNS = 16 };
 
 typedef struct {
     fm_ends ends;
@@ -300,7 +298,8 @@ static void train(bytes *b, fm_net *net, int64_t rows) {
         const int kind = (int)(take(b) % (unsigned)(fm_loss_count() + 1)) - 1;
         const fm_target target = kind < 0 ? FM_TARGET_REAL : fm_loss_at(kind)->target;
         const int quantiles = target == FM_TARGET_QUANTILE && width <= (int64_t)(sizeof params / sizeof *params);
-        heads[k] = (fm_head){{kind, (int)take(b) % 2, quantiles ? (int)width : 1, params}, 1.0};
+        heads[k] = (fm_head){{kind, (int)take(b) % 2, quantiles ? (int)width : 1, params, 0}, 1.0};
+        if (target == FM_TARGET_CLASS && width % 2 == 0) heads[k].loss.fold = 2;
         if (target == FM_TARGET_QUANTILE && !quantiles) heads[k].loss.kind = -1;
         epoch.targets[k] =
             (fm_targets){.label = label, .values = a.other[k], .cols = target == FM_TARGET_QUANTILE ? 1 : width};

@@ -91,7 +91,7 @@ static void check_bad(table *t, fm_trainer *trainer, int64_t at, double number) 
 static void check_bad_numbers(table *t) {
     static const double none[1] = {0.0};
     static const double numbers[] = {-1.0, TABLE, 0.5, NAN, INFINITY, -INFINITY, 1e30, -0x1p-30};
-    const fm_head head = {{2, 1, 0, none}, 1.0};
+    const fm_head head = {{2, 1, 0, none, 0}, 1.0};
     const fm_optimizer_spec optimizer = {.kind = 0};
     fm_trainer *trainer = NULL;
     CHECK(fm_trainer_new(t->net, &head, &optimizer, &trainer) == FM_OK, "a trainer");

@@ -47,7 +47,7 @@ static uint64_t train(const run *r) {
     void *a = random_reals(dtype, rows * 17, 2, 1.0), *b = random_reals(dtype, rows * 9, 3, 1.0);
     void *target = random_reals(dtype, rows * OUT, 4, 1.0), *nothing = random_reals(dtype, rows, 0, 0.0);
     const double params[2] = {0.3, 0.0};
-    const fm_head heads[2] = {{{r->loss, 1, 1, params}, 1.0}, {{-1, 1, 0, params}, 0.5}};
+    const fm_head heads[2] = {{{r->loss, 1, 1, params, 0}, 1.0}, {{-1, 1, 0, params, 0}, 0.5}};
     const int classes = fm_loss_at(r->loss)->target == FM_TARGET_CLASS;
     const fm_penalty penalty = {2.0, 1e-3};
     const fm_optimizer_spec optimizer = {
@@ -106,8 +106,8 @@ static void check_refusals(void) {
     /* Node 4 is the batch norm, the only one with state. */
     CHECK(fm_net_state_at(net, 4) == 0 && fm_net_state_at(net, 5) == fm_net_state_size(net), "where its moments are");
     const double no_params[2] = {0.0, 0.0};
-    const fm_head known[2] = {{{1, 1, 0, no_params}, 1.0}, {{-1, 1, 0, no_params}, 0.5}};
-    const fm_head unknown[2] = {known[1], {{fm_loss_count(), 1, 0, no_params}, 1.0}};
+    const fm_head known[2] = {{{1, 1, 0, no_params, 0}, 1.0}, {{-1, 1, 0, no_params, 0}, 0.5}};
+    const fm_head unknown[2] = {known[1], {{fm_loss_count(), 1, 0, no_params, 0}, 1.0}};
     const fm_optimizer_spec optimizer = {.kind = 0}, none = {.kind = fm_optimizer_count()};
     float x[2 * 17] = {0}, other[2 * 9] = {0}, y[2 * OUT] = {0}, total[2] = {0};
     const void *in[] = {x, other}, *back[] = {y, total};
@@ -140,11 +140,11 @@ static void check_values_alone(double param) {
     double *scores = random_reals(FM_F64, SCORES * N, 6, 1.0), gradient[SCORES * N];
     for (int kind = 0; kind < fm_loss_count(); kind++) {
         const int by_class = fm_loss_at(kind)->target == FM_TARGET_CLASS;
-        const fm_loss_spec loss = {kind, 1, 2, params};
-        const fm_targets targets = {by_class ? label : NULL, by_class ? NULL : scores, N, NULL};
+        const fm_loss_spec loss = {kind, 1, 2, params, 0};
+        const fm_targets targets = {by_class ? label : NULL, by_class ? NULL : scores, N, NULL, 0};
         double with = 0.0, without = 1.0;
-        CHECK(fm_loss(&loss, FM_F64, SCORES, N, scores, &targets, &with, gradient) == FM_OK, "loss %d", kind);
-        CHECK(fm_loss(&loss, FM_F64, SCORES, N, scores, &targets, &without, NULL) == FM_OK, "loss %d", kind);
+        CHECK(fm_loss(&loss, FM_F64, SCORES, N, scores, &targets, &with, NULL, gradient) == FM_OK, "loss %d", kind);
+        CHECK(fm_loss(&loss, FM_F64, SCORES, N, scores, &targets, &without, NULL, NULL) == FM_OK, "loss %d", kind);
         CHECK(memcmp(&with, &without, sizeof with) == 0, "loss %d: %g and %g", kind, with, without);
     }
     free(scores);

@@ -21,7 +21,7 @@ static course start(fm_dtype dtype, double clip_norm) {
     const int hidden = one(&l, FM_OP_LAYER_NORM, HIDDEN, HIDDEN, one(&l, FM_OP_LINEAR, IN, HIDDEN, -1));
     const int output = one(&l, FM_OP_LINEAR, HIDDEN, OUT, hidden);
     const fm_ends ends = {.n_inputs = 1, .n_outputs = 1, .width = {IN}, .output = {output}};
-    const fm_head head = {{2, 1, 0, none}, 1.0};
+    const fm_head head = {{2, 1, 0, none, 0}, 1.0};
     const fm_optimizer_spec optimizer = {.kind = 1, .hyper = {0.9, 0.99, 1e-8, 1e-3}, .clip_norm = clip_norm};
     CHECK(fm_net_new(&ends, l.count, l.node, dtype, 11, &c.net) == FM_OK, "a network");
     CHECK(fm_trainer_new(c.net, &head, &optimizer, &c.trainer) == FM_OK, "a trainer");

@@ -76,8 +76,8 @@ static double step_by_hand(fm_net *net, fm_trainer *trainer, const task *t, cons
     void *y = random_reals(t->dtype, ROWS * CLASSES, 0, 0.0), *dy = random_reals(t->dtype, ROWS * CLASSES, 0, 0.0);
     double value = NAN, penalty = NAN, alone = NAN;
     CHECK(fm_net_forward(net, ROWS, (const void *const[]){t->x}, 1, &y) == FM_OK, "forward");
-    CHECK(fm_loss(loss, t->dtype, ROWS, CLASSES, y, targets, &value, dy) == FM_OK, "loss");
-    CHECK(fm_loss(loss, t->dtype, ROWS, CLASSES, y, targets, &alone, NULL) == FM_OK, "loss");
+    CHECK(fm_loss(loss, t->dtype, ROWS, CLASSES, y, targets, &value, NULL, dy) == FM_OK, "loss");
+    CHECK(fm_loss(loss, t->dtype, ROWS, CLASSES, y, targets, &alone, NULL, NULL) == FM_OK, "loss");
     CHECK(value == alone, "loss %d: %g with its gradient, %g without", loss->kind, value, alone);
     CHECK(fm_net_backward(net, ROWS, (const void *const[]){dy}, 0, NULL) == FM_OK, "backward");
     CHECK(fm_trainer_penalty(trainer, &penalty) == FM_OK && penalty > 0.0, "%g", penalty);
@@ -151,7 +151,7 @@ static fm_epoch epoch_of(const course *s, int64_t batch) {
 }
 
 static void start(course *s, fm_dtype dtype) {
-    const fm_head heads[2] = {{{2, 1, 0, loss_params}, 1.0}, {{-1, 1, 0, loss_params}, 0.5}};
+    const fm_head heads[2] = {{{2, 1, 0, loss_params, 0}, 1.0}, {{-1, 1, 0, loss_params, 0}, 0.5}};
     const fm_optimizer_spec optimizer = optimizer_of(1, 1.0);
     *s = (course){.net = NULL};
     s->net = make(1, dtype, 0, &s->c);
@@ -189,7 +189,7 @@ static void check_misuse(fm_dtype dtype) {
     epoch = epoch_of(&s, 10);
     CHECK(fm_train(s.trainer, &epoch, &value, &steps) == FM_OK && steps == 4, "afterwards: %lld", (long long)steps);
     fm_trainer *none = s.trainer;
-    const fm_head heads[2] = {{{1000, 1, 0, loss_params}, 1.0}, {{-1, 1, 0, loss_params}, 0.5}};
+    const fm_head heads[2] = {{{1000, 1, 0, loss_params, 0}, 1.0}, {{-1, 1, 0, loss_params, 0}, 0.5}};
     fm_optimizer_spec optimizer = optimizer_of(0, 0.0);
     CHECK(fm_trainer_new(s.net, heads, &optimizer, &none) == FM_BAD_ARGUMENT && none == NULL, "no such loss");
     optimizer.kind = -1;
@@ -219,7 +219,7 @@ static void check_memory(fm_dtype dtype) {
     CHECK(fm_train(s.trainer, &epoch, &value, &steps) == FM_NO_MEMORY && steps == 0, "no memory for a plan");
     CHECK(fm_trainer_update(s.trainer, 1e-3) == FM_NO_MEMORY, "no memory for clipping");
     CHECK(fm_trainer_penalty(s.trainer, &value) == FM_NO_MEMORY, "no memory for penalties");
-    CHECK(fm_loss(&heads[0].loss, dtype, ROWS, OUT, s.target, &epoch.targets[0], &value, NULL) == FM_NO_MEMORY,
+    CHECK(fm_loss(&heads[0].loss, dtype, ROWS, OUT, s.target, &epoch.targets[0], &value, NULL, NULL) == FM_NO_MEMORY,
           "no memory for a loss");
     fm_fail_allocation(0);
     CHECK(*fm_trainer_updates(s.trainer) == 0, "nothing was updated");
@@ -249,7 +249,7 @@ static void check_labels(const task *t) {
             CHECK(value == (double)wrong[i], "label %g of loss %d", value, kind);
             CHECK(*fm_trainer_updates(trainer) == 1, "updates of loss %d", kind);
             const fm_targets second = {.label = label + ROWS};
-            CHECK(fm_loss(&head.loss, t->dtype, ROWS, CLASSES, x, &second, &value, NULL) == FM_BAD_LABEL,
+            CHECK(fm_loss(&head.loss, t->dtype, ROWS, CLASSES, x, &second, &value, NULL, NULL) == FM_BAD_LABEL,
                   "loss %d by hand", kind);
             fm_trainer_free(trainer);
             fm_net_free(net);

@@ -151,7 +151,7 @@ static uint64_t train(const run *r, fm_net *net) {
     int64_t *label = malloc((size_t)r->rows * sizeof *label), *order = malloc((size_t)r->rows * sizeof *order);
     const int loss_kind = find(r->loss, fm_loss_count(), loss_name);
     const double params[2] = {loss_parameter(r->loss), 0.0};
-    const fm_head head = {{loss_kind, 1, 1, params}, 1.0};
+    const fm_head head = {{loss_kind, 1, 1, params, 0}, 1.0};
     const int64_t batches = (r->rows + r->batch - 1) / r->batch;
     const int64_t epochs = r->steps > 0 ? (r->steps + batches - 1) / batches : 3;
     const fm_penalty penalty = {2.0, r->lam};

@@ -105,7 +105,7 @@ def test_an_interrupt_during_validation_leaves_complete_epochs(monkeypatch):
     def interrupted(trainer, data):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fm.Trainer, "evaluate", interrupted)
+    monkeypatch.setattr(fm.Trainer, "evaluation", interrupted)
     with pytest.raises(KeyboardInterrupt) as caught:
         fm.fit(small_net(), X, LABELS, loss=fm.CrossEntropyLoss(), epochs=3,
                validation=(X, LABELS), progress=False)  # fmt: skip

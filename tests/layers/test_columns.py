@@ -27,18 +27,19 @@ def draw(*shape, dtype="float64", key=0):
 
 
 @pytest.mark.parametrize("kind", INDICES)
-@pytest.mark.parametrize("rows", [0, 1, 3, 40, 100])
+@pytest.mark.parametrize("rows", [0, 3, 100])
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.usefixtures("isa", "threads")
+@pytest.mark.usefixtures("isa")
 def test_gather_columns_equals_its_reference(dtype, rows, kind):
     indices = INDICES[kind]
     ours, reference = fm.GatherColumns(indices, dtype=dtype), ref.GatherColumns(indices)
     x, dy = draw(rows, 60, dtype=dtype), draw(rows, len(indices), dtype=dtype, key=1)
-    assert same_bits(ours.forward(x), x[:, indices])
+    with using_threads(2):
+        assert same_bits(ours.forward(x), x[:, indices])
+        dx = ours.backward(dy)
     reference.forward(x)
     magnitude = reference.backward(np.abs(dy))
-    expected = reference.backward(dy)
-    check(ours.backward(dy), expected, rounding(len(indices), np.dtype(dtype)), magnitude)
+    check(dx, reference.backward(dy), rounding(len(indices), np.dtype(dtype)), magnitude)
 
 
 @pytest.mark.usefixtures("isa", "threads")
@@ -65,7 +66,7 @@ def test_a_value_that_is_also_read_by_others_gets_all_gradients():
 
 
 def test_millions_of_columns(tmp_path):
-    indices = np.tile(np.arange(1000), 1100)
+    indices = np.tile(np.arange(1000), 1050)
     indices[500_000:600_000] = indices[500_000:600_000][::-1]
     net = fm.Sequential(fm.GatherColumns(indices), in_features=1000)
     x = draw(2, 1000, dtype="float32")
@@ -92,7 +93,7 @@ def test_indices_belong_to_the_layer():
 
 
 @pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "GELUTanh"])
-@pytest.mark.parametrize("shape", [(2, 1), (3, 17), (1500, 9), (4, 600)])
+@pytest.mark.parametrize("shape", [(2, 1), (40, 17), (4, 600)])
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.usefixtures("isa")
 def test_parametric_activation_equals_its_reference(dtype, shape, name):
@@ -148,7 +149,7 @@ def network(dtype="float64", compute=None):
         dtype=dtype, seed=0, in_features=6, compute=compute)  # fmt: skip
 
 
-@pytest.mark.usefixtures("isa", "threads")
+@pytest.mark.usefixtures("isa")
 def test_a_network_of_them_has_right_gradients():
     errors = fm.gradcheck(network(), fm.CrossEntropyLoss(), draw(30, 6), np.arange(30) % 3)
     assert errors < 1e-6, errors.table()

@@ -13,7 +13,7 @@ from fastmlp import reference as ref
 from fastmlp.base.node import Node
 
 # Arguments that are not in the registry's row, because they are not part of the formula.
-COMMON = {"lr", "reduction"}
+COMMON = {"fold", "lr", "reduction"}
 # Losses with parameters that the user must give.
 GIVEN = {"QuantileLoss": {"quantiles": [0.1, 0.5, 0.9]}}
 
@@ -99,8 +99,8 @@ def test_loss(name):
     assert reference.target == row["target"]
     loss = getattr(fm, name)(**given)
     values = tuple(next(iter(given.values()))) if given else tuple(v for _, v in row["params"])
-    assert loss.core_spec() == (kind, values, "mean")
-    assert loss.arguments().keys() == {*arguments(reference), "reduction"}
+    assert loss.core_spec() == (kind, values, "mean", 1)
+    assert loss.arguments().keys() == {*arguments(reference), "reduction", "fold"}
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

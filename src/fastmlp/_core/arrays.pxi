@@ -104,14 +104,18 @@ cdef object own_list(object arrays):
     return list(arrays) if isinstance(arrays, list) else arrays
 
 
-cdef int check_list(str name, object arrays, int64_t rows, list widths, int typenum) except -1:
-    """Check rows and width of each array of a list; a single array has been checked before."""
+cdef int check_list(str name, object arrays, int64_t rows, list widths, int typenum,
+                    int64_t fold=1) except -1:
+    """Check each array of a list: its rows, and its width times the fold.
+
+    A single array has been checked before.
+    """
     if not isinstance(arrays, list):
         return 0
     if len(<list>arrays) != len(widths):
         raise changed(name, arrays, f"{len(widths)} arrays")
     for i, array in enumerate(<list>arrays):
-        check_matrix(name, array, rows, widths[i], typenum)
+        check_matrix(name, array, rows, widths[i] // fold, typenum)
     return 0
 
 

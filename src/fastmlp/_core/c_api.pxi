@@ -179,16 +179,18 @@ cdef extern from "fastmlp.h" nogil:
         int mean
         int n_params
         const double *params
+        int64_t fold
 
     ctypedef struct fm_targets:
         const int64_t *label
         const void *values
         int64_t cols
         const void *weight
+        int own
 
     fm_status fm_loss(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_t n,
                       const void *scores, const fm_targets *targets, double *value,
-                      void *gradient)
+                      double *members, void *gradient)
 
     ctypedef struct fm_penalty:
         double p
@@ -239,6 +241,7 @@ cdef extern from "fastmlp.h" nogil:
         fm_csr sparse
         fm_targets targets[FM_MOST_ENDS]
         int64_t rows
+        int64_t fold
         const int64_t *order
         int64_t batch
         const double *lr
@@ -247,6 +250,7 @@ cdef extern from "fastmlp.h" nogil:
         const double *dropout
         const double *label_smoothing
         double *losses
+        double *members
         fm_poll poll
         void *poll_context
 

@@ -2,7 +2,7 @@
 
 cdef struct Scores:
     int loss  # row of losses.def; -1 for a custom loss
-    int64_t rows, n
+    int64_t rows, n  # of the targets; n: columns of the scores of one member
     int typenum
 
 
@@ -23,6 +23,7 @@ cdef int set_targets(fm_targets *targets, object target, object sample_weight,
     targets.label = NULL
     targets.values = NULL
     targets.cols = 0
+    targets.own = 0
     targets.weight = data(sample_weight)
     cdef bint of_classes = scores.loss >= 0 and fm_loss_at(scores.loss).target == FM_TARGET_CLASS
     # int64 has one of two type numbers, that of long or of long long.
@@ -53,7 +54,8 @@ cdef class _LossSpec:
     cdef fm_loss_spec spec
     cdef object params
 
-    def __init__(self, int kind, params, str reduction):
+    def __init__(self, int kind, params, str reduction, int64_t fold=1):
+        self.spec.fold = fold
         self.params = np.array(tuple(params) or (0.0,), np.float64)
         self.spec.kind = kind
         self.spec.mean = reduction == "mean"
@@ -61,25 +63,37 @@ cdef class _LossSpec:
         self.spec.params = <const double *>data(self.params)
 
 
-def loss_forward(int kind, params, str reduction, scores, target, sample_weight):
-    """The loss and dL/dscores."""
-    cdef _LossSpec loss = _LossSpec(kind, params, reduction)
+def loss_forward(int kind, params, str reduction, scores, target, sample_weight,
+                 int64_t fold=1, members=None):
+    """The loss and dL/dscores.
+
+    `fold` members predict the same targets, or targets of their own if there are rows * fold of
+    them. `members` (fold) receives the loss of each.
+    """
+    cdef _LossSpec loss = _LossSpec(kind, params, reduction, fold)
     cdef cnp.ndarray array = scores
     cdef int64_t rows = cnp.PyArray_DIM(array, 0), n = cnp.PyArray_DIM(array, 1)
     cdef int typenum = cnp.PyArray_TYPE(array)
     cdef fm_dtype dtype = FM_F32 if typenum == cnp.NPY_FLOAT32 else FM_F64
     cdef Scores shape
-    shape.loss, shape.rows, shape.n, shape.typenum = kind, rows, n, typenum
+    cdef bint own = fold > 1 and len(target) != rows
+    shape.loss, shape.rows, shape.n, shape.typenum = kind, rows, n // fold, typenum
+    if own:
+        shape.rows = rows * fold
     cdef fm_targets targets
-    check_vector("sample_weight", sample_weight, rows, typenum)
+    check_vector("sample_weight", sample_weight, shape.rows, typenum)
+    check_vector("members", members, fold, cnp.NPY_FLOAT64)
     set_targets(&targets, target, sample_weight, &shape)
+    targets.own = own
+    cdef double *to_members = <double *>data(members)
     cdef double value = 0.0
     gradient = empty(rows, n, typenum)
     cdef void *to_gradient = data(gradient)
     cdef void *from_scores = data(scores)
     cdef fm_status status
     with nogil:
-        status = fm_loss(&loss.spec, dtype, rows, n, from_scores, &targets, &value, to_gradient)
+        status = fm_loss(&loss.spec, dtype, rows, n, from_scores, &targets, &value, to_members,
+                         to_gradient)
     if status == FM_BAD_LABEL:
         raise bad_label(value)
     check(status)

@@ -233,12 +233,15 @@ cdef class Net:
             arrays.append(empty(rows, width, self.typenum))
         return arrays
 
-    cdef int check_rows(self, fm_csr *to, object x, int64_t rows) except -1:
-        """Check the rows of a call. `to` points at sparse rows; its `start` is NULL for arrays."""
+    cdef int check_rows(self, fm_csr *to, object x, int64_t rows, int64_t fold=1) except -1:
+        """Check the rows of a call. `to` points at sparse rows; its `start` is NULL for arrays.
+
+        With a fold, rows have the columns of one of so many members.
+        """
         cdef SparseRows sparse = sparse_in(x)
         to.start = NULL
         if sparse is None:
-            return check_list("x", x, rows, self.widths_in, self.typenum)
+            return check_list("x", x, rows, self.widths_in, self.typenum, fold)
         if not fm_net_takes_sparse(self.net):
             raise ArgumentError("x: got a sparse matrix; want an array, because this network's "
                                 "input is not read by Linear layers alone")

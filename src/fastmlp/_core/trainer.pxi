@@ -18,6 +18,7 @@ cdef class Trainer:
     cdef _TrainerHandle handle
     cdef fm_trainer *trainer
     cdef int kinds[FM_MOST_ENDS]  # the loss of each output
+    cdef int64_t folds[FM_MOST_ENDS]  # the number of its members
     cdef list losses
     cdef _Runners runners
     cdef readonly Net net
@@ -57,7 +58,7 @@ cdef class Trainer:
         for i, (loss, weight) in enumerate(heads):
             self.losses.append(_LossSpec(*(none if i in custom else loss)))
             head[i].loss = (<_LossSpec>self.losses[i]).spec
-            self.kinds[i] = head[i].loss.kind
+            self.kinds[i], self.folds[i] = head[i].loss.kind, head[i].loss.fold
             head[i].weight = weight
         self.handle = _TrainerHandle()
         self.handle.net = net.handle
@@ -132,41 +133,46 @@ cdef class Trainer:
             check(status)
         return value
 
-    cdef int fill(self, fm_epoch *epoch, object x, object target, object sample_weight) except -1:
-        """Set inputs and targets, each a single array or a list, and reset everything else."""
+    cdef int fill(self, fm_epoch *epoch, object x, object target, object sample_weight,
+                  int64_t fold) except -1:
+        """Set inputs and targets, each a single array or a list, and reset everything else.
+
+        With a fold, each row of an input has the columns of one of so many members.
+        """
         cdef Net net = self.net
         cdef Scores scores
         epoch.penalty = epoch.weight_decay = epoch.dropout = epoch.label_smoothing = NULL
-        epoch.losses = NULL
+        epoch.losses = epoch.members = NULL
         epoch.rows = rows_of(x)
+        epoch.fold = fold
         scores.rows, scores.typenum = epoch.rows, net.typenum
-        net.check_rows(&epoch.sparse, x, epoch.rows)
+        net.check_rows(&epoch.sparse, x, epoch.rows, fold)
         if epoch.sparse.start == NULL:
             if not isinstance(x, list):
-                check_matrix("x", x, epoch.rows, net.n_in, net.typenum)
+                check_matrix("x", x, epoch.rows, net.n_in // fold, net.typenum)
             point_at(<void **>epoch.x, x)
         check_vector("sample_weight", sample_weight, epoch.rows, net.typenum)
         if not isinstance(target, list):
-            scores.loss, scores.n = self.kinds[0], net.n_out
+            scores.loss, scores.n = self.kinds[0], net.n_out // max(self.folds[0], 1)
             set_targets(&epoch.targets[0], target, sample_weight, &scores)
             return 0
         if len(<list>target) != len(net.widths_out):
             raise changed("y", target, f"{len(net.widths_out)} arrays")
         for i, one in enumerate(<list>target):
-            scores.loss, scores.n = self.kinds[i], net.widths_out[i]
+            scores.loss, scores.n = self.kinds[i], net.widths_out[i] // max(self.folds[i], 1)
             set_targets(&epoch.targets[i], one, sample_weight, &scores)
         return 0
 
-    def check_data(self, x, target, sample_weight):
+    def check_data(self, x, target, sample_weight, int64_t fold=1):
         """Raise an error if `epoch` cannot use these arrays."""
         cdef fm_epoch epoch
-        self.fill(&epoch, own_list(x), own_list(target), sample_weight)
+        self.fill(&epoch, own_list(x), own_list(target), sample_weight, fold)
 
     cpdef double step(self, object x, object target, object sample_weight) except? -1.0:
         """One step on one batch; returns the loss with penalties, before the update."""
         cdef fm_epoch epoch
         x, target = own_list(x), own_list(target)
-        self.fill(&epoch, x, target, sample_weight)
+        self.fill(&epoch, x, target, sample_weight, 1)
         epoch.batch = epoch.rows
         epoch.order = NULL
         epoch.lr = &self.lr
@@ -176,10 +182,12 @@ cdef class Trainer:
 
     def epoch(self, x, target, sample_weight, order, int64_t batch_size, lrs,
               penalties=None, losses=None, weight_decays=None, dropouts=None,
-              label_smoothings=None):
+              label_smoothings=None, members=None, int64_t fold=1):
         """Train on all batches once; a signal's exception is raised after the last finished step.
 
-        `order` holds the positions of the rows to train on; None: all rows as they are.
+        `order` holds the positions of the rows to train on; None: all rows as they are. With a
+        `fold`, it holds those of the fold's members for each row, one behind another. `members`
+        (fold of the first loss) receives the loss of each member.
         `penalties` and `dropouts` (steps) are factors of the penalties and of the dropout
         probabilities. `weight_decays` and `label_smoothings` (steps) replace those of the optimizer
         and of the losses. `losses` (steps, 2) receives the loss and the penalties of each step.
@@ -187,10 +195,12 @@ cdef class Trainer:
         cdef fm_epoch epoch
         cdef _Signals signals = _Signals()
         x, target = own_list(x), own_list(target)
-        self.fill(&epoch, x, target, sample_weight)
+        self.fill(&epoch, x, target, sample_weight, fold)
         if order is not None:  # its elements are trusted
             check_vector("order", order, len(order), cnp.NPY_INT64)
-            epoch.rows = len(order)
+            epoch.rows = len(order) // fold
+        check_vector("members", members, max(self.folds[0], 1), cnp.NPY_FLOAT64)
+        epoch.members = <double *>data(members)
         epoch.order = <const int64_t *>data(order)
         epoch.batch = batch_size
         epoch.lr = <const double *>data(lrs)

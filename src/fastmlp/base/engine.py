@@ -262,12 +262,14 @@ class Engine:
         self._running, self._kept = self.core, None
         self.kept_ends = {}
 
-    def rows(self, x: Any) -> tuple[list[Array], tuple[int, ...]]:
-        """Return checked rows (N, width) of every input, and their leading dimensions.
+    def rows(self, x: Any, members: int = 1) -> tuple[list[Array], tuple[int, ...]]:
+        """Return checked rows (N, width / members) of every input, and their leading dimensions.
 
         A single row ``(width,)`` is an error.
         """
-        return self._rows(self.inputs, x, "x", self.core.widths_in, single=False, sparse_too=True)
+        widths = [width // members for width in self.core.widths_in]
+        dense = members > 1
+        return self._rows(self.inputs, x, "x", widths, single=False, sparse_too=not dense)
 
     def _rows(
         self, ends: Ends, values: Any, argument: str, widths: list[int], single: bool = True,

@@ -3,6 +3,10 @@
 Conventions are PyTorch's. With ``sample_weight`` (one ``w`` for each row), ``reduction="mean"`` is
 ``sum_i w_i l_i / sum_i w_i`` (0 when the weights sum to 0) and ``"sum"`` is ``sum_i w_i l_i``;
 elementwise losses average over the columns too.
+
+``fold=k`` is for networks of ``k`` members, such as an ensemble in one network. Each member
+predicts the same targets with its own part of the columns: scores are ``(N, k * C)``, member after
+member. The loss is the mean of the members' losses, never the loss of their mean prediction.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import numpy as np
 from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.base.config import Configurable, registered
-from fastmlp.base.errors import StateError
+from fastmlp.base.errors import ArgumentError, StateError
 from fastmlp.base.validation import Array
 from fastmlp.losses import metrics
 
@@ -33,9 +37,11 @@ class Loss(Configurable):
     # range), "real" (any numbers) or "" (none).
     unchecked_target: ClassVar[str] = ""
 
-    def __init__(self, reduction: str = "mean") -> None:
+    def __init__(self, reduction: str = "mean", fold: int = 1) -> None:
         self.reduction = validation.choice(reduction, "reduction", REDUCTIONS)
+        self.fold = validation.size(fold, "fold")
         self._gradient: Array | None = None
+        self._values: Array | None = None
 
     def forward(self, scores: Any, y: Any, sample_weight: Any = None) -> float:
         """Compute the loss and keep its gradient for ``backward``.
@@ -71,11 +77,33 @@ class Loss(Configurable):
             y = y.reshape(1) if y.size == 1 else y[None]
             if sample_weight is not None:
                 sample_weight = np.atleast_1d(validation.numeric(sample_weight, "sample_weight"))
-        target = self.target(y, rows.shape[0], rows.shape[1], dtype)
+        target = self.checked_target(y, rows.shape[0], rows.shape[1], dtype)
         weights = validation.sample_weights(sample_weight, rows.shape[0], dtype)
-        value, gradient = _core.loss_forward(*self.core_spec(), rows, target, weights)
-        self._gradient = gradient.reshape(array.shape)
+        value, gradient, values = self.computed(rows, target, weights)
+        self._gradient, self._values = gradient.reshape(array.shape), values
         return value
+
+    @property
+    def values(self) -> Array:
+        """Each member's part of the last loss, shape (fold,); the loss is their mean.
+
+        Raises
+        ------
+        StateError
+            Before a forward pass.
+
+        Examples
+        --------
+        >>> import fastmlp as fm
+        >>> loss = fm.MSELoss(fold=2)
+        >>> loss.forward([[1.0, 3.0]], [0.0])
+        5.0
+        >>> loss.values.tolist()
+        [1.0, 9.0]
+        """
+        if self._values is None:
+            raise StateError("values: no loss has been computed; call forward(scores, y) first")
+        return self._values
 
     def backward(self) -> Array:
         """Return the gradient of the last loss with respect to its scores, in their shape.
@@ -104,30 +132,73 @@ class Loss(Configurable):
         float
             NaN if there are no rows.
         """
+        return float(np.mean(self.member_scores(scores, y, sample_weight)))
+
+    def member_scores(self, scores: Any, y: Any, sample_weight: Any = None) -> Array:
+        """Return the score of each member, shape (fold,); ``score`` is their mean.
+
+        Examples
+        --------
+        >>> import fastmlp as fm
+        >>> loss = fm.CrossEntropyLoss(fold=2)
+        >>> loss.member_scores([[0.0, 1.0, 1.0, 0.0]], [1]).tolist()
+        [1.0, 0.0]
+        """
         dtype = validation.natural_dtype(scores, "scores")
         rows = validation.matrix(scores, "scores", dtype)
-        target = self.target(y, rows.shape[0], rows.shape[1], dtype)
+        target = self.checked_target(y, rows.shape[0], rows.shape[1], dtype)
         weights = validation.sample_weights(sample_weight, rows.shape[0], dtype)
-        return self.core_score(rows, target, weights)
+        return self.core_scores(rows, target, weights)
+
+    def checked_target(self, y: Any, rows: int, width: int, dtype: np.dtype[Any]) -> Array:
+        """Check the targets of scores with ``width`` columns, and convert them for the core."""
+        if width % self.fold:
+            raise ArgumentError(f"scores: got {width} columns; want a multiple of fold={self.fold}")
+        return self.target(y, rows, width // self.fold, dtype)
 
     def target(self, y: Any, rows: int, width: int, dtype: np.dtype[Any]) -> Array:
-        """Check targets and convert them for the core."""
+        """Check the targets of one member, whose scores have ``width`` columns."""
         return validation.targets(y, "y", rows, width, dtype)
 
-    def core_spec(self) -> tuple[int, tuple[float, ...], Any]:
-        """Return the core's description of the loss: kind, parameters, reduction."""
+    def core_spec(self) -> tuple[int, tuple[float, ...], Any, int]:
+        """Return the core's description of the loss: kind, parameters, reduction, fold."""
         kind, row = registered(ROWS, self, "loss")
         values = tuple(float(getattr(self, name)) for name, _ in row["params"])
-        return kind, values, self.reduction
+        return kind, values, self.reduction, self.fold
 
-    def core_score(self, rows: Array, target: Array, weights: Array | None) -> float:
-        """Return the score of checked arrays."""
+    def computed(
+        self, rows: Array, target: Array, weights: Array | None
+    ) -> tuple[float, Array, Array]:
+        """Return the loss of checked arrays, its gradient, and each member's part.
+
+        Targets and weights belong to rows, or to each member of each row: (rows * fold, ...).
+        """
+        kind, parameters, reduction, fold = self.core_spec()
+        values = np.empty(fold)
+        value, gradient = _core.loss_forward(
+            kind, parameters, reduction, rows, target, weights, fold, values
+        )
+        return value, gradient, values
+
+    def core_scores(self, rows: Array, target: Array, weights: Array | None) -> Array:
+        """Return the score of each member; arrays as for ``computed``."""
+        count, fold = len(rows), self.fold
+        parts = rows.reshape(count, fold, rows.shape[1] // fold)
         # A diverged network has infinite scores: the result is then NaN, without warnings.
         with np.errstate(all="ignore"):
-            return self._score(rows, target, weights)
+            if len(target) == count:
+                found = [self._score(parts[:, k], target, weights) for k in range(fold)]
+            else:
+                own = target.reshape(count, fold, *target.shape[1:])
+                shares = None if weights is None else weights.reshape(count, fold)
+                found = [
+                    self._score(parts[:, k], own[:, k], None if shares is None else shares[:, k])
+                    for k in range(fold)
+                ]
+        return np.array(found, np.float64)
 
     def _score(self, rows: Array, target: Array, weights: Array | None) -> float:
         return metrics.r2(rows, target, weights)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_gradient": None}
+        return {**self.__dict__, "_gradient": None, "_values": None}

@@ -33,6 +33,8 @@ class CrossEntropyLoss(Loss):
     label_smoothing : float, default 0
         From 0 to 1: the target becomes ``(1 - s) t + s / C``.
     reduction : {"mean", "sum"}
+    fold : int, default 1
+        Number of members that predict ``y``; the scores are then ``(N, fold * C)``.
 
     Notes
     -----
@@ -52,8 +54,10 @@ class CrossEntropyLoss(Loss):
     score_name = "accuracy"
     unchecked_target = "class"
 
-    def __init__(self, label_smoothing: float = 0.0, reduction: str = "mean") -> None:
-        super().__init__(reduction)
+    def __init__(
+        self, label_smoothing: float = 0.0, reduction: str = "mean", fold: int = 1
+    ) -> None:
+        super().__init__(reduction, fold)
         self.label_smoothing = validation.real(label_smoothing, "label_smoothing", 0.0, 1.0)
 
     def target(self, y: Any, rows: int, width: int, dtype: np.dtype[Any]) -> Array:
@@ -73,6 +77,8 @@ class MultiMarginLoss(Loss):
     ----------
     margin : float, default 1
     reduction : {"mean", "sum"}
+    fold : int, default 1
+        Number of members that predict ``y``; the scores are then ``(N, fold * C)``.
 
     Notes
     -----
@@ -89,8 +95,8 @@ class MultiMarginLoss(Loss):
     score_name = "accuracy"
     unchecked_target = "class"
 
-    def __init__(self, margin: float = 1.0, reduction: str = "mean") -> None:
-        super().__init__(reduction)
+    def __init__(self, margin: float = 1.0, reduction: str = "mean", fold: int = 1) -> None:
+        super().__init__(reduction, fold)
         self.margin = validation.real(margin, "margin")
 
     def target(self, y: Any, rows: int, width: int, dtype: np.dtype[Any]) -> Array:
@@ -106,6 +112,8 @@ class BCEWithLogitsLoss(Loss):
     Parameters
     ----------
     reduction : {"mean", "sum"}
+    fold : int, default 1
+        Number of members that predict ``y``; the scores are then ``(N, fold * C)``.
 
     Notes
     -----
@@ -138,6 +146,8 @@ class MSELoss(Loss):
     Parameters
     ----------
     reduction : {"mean", "sum"}
+    fold : int, default 1
+        Number of members that predict ``y``; the scores are then ``(N, fold * C)``.
 
     Notes
     -----
@@ -159,6 +169,8 @@ class L1Loss(Loss):
     Parameters
     ----------
     reduction : {"mean", "sum"}
+    fold : int, default 1
+        Number of members that predict ``y``; the scores are then ``(N, fold * C)``.
 
     Notes
     -----
@@ -185,6 +197,8 @@ class HuberLoss(Loss):
     delta : float, default 1
         Above 0.
     reduction : {"mean", "sum"}
+    fold : int, default 1
+        Number of members that predict ``y``; the scores are then ``(N, fold * C)``.
 
     Notes
     -----
@@ -199,8 +213,8 @@ class HuberLoss(Loss):
 
     unchecked_target = "real"
 
-    def __init__(self, delta: float = 1.0, reduction: str = "mean") -> None:
-        super().__init__(reduction)
+    def __init__(self, delta: float = 1.0, reduction: str = "mean", fold: int = 1) -> None:
+        super().__init__(reduction, fold)
         self.delta = validation.real(delta, "delta", 0.0, low_open=True)
 
 
@@ -210,6 +224,8 @@ class PoissonNLLLoss(Loss):
     Parameters
     ----------
     reduction : {"mean", "sum"}
+    fold : int, default 1
+        Number of members that predict ``y``; the scores are then ``(N, fold * C)``.
 
     Notes
     -----
@@ -245,6 +261,8 @@ class QuantileLoss(Loss):
         Each above 0 and below 1. Output column ``c`` estimates quantile ``c % Q`` of the ``Q``
         given, of target ``c // Q``.
     reduction : {"mean", "sum"}
+    fold : int, default 1
+        Number of members that predict ``y``; the scores are then ``(N, fold * C)``.
 
     Notes
     -----
@@ -261,8 +279,10 @@ class QuantileLoss(Loss):
 
     score_name = "d2"
 
-    def __init__(self, quantiles: float | Iterable[float], reduction: str = "mean") -> None:
-        super().__init__(reduction)
+    def __init__(
+        self, quantiles: float | Iterable[float], reduction: str = "mean", fold: int = 1
+    ) -> None:
+        super().__init__(reduction, fold)
         several = isinstance(quantiles, Iterable)
         wanted = "numbers between 0 and 1"
         given = validation.items(quantiles, "quantiles", wanted) if several else [quantiles]
@@ -280,8 +300,8 @@ class QuantileLoss(Loss):
         of_columns = array.ndim == 2 and array.shape[1] == width
         return validation.targets(array, "y", rows, width if of_columns else width // each, dtype)
 
-    def core_spec(self) -> tuple[int, tuple[float, ...], Any]:
-        return ROWS["QuantileLoss"][0], self.quantiles, self.reduction
+    def core_spec(self) -> tuple[int, tuple[float, ...], Any, int]:
+        return ROWS["QuantileLoss"][0], self.quantiles, self.reduction, self.fold
 
     def _score(self, rows: Array, target: Array, weights: Array | None) -> float:
         return metrics.d2_pinball(rows, target, weights, self.quantiles)

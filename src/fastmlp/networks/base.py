@@ -169,9 +169,12 @@ class Network(EnginePredictor):
         """Return the engine, for predictors made from the network."""
         return self._engine
 
-    def rows(self, x: Any) -> tuple[list[Array], tuple[int, ...]]:
-        """Return the checked rows (N, width) of each input, and their leading dimensions."""
-        return self._engine.rows(x)
+    def rows(self, x: Any, members: int = 1) -> tuple[list[Array], tuple[int, ...]]:
+        """Return the checked rows (N, width) of each input, and their leading dimensions.
+
+        With several members, the rows have the columns of one member.
+        """
+        return self._engine.rows(x, members)
 
     @property
     def input_names(self) -> tuple[str, ...]:

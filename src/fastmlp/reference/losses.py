@@ -8,6 +8,9 @@ of them:
 * ``reduction="mean"``: ``sum_i w_i l_i / sum_i w_i`` (0 when the weights sum to 0); losses that are
   sums over elements (MSE, L1, ...) are divided by the number of columns ``C`` as well.
 
+With ``fold=k``, scores are (N, k C): ``k`` members predict the same targets, and the loss is the
+mean of theirs (``values``).
+
 Formulas and defaults are PyTorch's where it has them.
 """
 
@@ -38,11 +41,12 @@ class Loss:
     target: ClassVar[str] = "real"
     elementwise: ClassVar[bool] = True
     dscores: Array
+    values: Array
 
-    def __init__(self, reduction: Reduction = "mean") -> None:
+    def __init__(self, reduction: Reduction = "mean", fold: int = 1) -> None:
         if reduction not in ("mean", "sum"):
             raise ValueError(f"reduction must be 'mean' or 'sum', not {reduction!r}")
-        self.reduction = reduction
+        self.reduction, self.fold = reduction, fold
 
     def rows(self, scores: Array, target: ArrayLike) -> tuple[Array, Array]:
         """Loss (N,) and gradient (N, C) of each row by itself."""
@@ -54,14 +58,23 @@ class Loss:
         """Return the reduced loss; keep its gradient for `backward`."""
         scores = as_float(scores)
         weight = np.ones(len(scores)) if sample_weight is None else as_float(sample_weight)
+        members = np.split(scores, self.fold, axis=1)
+        losses, gradients = zip(
+            *(self._reduced(one, target, weight) for one in members), strict=True
+        )
+        self.values = np.array(losses)
+        self.dscores = as_float(np.hstack(gradients) / self.fold)
+        return float(np.mean(self.values))
+
+    def _reduced(self, scores: Array, target: ArrayLike, weight: Array) -> tuple[float, Array]:
+        """The reduced loss of one member, and its gradient."""
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             loss, gradient = self.rows(scores, target)
             divisor = self._divisor(weight, scores.shape[1])
             if divisor == 0.0:
-                self.dscores = np.zeros_like(scores)
-                return 0.0
-            self.dscores = gradient * (weight / divisor)[:, np.newaxis]
-            return float(np.sum(weight * loss) / divisor)
+                return 0.0, np.zeros_like(scores)
+            slope = as_float(gradient * (weight / divisor)[:, np.newaxis])
+            return float(np.sum(weight * loss) / divisor), slope
 
     def backward(self) -> Array:
         """The gradient of the last `forward` with respect to the scores, (N, C)."""
@@ -118,8 +131,10 @@ class CrossEntropyLoss(Loss):
     target = "class"
     elementwise = False
 
-    def __init__(self, label_smoothing: float = 0.0, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction)
+    def __init__(
+        self, label_smoothing: float = 0.0, reduction: Reduction = "mean", fold: int = 1
+    ) -> None:
+        super().__init__(reduction, fold)
         self.label_smoothing = label_smoothing
 
     def rows(self, scores: Array, target: ArrayLike) -> tuple[Array, Array]:
@@ -201,8 +216,8 @@ class HuberLoss(Loss):
     array([[0.5, 1. ]])
     """
 
-    def __init__(self, delta: float = 1.0, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction)
+    def __init__(self, delta: float = 1.0, reduction: Reduction = "mean", fold: int = 1) -> None:
+        super().__init__(reduction, fold)
         self.delta = delta
 
     def rows(self, scores: Array, target: ArrayLike) -> tuple[Array, Array]:
@@ -231,8 +246,8 @@ class MultiMarginLoss(Loss):
     target = "class"
     elementwise = False
 
-    def __init__(self, margin: float = 1.0, reduction: Reduction = "mean") -> None:
-        super().__init__(reduction)
+    def __init__(self, margin: float = 1.0, reduction: Reduction = "mean", fold: int = 1) -> None:
+        super().__init__(reduction, fold)
         self.margin = margin
 
     def rows(self, scores: Array, target: ArrayLike) -> tuple[Array, Array]:
@@ -286,8 +301,10 @@ class QuantileLoss(Loss):
 
     target = "quantile"
 
-    def __init__(self, quantiles: Sequence[float], reduction: Reduction = "mean") -> None:
-        super().__init__(reduction)
+    def __init__(
+        self, quantiles: Sequence[float], reduction: Reduction = "mean", fold: int = 1
+    ) -> None:
+        super().__init__(reduction, fold)
         self.quantiles = as_float(quantiles)
 
     def rows(self, scores: Array, target: ArrayLike) -> tuple[Array, Array]:

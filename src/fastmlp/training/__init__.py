@@ -4,6 +4,8 @@ from fastmlp.training.callbacks import Checkpoint, EarlyStopping, ProgressBar
 from fastmlp.training.fit import fit
 from fastmlp.training.gradcheck import gradcheck
 from fastmlp.training.history import FitState, History
+from fastmlp.training.member_stopping import MemberStopping
+from fastmlp.training.members import Members
 from fastmlp.training.trainer import Trainer
 
 __all__ = [
@@ -11,6 +13,8 @@ __all__ = [
     "EarlyStopping",
     "FitState",
     "History",
+    "MemberStopping",
+    "Members",
     "ProgressBar",
     "Trainer",
     "fit",

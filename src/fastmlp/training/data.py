@@ -17,18 +17,28 @@ _PART = 1 << 20
 class Data(NamedTuple):
     """Checked rows of each input (arrays, or `SparseRows` of one), targets of each output, weights.
 
-    With ``chosen``, only the rows at these positions count, in this order.
+    With ``chosen``, only the rows at these positions count, in this order. If the network has
+    several ``members``, an input of it is the rows of all members, one behind another. They are all
+    the same row, or those of a matrix ``chosen`` (N, members). ``mask`` (N, members) are factors of
+    the weights of such rows.
     """
 
     x: list[Any]
     target: list[Array]
     weights: Array | None
     chosen: Array | None = None
+    members: int = 1
+    mask: Array | None = None
 
     @property
     def rows(self) -> int:
         """Number of rows."""
         return len(self.x[0] if self.chosen is None else self.chosen)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the arrays are what the network takes."""
+        return self.chosen is None and self.members == 1
 
     def arrays(self) -> list[Array]:
         """Return all arrays, without regard to ``chosen``."""
@@ -43,22 +53,42 @@ class Data(NamedTuple):
         if self.chosen is not None:
             return self._replace(chosen=self.chosen[:rows])
         weights = None if self.weights is None else self.weights[:rows]
-        return Data([x[:rows] for x in self.x], [y[:rows] for y in self.target], weights)
-
-    def taken(self) -> Data:
-        """Return the rows that count, as arrays of their own if some are chosen."""
-        if self.chosen is None:
-            return self
-        weights = None if self.weights is None else self.weights[self.chosen]
-        return Data(
-            [x[self.chosen] for x in self.x], [y[self.chosen] for y in self.target], weights
+        return self._replace(
+            x=[x[:rows] for x in self.x], target=[y[:rows] for y in self.target], weights=weights
         )
 
+    def taken(self) -> Data:
+        """Return the rows that count, as the network takes them."""
+        if self.is_whole:
+            return self
+        x = [self._inputs(array, slice(None)) for array in self.x]
+        target, weights = self.taken_targets()
+        return Data(x, target, weights)
+
+    def taken_targets(self) -> tuple[list[Array], Array | None]:
+        """Return targets and weights of the rows that count, or of each member of each row."""
+        if self.chosen is None:
+            return self.target, self.weights
+        places = self.chosen.ravel()
+        weights = None if self.weights is None else self.weights[places]
+        if self.mask is not None:
+            mask = self.mask.ravel()
+            weights = mask if weights is None else weights * mask
+        return [y[places] for y in self.target], weights
+
     def slices(self) -> Iterator[tuple[slice, list[Array]]]:
-        """Yield chosen rows of the inputs, copied in parts."""
-        assert self.chosen is not None
-        for rows in in_parts(self.rows, sum(x.shape[1] for x in self.x)):
-            yield rows, [x[self.chosen[rows]] for x in self.x]
+        """Yield the inputs of rows that count, copied in parts."""
+        for rows in in_parts(self.rows, self.members * sum(x.shape[1] for x in self.x)):
+            yield rows, [self._inputs(x, rows) for x in self.x]
+
+    def _inputs(self, x: Any, rows: slice) -> Any:
+        """Return rows of an input, those of all members one behind another."""
+        found = x[rows if self.chosen is None else self.chosen[rows]]
+        if self.members == 1:
+            return found
+        if found.ndim == 3:
+            return found.reshape(len(found), -1)
+        return np.tile(found, (1, self.members))
 
 
 def in_parts(rows: int, columns: int) -> Iterator[slice]:
@@ -72,16 +102,19 @@ def checked_steps(
     data: Data, order: Any, batch_size: Any, rates: Any, penalties: Any, losses: Any
 ) -> tuple[Array | None, int, Array, Array | None, Array | None]:
     """Check the arguments of an epoch for the core: order, batch size, rates, penalties."""
-    rows, size = data.rows, check.size(batch_size, "batch_size")
+    rows, size, members = data.rows, check.size(batch_size, "batch_size"), data.members
     if order is not None:
         given = check.numeric(order, "order")
         count = min(rows, max(1, given.size))  # the epoch may leave rows out
         order = check.labels(given, "order", count, rows, "row")
         rows = count
-    if order is not None or data.chosen is not None:
+    if order is not None or not data.is_whole:
         # A copy, so that nobody writes other rows into it while the core reads them.
-        place = np.array(data.at(order).chosen if order is not None else data.chosen, check.INT64)
-        order = check.labels(place, "order", rows, len(data.x[0]), "row")
+        chosen = data.chosen if order is None else data.at(order).chosen
+        place = np.array(np.arange(rows) if chosen is None else chosen, check.INT64)
+        if members > 1 and place.ndim == 1:
+            place = np.repeat(place, members)
+        order = check.labels(place.ravel(), "order", rows * members, len(data.x[0]), "row")
     steps = (-(-rows // size),)
     return (
         order,

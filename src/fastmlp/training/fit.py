@@ -9,6 +9,7 @@ from fastmlp.networks.base import Network
 from fastmlp.optim.base import Optimizer
 from fastmlp.optim.schedules import Schedule
 from fastmlp.training.history import History
+from fastmlp.training.members import Members
 from fastmlp.training.trainer import Trainer
 
 
@@ -33,6 +34,7 @@ def fit(
     penalty: Any = None,
     loss_weights: Any = None,
     check_finite: bool = True,
+    members: int | Members | None = None,
 ) -> History:
     """Train a network for some epochs; each epoch is one call of the core.
 
@@ -81,6 +83,10 @@ def fit(
         Weights of the losses of several outputs in the sum; 1 by default.
     check_finite : bool, default True
         Whether NaN and infinity in the data are an error.
+    members : int or Members, optional
+        For a network of several members (a loss with this ``fold``): each member takes the rows of
+        ``x`` in an order of its own, or rows of its own. ``x`` and ``validation`` have the columns
+        of one member, those of the network's input divided by the number of members.
 
     Returns
     -------
@@ -114,4 +120,4 @@ def fit(
     return trainer.fit(x, y, epochs=epochs, batch_size=batch_size, drop_last=drop_last,
                        validation=validation, sample_weight=sample_weight, callbacks=callbacks,
                        shuffle=shuffle, seed=seed, progress=progress, schedule=schedule,
-                       schedules=schedules, check_finite=check_finite)  # fmt: skip
+                       schedules=schedules, check_finite=check_finite, members=members)  # fmt: skip

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fastmlp.base import validation
 from fastmlp.base.errors import ArgumentError
 
 if TYPE_CHECKING:
+    from fastmlp.base.validation import Array
     from fastmlp.networks.base import Network
     from fastmlp.training.protocol import TrainerLike
 
 _COLUMNS = ("loss", "val_loss", "val_score", "lr", "seconds")
+_OF_MEMBERS = ("member_loss", "val_member_loss", "val_member_score")
 
 
 class History:
@@ -28,6 +32,9 @@ class History:
         Learning rate of the epoch's last step.
     seconds : list of float
         Wall-clock time of training and validation.
+    member_loss, val_member_loss, val_member_score : list of list of float
+        For a loss with a ``fold``: each member's part of ``loss``, without penalties, of
+        ``val_loss`` and of ``val_score``. Otherwise empty.
     score_name : str
         The measure in ``val_score``: the loss's ``score_name``.
 
@@ -39,8 +46,11 @@ class History:
     History(epochs=3, loss=...)
     """
 
-    def __init__(self, score_name: str = "score") -> None:
-        self.score_name = score_name
+    def __init__(self, score_name: str = "score", members: int = 1) -> None:
+        self.score_name, self._members = score_name, members
+        self.member_loss: list[list[float]] = []
+        self.val_member_loss: list[list[float]] = []
+        self.val_member_score: list[list[float]] = []
         self.loss: list[float] = []
         self.val_loss: list[float] = []
         self.val_score: list[float] = []
@@ -64,24 +74,45 @@ class History:
     def best_epoch(self, epoch: int) -> None:
         self._best_epoch = epoch
 
+    @property
+    def best_epochs(self) -> list[int | None]:
+        """``best_epoch`` of each member: by its own validation loss, or training loss."""
+        table = np.array(self.val_member_loss or self.member_loss, np.float64)
+        if not table.size:
+            return [self.best_epoch]
+        finite = np.where(np.isnan(table), np.inf, table)
+        best = finite.argmin(axis=0).tolist()
+        return [k if finite[k, member] < np.inf else None for member, k in enumerate(best)]
+
     def load(self, columns: Mapping[str, Any]) -> None:
         """Replace the lists by those of a dict from ``to_dict()``."""
-        wanted = f"lists of {', '.join(_COLUMNS)}"
-        if not set(_COLUMNS) <= set(validation.mapping(columns, "columns", wanted)):
+        names = self._columns()
+        wanted = f"lists of {', '.join(names)}"
+        if not set(names) <= set(validation.mapping(columns, "columns", wanted)):
             raise ArgumentError(f"columns: got {', '.join(map(str, columns))}; want {wanted}")
         loss = columns["loss"]
         rows = len(loss) if isinstance(loss, list) else 0
-        for name in _COLUMNS:
+        for name in names:
             values = columns[name]
-            whole = isinstance(values, list) and all(type(value) is float for value in values)
+            whole = isinstance(values, list) and all(self._is_entry(name, one) for one in values)
             if not whole or len(values) not in ((0, rows) if name.startswith("val") else (rows,)):
                 raise ArgumentError(f"columns: got {values!r:.60} for {name}; want {rows} numbers")
-        for name in _COLUMNS:
+        for name in names:
             getattr(self, name)[:] = columns[name]
+
+    def _columns(self) -> tuple[str, ...]:
+        return _COLUMNS + _OF_MEMBERS if self._members > 1 else _COLUMNS
+
+    def _is_entry(self, name: str, value: Any) -> bool:
+        """Whether a value is what a list has for an epoch."""
+        if name not in _OF_MEMBERS:
+            return type(value) is float
+        numbers = isinstance(value, list) and all(type(one) is float for one in value)
+        return numbers and len(value) == self._members
 
     def to_dict(self) -> dict[str, Any]:
         """Return the lists, ``best_epoch`` and ``score_name`` as a JSON-able dict."""
-        lists = {name: list(getattr(self, name)) for name in _COLUMNS}
+        lists = {name: list(getattr(self, name)) for name in self._columns()}
         return {**lists, "best_epoch": self.best_epoch, "score_name": self.score_name}
 
     def __len__(self) -> int:
@@ -109,6 +140,8 @@ class FitState:
         The values of this epoch, as in the history.
     val_loss, val_score : float or None
         None without validation.
+    member_loss, val_member_loss, val_member_score : ndarray, shape (members,), or None
+        Each member's part of ``loss``, ``val_loss`` and ``val_score``, for a loss with a ``fold``.
     has_validation : bool
     callbacks : list
         All callbacks of this fit.
@@ -134,6 +167,9 @@ class FitState:
         self.lr = trainer.lr
         self.val_loss: float | None = None
         self.val_score: float | None = None
+        self.member_loss: Array | None = None
+        self.val_member_loss: Array | None = None
+        self.val_member_score: Array | None = None
         self.callbacks: list[Any] = []
         self.schedules: Any = None
         self.steps = 1
@@ -151,9 +187,14 @@ class FitState:
         self.stopped = True
 
     def record(
-        self, loss: float, lr: float, validation: tuple[float, float] | None, seconds: float
-    ) -> None:
-        """Add an epoch to the history; ``validation`` is loss and score."""
+        self, loss: float, lr: float, validation: tuple[float, float] | None, seconds: float,
+        *members: Array | None,
+    ) -> None:  # fmt: skip
+        """Add an epoch to the history.
+
+        ``validation`` is loss and score. ``members`` are ``member_loss``, ``val_member_loss`` and
+        ``val_member_score``, if there are several members.
+        """
         self.epoch += 1
         self.loss, self.lr, self.seconds = loss, lr, seconds
         self.history.loss.append(loss)
@@ -163,3 +204,7 @@ class FitState:
             self.val_loss, self.val_score = validation
             self.history.val_loss.append(validation[0])
             self.history.val_score.append(validation[1])
+        for name, values in zip(_OF_MEMBERS, members, strict=False):
+            setattr(self, name, values)
+            if values is not None:
+                getattr(self.history, name).append(values.tolist())

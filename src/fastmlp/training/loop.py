@@ -20,6 +20,7 @@ from fastmlp.training.data import Data
 from fastmlp.training.fingerprint import fingerprint
 from fastmlp.training.history import FitState, History
 from fastmlp.training.hooks import Hooks, checked_callbacks
+from fastmlp.training.members import MemberRows, Members
 from fastmlp.training.schedules import Schedules
 
 if TYPE_CHECKING:
@@ -49,25 +50,30 @@ class Run:
         schedule: Schedule | None,
         schedules: Mapping[str, Schedule] | None,
         check_finite: bool,
+        members: Members | None,
     ) -> None:
         self.trainer = trainer
         self.epochs = check.integer(epochs, "epochs", 0)
         self.shuffle = check.flag(shuffle, "shuffle")
         self.seed = trainer.net.seed if seed is None else check.seed(seed)
+        if members is not None:
+            members.check_rows(data.rows)
         self.schedules = Schedules(trainer, schedule, schedules)
         hooks = checked_callbacks(callbacks, progress)
-        self.data, self.held_out = self._split(data, validation, check_finite)
-        self.batch_size = self._rows_of_a_step(batch_size)
+        self.data, self.held_out = self._split(data, validation, check_finite, members)
+        self.members = members
+        self.member_rows = self._rows_of_members() if data.members > 1 else None
+        rows = self.data.rows if self.member_rows is None else self.member_rows.rows
+        self.batch_size = self._rows_of_a_step(batch_size, rows)
         self.drop_last = check.flag(drop_last, "drop_last")
-        rows = self.data.rows
         # Rows of an epoch. With a shuffle, the rows that are left out are others in each epoch.
         self.rows = rows // self.batch_size * self.batch_size if self.drop_last else rows
-        if self.drop_last and not self.shuffle:
+        if self.drop_last and not self.shuffle and self.member_rows is None:
             self.data = self.data.first(self.rows)
         if self.held_out is not None:
             # Reserve memory now: a lack of it must fail before the first update.
             trainer.net.core_net().reserve(self.held_out.rows)
-        history = History(trainer.score_name)
+        history = History(trainer.score_name, trainer.members)
         self.state = FitState(trainer, history, self.epochs, self.held_out is not None)
         self.state.schedules = self.schedules
         self.hooks = Hooks(hooks, self.state)
@@ -85,18 +91,40 @@ class Run:
                 self._run_epochs()
 
     def _run_epochs(self) -> None:
-        rows, steps = self.data.rows, self.state.steps
+        steps = self.state.steps
         for epoch in range(self.state.epoch + 1, self.epochs):
             if self.state.stopped:
                 break
             start = time.perf_counter()
             rates = self.schedules.values("lr", epoch, self.epochs, steps)
             settings = self._settings(epoch, steps)
-            order = None
-            if self.shuffle:
-                order = _core.permutation(rows, self.seed, self.trainer.epochs_done)[: self.rows]
-            loss = self.trainer.epoch(self.data, order, self.batch_size, rates, **settings)
-            self._end_epoch(loss, float(rates[-1]), start)
+            several = self.trainer.members > 1
+            losses = np.empty(self.trainer.members) if several else None
+            data, order = self._ordered()
+            loss = self.trainer.epoch(
+                data, order, self.batch_size, rates, member_losses=losses, **settings
+            )
+            self._end_epoch(loss, float(rates[-1]), start, losses)
+
+    def _ordered(self) -> tuple[Data, Array | None]:
+        """Return the data of the next epoch, and the order of its rows."""
+        done = self.trainer.epochs_done
+        if self.member_rows is not None:
+            return self.data._replace(chosen=self.member_rows.order(done, self.rows)), None
+        if not self.shuffle:
+            return self.data, None
+        return self.data, _core.permutation(self.data.rows, self.seed, done)[: self.rows]
+
+    def _rows_of_members(self) -> MemberRows:
+        """Each member takes the rows of its list, or all rows."""
+        if isinstance(self.trainer.optimizer, LBFGS):
+            raise ArgumentError("members: LBFGS takes all rows at once; leave it out")
+        lists = [] if self.members is None else self.members.train
+        if not lists:
+            data = self.data
+            rows = np.arange(data.rows) if data.chosen is None else data.chosen
+            lists = [rows] * data.members
+        return MemberRows(lists, self.seed if self.shuffle else None)
 
     def _run_lbfgs(self) -> None:
         start = time.perf_counter()
@@ -111,7 +139,7 @@ class Run:
         if self.epochs:
             self.trainer.minimize(self.data, self.epochs, on_iteration)
 
-    def _end_epoch(self, loss: float, lr: float, start: float) -> None:
+    def _end_epoch(self, loss: float, lr: float, start: float, losses: Array | None = None) -> None:
         state = self.state
         self.trainer.epochs_done += 1
         if not math.isfinite(loss) and all(map(math.isfinite, state.history.loss)):
@@ -122,8 +150,9 @@ class Run:
                 stacklevel=6,
             )
         # Recorded after the validation: an interrupt cannot leave lists of different lengths.
-        held_out = None if self.held_out is None else self.trainer.evaluate(self.held_out)
-        state.record(loss, lr, held_out, time.perf_counter() - start)
+        held = None if self.held_out is None else self.trainer.evaluation(self.held_out)
+        seconds, both = time.perf_counter() - start, None if held is None else held[:2]
+        state.record(loss, lr, both, seconds, losses, *(held[2:] if held is not None else ()))
         self.schedules.observe(loss if state.val_loss is None else state.val_loss)
         self.hooks.dispatch("on_epoch_end")
         self.hooks.dispatch("after_epoch_end")
@@ -148,11 +177,17 @@ class Run:
             "seed": self.seed,
             "shuffle": self.shuffle,
             **({"drop_last": True} if self.drop_last else {}),
+            **self._described_members(),
             **self.trainer.describe(),
         }
 
-    def _rows_of_a_step(self, batch_size: int | None) -> int:
-        rows = self.data.rows
+    def _described_members(self) -> dict[str, Any]:
+        if self.member_rows is None:
+            return {}
+        rows = None if self.members is None else self.members.describe()
+        return {"members": self.data.members, "member_rows": rows}
+
+    def _rows_of_a_step(self, batch_size: int | None, rows: int) -> int:
         full = isinstance(self.trainer.optimizer, LBFGS)
         if batch_size is None:
             return rows if full else min(_BATCH_SIZE, rows)
@@ -163,14 +198,21 @@ class Run:
             )
         return size
 
-    def _split(self, data: Data, validation: Any, finite: bool) -> tuple[Data, Data | None]:
+    def _split(
+        self, data: Data, validation: Any, finite: bool, members: Members | None
+    ) -> tuple[Data, Data | None]:
         if validation is None:
-            return data, None
+            return data, None if members is None else members.held_out(data)
+        if members is not None and (members.validation or isinstance(validation, float)):
+            raise ArgumentError(
+                f"validation: got {check.shown(validation)}; want None or (x, y), as members= "
+                "gives the rows"
+            )
         if isinstance(validation, (tuple, list)) and len(validation) in (2, 3):
             x, y, *weights = validation
             weight = weights[0] if weights else None
             try:
-                return data, self.trainer.checked_data(x, y, weight, finite)
+                return data, self.trainer.checked_data(x, y, weight, finite, data.members)
             except (ArgumentError, ArgumentTypeError, OutOfMemoryError) as error:
                 raise type(error)(f"validation {error}") from None
         several = isinstance(validation, np.ndarray) and validation.ndim > 0

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp import _core
 from fastmlp.base import validation as check
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 from fastmlp.base.validation import Array
@@ -19,6 +18,15 @@ from fastmlp.losses.penalties import Penalty
 from fastmlp.networks.base import Network
 from fastmlp.training.fingerprint import describe_part
 from fastmlp.training.schedules import Setting
+
+
+class Evaluation(NamedTuple):
+    """Loss and score of predictions, and those of each member, if the first loss has several."""
+
+    loss: float
+    score: float
+    member_losses: Array | None
+    member_scores: Array | None
 
 
 class Objective:
@@ -59,6 +67,22 @@ class Objective:
     def score_name(self) -> str:
         """Name of the score of the first output."""
         return self.losses[0].score_name
+
+    @property
+    def members(self) -> int:
+        """Number of members of the first loss."""
+        return self.losses[0].fold
+
+    def check_members(self, count: int) -> None:
+        """Refuse members with rows of their own unless every loss and input has a part for each."""
+        folds = [loss.fold for loss in self.losses]
+        widths = self._core.widths_in
+        if folds != [count] * len(folds):
+            raise ArgumentError(f"members: got {count} for losses with fold={folds}; want the same")
+        if any(width % count for width in widths):
+            raise ArgumentError(
+                f"members: got {count} for inputs of {widths} columns; want a divisor of them"
+            )
 
     def describe(self) -> list[dict[str, Any]]:
         """Return class, arguments and weight of each loss."""
@@ -114,11 +138,11 @@ class Objective:
                 for k, value in enumerate(values)
             ]
         if len(values) == 1:
-            return [self.losses[0].target(values[0], rows, widths[0], dtype)]
+            return [self.losses[0].checked_target(values[0], rows, widths[0], dtype)]
         found = []
         for k, (loss, value) in enumerate(zip(self.losses, values, strict=True)):
             try:
-                found.append(loss.target(value, rows, widths[k], dtype))
+                found.append(loss.checked_target(value, rows, widths[k], dtype))
             except (ArgumentError, ArgumentTypeError) as error:
                 raise type(error)(f"{self._ends.argument('y', k)}, {error}") from None
         return found
@@ -128,16 +152,21 @@ class Objective:
     ) -> tuple[float, list[Array]]:
         """Return the weighted sum of the losses, and its gradient for each output."""
         total, gradients = 0.0, []
-        for k, loss in enumerate(self.losses):
-            if isinstance(loss, CustomLoss):
-                value, gradient = loss.evaluate(scores[k], targets[k], weights)
-                gradient = np.ascontiguousarray(gradient, scores[k].dtype)
-            else:
-                spec = loss.core_spec()
-                value, gradient = _core.loss_forward(*spec, scores[k], targets[k], weights)
-            total += self.weights[k] * value
-            gradients.append(gradient if self.weights[k] == 1.0 else self.weights[k] * gradient)
+        for k, weight in enumerate(self.weights):
+            value, gradient, _ = self._computed(k, scores[k], targets[k], weights)
+            total += weight * value
+            gradients.append(gradient if weight == 1.0 else weight * gradient)
         return total, gradients
+
+    def _computed(
+        self, k: int, scores: Array, target: Array, weights: Array | None
+    ) -> tuple[float, Array, Array]:
+        """Return the loss of an output, its gradient and the members' losses."""
+        loss = self.losses[k]
+        if not isinstance(loss, CustomLoss):
+            return loss.computed(scores, target, weights)
+        value, gradient = loss.evaluate(scores, target, weights)
+        return value, np.ascontiguousarray(gradient, scores.dtype), np.array([value])
 
     def by_hand(
         self, scores: list[Array], targets: list[Array], weights: Array | None
@@ -151,9 +180,18 @@ class Objective:
             gradients.append(weight * np.asarray(loss.backward(), one.dtype))
         return total, gradients
 
-    def score(self, scores: list[Array], targets: list[Array], weights: Array | None) -> float:
-        """Return the score of the first output."""
-        return self.losses[0].core_score(scores[0], targets[0], weights)
+    def evaluate(
+        self, scores: list[Array], targets: list[Array], weights: Array | None
+    ) -> Evaluation:
+        """Return the weighted sum of the losses, and the score of the first output."""
+        found = [self._computed(k, scores[k], targets[k], weights) for k in range(len(self.losses))]
+        total = 0.0
+        for weight, (value, _, _) in zip(self.weights, found, strict=True):
+            total += weight * value
+        each = self.losses[0].core_scores(scores[0], targets[0], weights)
+        score = float(np.mean(each))
+        several = self.members > 1
+        return Evaluation(total, score, found[0][2] if several else None, each if several else None)
 
 
 def _checked_loss(value: Any, name: str) -> Loss:

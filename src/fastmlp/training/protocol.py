@@ -9,6 +9,7 @@ from fastmlp.base.validation import Array
 from fastmlp.networks.base import Network
 from fastmlp.training.data import Data
 from fastmlp.training.history import History
+from fastmlp.training.objective import Evaluation
 from fastmlp.training.schedules import Setting
 
 
@@ -32,7 +33,13 @@ class TrainerLike(Protocol):
     def score_name(self) -> str:
         """Name of the score on validation data."""
 
-    def checked_data(self, x: Any, y: Any, sample_weight: Any, check_finite: bool = False) -> Data:
+    @property
+    def members(self) -> int:
+        """Number of members of the loss."""
+
+    def checked_data(
+        self, x: Any, y: Any, sample_weight: Any, check_finite: bool = False, members: int = 1
+    ) -> Data:
         """Check and convert rows, targets and weights."""
 
     def setting(self, name: str) -> Setting:
@@ -48,11 +55,12 @@ class TrainerLike(Protocol):
         weight_decays: Array | None = None,
         dropouts: Array | None = None,
         label_smoothings: Array | None = None,
+        member_losses: Array | None = None,
     ) -> float:
         """Run the steps of one epoch and return the mean loss."""
 
-    def evaluate(self, data: Data) -> tuple[float, float]:
-        """Return the loss and the score of the predictions."""
+    def evaluation(self, data: Data) -> Evaluation:
+        """Return the losses and the scores of the predictions."""
 
     def minimize(self, data: Data, iterations: int, on_iteration: Callable[[float], None]) -> Any:
         """Run L-BFGS."""

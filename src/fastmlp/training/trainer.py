@@ -11,7 +11,7 @@ import numpy as np
 from fastmlp import _core
 from fastmlp.base import sparse
 from fastmlp.base import validation as check
-from fastmlp.base.errors import ArgumentError, ArgumentTypeError, StateError
+from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 from fastmlp.base.validation import Array
 from fastmlp.layers import Custom, Dropout, Layer
 from fastmlp.losses.penalties import as_list
@@ -27,11 +27,13 @@ from fastmlp.optim.base import (
 from fastmlp.optim.first_order import Adam
 from fastmlp.optim.lbfgs import LBFGS, Ended
 from fastmlp.optim.schedules import Schedule
+from fastmlp.training import full_batch
 from fastmlp.training.data import Data, checked_steps
 from fastmlp.training.fingerprint import describe_part
 from fastmlp.training.history import History
 from fastmlp.training.loop import Run
-from fastmlp.training.objective import Objective
+from fastmlp.training.members import Members, members_of
+from fastmlp.training.objective import Evaluation, Objective
 from fastmlp.training.schedules import SETTINGS, Setting
 
 _T = TypeVar("_T")
@@ -78,7 +80,7 @@ class Trainer(_core.Stepper):
         self.optimizer = _checked_optimizer(Adam() if optimizer is None else optimizer)
         self.penalties = as_list(penalty)
         self.epochs_done = 0
-        self.history = History(self._objective.score_name)
+        self.history = History(self._objective.score_name, self.members)
         self._core = _core.Trainer(
             net.core_net(),
             self._objective.heads(),
@@ -90,6 +92,11 @@ class Trainer(_core.Stepper):
         self._core.lr = self.optimizer.lr
         one_call = not isinstance(self.optimizer, LBFGS)
         self._bind_core(self._core, self._objective.unchecked_target() if one_call else "")
+
+    @property
+    def members(self) -> int:
+        """Number of members of the loss: its ``fold``."""
+        return self._objective.members
 
     @property
     def score_name(self) -> str:
@@ -131,17 +138,19 @@ class Trainer(_core.Stepper):
         schedule: Schedule | None = None,
         schedules: Mapping[str, Schedule] | None = None,
         check_finite: bool = True,
+        members: int | Members | None = None,
     ) -> History:
         """Train for some epochs; arguments and errors are those of ``fastmlp.fit``.
 
         A second call continues where the first one ended: without a schedule, two calls of five
         epochs give the same result as one call of ten.
         """
-        data = self.checked_data(x, y, sample_weight, check_finite=check_finite)
+        count, rows = members_of(members)
+        data = self.checked_data(x, y, sample_weight, check_finite, count)
         run = Run(self, data, epochs=epochs, batch_size=batch_size, drop_last=drop_last,
                   validation=validation, callbacks=callbacks, shuffle=shuffle, seed=seed,
                   progress=progress, schedule=schedule, schedules=schedules,
-                  check_finite=check_finite)  # fmt: skip
+                  check_finite=check_finite, members=rows)  # fmt: skip
         self.history = run.state.history
         run.run()
         # A callback may have called fit, and left its own history here.
@@ -150,20 +159,21 @@ class Trainer(_core.Stepper):
 
     def evaluate(self, data: Data) -> tuple[float, float]:
         """Return loss (without penalties) and score of the network's predictions."""
+        return self.evaluation(data)[:2]
+
+    def evaluation(self, data: Data) -> Evaluation:
+        """Return the result of ``evaluate``, and the loss and the score of each member."""
         _checked(data, "data", Data, "what checked_data() returns")
-        scores = self._scores(data)
-        rest = data._replace(x=[]).taken()
-        value, _ = self._objective.value(scores, rest.target, rest.weights)
-        return value, self._objective.score(scores, rest.target, rest.weights)
+        return self._objective.evaluate(self._scores(data), *data.taken_targets())
 
     def _scores(self, data: Data) -> list[Array]:
         """Return the network's outputs; chosen rows are copied in parts."""
         net = self.net.core_net()
-        if data.chosen is not None:
+        if not data.is_whole:
             target = self._objective.core_targets(data.target, data.weights)
-            self._core.check_data(data.x, target, data.weights)
+            self._core.check_data(data.x, target, data.weights, data.members)
         # A node of the user may mix the rows.
-        if data.chosen is None or any(isinstance(layer, Custom) for layer in self.net.layers):
+        if data.is_whole or any(isinstance(layer, Custom) for layer in self.net.layers):
             whole: list[Array] = net.predict(data.taken().x, None)
             return whole
         scores = [np.empty((data.rows, width), net.dtype) for width in net.widths_out]
@@ -175,25 +185,32 @@ class Trainer(_core.Stepper):
         self, data: Data, order: Array | None, batch_size: int, rates: Array,
         penalties: Array | None = None, losses: Array | None = None, *,
         weight_decays: Array | None = None, dropouts: Array | None = None,
-        label_smoothings: Array | None = None,
+        label_smoothings: Array | None = None, member_losses: Array | None = None,
     ) -> float:  # fmt: skip
         """Run the steps of one epoch in one call of the core; return the mean loss.
 
         ``rates`` are the learning rates and ``penalties`` the factors of the penalties, float64,
         one for each step. ``losses`` (steps, 2) receives the loss and the penalties of each step.
-        The other arrays have one number for each step, which ``fit`` takes from its ``schedules``.
+        ``member_losses`` (members,) receives the loss of each member. The other arrays have one
+        number for each step, which ``fit`` takes from its ``schedules``.
         """
         _checked(data, "data", Data, "what checked_data() returns")
         target = self._objective.core_targets(data.target, data.weights)
-        self._core.check_data(data.x, target, data.weights)
+        self._core.check_data(data.x, target, data.weights, data.members)
         steps = checked_steps(data, order, batch_size, rates, penalties, losses)
-        settings = [
+        decays, drops, smoothings = (
             self._checked_setting(name, values, len(steps[2]))
             for name, values in zip(
                 SETTINGS, (weight_decays, dropouts, label_smoothings), strict=True
             )
-        ]
-        return self._core.epoch(data.x, target, data.weights, *steps, *settings)
+        )
+        if member_losses is not None:
+            shape = (self.members,)
+            check.output(member_losses, "member_losses", shape, check.FLOAT64, ())
+        return self._core.epoch(
+            data.x, target, data.weights, *steps, decays, drops, smoothings, member_losses,
+            data.members,
+        )  # fmt: skip
 
     def _checked_setting(self, name: str, values: Any, steps: int) -> Array | None:
         """Check the values of a setting, and copy them: the core trusts them."""
@@ -223,19 +240,6 @@ class Trainer(_core.Stepper):
         needed = "a Dropout layer" if name == "dropout" else "another optimizer"
         raise ArgumentError(f"schedules: got {name!r}, which needs {needed}; leave it out")
 
-    def _gradient(self, data: Data, count: int) -> float:
-        """Compute the gradient of loss and penalties into ``net.grads``; return the loss.
-
-        With the same ``count`` of steps, dropout has the same masks.
-        """
-        net = self.net.core_net()
-        net.step_count = count
-        scores = net.forward(data.x, True)
-        loss, slopes = self._objective.value(scores, data.target, data.weights)
-        net.backward(slopes, False, False)
-        self._core.add_penalty_gradient()
-        return loss
-
     def minimize(
         self, data: Data, iterations: int, on_iteration: Callable[[float], None],
         losses: list[float] | None = None,
@@ -247,43 +251,11 @@ class Trainer(_core.Stepper):
         iteration.
         """
         assert isinstance(self.optimizer, LBFGS)
-        net, rows = self.net.core_net(), data.taken()
-        # All evaluations of a line search have the same dropout masks.
-        count = net.step_count
         values = [] if losses is None else losses
-        accepted, moments = net.params.astype(np.float64), net.state.copy()
-        trial, trained = accepted.copy(), self._trained()
-
-        def objective(flat: Array) -> tuple[float, Array]:
-            trial[trained] = flat
-            net.assign(trial, moments)
-            values.append(self._gradient(rows, count) + self._core.penalty())
-            return values[-1], net.grads[trained].astype(np.float64)
-
-        def after_iteration(flat: Array, value: float) -> None:
-            # The line search ended at these parameters, so the running moments are theirs.
-            accepted[trained], moments[...] = flat, net.state
-            net.assign(accepted, moments)
-            on_iteration(value)
-
-        try:
-            start = accepted[trained].copy()
-            return self.optimizer.minimize(objective, start, iterations, after_iteration)
-        finally:
-            try:
-                net.assign(accepted, moments)
-            except StateError:  # another thread computes with the network, and may see both
-                net.params[...], net.state[...] = accepted, moments
-
-    def _trained(self) -> Any:
-        """Return an index of the parameters that are trained."""
-        frozen = [one for one in self.net.parameter_arrays() if not one.trainable]
-        if not frozen:
-            return slice(None)
-        mask = np.ones(self.net.params.size, bool)
-        for one in frozen:
-            mask[one.start : one.stop] = False
-        return mask
+        return full_batch.minimize(
+            self.net, self._core, self._objective, self.optimizer, data, iterations, on_iteration,
+            values,
+        )  # fmt: skip
 
     def state_dict(self) -> dict[str, Any]:
         """Return copies of the state of training, without the network's parameters.
@@ -346,9 +318,16 @@ class Trainer(_core.Stepper):
             "penalty": [describe_part(one) for one in self.penalties],
         }
 
-    def checked_data(self, x: Any, y: Any, sample_weight: Any, check_finite: bool = False) -> Data:
-        """Check and convert rows, targets and weights for this network and loss."""
-        inputs, leading = self.net.rows(x)
+    def checked_data(
+        self, x: Any, y: Any, sample_weight: Any, check_finite: bool = False, members: int = 1
+    ) -> Data:
+        """Check and convert rows, targets and weights for this network and loss.
+
+        With several members, the rows of an input have the columns of one member.
+        """
+        if members > 1:
+            self._objective.check_members(members)
+        inputs, leading = self.net.rows(x, members)
         count = len(inputs[0])
         if count == 0:
             raise ArgumentError("x: got 0 rows; want at least one")
@@ -363,7 +342,7 @@ class Trainer(_core.Stepper):
             named = [(array, "y") for array in targets if array.dtype.kind in "fiu"]
             for array, name in (*named, (weights, "sample_weight")):
                 check.finite(array, name)
-        return Data(inputs, targets, weights)
+        return Data(inputs, targets, weights, members=members)
 
 
 def _checked(value: Any, name: str, kind: type[_T], wanted: str) -> _T:
