@@ -351,3 +351,28 @@ def test_tables_that_are_refused(content: str, words: str) -> None:
     Path("t.csv").write_text(content)
     with pytest.raises((TableError, ArgumentError), match=words):
         TableReader().fit(load_table("t.csv", "kind").frame)
+
+
+PIECES = [b",", b";", b"\t", b'"', b"'", b"\n", b"\r", b"\0", b"\\", b"#", b"\xff", b"\xe9", b" ",
+          b"-", b".", b"0", b"9999", b"1e400", b"NaN", b"\xef\xbb\xbf", b"\xe2\x88\x92",
+          b"2020-02-30", b"1,234", b"()", b"%", b"\xed\xa0\x80", b"99:99", b"Jan", b"2020-W60"]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_damaged_files_are_read_the_same_twice_or_refused(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    for case in random.choice(np.array([*CASES.values()], dtype=object), 8):
+        content = case.content.encode() if isinstance(case.content, str) else case.content
+        damaged = content[:1500]
+        for _ in range(random.integers(1, 30)):
+            at = random.integers(len(damaged))
+            damaged = damaged[:at] + random.choice(PIECES) + damaged[at + random.integers(3) :]
+        Path("damaged.csv").write_bytes(damaged)
+        reader = TableReader()
+        try:
+            one, other = reader.fit_read("damaged.csv"), reader.read("damaged.csv")
+        except (TableError, ArgumentError):
+            continue
+        for first, second in zip(one.columns, other.columns, strict=True):
+            np.testing.assert_array_equal(first.values, second.values)
+            np.testing.assert_array_equal(first.codes, second.codes)

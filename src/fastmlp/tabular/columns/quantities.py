@@ -178,7 +178,8 @@ def _rule(name: str, cells: Cells, rest: Cells, styled: Styled, bad: NDArray[np.
     rule = ColumnRule(name, "numeric", reason, "; ".join(filter(None, warnings)),
                       style=styled.style, missing=missing)  # fmt: skip
     # Of a style other than the plain one, the rule is applied to see what it leaves.
-    values = styled.numbers if cells.codes is None and rule.style == PLAIN else None
+    known = cells.codes is None and rule.style == PLAIN and not bad.any()
+    values = styled.numbers if known else None
     return Decision(rule, "", styled.ambiguous, styled.evidence, values)
 
 

@@ -27,6 +27,7 @@ from fastmlp.tabular.columns.table import UNSEEN, ReadColumn
 from fastmlp.tabular.reading.arrow import booleans
 
 UNSEEN_NOTE = "not among the levels seen in training"
+MOST_ODD = 0.5  # of the values, for them to be missing
 MUST_BE = {"numeric": "numeric", "date": "dates"}
 
 
@@ -114,7 +115,8 @@ def _read_texts(rule: ColumnRule, array: Any, hints: Hints) -> tuple[Numbers, st
     found, fits = _by_rule(rule, cells)
     bad = unread(cells, np.where(fits, 0.0, np.nan))
     note = ""
-    if bad.any():
+    # A few odd values among many count as missing, as in training; else the file is another.
+    if weight(cells, bad) > MOST_ODD * cells.present:
         found, bad = _otherwise(rule, cells, found, bad, hints)
     if bad.any():
         note = _note(rule, cells, bad)
