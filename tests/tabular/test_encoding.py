@@ -12,6 +12,7 @@ from fastmlp.base.errors import ArgumentError
 from fastmlp.base.sparse import SparseRows
 from fastmlp.tabular.columns import ReadColumn, ReadTable
 from fastmlp.tabular.encoding import Encoder
+from fastmlp.tabular.encoding.bins import Bins
 from fastmlp.tabular.encoding.levels import LevelColumn
 from fastmlp.tabular.encoding.normal import normal_quantile
 from fastmlp.tabular.encoding.scaling import Affine, NormalQuantiles
@@ -183,3 +184,21 @@ def test_tables_that_cannot_be_encoded_are_refused() -> None:
     encoder = Encoder().fit(read(x=[1.0, 2.0, 3.0], c=[0, 1, 0]))
     with pytest.raises(ArgumentError, match="no levels in column 'c'"):
         encoder.transform(read(x=[1.0]))
+
+
+def test_bins_lie_between_quantiles() -> None:
+    x = np.column_stack([RANDOM.normal(size=200), np.repeat([0.0, 1.0], [130, 70])]).astype(
+        np.float32
+    )
+    bins = Bins.fit(x, 8)
+    assert [len(edges) - 1 for edges in bins.edges] == [8, 1]
+    layer = bins.layer()
+    assert not layer.trainable
+    bins.set_layer(layer)
+    repeated = np.repeat(x, bins.most, axis=1)
+    pieces = np.clip(layer.forward(repeated), 0, 1).reshape(200, 2, 8)
+    edges = bins.edges[0]
+    expected = np.clip((x[:, :1] - edges[:-1]) / np.diff(edges), 0, 1)
+    np.testing.assert_allclose(pieces[:, 0], expected, atol=1e-5)
+    np.testing.assert_array_equal(pieces[:, 1, 0], x[:, 1])
+    assert not pieces[:, 1, 1:].any()

@@ -11,7 +11,7 @@ from tests.tabular.test_encoding import read
 import fastmlp as fm
 from fastmlp.base.errors import ArgumentError
 from fastmlp.tabular.columns import ReadTable
-from fastmlp.tabular.models import MLP, MODELS, RealMLP, find_model
+from fastmlp.tabular.models import MLP, MODELS, RealMLP, TabM, find_model
 from fastmlp.tabular.models.base import Member
 from fastmlp.tabular.models.first_values import set_by_rows
 from fastmlp.tabular.models.head import Head
@@ -20,6 +20,7 @@ from fastmlp.tabular.models.realmlp import groups
 SMALL = {
     "mlp": MLP(hidden=(64, 32), epochs=60, lr=0.01),
     "realmlp": RealMLP(hidden=(32, 32), epochs=30, batch_size=64),
+    "tabm": TabM(members=4, hidden=(32,), epochs=20, batch_size=64, bins=8, lr=0.01),
 }
 
 
@@ -150,11 +151,27 @@ def test_weights_shrink_as_in_the_published_code() -> None:
         assert found[name]["lr"] * found[name]["weight_decay"] == pytest.approx(factor**2)
 
 
+def test_only_the_first_scaling_of_tabm_differs_between_members() -> None:
+    train, y, _ = table(100)
+    model = TabM(members=3, hidden=(8, 8), bins=4)
+    encoder = model.encoder().fit(train)
+    net = model.network(encoder, encoder.transform(train), model.head(y, 2), 0)
+    first = net["r 1"].gain.reshape(3, -1)
+    assert not (first[0] == first[1]).all()
+    assert len(np.unique(first[0])) == len(encoder.numbers) + len(encoder.flag_widths)
+    assert (net["r 2"].gain == 1).all()
+    shift = net["s 1"].shift.reshape(3, -1)
+    assert (shift[0] == shift[1]).all()
+    signs = TabM(members=3, hidden=(8,), bins=0)
+    plain = signs.network(encoder, encoder.transform(train), signs.head(y, 2), 0)
+    assert set(plain["r 1"].gain.tolist()) == {-1.0, 1.0}
+
+
 def test_a_wrong_model_is_refused() -> None:
     assert find_model("realmlp") == RealMLP()
-    with pytest.raises(ArgumentError, match="want one of mlp, realmlp"):
+    with pytest.raises(ArgumentError, match="want one of mlp, realmlp, tabm"):
         find_model("trees")
     with pytest.raises(ArgumentError, match="dropout"):
-        RealMLP(dropout=1.0)
+        TabM(dropout=1.0)
     with pytest.raises(ArgumentError, match="compute"):
         RealMLP(dtype="float64", compute="bfloat16")

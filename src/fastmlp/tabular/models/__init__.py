@@ -7,10 +7,11 @@ from fastmlp.base.validation import shown
 from fastmlp.tabular.models.base import Member, Metric, Model
 from fastmlp.tabular.models.mlp import MLP
 from fastmlp.tabular.models.realmlp import RealMLP
+from fastmlp.tabular.models.tabm import TabM
 
-__all__ = ["MLP", "MODELS", "Member", "Metric", "Model", "RealMLP", "find_model"]
+__all__ = ["MLP", "MODELS", "Member", "Metric", "Model", "RealMLP", "TabM", "find_model"]
 
-MODELS: dict[str, type[Model]] = {"mlp": MLP, "realmlp": RealMLP}
+MODELS: dict[str, type[Model]] = {"mlp": MLP, "realmlp": RealMLP, "tabm": TabM}
 
 
 def find_model(model: str | Model) -> Model:

@@ -1,0 +1,58 @@
+"""Piecewise linear encoding of numbers (Gorishniy, Rubachev and Babenko, NeurIPS 2022)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import fastmlp as fm
+from fastmlp.base.validation import Array
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Edges of bins between quantiles, for each column.
+
+    Component j of a number x is ``(x - e_j) / (e_{j + 1} - e_j)``, limited to 0 and 1. The
+    published encoding has no limit below the first edge and above the last one. The numbers that
+    are encoded here are never there: normal quantiles stay within the range of the training rows.
+
+    Attributes
+    ----------
+    edges : tuple of ndarray, shape (bins + 1,)
+        Ascending edges of each column, which has one bin at least.
+    """
+
+    edges: tuple[Array, ...]
+
+    @classmethod
+    def fit(cls, x: Array, most: int) -> Bins:
+        """Fit to (N, C) numbers, `most` bins a column: the different ones among the quantiles."""
+        wide = x.astype(np.float64)
+        quantiles = np.quantile(wide, np.linspace(0.0, 1.0, most + 1), axis=0)
+        return cls(tuple(np.unique(column) for column in quantiles.T))
+
+    @property
+    def most(self) -> int:
+        """The largest number of bins of a column."""
+        return max(len(edges) for edges in self.edges) - 1
+
+    def layer(self) -> fm.Scale:
+        """Return an untrained layer that computes the components of repeated columns, without the
+        limits: its input has each column `most` times.
+        """
+        layer = fm.Scale(len(self.edges) * self.most)
+        layer.trainable = False
+        return layer
+
+    def set_layer(self, layer: Any) -> None:
+        """Set the weights of `layer`. Components that a column does not have are 0."""
+        slopes = np.zeros((len(self.edges), self.most))
+        offsets = np.zeros_like(slopes)
+        for column, edges in enumerate(self.edges):
+            bins = len(edges) - 1
+            slopes[column, :bins] = 1.0 / np.diff(edges)
+            offsets[column, :bins] = -edges[:-1] / np.diff(edges)
+        layer.gain[...], layer.shift[...] = slopes.ravel(), offsets.ravel()
