@@ -353,9 +353,26 @@ def test_tables_that_are_refused(content: str, words: str) -> None:
         TableReader().fit(load_table("t.csv", "kind").frame)
 
 
-PIECES = [b",", b";", b"\t", b'"', b"'", b"\n", b"\r", b"\0", b"\\", b"#", b"\xff", b"\xe9", b" ",
-          b"-", b".", b"0", b"9999", b"1e400", b"NaN", b"\xef\xbb\xbf", b"\xe2\x88\x92",
-          b"2020-02-30", b"1,234", b"()", b"%", b"\xed\xa0\x80", b"99:99", b"Jan", b"2020-W60"]  # fmt: skip
+PIECES = [
+    *(
+        b",",
+        b";",
+        b"\t",
+        b'"',
+        b"'",
+        b"\n",
+        b"\r",
+        b"\0",
+        b"\\",
+        b"#",
+        b"\xff",
+        b"\xe9",
+        b" ",
+        b"-",
+    ),
+    *(b".", b"0", b"9999", b"1e400", b"NaN", b"\xef\xbb\xbf", b"\xe2\x88\x92", b"2020-02-30"),
+    *(b"1,234", b"()", b"%", b"\xed\xa0\x80", b"99:99", b"Jan", b"2020-W60"),
+]
 
 
 @pytest.mark.parametrize("seed", range(8))
