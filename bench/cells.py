@@ -23,13 +23,15 @@ class Cell:
     The group decides what runs. In "bfloat16", matrix products read bfloat16; in "frozen", the
     network never changes again, so weights may be packed once. In "graph", hidden layers with as
     many inputs as outputs add their input before the activation (a residual connection), and with
-    ``two_heads`` the last column of the scores is another output, with mean squared error.
+    ``two_heads`` the last column of the scores is another output, with mean squared error. In
+    "blocks", all layers but the last have ``groups`` products side by side, or read each row as
+    ``fold`` rows with the same weights.
     """
 
     kind: Literal["train", "predict"]
     batch: int
     widths: tuple[int, ...]
-    group: Literal["core", "more", "bfloat16", "frozen", "graph", "family"] = "more"
+    group: Literal["core", "more", "bfloat16", "frozen", "graph", "blocks", "family"] = "more"
     activation: Literal["relu", "gelu", "silu"] = "relu"
     optimizer: Literal["sgd", "adam"] = "sgd"
     dropout: float = 0.0
@@ -37,6 +39,8 @@ class Cell:
     threads: int = ALL
     out: bool = False
     two_heads: bool = False
+    groups: int = 1
+    fold: int = 1
 
     @property
     def precision(self) -> str:
@@ -62,12 +66,27 @@ class Cell:
         words += [self.group] if self.group in ("bfloat16", "frozen") else []
         words += ["residual"] if any(map(self.residual, range(len(self.layers)))) else []
         words += ["two heads"] if self.two_heads else []
+        words += [f"{self.groups} groups"] if self.groups > 1 else []
+        words += [f"fold {self.fold}"] if self.fold > 1 else []
         return ", ".join(words)
 
     @property
     def layers(self) -> list[tuple[int, int]]:
         """(fan_in, fan_out) of each linear layer."""
         return list(pairwise(self.widths))
+
+    def blocks(self, layer: int) -> tuple[int, int]:
+        """Groups and fold of a linear layer."""
+        return (self.groups, self.fold) if layer + 1 < len(self.layers) else (1, 1)
+
+    @property
+    def weights(self) -> list[tuple[int, int, int]]:
+        """Rows, columns and biases of each linear layer; each group's rows are its own."""
+        shapes = []
+        for i, (fan_in, fan_out) in enumerate(self.layers):
+            groups, fold = self.blocks(i)
+            shapes.append((fan_in // fold, fan_out // fold // groups, fan_out // fold))
+        return shapes
 
     @property
     def flops(self) -> int:
@@ -76,7 +95,10 @@ class Cell:
         Training has three products for each layer, but none for the gradient of the network's
         input.
         """
-        forward = [2 * self.batch * fan_in * fan_out for fan_in, fan_out in self.layers]
+        forward = [
+            2 * self.batch * rows * columns * self.blocks(i)[1]
+            for i, (rows, columns, _) in enumerate(self.weights)
+        ]
         if self.kind == "predict":
             return sum(forward)
         return 3 * sum(forward) - forward[0]
@@ -84,7 +106,7 @@ class Cell:
     @property
     def minimum_bytes(self) -> int:
         """Smallest memory of a training step: weights, gradients, optimizer state, activations."""
-        parameters = sum(fan_in * fan_out + fan_out for fan_in, fan_out in self.layers)
+        parameters = sum(rows * columns + biases for rows, columns, biases in self.weights)
         copies = 4 if self.optimizer == "adam" else 2
         size = 4 if self.dtype == "float32" else 8
         return size * (copies * parameters + self.batch * sum(self.widths[1:]))
@@ -193,9 +215,19 @@ GRAPHS = [
     Cell("predict", 128, (100, 256, 256, 256, 10), "graph"),
 ]
 
+# 32 groups of 64 x 64, embeddings of 20 columns, and members of one network with shared weights.
+BLOCKS = [
+    Cell("train", 256, (*(2048,) * 4, 10), "blocks", groups=32),
+    Cell("train", 256, (*(2048,) * 4, 10), "blocks", groups=32, threads=1),
+    Cell("train", 256, (960, 320, 10), "blocks", groups=20),
+    Cell("train", 256, (320, 80, 10), "blocks", groups=20),
+    Cell("train", 256, (*(16384,) * 3, 10), "blocks", fold=32),
+    Cell("train", 256, (*(16384,) * 3, 10), "blocks", fold=32, threads=1),
+]
+
 CELLS = [
     *CORE_TRAINING, *CORE_PREDICTION, *MORE_TRAINING, *MORE_PREDICTION,
-    *BFLOAT16, *FROZEN, *GRAPHS,
+    *BFLOAT16, *FROZEN, *GRAPHS, *BLOCKS,
 ]  # fmt: skip
 
 

@@ -68,6 +68,9 @@ SHARES = [
     (Cell("train", 256, LETTER, activation="gelu"), 0.60),
     (Cell("train", 256, LETTER, activation="silu"), 0.60),
 ]
+# Cells with groups or folds -> fraction of the multiply-add peak.
+BLOCK_SHARES = {32: 0.70, 20: 0.30}
+FOLD_SHARE = 0.85
 AVX2_SHARES = [(Cell("train", 1024, LARGE), 0.85), (Cell("train", 256, SQUARE), 0.85)]
 # The other training steps with at least so much work.
 LARGE_STEP_SHARE, LARGE_STEP_FLOPS = 0.85, 1e7
@@ -103,7 +106,9 @@ class Goal(NamedTuple):
 
 def all_goals(found: dict[str, Any]) -> list[Goal]:
     """All goals; if a partial run has no results for one, its ``reached`` is None."""
-    parts = (_training, _prediction, _latencies, _shares, _bfloat16, _frozen, _graphs, _fits)
+    parts = (
+        _training, _prediction, _latencies, _shares, _bfloat16, _frozen, _graphs, _blocks, _fits,
+    )  # fmt: skip
     others = (_adjacent_sizes, _memory, _busy, _sizes)
     return [goal for part in (*parts, *others) for goal in part(found)]
 
@@ -204,6 +209,16 @@ def _graphs(found: dict[str, Any]) -> list[Goal]:
     return [_each("graphs, each cell", ratios, 1.0, "the fastest peer")]
 
 
+def _blocks(found: dict[str, Any]) -> list[Goal]:
+    cells = [cell for cell in CELLS if cell.group == "blocks"]
+    ratios = {cell.name: ratio_to_fastest(found, cell.name) for cell in cells}
+    wanted = {c: FOLD_SHARE if c.fold > 1 else BLOCK_SHARES[c.groups] for c in cells}
+    return [
+        *(_share(found, cell, share) for cell, share in wanted.items()),
+        _each("groups and folds, each cell", ratios, 1.0, "the fastest peer"),
+    ]
+
+
 def _names(kind: str, *groups: str) -> list[str]:
     return [cell.name for cell in CELLS if cell.kind == kind and cell.group in groups]
 
@@ -249,11 +264,15 @@ def _shares(found: dict[str, Any]) -> list[Goal]:
     avx2 = found["machine"]["instruction set"] == "avx2"
     goals = []
     for cell, wanted in AVX2_SHARES if avx2 else SHARES:
-        share = share_of_limit(found, cell)
-        reached = None if share is None else f"{share:.1%}"
-        passed = share is not None and wanted <= share < BELIEVABLE
-        goals.append(Goal(cell.name, f"{wanted:.0%} of the FMA peak", reached, passed))
+        goals.append(_share(found, cell, wanted))
     return goals if avx2 else [*goals, _large_steps(found)]
+
+
+def _share(found: dict[str, Any], cell: Cell, wanted: float) -> Goal:
+    share = share_of_limit(found, cell)
+    reached = None if share is None else f"{share:.1%}"
+    passed = share is not None and wanted <= share < BELIEVABLE
+    return Goal(cell.name, f"{wanted:.0%} of the FMA peak", reached, passed)
 
 
 def _large_steps(found: dict[str, Any]) -> Goal:

@@ -20,6 +20,7 @@ CELL_TABLES = [
     ("bfloat16, microseconds", ("train", "predict"), ("bfloat16",)),
     ("Frozen prediction, microseconds", ("predict",), ("frozen",)),
     ("Graphs, microseconds", ("train", "predict"), ("graph",)),
+    ("Groups and folds, microseconds", ("train", "predict"), ("blocks",)),
 ]
 
 

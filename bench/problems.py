@@ -38,7 +38,7 @@ class Problem:
     x : (batch, widths[0]) in the cell's dtype
     y : (batch,) int64 labels, or (batch, 1) numbers for one output
     values : (batch, 1) numbers for the second head, if there is one
-    first : list of (W (fan_in, fan_out), b (fan_out,)), the first weights; users copy them
+    first : list of (W (rows, columns), b (biases,)), the first weights; users copy them
     """
 
     def __init__(self, cell: Cell, dropout: float | None = None) -> None:
@@ -53,7 +53,10 @@ class Problem:
         else:
             self.y = rng.integers(cell.widths[-1] - cell.two_heads, size=cell.batch)
         self.values = rng.standard_normal((cell.batch, int(cell.two_heads))).astype(cell.dtype)
-        self.first = [_first_weights(rng, *layer, cell.dtype) for layer in cell.layers]
+        self.first = [
+            _first_weights(rng, *shape, cell.blocks(i)[0], cell.dtype)
+            for i, shape in enumerate(cell.weights)
+        ]
 
     def calibration_rows(self) -> Array:
         """Other rows of the kind of ``x``, to choose the scales of integers."""
@@ -96,7 +99,8 @@ class Problem:
     def _reference_net(self) -> reference.Sequential:
         layers: list[reference.Layer] = []
         for i, (W, b) in enumerate(self.first):
-            layers.append((_Residual if self.cell.residual(i) else reference.Linear)(W, b))
+            kind = _Residual if self.cell.residual(i) else reference.Linear
+            layers.append(kind(W, b, None, *self.cell.blocks(i)))
             if len(layers) == self._last_node():
                 break
             layers.append(reference.Activation(ACTIVATIONS[self.cell.activation]))
@@ -135,10 +139,10 @@ class _TwoHeads(reference.Loss):
 
 
 def _first_weights(
-    rng: np.random.Generator, fan_in: int, fan_out: int, dtype: str
+    rng: np.random.Generator, rows: int, columns: int, biases: int, groups: int, dtype: str
 ) -> tuple[Array, Array]:
-    W = rng.standard_normal((fan_in, fan_out)) * np.sqrt(2.0 / fan_in)
-    return W.astype(dtype), (0.1 * rng.standard_normal(fan_out)).astype(dtype)
+    W = rng.standard_normal((rows, columns)) * np.sqrt(2.0 * groups / rows)
+    return W.astype(dtype), (0.1 * rng.standard_normal(biases)).astype(dtype)
 
 
 def error_of(found: list[Array], expected: list[Array], start: list[Array] | None) -> float:

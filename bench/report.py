@@ -47,7 +47,7 @@ def group_of(cell: Cell) -> str:
 
 # Group -> the parts of the results that it consists of, besides cells.
 GROUPS: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("training", "prediction", "bfloat16", "frozen", "graphs"), ()),
+    **dict.fromkeys(("training", "prediction", "bfloat16", "frozen", "graphs", "blocks"), ()),
     "adjacent": ("families",),
     "fits": ("fits",),
     "accuracy": ("accuracy",),

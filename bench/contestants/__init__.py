@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 OURS = "fastmlp"
 _HERE = "bench.contestants"
-_ALL = ("core", "more", "bfloat16", "frozen", "graph")
+_ALL = ("core", "more", "bfloat16", "frozen", "graph", "blocks")
 _OURS = ("fastmlp",)
 CONTESTANTS: dict[str, Row] = {
     row.name: row
@@ -63,7 +63,7 @@ CONTESTANTS: dict[str, Row] = {
         Row("fastmlp int8", f"{_HERE}.ours:FrozenInt8", _OURS,
             groups=("frozen",), aside=True, precision="int8"),
         Row("torch", f"{_HERE}.pytorch:Eager", ("torch",),
-            groups=("core", "more", "bfloat16", "graph")),
+            groups=("core", "more", "bfloat16", "graph", "blocks")),
         # To compile for all other cells would take most of the run's time.
         Row("torch.compile", f"{_HERE}.pytorch:Compiled", ("torch",), quick=False,
             groups=("core", "bfloat16")),

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 import fastmlp as fm
+from bench.cells import Cell
 from bench.contestants.base import Contestant, Unsupported
 from bench.problems import ACTIVATIONS, SEED, Array, Problem
 
@@ -91,7 +92,7 @@ def _build(problem: Problem, precision: str) -> tuple[fm.Sequential | fm.Graph, 
         options["compute"] = precision
         if "compute" not in inspect.signature(fm.Sequential).parameters:
             raise Unsupported("this fastmlp has no compute=")
-    linears = [fm.Linear(*layer) for layer in cell.layers]
+    linears = [_linear(cell, i) for i in range(len(cell.layers))]
     if cell.group == "graph":
         return _graph(problem, linears, options), linears
     layers: list[fm.Layer] = []
@@ -101,6 +102,15 @@ def _build(problem: Problem, precision: str) -> tuple[fm.Sequential | fm.Graph, 
             layers += [fm.Dropout(problem.dropout)] if problem.dropout else []
         layers.append(linear)
     return fm.Sequential(*layers, **options), linears
+
+
+def _linear(cell: Cell, layer: int) -> fm.Linear:
+    (fan_in, fan_out), (groups, fold) = cell.layers[layer], cell.blocks(layer)
+    if (groups, fold) == (1, 1):
+        return fm.Linear(fan_in, fan_out)
+    if "groups" not in inspect.signature(fm.Linear).parameters:
+        raise Unsupported("this fastmlp has no groups and folds")
+    return fm.Linear(fan_in // fold, fan_out // fold, groups=groups, fold=fold)
 
 
 def _graph(problem: Problem, linears: list[fm.Linear], options: dict[str, Any]) -> fm.Graph:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from bench.cells import Cell
 from bench.contestants.base import Contestant
 from bench.problems import Array, Problem
 
@@ -68,9 +69,9 @@ class Eager(Contestant):
         self.optimizer = self._optimizer()
 
     def params(self) -> list[Array]:
-        linears = _linears(self.net)
-        return self.problem.joined([(p.weight.detach().numpy().T, p.bias.detach().numpy())
-                                    for p in linears])  # fmt: skip
+        pairs = [(weight.detach().numpy(), bias.detach().numpy())
+                 for weight, bias in _parameters(self.net)]  # fmt: skip
+        return self.problem.joined(pairs)
 
     def output(self) -> Array:
         return self.call().to(getattr(torch, self.problem.cell.dtype)).numpy().copy()
@@ -105,6 +106,28 @@ class GraphNet(nn.Module):
         return tuple(found) if self.cell.two_heads else found[0]
 
 
+class Grouped(nn.Module):
+    """Products of groups of columns side by side; ``weight`` is one block below the other."""
+
+    def __init__(self, fan_in: int, fan_out: int, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+        self.weight = nn.Parameter(torch.empty(fan_in, fan_out // groups))
+        self.bias = nn.Parameter(torch.empty(fan_out))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        by_group = x.view(len(x), self.groups, -1).transpose(0, 1)
+        blocks = self.weight.view(self.groups, -1, self.weight.shape[1])
+        return torch.bmm(by_group, blocks).transpose(0, 1).reshape(len(x), -1) + self.bias
+
+
+class Folded(nn.Linear):
+    """Each row is read as so many rows."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.view(-1, self.in_features)).view(len(x), -1)
+
+
 def _objective(problem: Problem, net: nn.Module) -> Callable[..., torch.Tensor]:
     """The loss of a batch."""
     functional = nn.functional
@@ -125,21 +148,36 @@ def _build(problem: Problem) -> nn.Module:
         return _assign(GraphNet(problem), problem)
     layers: list[nn.Module] = []
     dtype = getattr(torch, problem.cell.dtype)
-    for fan_in, fan_out in problem.cell.layers:
+    for i in range(len(problem.cell.layers)):
         if layers:
             layers.append(ACTIVATIONS[problem.cell.activation]())
             layers += [nn.Dropout(problem.dropout)] if problem.dropout else []
-        layers.append(nn.Linear(fan_in, fan_out, dtype=dtype))
+        layers.append(_linear(problem.cell, i, dtype))
     return _assign(nn.Sequential(*layers), problem)
 
 
-def _linears(net: nn.Module) -> list[nn.Linear]:
-    return [layer for layer in net.modules() if isinstance(layer, nn.Linear)]
+def _linear(cell: Cell, layer: int, dtype: torch.dtype) -> nn.Module:
+    (fan_in, fan_out), (groups, fold) = cell.layers[layer], cell.blocks(layer)
+    if groups > 1:
+        return Grouped(fan_in, fan_out, groups)
+    kind = Folded if fold > 1 else nn.Linear
+    return kind(fan_in // fold, fan_out // fold, dtype=dtype)
+
+
+def _parameters(net: nn.Module) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Views of W and b of each layer, in our layout."""
+    found = []
+    for layer in net.modules():
+        if isinstance(layer, nn.Linear):
+            found.append((layer.weight.T, layer.bias))
+        elif isinstance(layer, Grouped):
+            found.append((layer.weight, layer.bias))
+    return found
 
 
 def _assign(net: nn.Module, problem: Problem) -> nn.Module:
     with torch.no_grad():
-        for layer, (W, b) in zip(_linears(net), problem.pairs(), strict=True):
-            layer.weight.copy_(torch.from_numpy(W.T))
-            layer.bias.copy_(torch.from_numpy(b))
+        for (weight, bias), (W, b) in zip(_parameters(net), problem.pairs(), strict=True):
+            weight.copy_(torch.from_numpy(W))
+            bias.copy_(torch.from_numpy(b))
     return net

@@ -36,6 +36,10 @@ VARIANTS = [
     replace(CELL, group="graph", widths=(4, 6, 6, 3), two_heads=True, optimizer="adam"),
     replace(CELL, group="graph", widths=(4, 4, 3), kind="predict"),
 ]
+BLOCKS = [
+    replace(CELL, group="blocks", widths=(6, 9, 3), groups=3),
+    replace(CELL, group="blocks", widths=(6, 8, 3), fold=2),
+]
 
 
 class Inline:
@@ -93,6 +97,12 @@ def checked(kind: type, cell: Cell, precision: str = "") -> float:
 @pytest.mark.parametrize("cell", VARIANTS, ids=lambda cell: cell.name)
 def test_right_contestants_pass(kind: type, cell: Cell) -> None:
     assert checked(kind, cell) < 1e-2
+
+
+@pytest.mark.parametrize("cell", BLOCKS, ids=lambda cell: cell.name)
+def test_groups_and_folds_pass(cell: Cell) -> None:
+    assert checked(FastMLP, cell) < 1e-2
+    assert cell.flops < replace(cell, groups=1, fold=1).flops
 
 
 def test_products_in_bfloat16_pass_where_they_are_asked_for() -> None:
