@@ -10,7 +10,7 @@ pytest.importorskip("pandas")
 import pandas as pd
 
 ROWS = 300
-QUICK = ["--no-progress", "--hidden", "16", "--epochs", "8", "--lr", "0.01"]
+QUICK = ["--model", "mlp", "--n-members", "2", "--hidden", "16", "--epochs", "8", "--lr", "0.01"]
 
 
 def houses(rows: int = ROWS, seed: int = 0) -> pd.DataFrame:

@@ -15,7 +15,7 @@ import pytest
 
 import fastmlp as fm
 from fastmlp.cli import commands, main
-from fastmlp.io import read_metadata, safetensors
+from fastmlp.io import safetensors
 from fastmlp.io.model import FORMAT_VERSION, RESERVED_KEY
 
 pytest.importorskip("click")
@@ -23,16 +23,14 @@ pytest.importorskip("matplotlib")
 pytest.importorskip("sklearn")
 pytest.importorskip("tests.houses")  # skips where pandas is missing
 
-import pandas as pd
 from tests.houses import one_error_line
 
 from fastmlp.cli.info import MOST_COLUMNS
-from fastmlp.tabular import Encoder, TableDescription, TableModel
+from fastmlp.tabular import MLP, load, train
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
-QUICK = ["--no-progress", "--hidden", "16", "--epochs", "3"]
-PNG = b"\x89PNG\r\n\x1a\n"
+QUICK = ["--model", "mlp", "--n-members", "1", "--hidden", "16", "--epochs", "3"]
 # A finder that hides packages, as if they were not installed.
 HIDE = """
 import sys
@@ -52,26 +50,32 @@ def test_built_in_data_sets(data: str, capsys: pytest.CaptureFixture[str]) -> No
     assert main(["train", data, *QUICK, "--output", "net.safetensors"]) == 0
     out = capsys.readouterr().out
     assert ("test R2" in out) == (data == "diabetes")
-    assert "validation loss" not in out
-    assert Path("net.png").read_bytes().startswith(PNG)
-    assert read_metadata("net.safetensors")["data"] == data
+    assert {path.name for path in Path().iterdir()} == {"net.safetensors"}
+    assert load("net.safetensors").metadata["data"] == data
 
 
 def test_options_reach_the_network() -> None:
     options = ["--hidden", "8, 4", "--activation", "leaky_relu", "--dropout", "0", "--dtype",
                "float64", "--threads", "1", "--lr", "0.01", "--batch-size", "16"]  # fmt: skip
-    assert main(["train", "iris", "--no-progress", "--epochs", "2", *options]) == 0
-    net = fm.load("iris.safetensors")
+    assert main(["train", "iris", "--model", "mlp", "--epochs", "2", *options]) == 0
+    net = load("iris.safetensors").members[0].net
     kinds = [type(layer).__name__ for layer in net.layers]
     assert kinds == ["Linear", "LeakyReLU", "Linear", "LeakyReLU", "Linear"]
     assert net.dtype == np.float64
-    assert main(["train", "iris", "--no-progress", "--hidden", "", "--epochs", "2"]) == 0
-    assert len(fm.load("iris.safetensors").layers) == 1
+    more = ["--n-members", "3", "--compute", "bfloat16", "--hidden", ""]
+    assert main(["train", "iris", "--model", "mlp", "--epochs", "2", *more]) == 0
+    members = load("iris.safetensors").members
+    assert [len(member.net.layers) for member in members] == [1, 1, 1]
+    assert members[0].net.compute == "bfloat16"
 
 
-def test_products_in_bfloat16() -> None:
-    assert main(["train", "iris", *QUICK, "--compute", "bfloat16"]) == 0
-    assert fm.load("iris.safetensors").compute == "bfloat16"
+def test_settings_reach_the_model() -> None:
+    options = ["--metric", "accuracy", "--class-weight", "malignant=3,benign=1", "--threshold",
+               "0.25", "--seed", "7"]  # fmt: skip
+    assert main(["train", "breast_cancer", *QUICK, *options]) == 0
+    model = load("breast_cancer.safetensors")
+    assert model.threshold == 0.25
+    assert (model.training["metric"], model.training["seed"]) == ("accuracy", 7)
 
 
 def test_same_seed_same_bytes() -> None:
@@ -94,7 +98,14 @@ def test_same_seed_same_bytes() -> None:
         ["train", "iris", "--lr", "0"],
         ["train", "iris", "--dtype", "float16"],
         ["train", "iris", "--compute", "float16"],
-        ["train", "iris", "--compute", "bfloat16", "--dtype", "float64"],
+        ["train", "iris", "wine"],
+        ["train", "iris", "--model", "tree"],
+        ["train", "iris", "--preset", "slow"],
+        ["train", "iris", "--model", "realmlp", "--activation", "relu"],
+        ["train", "iris", "--metric", "auc"],
+        ["train", "iris", "--class-weight", "even"],
+        ["train", "iris", "--threshold", "2"],
+        ["train", "iris", "--time-budget", "0"],
         ["train", "iris", "--nonsense"],
         ["info", "a", "b"],
     ],
@@ -108,9 +119,13 @@ def test_wrong_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["train", "iris", "--activation", "rlu"], "'rlu' is unknown"),
+        (["train", "iris", "--model", "mlp", "--activation", "rlu"], "'rlu' is unknown"),
+        (["train", "iris", "--metric", "rmse"], "metric: got 'rmse'; want one of log_loss"),
+        (["train", "iris", "--threshold", "0.1"], "threshold: got a number"),
+        (["train", "iris", "--class-weight", "rose=2"], "got the class 'rose'; want one of"),
+        (["train", "iris", "--report", "no/r.html"], "no such directory"),
+        (["train", "iris", "--report", "iris.safetensors"], "must not be the model file too"),
         (["train", "iris", "--output", "no/such/folder.safetensors"], "no such directory"),
-        (["train", "iris", "--output", "iris.png"], "must not end in .png"),
         (["train", "iris", "--output", "."], "directory"),
         (["info", "missing.safetensors"], "missing.safetensors: No such file"),
         (["info", __file__], "is not a fastmlp model"),
@@ -189,23 +204,26 @@ def test_info_of_a_model_whose_layers_are_not_objects(capsys: pytest.CaptureFixt
 
 
 def test_info_of_a_table_of_many_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    frame = pd.DataFrame({f"column {k}": [0.0, 1.0] for k in range(MOST_COLUMNS + 7)})
-    encoder = Encoder().fit(frame)
-    description = TableDescription("y", ["a", "b"], None, encoder)
-    TableModel(fm.Sequential(fm.Linear(encoder.width, 2)), description).save("m.safetensors", {})
+    table = {f"column {k}": [0.0, 1.0] * 20 for k in range(MOST_COLUMNS + 7)}
+    model = MLP(hidden=(), epochs=1)
+    train({**table, "y": list("ab") * 20}, "y", model=model).save("m.safetensors")
     assert main(["info", "m.safetensors"]) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     assert sum(line.startswith("column ") for line in lines) == MOST_COLUMNS
     assert "... and 7 more" in lines
 
 
-@pytest.mark.parametrize("arguments", [["info"], ["info", "m.safetensors"]])
+@pytest.mark.parametrize(
+    "arguments", [["info"], ["info", "m.safetensors"], ["info", "t.safetensors"]]
+)
 def test_info_needs_numpy_alone(arguments: list[str]) -> None:
     fm.Sequential(fm.Linear(4, 3), seed=1).save("m.safetensors")
-    names = ["click", "rich", "tqdm", "pandas", "sklearn", "matplotlib", "scipy"]
+    train({"x": range(40), "y": list("ab") * 20}, model=MLP(epochs=1)).save("t.safetensors")
+    names = ["click", "rich", "tqdm", "pandas", "pyarrow", "sklearn", "matplotlib", "scipy"]
     result = run_without(names, arguments)
     assert (result.returncode, result.stderr) == (0, "")
-    assert ("isa" if len(arguments) == 1 else "in_features=4") in result.stdout
+    words = {"m.safetensors": "in_features=4", "t.safetensors": "classes a, b"}
+    assert words.get(arguments[-1], "isa") in result.stdout
 
 
 def test_errors_without_click_are_one_line() -> None:
@@ -214,11 +232,12 @@ def test_errors_without_click_are_one_line() -> None:
     assert result.stderr == "Error: missing.safetensors: No such file or directory\n"
 
 
-@pytest.mark.parametrize("missing", ["click", "tqdm", "pandas", "sklearn", "matplotlib"])
+@pytest.mark.parametrize("missing", ["click", "pyarrow", "sklearn", "matplotlib"])
 def test_missing_extra_is_named(missing: str) -> None:
-    result = run_without([missing], ["train", "iris"])
+    result = run_without([missing], ["train", "iris", "--report", "r.html"])
     assert result.returncode == 2
-    assert 'pip install "fastmlp[cli]"' in result.stderr
+    extra = "tabular" if missing == "pyarrow" else "cli"
+    assert f'pip install "fastmlp[{extra}]"' in result.stderr
     assert result.stderr.count("\n") == 1
 
 

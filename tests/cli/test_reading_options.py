@@ -50,7 +50,7 @@ def test_options_and_several_files(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*train, *OPTIONS, *COLUMNS, *QUICK]) == 0
     assert "120 rows, 2 columns; kind (2 classes): classification" in capsys.readouterr().out
     model = tabular.load("m.safetensors")
-    assert model.description.keep == ("key",)
+    assert model.keep == ("key",)
     Path("new.txt").write_text(text(4, first=7))
     assert main(["predict", "m.safetensors", "new.txt", "--skip-rows", "1", "--keep", "code"]) == 0
     head, *rows = capsys.readouterr().out.splitlines()

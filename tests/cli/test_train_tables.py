@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
-import os
+import json
 import re
 import runpy
 import shlex
@@ -24,8 +23,7 @@ from tests.houses import QUICK, houses, one_error_line, write
 
 from fastmlp import tabular
 from fastmlp.cli import main
-from fastmlp.cli.train import _epochs
-from fastmlp.tabular.training import hold_out
+from fastmlp.tabular.reading import sources
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -41,37 +39,37 @@ def scores(out: str) -> dict[str, list[float]]:
 
 
 def test_a_regression(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    # Training on a file must not import scikit-learn.
-    monkeypatch.setitem(sys.modules, "sklearn", None)
     data = houses()
     data.loc[:2, "price"] = np.nan
     write("houses.csv", data.drop(columns="grade"))
-    assert main(["train", "houses.csv", "--target", "price", "--epochs", "60"]) == 0
-    out = capsys.readouterr().out
+    # Training on a file must import none of these.
+    for name in ("sklearn", "matplotlib", "pandas", "tqdm"):
+        monkeypatch.setitem(sys.modules, name, None)
+    options = ["--model", "mlp", "--epochs", "60", "--verbose"]
+    assert main(["train", "houses.csv", "--target", "price", *options]) == 0
+    captured = capsys.readouterr()
+    out = captured.out
+    assert captured.err == ""  # no line of progress, as this is no terminal
     assert "rows without a target, left out: 3" in out
     assert "columns left out: key (identifier), country (constant)" in out
-    assert "time left" in out
+    assert "  city: categorical: 3 levels; text" in out
     found = scores(out)
     assert found["fastmlp"][0] > 0.9
     assert found["baseline: mean"][0] < 0.05
     assert found["fastmlp"][1] < found["baseline: mean"][1]
+    importance = out.split("when the column is shuffled\n")[1].splitlines()
+    assert [line.split()[0] for line in importance[:2]] == ["size", "city"]
     assert "houses: regression" in out
-    assert {path.name for path in Path().iterdir()} == {
-        "houses.csv",
-        "houses.safetensors",
-        "houses.png",
-    }
+    assert {path.name for path in Path().iterdir()} == {"houses.csv", "houses.safetensors"}
 
 
-def test_without_pyarrow_the_error_says_what_to_install(
+def test_without_pyarrow_tables_say_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write("p.csv", houses(30))
+    Path("p.parquet").write_bytes(b"PAR1")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert main(["train", "p.csv", "--target", "grade"]) == 2
-    assert capsys.readouterr().err == (
-        'Error: tables need pyarrow: pip install "fastmlp[tabular]"\n'
-    )
+    assert main(["train", "p.parquet", "--target", "a"]) == 2
+    assert "need pyarrow: pip install" in capsys.readouterr().err
 
 
 def test_the_task_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,11 +82,11 @@ def test_the_task_can_be_chosen(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_cross_validation(capsys: pytest.CaptureFixture[str]) -> None:
     write("houses.csv", houses().drop(columns="price"))
-    arguments = ["--target", "grade", "--cv", "4", "--hidden", "16", "--epochs", "15"]
-    assert main(["train", "houses.csv", *arguments, "--lr", "0.01"]) == 0
+    arguments = ["--target", "grade", "--cv", "4", "--model", "mlp", "--hidden", "16"]
+    assert main(["train", "houses.csv", *arguments, "--epochs", "15", "--lr", "0.01"]) == 0
     out = capsys.readouterr().out
     found = scores(out)
-    assert out.count("validation accuracy") == 4
+    assert out.count("columns left out") == 1
     of_folds = np.array([found[f"fold {k} of 4"] for k in range(1, 5)])
     np.testing.assert_allclose(found["mean"], of_folds.mean(axis=0), atol=1e-3)
     np.testing.assert_allclose(found["standard deviation"], of_folds.std(axis=0, ddof=1), atol=1e-3)
@@ -97,52 +95,102 @@ def test_cross_validation(capsys: pytest.CaptureFixture[str]) -> None:
     assert tabular.load("houses.safetensors").classes == ["cheap", "dear"]
 
 
+def test_several_files_and_a_file_to_test_on(capsys: pytest.CaptureFixture[str]) -> None:
+    data = houses(400).drop(columns="price")
+    for number in range(3):
+        write(f"part{number}.csv", data[100 * number : 100 * number + 100])
+    write("test.csv", data[300:])
+    options = ["--target", "grade", "--test", "test.csv", "--json", *QUICK]
+    assert main(["train", "part0.csv", "part1.csv", "part2.csv", *options]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["n_rows"] == 100
+    assert found["facts"]["training rows"] == "300"
+    assert Path("part0.safetensors").exists()
+
+
+def test_results_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    write("houses.csv", houses().drop(columns="price"))
+    assert main(["train", "houses.csv", "--target", "grade", "--json", *QUICK]) == 0
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert captured.err == ""
+    assert found["scores"]["accuracy"] > found["baseline"]["accuracy"]
+    assert found["classes"] == ["cheap", "dear"]
+    assert found["left_out"] == {"key": "identifier", "country": "constant"}
+    assert found["importance"]["size"] > found["importance"]["city"]
+    assert found["model"] == "houses.safetensors"
+    assert found["columns"][0]["kind"] == "numeric"
+
+
 def test_a_training_that_diverges_leaves_the_old_model(capsys: pytest.CaptureFixture[str]) -> None:
     write("t.csv", houses().drop(columns="grade"))
-    Path("t.safetensors").write_bytes(b"old")
-    assert main(["train", "t.csv", "--target", "price", *QUICK, "--lr", "1e30"]) == 1
+    arguments = ["train", "t.csv", "--target", "price", *QUICK]
+    assert main(arguments) == 0
+    old = Path("t.safetensors").read_bytes()
+    capsys.readouterr()
+    assert main([*arguments, "--lr", "1e30"]) == 1
     line = one_error_line(capsys)
     assert "training diverged" in line
     assert line.endswith("try a smaller --lr\n")
-    assert Path("t.safetensors").read_bytes() == b"old"
-    assert not Path("t.png").exists()
+    assert Path("t.safetensors").read_bytes() == old
 
 
-def test_epochs_without_a_finite_loss_are_reported() -> None:
-    model = tabular.MLP(hidden=(8, 8), epochs=1, batch_size=1000, lr=1e30)
-    trained = tabular.train(tabular.load_dataset("iris"), model=model)
-    assert _epochs(trained) == "1 (no epoch had a finite loss)"
+def test_a_model_of_other_data_is_not_replaced(capsys: pytest.CaptureFixture[str]) -> None:
+    write("a.csv", houses())
+    write("b.csv", houses(seed=1))
+    first = ["train", "a.csv", "--target", "price", *QUICK, "--output", "m"]
+    assert main(first) == 0
+    old = Path("m").read_bytes()
+    for other in (["train", "b.csv", *first[2:]], [*first, "--target", "grade"]):
+        capsys.readouterr()
+        assert main(other) == 1
+        assert "m holds a model of other data or another target (a)" in one_error_line(capsys)
+        assert Path("m").read_bytes() == old
+    # The same data with other options may replace it, and other data with --force.
+    assert main([*first, "--seed", "3", "--drop", "city"]) == 0
+    assert main(["train", "b.csv", *first[2:], "--force"]) == 0
+    Path("notes.txt").write_text("not to be lost")
+    capsys.readouterr()
+    assert main([*first[:-1], "notes.txt"]) == 1
+    assert "notes.txt exists and is no model of a table" in one_error_line(capsys)
+    assert Path("notes.txt").read_text() == "not to be lost"
 
 
 @pytest.mark.parametrize("more", [[], ["--cv", "2"]])
-def test_the_table_is_read_once_and_the_notes_are_the_models(
+def test_the_table_is_read_once(
     more: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # One row of the test part has a level and a value that no other row has.
-    frame = houses(60)[["size", "grade"]].assign(city="Ghent", lift=0)
-    frame.loc[1::2, "city"] = "Bruges"
-    row = int(hold_out(tabular.load_table(frame, "grade"), 0)[2][0])
-    frame.loc[row, ["city", "lift"]] = ["Ypres", 1]
-    write("t.csv", frame)
-    opened: list[str] = []
-    usual = builtins.open
+    write("t.csv", houses(60).drop(columns="price"))
+    read: list[Any] = []
+    usual = sources.frame_from_files
 
-    def counting(file: Any, *args: Any, **options: Any) -> Any:
-        opened.append(os.path.basename(str(file)))
-        return usual(file, *args, **options)
+    def counting(paths: Any, options: Any) -> Any:
+        read.append(paths)
+        return usual(paths, options)
 
-    monkeypatch.setattr(builtins, "open", counting)
+    monkeypatch.setattr("fastmlp.tabular.reading.frame_from_files", counting)
     assert main(["train", "t.csv", "--target", "grade", *QUICK, *more]) == 0
-    assert opened.count("t.csv") == 1
-    notes = capsys.readouterr().out.split("\n\n")[0].splitlines()[1:]
-    encoder = tabular.load("t.safetensors").description.encoder
-    left_out = [f"{name} ({why})" for name, why in encoder.left_out.items()]
-    unseen = "column 'city': 1 value (such as 'Ypres') not among the levels seen in training"
-    assert left_out == ([] if more else ["lift (constant)"])
-    assert notes == ([] if more else [unseen, "columns left out: lift (constant)"])
-    opened.clear()
+    assert len(read) == 1
     assert main(["predict", "t.safetensors", "t.csv"]) == 0
-    assert opened.count("t.csv") == opened.count("t.safetensors") == 1
+    assert len(read) == 2
+
+
+@pytest.mark.parametrize("target", ["price", "grade"])
+def test_a_report_is_one_page(target: str) -> None:
+    other = {"price": "grade", "grade": "price"}[target]
+    data = houses().drop(columns=other).rename(columns={"size": "<b>$size$</b>"})
+    write("houses.csv", data)
+    arguments = ["--target", target, "--report", "r.html", "--picture", "p.png", *QUICK]
+    assert main(["train", "houses.csv", *arguments]) == 0
+    page = Path("r.html").read_text("utf-8")
+    assert "&lt;b&gt;$size$&lt;/b&gt;" in page
+    assert "<b>$size$" not in page
+    for word in ("R2" if target == "price" else "ROC-AUC", "baseline", "identifier", "city"):
+        assert word in page
+    assert page.count("<figure>") == 4
+    # Nothing is loaded from elsewhere.
+    assert not re.search(r"(src|href)=\"(?!data:)|@import|url\(", page)
+    assert Path("p.png").read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +204,7 @@ def test_the_table_is_read_once_and_the_notes_are_the_models(
         (["useless.csv", "--target", "text"], "no usable column is left: one (constant)"),
         (["good.csv", "--target", "text", "--checkpoint", "no/c"], "no such directory"),
         (["good.csv", "--target", "text", "--checkpoint", "good.safetensors"], "model file too"),
-        (["good.csv", "--target", "text", "--checkpoint", "./good.png"], "not be the picture too"),
+        (["good.csv", "--target", "text", "--report", "./good.csv"], "the data file too"),
         (["good.csv", "--target", "text", "--checkpoint", "good.csv"], "the data file too"),
         (["good.csv", "--target", "text", "--output", "./good.csv"], "the data file too"),
         (["good.csv", "--target", "text", "--checkpoint", "."], "Error: .: is a directory"),
@@ -181,6 +229,8 @@ def test_tables_that_cannot_be_trained_on_are_refused(
     "arguments",
     [
         ["train", "table.xlsx"],
+        ["train", "t.csv", "--preset", "slow"],
+        ["train", "t.csv", "--decimal", ";"],
         ["train", "iris", "--target", "x"],
         ["train", "iris", "--task", "regression"],
         ["train", "iris", "--cv", "1"],

@@ -43,7 +43,7 @@ def test_each_kind_of_file_names_its_reader() -> None:
     with pytest.raises(ModelFileError, match=r"which fastmlp\.tabular\.load reads"):
         fm.load("n.safetensors")
     networks()["0"].save("one.safetensors")
-    with pytest.raises(ModelFileError, match="holds no networks of a table"):
+    with pytest.raises(ModelFileError, match="and no table's networks"):
         load_networks("one.safetensors")
     with pytest.raises(fm.ArgumentError, match="reserved"):
         networks()["0"].save("one.safetensors", {NETWORKS_KEY: "x"})

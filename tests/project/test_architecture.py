@@ -79,7 +79,12 @@ ALONE = "reference"
 FRONT = {"__init__", "__main__"}
 
 # Imports from a higher floor inside a function, for convenience, loaded only when needed.
-LATE_STEPS_UP = {("networks", "io"), ("networks", "drawing"), ("__init__", "io")}
+LATE_STEPS_UP = {
+    ("networks", "io"),
+    ("networks", "drawing"),
+    ("tabular", "plot"),
+    ("__init__", "io"),
+}
 # `base/build.py` reads the version, which the package sets before it imports anything.
 READS_VERSION = {"base/build.py"}
 

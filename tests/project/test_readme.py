@@ -75,7 +75,7 @@ def test_the_first_command_prints_what_the_readme_shows(tmp_path, monkeypatch, c
     printed = {" ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
     for line in next(blocks(README, "text"))[1].splitlines():
         assert " ".join(line.split()) in printed, line
-    assert {path.name for path in tmp_path.iterdir()} == {"digits.safetensors", "digits.png"}
+    assert {path.name for path in tmp_path.iterdir()} == {"digits.safetensors"}
 
 
 def modules():

@@ -5,15 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-pytest.importorskip("pandas")
 pytest.importorskip("sklearn")
 
 from sklearn import model_selection
 
-from fastmlp.tabular import load_dataset
-from fastmlp.tabular.preparation import Preparation
 from fastmlp.tabular.splits import _strata, folds, split_off
-from fastmlp.tabular.training import hold_out
 
 
 def made_up(counts: tuple[int, ...], seed: int) -> tuple[np.ndarray, int]:
@@ -61,22 +57,3 @@ def test_folds_test_each_row_once_and_splits_keep_shares() -> None:
     assert [len(part) for part in parts] == [170, 30]
     shares = [(y[part] == 0).mean() for part in parts]
     np.testing.assert_allclose(shares, 0.8, atol=0.03)
-
-
-def test_inputs_are_scaled_by_the_training_rows() -> None:
-    table = load_dataset("wine")
-    train, _, test = hold_out(table, seed=1)
-    part, held = Preparation.fit(table, train).parts(train, test, "float64")
-    np.testing.assert_allclose(part.x.mean(axis=0), 0, atol=1e-12)
-    np.testing.assert_allclose(part.x.std(axis=0), 1)
-    assert len(held.y) == len(test)
-
-
-def test_a_regression_target_is_restored() -> None:
-    table = load_dataset("diabetes")
-    rows = np.arange(len(table.y))
-    preparation = Preparation.fit(table, rows[:300])
-    assert preparation.target is not None
-    scaled = preparation.part(rows, "float64").y
-    np.testing.assert_allclose(scaled[:300].mean(), 0, atol=1e-12)
-    np.testing.assert_allclose(preparation.target.undo(scaled)[:, 0], table.y)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 pytest.importorskip("pandas")
+pytest.importorskip("pyarrow")
 
 import pandas as pd
 from tests.houses import houses, write
@@ -16,10 +19,11 @@ from tests.houses import houses, write
 import fastmlp as fm
 from fastmlp import tabular
 from fastmlp.base.errors import ArgumentError, StateError
-from fastmlp.io import ModelFileError, read_metadata
-from fastmlp.io.safetensors import Malformed
-from fastmlp.tabular import MLP, Encoder, TableDescription, TableError, TableModel
-from fastmlp.tabular.description import KEY, TargetScaling
+from fastmlp.io import ModelFileError
+from fastmlp.io.networks import load_networks, save_networks
+from fastmlp.tabular import MLP, TableError, TableModel
+from fastmlp.tabular.labels import Labels
+from fastmlp.tabular.model_file import KEY
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -27,9 +31,10 @@ QUICK = MLP(hidden=(16,), epochs=8, lr=0.01)
 NEW = houses(50, seed=1).drop(columns=["price", "grade"])
 
 
-def trained(target: str) -> TableModel:
+def trained(target: str, **options: Any) -> TableModel:
     other = "price" if target == "grade" else "grade"
-    return tabular.train(houses().drop(columns=other), target, model=QUICK).model
+    options = {"model": QUICK, "n_members": 2, **options}
+    return tabular.train(houses().drop(columns=other), target, **options).model
 
 
 def test_frames_dicts_and_files_give_the_same_predictions() -> None:
@@ -38,15 +43,6 @@ def test_frames_dicts_and_files_give_the_same_predictions() -> None:
     assert (expected == houses(50, seed=1)["grade"]).mean() > 0.85
     for table in (NEW.to_dict("list"), write("new.csv", NEW), Path("new.csv")):
         np.testing.assert_array_equal(model.predict(table), expected)
-
-
-def test_a_model_in_bfloat16_remembers_it() -> None:
-    quick = MLP(hidden=(16,), epochs=8, lr=0.01, compute="bfloat16")
-    model = tabular.train(houses().drop(columns="price"), "grade", model=quick).model
-    assert model.net.compute == "bfloat16"
-    assert (model.predict(NEW) == houses(50, seed=1)["grade"]).mean() > 0.85
-    with pytest.raises(ArgumentError, match="compute"):
-        MLP(dtype="float64", compute="bfloat16")
 
 
 def test_probabilities_and_predictions_agree() -> None:
@@ -59,6 +55,13 @@ def test_probabilities_and_predictions_agree() -> None:
     assert model.predict(NEW).tolist() == np.array(model.classes)[shares.argmax(axis=1)].tolist()
 
 
+def test_the_threshold_decides() -> None:
+    model = trained("grade", threshold=0.9)
+    chance = model.predict_proba(NEW)[:, 1]
+    assert model.threshold == 0.9
+    assert (model.predict(NEW) == np.where(chance > 0.9, "dear", "cheap")).all()
+
+
 def test_a_regression_predicts_numbers() -> None:
     model = trained("price")
     values = model.predict(NEW)
@@ -68,27 +71,53 @@ def test_a_regression_predicts_numbers() -> None:
         model.predict_proba(NEW)
 
 
+def test_an_ensemble_is_the_weighted_mean_of_its_members() -> None:
+    model = trained("price", n_members=3)
+    read = model.read(NEW)
+    parts = [member.outputs(read) for member in model.members]
+    assert sum(model.weights) == pytest.approx(1)
+    mean = sum(w * part for w, part in zip(model.weights, parts, strict=True))
+    np.testing.assert_allclose(model.predict(NEW), mean)
+    assert len({member.net.params.tobytes() for member in model.members}) == 3
+
+
 def test_a_loaded_model_is_the_one_that_was_saved() -> None:
-    result = tabular.train(houses().drop(columns="price"), "grade", model=QUICK)
+    frame = houses().drop(columns="price")
+    result = tabular.train(frame, "grade", model=QUICK, n_members=2, threshold=0.4)
     result.save("m.safetensors")
     model = tabular.load("m.safetensors")
     np.testing.assert_array_equal(model.predict_proba(NEW), result.model.predict_proba(NEW))
-    assert model.metadata == {"data": "table", "task": "classification", **result.summary}
+    assert model.predict(NEW).tolist() == result.model.predict(NEW).tolist()
+    assert model.metadata == {"data": "table", **result.summary}
+    assert (model.temperature, model.threshold) == (result.model.temperature, 0.4)
     info = model.info()
+    assert info == json.loads(json.dumps(result.model.info()))
     assert info["target"] == "grade"
     assert info["classes"] == ["cheap", "dear"]
-    assert info["columns"]["city"] == "categorical: Bruges, Ghent, Ypres"
+    assert info["columns"]["city"]["kind"] == "categorical"
     assert info["left_out"] == {"key": "identifier", "country": "constant"}
-    assert info["parameters"] == model.net.params.size
-    assert info["test accuracy"] == result.summary["test accuracy"]
+    assert info["parameters"] == sum(member.net.params.size for member in model.members)
+    assert info["training"]["models"] == ["MLP", "MLP"]
     model.save("again.safetensors")
     assert Path("again.safetensors").read_bytes() == Path("m.safetensors").read_bytes()
 
 
-def test_a_model_of_pixels_with_a_known_maximum() -> None:
+@pytest.mark.parametrize(
+    "values", [["b", "a"], ["007", "7"], [3, -1], [0.5, 2.0], [True, False], [2**62, 2**62 + 1]]
+)
+def test_labels_come_back_exactly(values: list[Any]) -> None:
+    labels = Labels.of(np.array(values))
+    again = Labels.from_description(json.loads(json.dumps(labels.describe())))
+    assert again.values.tolist() == values
+    assert again.values.dtype == labels.values.dtype
+
+
+def test_a_model_of_pixels() -> None:
     pytest.importorskip("sklearn")
     digits = tabular.load_dataset("digits")
-    tabular.train(digits, model=MLP(epochs=20), seed=5).save("digits.safetensors")
+    trained = tabular.train(digits, model=MLP(epochs=20), n_members=1, seed=5)
+    assert trained.scores["accuracy"] > 0.95
+    trained.save("digits.safetensors")
     model = tabular.load("digits.safetensors")
     assert (model.predict_proba(digits.frame).argmax(axis=1) == digits.y).mean() > 0.95
     assert model.classes == [str(i) for i in range(10)]
@@ -125,50 +154,100 @@ def test_tables_that_do_not_suit_the_model() -> None:
 
 def test_files_that_are_no_models_of_tables() -> None:
     fm.Sequential(fm.Linear(2, 2)).save("plain.safetensors")
-    with pytest.raises(ModelFileError, match="holds a network, but no description of the table"):
+    with pytest.raises(ModelFileError, match="and no table's networks"):
         tabular.load("plain.safetensors")
-    tabular.train(houses(60), "grade", model=QUICK, checkpoint="c")
-    with pytest.raises(ModelFileError, match="c is a checkpoint: it can resume"):
-        tabular.load("c")
+    save_networks("bare.safetensors", {"0": fm.Sequential(fm.Linear(2, 2))}, {})
+    with pytest.raises(ModelFileError, match="but no description of a table"):
+        tabular.load("bare.safetensors")
     with pytest.raises(ModelFileError, match="is not a fastmlp model"):
         tabular.load(write("t.csv", NEW))
     model = trained("price")
-    model.net.params[3] = np.nan
+    model.members[1].net.params[3] = np.nan
     model.save("nan.safetensors")
     with pytest.raises(ModelFileError, match="weights that are not finite"):
         tabular.load("nan.safetensors")
 
 
-def test_hostile_descriptions_of_tables() -> None:
-    trained("grade").save("good.safetensors")
-    net, good = fm.load("good.safetensors"), read_metadata("good.safetensors")[KEY]
-    fields = json.loads(good)
-    target, encoder = fields["target"], fields["encoder"]
-    for text in [
-        "{",
-        "[]",
-        json.dumps({**fields, "version": 1}),
-        json.dumps({**fields, "version": 3}),
-        json.dumps({**fields, "version": True}),
-        json.dumps({**fields, "more": 1}),
-        json.dumps({**fields, "encoder": None}),
-        json.dumps({**fields, "target": {**target, "classes": ["a"]}}),
-        json.dumps({**fields, "target": {**target, "classes": ["a", "b", "c"]}}),
-        json.dumps({**fields, "target": {**target, "classes": ["a", "a"]}}),
-        json.dumps({**fields, "target": {**target, "classes": []}}),
-        json.dumps({**fields, "target": {**target, "scaling": {"mean": 0, "scale": 1}}}),
-        json.dumps({**fields, "target": {**target, "name": 1}}),
-        json.dumps({**fields, "encoder": {**encoder, "columns": encoder["columns"][:1]}}),
-    ]:
-        net.save("hostile.safetensors", {KEY: text})
-        with pytest.raises(ModelFileError, match=r"hostile\.safetensors is not a fastmlp model"):
+def changed(fields: Any, path: str, value: Any) -> Any:
+    """A copy of nested fields with another value at a path such as "members/0/weight"."""
+    copy = json.loads(json.dumps(fields))
+    *outer, last = [int(key) if key.isdecimal() else key for key in path.split("/")]
+    inner = copy
+    for key in outer:
+        inner = inner[key]
+    inner[last] = value
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("version", 1),
+        ("version", True),
+        ("more", 1),
+        ("target", {"name": "y"}),
+        ("target/name", 1),
+        ("target/labels/type", "date"),
+        ("target/labels/values", ["a"]),
+        ("target/labels/values", ["a", "b", "c"]),
+        ("target/labels/values", ["a", "a"]),
+        ("target/labels/values", ["a", 1]),
+        ("target/labels/values", []),
+        ("reader", None),
+        ("reader/rules", []),
+        ("members", []),
+        ("members/0/encoder", 7),
+        ("members/0/encoder/numbers", []),
+        ("members/0/weight", 0),
+        ("members/0/weight", "1"),
+        ("members/0/head/classes", 3),
+        ("members/0/head/members", 2),
+        ("temperature", 0),
+        ("threshold", 1.5),
+        ("positive", 2),
+        ("training", []),
+        ("keep", "x"),
+    ],
+)
+def test_hostile_descriptions_of_tables(path: str, value: Any, good: Any) -> None:
+    nets, metadata = good
+    text = json.dumps(changed(json.loads(metadata[KEY]), path, value))
+    save_networks("hostile.safetensors", nets, {KEY: text})
+    with pytest.raises(ModelFileError, match=r"hostile\.safetensors is not a fastmlp model"):
+        tabular.load("hostile.safetensors")
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The networks and texts of a good file."""
+    path = tmp_path_factory.mktemp("good") / "good.safetensors"
+    trained("grade").save(path)
+    return load_networks(path)
+
+
+def test_texts_that_are_no_description_and_missing_networks(good: Any) -> None:
+    nets, metadata = good
+    for text in ("{", "[]", "3", json.dumps(None)):
+        save_networks("hostile.safetensors", nets, {KEY: text})
+        with pytest.raises(ModelFileError):
             tabular.load("hostile.safetensors")
+    save_networks("hostile.safetensors", {"0": nets["0"]}, metadata)
+    with pytest.raises(ModelFileError, match="2 members for 1 networks"):
+        tabular.load("hostile.safetensors")
 
 
-@pytest.mark.parametrize("scale", [0, -1.5])
-def test_a_scale_that_is_not_positive_is_refused(scale: float) -> None:
-    encoder = Encoder().fit(pd.DataFrame({"x": [0.0, 1.0]}))
-    fields = json.loads(TableDescription("y", [], TargetScaling(0.0, 1.0), encoder).to_json())
-    fields["target"]["scaling"]["scale"] = scale
-    with pytest.raises(Malformed, match=rf"scale is {scale:.1f}, expected a positive number"):
-        TableDescription.from_json(json.dumps(fields))
+def test_a_model_without_held_out_rows_needs_a_table_for_its_report() -> None:
+    model = trained("grade")
+    assert "held-out rows" in str(model.report())
+    from_rows = model.report(houses(80, seed=3))
+    assert from_rows.scores["accuracy"] > 0.7
+    model.save("m.safetensors")
+    loaded = tabular.load("m.safetensors")
+    assert loaded.report(houses(80, seed=3)).scores == from_rows.scores
+    with pytest.raises(StateError, match="give a table"):
+        loaded.report()
+    with pytest.raises(TableError, match="target"):
+        loaded.report(NEW)
+    with pytest.raises(TableError, match="has the class 'huge', which training has not"):
+        loaded.report(houses(80).assign(grade="huge"))
+    assert replace(model, held=None) == model

@@ -14,15 +14,13 @@ from fastmlp.cli import INSTALL_HINT
 from fastmlp.cli.info import describe_build, describe_model
 from fastmlp.cli.reading_options import reading_options
 from fastmlp.cli.tables import error_line, print_table
-from fastmlp.cli.train_settings import Settings
+from fastmlp.cli.train_options import DATA, NETWORK, OUTPUT, TRAINING, with_options
+from fastmlp.cli.train_settings import TrainSettings
 from fastmlp.tabular.datasets import DATA_SETS
-from fastmlp.tabular.models.old_mlp import DROPOUT, LARGEST_BATCH, MLP, ROWS_OF_A_CYCLE
 from fastmlp.tabular.reading import FORMATS, ReadOptions, TableError, is_table
 
 EXTRA_PACKAGES = ("rich", "tqdm", "matplotlib", "pandas", "sklearn", "threadpoolctl")
 DEBUG = "fastmlp.debug"
-DEFAULTS = MLP()
-SMALL, LARGE = DEFAULTS.plan(1, 2), DEFAULTS.plan(ROWS_OF_A_CYCLE, 2)
 
 
 class MissingPackage(click.ClickException):
@@ -95,15 +93,6 @@ def _check_data(
     return value
 
 
-def _parse_widths(ctx: click.Context, param: click.Parameter, value: str) -> tuple[int, ...]:
-    """Parse comma-separated layer widths; the empty text means no hidden layer."""
-    words = [word.strip() for word in value.split(",")] if value.strip() else []
-    if not all(word.isdecimal() and int(word) > 0 for word in words):
-        message = f"{value!r} is not a list of positive integers such as 256,128."
-        raise click.BadParameter(message, ctx, param)
-    return tuple(map(int, words))
-
-
 def _remember_debug(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     ctx.meta[DEBUG] = value or ctx.meta.get(DEBUG, False)
 
@@ -137,126 +126,50 @@ def info(model: Path | None) -> None:
 
 @cli.command(context_settings={"show_default": True})
 @click.argument("data", nargs=-1, required=True, callback=_check_data)
-@click.option(
-    "--target",
-    metavar="COLUMN",
-    help="Column of the file to predict.  [default: the one called target, label, class or y]",
-)
-@click.option(
-    "--task",
-    type=click.Choice(["classification", "regression"]),
-    help="[default: classification for text, truth values and few different whole numbers]",
-)
-@click.option(
-    "--cv",
-    type=click.IntRange(min=2),
-    metavar="K",
-    help="Test by K-fold cross-validation, then train on all rows.",
-)
-@click.option(
-    "--hidden",
-    metavar="WIDTHS",
-    callback=_parse_widths,
-    default=",".join(map(str, DEFAULTS.hidden)),
-    help="Widths of the hidden layers; '' for a linear model.",
-)
-@click.option("--activation", default=DEFAULTS.activation, help="Activation of the hidden layers.")
-@click.option(
-    "--dropout",
-    type=click.FloatRange(0, 1, max_open=True),
-    help="Share of hidden units to drop in each training step.  "
-    f"[default: {DROPOUT['classification']}; {DROPOUT['regression']} for a regression]",
-)
-@click.option(
-    "--epochs",
-    type=click.IntRange(min=1),
-    help=f"Largest number of epochs; training stops when validation no longer improves.  "
-    f"[default: {SMALL.epochs}; {LARGE.epochs} for {ROWS_OF_A_CYCLE:,} rows or more]",
-)
-@click.option(
-    "--batch-size",
-    type=click.IntRange(min=1),
-    help=f"Rows per training step.  [default: {SMALL.batch_size}; {LARGE.batch_size} to "
-    f"{LARGEST_BATCH} for {ROWS_OF_A_CYCLE:,} rows or more]",
-)
-@click.option(
-    "--lr",
-    type=click.FloatRange(min=0, min_open=True),
-    help=f"Learning rate of Adam.  [default: {SMALL.lr}; for {ROWS_OF_A_CYCLE:,} rows or more a "
-    f"cycle up to {LARGE.lr} and down to 0]",
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0, 2**32 - 1),
-    default=0,
-    help="Seed of the split, the weights, the batches and the dropout.",
-)
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "float64"]),
-    default=DEFAULTS.dtype,
-    help="Precision.",
-)
-@click.option(
-    "--compute",
-    type=click.Choice(["bfloat16"]),
-    help="Round the operands of matrix products to bfloat16; only with float32.",
-)
-@click.option("--threads", type=click.IntRange(min=1), help="Number of threads.  [default: all]")
-@click.option(
-    "--progress/--no-progress", default=True, help="Show a progress bar and a line per epoch."
-)
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path),
-    help="Model file to write; the picture goes beside it.  [default: DATA.safetensors]",
-)
-@click.option(
-    "--checkpoint",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Save the training to FILE after each epoch, and resume from FILE if it exists. With the "
-    "same data and options, the resumed training gives the same model. With --cv, FILE holds the "
-    "training on all rows, and FILE.fold1, FILE.fold2, ... hold the folds.",
-)
+@with_options(DATA, TRAINING)
 @reading_options(columns=True)
+@with_options(NETWORK, OUTPUT)
 @debug_option
 def train(**options: Any) -> None:
-    """Train a network on the table DATA, and test it.
+    """Train networks on the table DATA, and test them.
 
-    DATA is a .csv, .tsv, .txt, .data (also .gz or .zip) or .parquet file, a folder of Parquet
-    files, or - for standard input; several files are put one below the other. Or it is one of the
-    data sets that ship with scikit-learn: digits, wine, breast_cancer, iris, diabetes.
+    DATA is a file CSV, TSV, .txt or .data (also .gz or .zip), Parquet, a folder of Parquet files,
+    several files whose rows follow each other, or - for standard input; or one of the data sets
+    that ship with scikit-learn: digits, wine, breast_cancer, iris, diabetes.
 
-    Numbers are standardised; missing numbers become the median. Text becomes one input for each
-    frequent level, one for missing text, and one for all rare or new levels. Constant, empty and
-    identifier columns are dropped and listed.
+    Numbers, dates, levels and missing values are recognised; --verbose tells how each column is
+    read. Constant, empty and identifier columns are dropped and listed.
 
-    The rows are split 70/15/15 into training, validation and test rows, or by --cv. The command
-    writes the model and a picture of the loss curves and the confusion matrix (for a regression,
-    the predictions against the true values).
+    A part of the rows is held out as a test, or --test or --cv says how to test. The command
+    prints scores beside a baseline and the importance of columns, and writes one model file. It
+    does not replace a model of other data or another target without --force.
 
     \b
     Examples:
       fastmlp train digits
-      fastmlp train houses.csv --target price --hidden 512,256 --output houses.safetensors
+      fastmlp train houses.csv --target price --preset best --report houses.html
       fastmlp predict houses.safetensors new.csv --out prices.csv
     """
-    _check_train_options(options)
+    is_file = _check_train_options(options)
     # Imported here, as the other commands do not need it.
     from fastmlp.cli.train import train as run_training
 
-    run_training(Settings.from_options(options, is_file=options["data"][0] not in DATA_SETS))
+    run_training(TrainSettings.from_options(options, is_file))
 
 
-def _check_train_options(options: dict[str, Any]) -> None:
-    name = options["data"][0]
-    if name in DATA_SETS and (options["target"] is not None or options["task"]):
-        raise click.UsageError(f"{name} has a target and a task of its own.")
-    if name in DATA_SETS and options["reading"] != ReadOptions():
-        raise click.UsageError(f"{name} is no file, which the options on reading are for.")
-    if options["compute"] is not None and options["dtype"] != "float32":
-        raise click.UsageError("--compute bfloat16 needs --dtype float32.")
+def _check_train_options(options: dict[str, Any]) -> bool:
+    """Refuse options that do not go together; tell whether DATA is a file."""
+    first = options["data"][0]
+    if first not in DATA_SETS:
+        return True
+    for name in ("target", "task", "test"):
+        if options[name] is not None:
+            raise click.UsageError(
+                f"{first} has rows, a target and a task of its own: no --{name}."
+            )
+    if options["reading"] != ReadOptions():
+        raise click.UsageError(f"{first} is no file, which the options on reading are for.")
+    return False
 
 
 @cli.command()

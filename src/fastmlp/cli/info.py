@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 from fastmlp.base.build import show_config
 from fastmlp.cli.tables import Row
 from fastmlp.io import inspect
-from fastmlp.io.safetensors import naming
-from fastmlp.tabular.description import KEY, TableDescription
-from fastmlp.tabular.text import four_digits
+from fastmlp.io.networks import holds_networks
+from fastmlp.tabular import TableModel, load
+from fastmlp.tabular.report.content import ColumnReport
+from fastmlp.tabular.report.making import columns_of, facts_of
 
 MAX_VALUE_LENGTH = 56  # with the names, this fits a terminal of 80 columns
 MOST_COLUMNS = 24  # of a table that are shown
@@ -27,6 +29,8 @@ def describe_build() -> tuple[str, list[Row]]:
 
 def describe_model(path: str) -> tuple[str, list[Row]]:
     """Title and rows for a model file: its layers, its size and the metadata it carries."""
+    if holds_networks(path):
+        return path, _table_rows(load(path), os.path.getsize(path))
     model = inspect(path)
     network = model.network
     layers = network.get("layers")
@@ -36,29 +40,30 @@ def describe_model(path: str) -> tuple[str, list[Row]]:
         rows.append((f"layer {index}", _layer_text(layer)))
     parameters = sum(int(np.prod(shape, dtype=np.uint64)) for shape in model.shapes.values())
     rows += [("parameters", f"{parameters:,}"), ("file size", f"{model.size:,} bytes")]
-    others = {key: value for key, value in model.metadata.items() if key != KEY}
-    rows += [(key, _text(value)) for key, value in sorted(others.items())]
-    if KEY in model.metadata:
-        with naming(path):
-            rows += _table_rows(TableDescription.from_json(model.metadata[KEY]).info())
-    return path, rows
+    return path, [*rows, *((key, _text(value)) for key, value in sorted(model.metadata.items()))]
 
 
-def _table_rows(table: dict[str, Any]) -> list[Row]:
-    """Rows for the target, for each column and its encoding, and for the unused columns."""
-    classes = table.get("classes")
-    kind = f"classes {', '.join(classes)}" if classes else "numbers"
-    rows = [("target", _text(f"{table['target']}: {kind}"))]
-    if not classes:
-        mean, scale = (four_digits(table["target_scaling"][key]) for key in ("mean", "scale"))
-        rows.append(("target scaling", f"mean {mean}, deviation {scale}"))
-    columns = list(table["columns"].items())
-    rows.append(("columns", f"{len(columns)}, {table['inputs']} inputs"))
-    rows += [(f"  {name:.24}", _text(how)) for name, how in columns[:MOST_COLUMNS]]
+def _table_rows(model: TableModel, size: int) -> list[Row]:
+    """Rows for a model of a table: its target, what was trained, and each column."""
+    labels = model.target.labels.names
+    kind = f"classes {', '.join(labels)}" if labels else "numbers"
+    rows = [("target", _text(f"{model.target.name}: {kind}"))]
+    rows += [(key, _text(value)) for key, value in sorted(model.metadata.items())]
+    rows += [(key, _text(value)) for key, value in facts_of(model).items()]
+    rows.append(("file size", f"{size:,} bytes"))
+    columns = columns_of(model)
+    rows.append(("columns", str(len(columns))))
+    rows += [(f"  {c.name:.24}", _how(c)) for c in columns[:MOST_COLUMNS]]
     if len(columns) > MOST_COLUMNS:
         rows.append(("  ...", f"and {len(columns) - MOST_COLUMNS} more"))
-    left_out = [f"{name} ({why})" for name, why in table["left_out"].items()]
+    left_out = model.reader.left_out_line()
     return [*rows, ("left out", _text(left_out))] if left_out else rows
+
+
+def _how(column: ColumnReport) -> str:
+    """How a column is read and encoded."""
+    warning = f" (warning: {column.warning})" if column.warning else ""
+    return f"{column.kind}: {column.reason}{warning}; {column.encoding}"
 
 
 def _layer_text(layer: Any) -> str:

@@ -1,101 +1,71 @@
-"""What `fastmlp train` prints while it runs: notes, a line per epoch, and a progress bar."""
+"""What `fastmlp train` prints while it runs: the table, notes, and one line of progress."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-import fastmlp as fm
 from fastmlp.cli.tables import print_lines
-from fastmlp.tabular import Reporter, Table
+from fastmlp.tabular.progress import ProgressLine
+
+if TYPE_CHECKING:
+    from fastmlp.tabular.columns import ReadTable, TableReader
+    from fastmlp.tabular.table import Table
+
+MOST_NOTES = 20
 
 
-class TrainProgress(Reporter):
-    """Print the notes on the table, and the progress of each training.
+class TrainProgress(ProgressLine):
+    """Print the notes on a table, and the line of progress.
 
     Parameters
     ----------
     notes : bool
         Whether to print the notes.
+    verbose : bool
+        Whether to print how each column is read.
     progress : bool
-        Whether to print the progress.
+        Whether to show the line.
     """
 
-    def __init__(self, notes: bool, progress: bool) -> None:
-        self._notes, self._progress = notes, progress
-        self._score = ""
+    def __init__(self, notes: bool, verbose: bool, progress: bool) -> None:
+        super().__init__()
+        self._notes, self._verbose, self._progress = notes, verbose, progress
 
-    def on_table(self, table: Table, notes: Sequence[str]) -> None:
-        """Print the size of the table, its task and the notes."""
-        self._score = "accuracy" if table.classes else "R2"
+    def on_table(self, table: Table) -> None:
+        """Print the size of the table, its task and the notes on it."""
         if self._notes:
-            print_lines([str(table), *notes])
+            print_lines([str(table), *table.notes])
+
+    def on_columns(self, title: str, reader: TableReader, read: ReadTable) -> None:
+        """Print the columns that are left out, and what is unusual in the others."""
+        if not self._notes or title.startswith("fold"):
+            return
+        left_out = reader.left_out_line()
+        print_lines([f"columns left out: {left_out}"] if left_out else [])
+        lines = [*reader.warnings, *read.notes.values()]
+        print_lines(lines[:MOST_NOTES])
+        if len(lines) > MOST_NOTES:
+            print_lines([f"and {len(lines) - MOST_NOTES} more notes"])
+        if self._verbose:
+            print_lines([f"  {rule.name}: {rule}" for rule in reader.rules])
 
     def callbacks(self, title: str) -> Sequence[Any]:
-        """Return the callback that shows a training: a bar and, without folds, a line an epoch."""
-        if not self._progress:
-            return []
-        return [EpochLines(self._score, title, lines=title == "training")]
-
-    def on_fold_end(self, title: str, history: fm.History) -> None:
-        """Print the validation score of the best epoch of a fold."""
-        if self._progress:
-            best = history.best_epoch or 0
-            print(f"{title}: validation {self._score} {history.val_score[best]:.4f}, "
-                  f"loss {history.val_loss[best]:.4f} in epoch {best + 1} of {len(history)}",
-                  flush=True)  # fmt: skip
+        """Return the callbacks that tell of a network's epochs."""
+        resumed = [_Resumed(title)] if self._notes else []
+        return [*resumed, *super().callbacks(title)] if self._progress else resumed
 
 
-class EpochLines:
-    """A line per epoch, and a progress bar below the lines when stderr is a terminal.
+class _Resumed:
+    """Prints how many epochs of a network were done before."""
 
-    Parameters
-    ----------
-    score_name : str
-    title : str
-        Text before the bar.
-    lines : bool
-        Whether to print the lines.
-    """
-
-    def __init__(self, score_name: str, title: str, lines: bool = True) -> None:
-        self._score, self._title, self._lines = f"validation {score_name}", title, lines
-        self._seconds: list[float] = []
-        self._bar: Any = None
-
-    def on_fit_start(self, state: Any) -> None:
-        """Show the bar."""
-        from tqdm import tqdm
-
-        self._bar = tqdm(
-            total=state.epochs, desc=self._title, unit="epoch", leave=False, disable=None
-        )
+    def __init__(self, title: str) -> None:
+        self._title = title
 
     def on_fit_ready(self, state: Any) -> None:
-        """Print the names of the columns, and the epoch that a resumed fit starts from."""
-        if self._lines:
-            self._bar.write(f"epoch  train loss  validation loss  {self._score}  time left")
-        done = state.epoch + 1
-        if done:
-            head = f"{done:5d}" if self._lines else f"{self._title}: {done} epochs"
-            self._bar.write(f"{head}  (from the checkpoint)")
-            self._bar.update(done)
+        """Print the epochs that a checkpoint held."""
+        if state.epoch >= 0:
+            print_lines([f"{self._title}: {state.epoch + 1} epochs (from the checkpoint)"])
 
     def on_epoch_end(self, state: Any) -> None:
-        """Print a line and advance the bar."""
-        self._seconds.append(state.seconds)
-        if self._lines:
-            left = 0 if state.stopped else state.epochs - state.epoch - 1
-            time_left = self._bar.format_interval(left * float(np.mean(self._seconds)))
-            self._bar.write(
-                f"{state.epoch + 1:5d}  {state.loss:10.4f}  {state.val_loss:15.4f}  "
-                f"{f'{state.val_score:.4f}':>{len(self._score)}}  {time_left:>9}"
-            )
-        self._bar.update()
-
-    def on_fit_end(self, state: Any) -> None:
-        """Remove the bar."""
-        if self._bar is not None:
-            self._bar.close()
+        """Do nothing: epochs are told by the line of progress."""

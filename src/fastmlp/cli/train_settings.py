@@ -1,40 +1,59 @@
-"""The options of `fastmlp train`, as parsed."""
+"""What `fastmlp train` is asked to do, as parsed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from fastmlp.tabular.models.old_mlp import MLP
+import click
+
+from fastmlp.cli.train_options import HYPERPARAMETERS
+from fastmlp.tabular.models import MODELS
+from fastmlp.tabular.presets import AUTO, PRESETS
 from fastmlp.tabular.reading import ReadOptions, stem
 from fastmlp.tabular.training import fold_checkpoint
 
+TRAINING = ("preset", "n_members", "time_budget", "metric", "class_weight", "threshold", "seed",
+            "compute")  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What to train on, how, and which files to write."""
+class TrainSettings:
+    """What to train on, how, and which files to write.
+
+    Attributes
+    ----------
+    training : dict
+        Arguments of `fastmlp.tabular.train`.
+    """
 
     data: tuple[str, ...]
     is_file: bool
-    model: MLP
+    reading: ReadOptions
+    training: dict[str, Any]
     target: str | None = None
-    task: Literal["classification", "regression"] | None = None
+    task: Any = None
+    test: str | None = None
     cv: int | None = None
-    seed: int = 0
     threads: int | None = None
     progress: bool = True
+    verbose: bool = False
+    json: bool = False
+    force: bool = False
     output: Path | None = None
+    report: Path | None = None
+    picture: Path | None = None
     checkpoint: Path | None = None
-    reading: ReadOptions = field(default_factory=ReadOptions)
 
     @classmethod
-    def from_options(cls, options: dict[str, Any], is_file: bool) -> Settings:
-        """Sort the options of the command into those of the model and the others."""
-        fields = MLP.__dataclass_fields__
-        model = MLP(**{name: value for name, value in options.items() if name in fields})
-        others = {name: value for name, value in options.items() if name not in fields}
-        return cls(**others, is_file=is_file, model=model)
+    def from_options(cls, options: dict[str, Any], is_file: bool) -> TrainSettings:
+        """Sort the options of the command."""
+        given = {name: options.pop(name) for name in HYPERPARAMETERS}
+        training = {name: options.pop(name) for name in TRAINING}
+        name, preset = options.pop("model"), training["preset"]
+        training["model"] = _model(name, preset, {k: v for k, v in given.items() if v is not None})
+        return cls(training=training, is_file=is_file, **options)
 
     @property
     def name(self) -> str:
@@ -47,11 +66,6 @@ class Settings:
         return self.output or Path(f"{self.name}.safetensors")
 
     @property
-    def picture_path(self) -> Path:
-        """The picture to write."""
-        return self.model_path.with_suffix(".png")
-
-    @property
     def checkpoints(self) -> dict[str, Path]:
         """The checkpoint files that may be written, by what they are."""
         if self.checkpoint is None:
@@ -62,3 +76,19 @@ class Settings:
             for fold in folds
         }
         return {**found, "the checkpoint": self.checkpoint}
+
+
+def _model(name: str, preset: str, given: dict[str, Any]) -> Any:
+    """Return the name of a model, or one with the hyperparameters that were given."""
+    if not given:
+        return name
+    names = PRESETS[preset].models if name == AUTO else (name,)
+    option = f"--{next(iter(given)).replace('_', '-')}"
+    if len(names) > 1:
+        raise click.UsageError(f"{option} needs --model, as {preset} trains {', '.join(names)}.")
+    model = MODELS[names[0]]
+    for field in given:
+        if field not in model.__dataclass_fields__:
+            option = f"--{field.replace('_', '-')}"
+            raise click.UsageError(f"{option} is no option of the model {names[0]}.")
+    return model(**given)

@@ -15,7 +15,9 @@ from typing import Any
 
 from fastmlp.io import safetensors
 from fastmlp.io.model import (
+    FIT_KEY,
     NETWORKS_KEY,
+    RESERVED_KEY,
     TensorKind,
     built,
     check_tensors,
@@ -73,8 +75,25 @@ def load_networks(path: str | os.PathLike[str]) -> tuple[dict[str, Network], dic
         return nets, user_metadata(header)
 
 
+def read_networks_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Read the metadata of a file of networks without its parameters; errors as `load_networks`."""
+    with safetensors.naming(path), safetensors.open_tensors(path) as (_, header):
+        network_descriptions(header)
+        return user_metadata(header)
+
+
+def holds_networks(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a model file holds several networks; errors are those of `load_networks`."""
+    with safetensors.naming(path), safetensors.open_tensors(path) as (_, header):
+        return NETWORKS_KEY in header.metadata
+
+
 def network_descriptions(header: Header) -> dict[str, dict[str, Any]]:
     """Return the description of each network in a file, by name."""
+    if FIT_KEY in header.metadata:
+        raise Malformed("it is a checkpoint, which can resume a training, but not predict")
+    if RESERVED_KEY in header.metadata:
+        raise Malformed("it holds one network, which fastmlp.load reads, and no table's networks")
     if NETWORKS_KEY not in header.metadata:
         raise Malformed("it is a safetensors file, but holds no networks of a table")
     own = safetensors.parse_json(header.metadata[NETWORKS_KEY], "the description of its networks")

@@ -10,20 +10,32 @@
 (2,)
 
 ``trained.save(path)`` writes a model file, `load` reads it; the command line uses the same files.
+`TabularClassifier` and `TabularRegressor` do the same as estimators of scikit-learn.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from fastmlp.tabular.columns import ColumnRule, ReadColumn, ReadTable, TableReader
 from fastmlp.tabular.datasets import DATA_SETS, load_dataset
-from fastmlp.tabular.description import TableDescription
-from fastmlp.tabular.encoder import Encoder
-from fastmlp.tabular.model_file import TableModel, load
-from fastmlp.tabular.models.old_mlp import MLP, MODELS
+from fastmlp.tabular.encoding import Encoder
+from fastmlp.tabular.model_file import load
+from fastmlp.tabular.models import MLP, MODELS, RealMLP
 from fastmlp.tabular.reading import ReadOptions, TableError
+from fastmlp.tabular.reporter import Reporter
+from fastmlp.tabular.scores import METRICS
 from fastmlp.tabular.table import Table, load_table
-from fastmlp.tabular.training import Reporter, TrainedTable, train
+from fastmlp.tabular.table_model import TableModel
+from fastmlp.tabular.training import TrainedTable, train
+
+if TYPE_CHECKING:
+    from fastmlp.tabular.classifier import TabularClassifier
+    from fastmlp.tabular.regressor import TabularRegressor
 
 __all__ = [
     "DATA_SETS",
+    "METRICS",
     "MLP",
     "MODELS",
     "ColumnRule",
@@ -31,15 +43,41 @@ __all__ = [
     "ReadColumn",
     "ReadOptions",
     "ReadTable",
+    "RealMLP",
     "Reporter",
     "Table",
-    "TableDescription",
     "TableError",
     "TableModel",
     "TableReader",
+    "TabularClassifier",
+    "TabularRegressor",
     "TrainedTable",
     "load",
     "load_dataset",
     "load_table",
     "train",
 ]
+
+# Imported on first use, because scikit-learn takes longer than many a training.
+_ESTIMATORS = {"TabularClassifier": "classifier", "TabularRegressor": "regressor"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ESTIMATORS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    try:
+        module = import_module(f"{__name__}.{_ESTIMATORS[name]}")
+    except ModuleNotFoundError as error:
+        if error.name != "sklearn":
+            raise
+        from fastmlp.base.errors import MissingPackageError
+
+        hint = 'pip install "fastmlp[sklearn]"'
+        raise MissingPackageError(f"{name} needs sklearn: {hint}", name="sklearn") from error
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -137,14 +137,16 @@ def _in_threads(
     one: Callable[[int], T | None], count: int, workers: int, stop: Stop
 ) -> list[T | None]:
     """Call `one` for each member on some Python threads; a failure ends all of them."""
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
     with ThreadPoolExecutor(workers, thread_name_prefix="fastmlp-member") as pool:
         futures = [pool.submit(one, member) for member in range(count)]
         try:
-            return [future.result() for future in futures]
-        except BaseException:
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            failed = [future for future in futures if future in done and future.exception()]
+            return [future.result() for future in failed or futures]
+        finally:
+            # After a failure or an interrupt; else nothing is left to end.
             stop.set()
             for future in futures:
                 future.cancel()
-            raise

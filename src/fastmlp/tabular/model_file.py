@@ -1,160 +1,60 @@
-"""A trained model of a table, in memory and in one file."""
+"""A trained model of a table in one file: several networks, and how tables are read for them.
+
+The file is one of `fastmlp.io.networks`; the networks are called "0", "1", ... The metadata key
+``"fastmlp.table"`` holds JSON, which is read strictly, because files may be hostile.
+"""
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-import fastmlp as fm
-from fastmlp.base.errors import StateError
-from fastmlp.base.validation import Array
+from fastmlp.base.errors import ArgumentError
 from fastmlp.io import ModelFileError
-from fastmlp.io.model import load_with_metadata
-from fastmlp.io.safetensors import Malformed, naming
-from fastmlp.tabular.description import KEY, TableDescription
-from fastmlp.tabular.reading import Frame, ReadOptions, frame_of, require
+from fastmlp.io.networks import load_networks, save_networks
+from fastmlp.io.safetensors import Malformed, naming, parse_json
+from fastmlp.tabular.checking import check_count, check_keys, check_number, check_texts
+from fastmlp.tabular.columns import TableReader
+from fastmlp.tabular.labels import Target
+from fastmlp.tabular.models import Member
+from fastmlp.tabular.report.making import columns_of
+from fastmlp.tabular.table_model import TableModel
 
-if TYPE_CHECKING:
-    import pandas as pd
+KEY = "fastmlp.table"
+VERSION = 2
+KEYS = {
+    "version", "target", "reader", "members", "temperature", "threshold", "positive",
+    "training", "keep",
+}  # fmt: skip
 
-    from fastmlp.tabular.table import TableLike
+
+def save(model: TableModel, path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
+    """Write a model to one file, atomically, with texts of the caller."""
+    nets = {str(number): member.net for number, member in enumerate(model.members)}
+    save_networks(path, nets, {**metadata, KEY: json.dumps(_fields(model), allow_nan=False)})
 
 
-@dataclass(frozen=True)
-class TableModel:
-    """A trained network with the description of its table: from rows of a table to predictions.
-
-    Attributes
-    ----------
-    net : Sequential
-    description : TableDescription
-    metadata : dict of str to str
-        Other texts in the model file: the data's name, the task, test scores.
-
-    Examples
-    --------
-    >>> import fastmlp.tabular
-    >>> table = {"size": [1.0, 2.0] * 20, "price": [10.5, 20.5] * 20}
-    >>> model = fastmlp.tabular.train(table, target="price").model
-    >>> model.predict({"size": [1.0, 1.5, 2.0]}).shape
-    (3,)
-    """
-
-    net: fm.Sequential
-    description: TableDescription
-    metadata: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def classes(self) -> list[str]:
-        """Names of the classes, in the order of `predict_proba`'s columns; [] of a regression."""
-        return self.description.classes
-
-    def predict(self, table: TableLike) -> Array:
-        """Predict the rows of a table.
-
-        Parameters
-        ----------
-        table : pandas.DataFrame, dict of str to array_like, str or path-like
-            A data frame, its columns by name, or the path of a file. The columns of the training
-            must be there; others are ignored.
-
-        Returns
-        -------
-        ndarray, shape (N,)
-            Names of classes, as objects, or numbers.
-
-        Raises
-        ------
-        ArgumentError
-            Columns are missing, or a column of numbers holds none.
-        TableError
-            The table has no rows, or its file cannot be read.
-        """
-        return self._answers(self._outputs(self.read(table)))
-
-    def predict_proba(self, table: TableLike) -> Array:
-        """Predict the probability of each class: (N, classes), in the order of `classes`.
-
-        Parameters and exceptions are those of `predict`.
-
-        Raises
-        ------
-        StateError
-            The model is of a regression.
-        """
-        if not self.classes:
-            raise StateError("a regression has no probabilities: use predict")
-        return self._outputs(self.read(table))
-
-    def predictions(self, table: TableLike) -> pd.DataFrame:
-        """Predict the rows of a table as a data frame.
-
-        It has the columns to keep, the column ``prediction`` and, for classes, a column
-        ``probability_NAME`` for each.
-        """
-        require("pandas")
-        import pandas as pd
-
-        return pd.DataFrame(self.prediction_columns(self.read(table)))
-
-    def prediction_columns(self, frame: Frame, keep: Sequence[str] = ()) -> dict[str, Any]:
-        """Return the columns of `predictions`, by name; `keep` are columns of the table to copy.
-
-        Columns that the model keeps and the table does not have are left out.
-        """
-        frame.check_names(keep, "`keep`")
-        outputs = self._outputs(frame)
-        kept = [name for name in self.description.keep if name in frame.names and name not in keep]
-        columns: dict[str, Any] = {n: frame.column(n).to_pylist() for n in [*keep, *kept]}
-        columns["prediction"] = self._answers(outputs)
-        names = [f"probability_{name}" for name in self.classes]
-        return columns | dict(zip(names, outputs.T, strict=False))
-
-    def notes(self, table: TableLike) -> list[str]:
-        """List the values of a table that predictions take as missing or unknown, by column."""
-        return self.description.encoder.notes(self.read(table))
-
-    def read(self, table: TableLike, options: ReadOptions | None = None) -> Frame:
-        """Read a table for predictions; `options` tell how a file is written."""
-        return frame_of(table, options)
-
-    def info(self) -> dict[str, Any]:
-        """Return the table's description, the number of parameters and the file's metadata."""
-        size = self.net.params.size
-        return {**self.metadata, "parameters": size, **self.description.info()}
-
-    def outputs(self, x: Array) -> Array:
-        """Predict encoded rows: probabilities (N, C), or values in the target's own unit (N,)."""
-        scores = self.net.predict(x).astype(np.float64)
-        if self.description.target is not None:
-            values: Array = self.description.target.undo(scores)[:, 0]
-            return values
-        powers = np.exp(scores - scores.max(axis=1, keepdims=True))
-        shares: Array = powers / powers.sum(axis=1, keepdims=True)
-        return shares
-
-    def _outputs(self, frame: Frame) -> Array:
-        x = self.description.encoder.transform(frame)
-        return self.outputs(np.ascontiguousarray(x, dtype=self.net.dtype))
-
-    def _answers(self, outputs: Array) -> Array:
-        if not self.classes:
-            return outputs
-        answers: Array = np.array(self.classes, dtype=object)[outputs.argmax(axis=1)]
-        return answers
-
-    def save(self, path: str | os.PathLike[str], metadata: Mapping[str, str] | None = None) -> None:
-        """Write one file, atomically, with `metadata`; by default that of this model."""
-        more = self.metadata if metadata is None else metadata
-        self.net.save(path, {**more, KEY: self.description.to_json()})
+def _fields(model: TableModel) -> dict[str, Any]:
+    pairs = zip(model.members, model.weights, strict=True)
+    return {
+        "version": VERSION,
+        "target": model.target.describe(),
+        "reader": model.reader.describe(),
+        "members": [{**member.describe(), "weight": weight} for member, weight in pairs],
+        "temperature": model.temperature,
+        "threshold": model.threshold,
+        "positive": model.positive,
+        "training": dict(model.training),
+        "keep": list(model.keep),
+    }
 
 
 def load(path: str | os.PathLike[str]) -> TableModel:
-    """Read a model of a table, written by `TrainedTable.save` or by the command line.
+    """Read a model of a table, written by `TableModel.save` or by the command line.
 
     Parameters
     ----------
@@ -178,27 +78,80 @@ def load(path: str | os.PathLike[str]) -> TableModel:
     ...     fastmlp.tabular.load(f"{folder}/grades.safetensors").classes
     ['cheap', 'dear']
     """
-    net, file = load_with_metadata(path)
-    text = file.metadata.get(KEY)
-    if text is None:
-        why = (
-            "is a checkpoint: it can resume a training, but not predict"
-            if file.is_checkpoint
-            else "holds a network, but no description of the table that it was trained on"
-        )
-        raise ModelFileError(f"{os.fspath(path)} {why}")
+    nets, metadata = load_networks(path)
     with naming(path):
-        description = TableDescription.from_json(text)
-        _check_widths(net, description)
-    if not np.isfinite(net.params).all():
+        text = metadata.pop(KEY, None)
+        if text is None:
+            raise Malformed("it holds networks, but no description of a table")
+        fields = parse_json(text, "the description of its table")
+        try:
+            model = _model(fields, nets, metadata)
+        except ArgumentError as error:
+            raise Malformed(f"the description of its table is invalid: {error}") from None
+    if not all(np.isfinite(net.params).all() for net in nets.values()):
         raise ModelFileError(f"{os.fspath(path)} has weights that are not finite")
-    assert isinstance(net, fm.Sequential)
-    metadata = {key: value for key, value in file.metadata.items() if key != KEY}
-    return TableModel(net, description, metadata)
+    return model
 
 
-def _check_widths(net: Any, description: TableDescription) -> None:
-    expected = (description.encoder.width, len(description.classes) or 1)
-    found = (net.in_features, net.out_features) if isinstance(net, fm.Sequential) else None
-    if found != expected:
-        raise Malformed(f"its network has the widths {found}, its table {expected}")
+def _model(fields: Any, nets: Mapping[str, Any], metadata: Mapping[str, str]) -> TableModel:
+    version = fields.get("version") if isinstance(fields, dict) else None
+    if type(version) is not int or version != VERSION:
+        raise ArgumentError(f"its version is {version!r:.40}, expected {VERSION}")
+    check_keys(fields, KEYS, "the table")
+    target = Target.from_description(fields["target"])
+    members, weights = _members(fields, nets, target)
+    temperature = check_number(fields["temperature"], "the temperature")
+    threshold = check_number(fields["threshold"], "the threshold")
+    if temperature <= 0 or not 0 <= threshold <= 1:
+        raise ArgumentError("the temperature or the threshold is out of its range")
+    if not isinstance(fields["training"], dict):
+        raise ArgumentError("the training must be an object")
+    return TableModel(
+        target=target,
+        reader=TableReader.from_description(fields["reader"]),
+        members=members,
+        weights=weights,
+        temperature=temperature,
+        threshold=threshold,
+        positive=check_count(fields["positive"], "the positive class", 1),
+        training=fields["training"],
+        keep=tuple(check_texts(fields["keep"], "the columns to keep")),
+        metadata=metadata,
+    )
+
+
+def _members(
+    fields: Any, nets: Mapping[str, Any], target: Target
+) -> tuple[tuple[Member, ...], tuple[float, ...]]:
+    described = fields["members"]
+    if not isinstance(described, list) or not described:
+        raise ArgumentError("the table must have a list of members")
+    if nets.keys() != {str(number) for number in range(len(described))}:
+        raise ArgumentError(f"it describes {len(described)} members for {len(nets)} networks")
+    members, weights = [], []
+    for number, one in enumerate(described):
+        check_keys(one, {"encoder", "head", "weight"}, "a member")
+        weights.append(check_number(one["weight"], "a weight"))
+        rest = {key: one[key] for key in ("encoder", "head")}
+        members.append(Member.from_description(nets[str(number)], rest))
+        if weights[-1] <= 0 or members[-1].head.classes != target.classes:
+            raise ArgumentError("a weight is not positive, or a network has other classes")
+    return tuple(members), tuple(weights)
+
+
+def described(model: TableModel) -> dict[str, Any]:
+    """Return what a model is, as values that JSON can hold."""
+    found: dict[str, Any] = {
+        **model.metadata,
+        "target": model.target.name,
+        "task": model.target.task,
+        "parameters": model.n_parameters,
+        "members": len(model.members),
+        "training": dict(model.training),
+        "columns": {column.name: vars(column) for column in columns_of(model)},
+        "left_out": dict(model.reader.left_out),
+    }
+    if model.target.classes:
+        found["classes"] = model.classes
+        found |= {"temperature": model.temperature, "threshold": model.threshold}
+    return found

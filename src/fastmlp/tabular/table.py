@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -14,7 +14,7 @@ from fastmlp.base.validation import Array
 from fastmlp.tabular.columns.decision import Hints
 from fastmlp.tabular.reading import Frame, ReadOptions, TableError, frame_of, stem
 from fastmlp.tabular.reading.frame import normal_name
-from fastmlp.tabular.target import TASKS, Task, read_target
+from fastmlp.tabular.target import TASKS, Task, read_known, read_target
 from fastmlp.tabular.text import quoted
 
 if TYPE_CHECKING:
@@ -134,6 +134,31 @@ def table_from_frame(
     rows = frame.drop([target, *options.drop, *options.keep])
     rows = rows.take(np.flatnonzero(kept)) if left_out else rows
     return Table(name, rows, found.y[kept], target, found.classes, None, tuple(notes), options)
+
+
+def table_like(
+    table: TableLike, target: str, classes: Sequence[str], options: ReadOptions | None = None
+) -> Table:
+    """Read other rows of a table that a model is trained on, with their target.
+
+    Rows without a target are left out.
+
+    Raises
+    ------
+    TableError
+        The table cannot be read, has no target, or a class that the training has not.
+    """
+    options = options or ReadOptions()
+    frame = frame_of(table, options)
+    frame.check_names([target], "`target`")
+    hints = Hints(missing=options.missing, decimal=options.decimal, thousands=options.thousands,
+                  commas=frame.separator == ";")  # fmt: skip
+    found = read_known(frame, target, classes, hints)
+    kept = np.flatnonzero(found.present)
+    if len(kept) == 0:
+        raise TableError(f"target {target!r} has no values")
+    rows = frame.drop([target]).take(kept)
+    return Table("table", rows, found.y[kept], target, list(classes), None, frame.notes, options)
 
 
 def _target_name(frame: Frame, target: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -82,6 +83,41 @@ def read_target(frame: Frame, name: str, task: Task | None, hints: Hints) -> Tar
     if task == "regression":
         raise TableError(f"target {name!r} is not numeric, which a regression needs")
     return _classes(name, cells)
+
+
+def read_known(frame: Frame, name: str, classes: Sequence[str], hints: Hints) -> Target:
+    """Read a column as the target of other rows than those of the training.
+
+    Parameters
+    ----------
+    frame : Frame
+    name : str
+    classes : sequence of str
+        Labels of the training; empty for a regression.
+    hints : Hints
+
+    Raises
+    ------
+    TableError
+        If it holds no numbers, or a label that the training has not.
+    """
+    array = typed.storage(frame.column(name))
+    if typed.class_of(array) == "numbers" and not classes:
+        return Target(typed.numbers_of(array), [])
+    cells = cells_of(array) if str(array.type) == "string" else typed.cells_of_typed(array)
+    cells = cells.without([text.lower() for text in hints.missing])
+    if not classes:
+        styled = find_style(cells, hints)
+        if styled is None:
+            raise TableError(f"target {name!r} is not numeric, as it was in the training")
+        return Target(cells.spread(styled.numbers, np.nan), [])
+    known = {_key(label): index for index, label in enumerate(classes)}
+    texts = cells.values.to_pylist()
+    unknown = [text for text in texts if text is not None and _key(text) not in known]
+    if unknown:
+        raise TableError(f"target {name!r} has the class {unknown[0]!r}, which training has not")
+    codes = np.array([-1 if text is None else known[_key(text)] for text in texts], dtype=np.int64)
+    return Target(cells.spread(codes, -1), list(classes))
 
 
 def _from_texts(name: str, cells: Cells, task: Task | None, hints: Hints) -> Target:

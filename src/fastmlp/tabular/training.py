@@ -1,12 +1,12 @@
-"""Training of a table's model: one hold-out, or a cross-validation and a fit on all rows."""
+"""Training of a table's model with a test: one hold-out, other rows, or a cross-validation."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,38 +15,26 @@ import numpy as np
 import fastmlp as fm
 from fastmlp.base import validation
 from fastmlp.base.errors import ArgumentTypeError
-from fastmlp.base.threads import MAX_THREADS
 from fastmlp.base.validation import Array
 from fastmlp.tabular import scores
-from fastmlp.tabular.description import TableDescription
-from fastmlp.tabular.model_file import TableModel
-from fastmlp.tabular.models.old_base import Model, Plan
-from fastmlp.tabular.models.old_mlp import find_model
-from fastmlp.tabular.preparation import Preparation
-from fastmlp.tabular.reading import ReadOptions, TableError
+from fastmlp.tabular.fitting import Rows, fit_model
+from fastmlp.tabular.labels import Labels, Target
+from fastmlp.tabular.models import Model
+from fastmlp.tabular.presets import AUTO
+from fastmlp.tabular.reading import Frame, ReadOptions, TableError
+from fastmlp.tabular.reporter import Reporter
+from fastmlp.tabular.settings import Settings
 from fastmlp.tabular.splits import TEST_SHARE, folds, split_off
-from fastmlp.tabular.table import Table, load_table
+from fastmlp.tabular.table import Table, load_table, table_like
+from fastmlp.tabular.table_model import TableModel
 from fastmlp.tabular.target import Task
 from fastmlp.tabular.text import four_digits
 
 if TYPE_CHECKING:
+    from fastmlp.tabular.report import Report
     from fastmlp.tabular.table import TableLike
 
 Scores = dict[str, float]
-
-
-class Reporter:
-    """Receives the progress of `train`. Subclass it and override the methods that you need."""
-
-    def on_table(self, table: Table, notes: Sequence[str]) -> None:
-        """Take the table and the model's notes on it, before the first training."""
-
-    def callbacks(self, title: str) -> Sequence[Any]:
-        """Return the callbacks of a fit; titles are "training", "fold 1 of 5", ..., "all rows"."""
-        return ()
-
-    def on_fold_end(self, title: str, history: fm.History) -> None:
-        """Take the history of a fold of a cross-validation."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +50,15 @@ class TrainedTable:
     notes : tuple of str
         Rows and columns that the model does not use, and values that it takes as missing, one line
         each.
-    history : History
-        Losses and scores of each epoch of the model's training.
     scores : dict of str to float
-        Scores on the test rows: accuracy, macro F1 and log loss, or R2, RMSE and MAE. After a
-        cross-validation, their means over the folds.
+        Scores on the test rows: log loss, ROC-AUC, average precision, accuracy, balanced accuracy
+        and F1; or R2, RMSE and MAE. After a cross-validation, their means over the folds.
     baseline : dict of str to float
-        The same scores for predicting the most frequent class, or the mean, in every row.
+        The same scores for predicting the classes' shares, or the mean, in every row.
     folds : tuple of dict of str to float
         Scores of each fold of a cross-validation.
+    test : Frame
+        The test rows; after a cross-validation, all rows.
     true, outputs : ndarray
         Targets of the test rows and the predictions for them: probabilities or numbers.
     seconds : float
@@ -82,12 +70,12 @@ class TrainedTable:
     model: TableModel
     table: Table
     notes: tuple[str, ...]
-    history: fm.History
     scores: Scores
     baseline: Scores
     folds: tuple[Scores, ...]
-    true: Array
-    outputs: Array
+    test: Frame = field(repr=False)
+    true: Array = field(repr=False)
+    outputs: Array = field(repr=False)
     seconds: float
     n_threads: int
 
@@ -97,6 +85,12 @@ class TrainedTable:
         return self.table.task
 
     @property
+    def history(self) -> fm.History:
+        """Losses and scores of each epoch of the first network's training."""
+        found: fm.History = self.model.histories[0]
+        return found
+
+    @property
     def deviations(self) -> Scores:
         """Standard deviations of the scores over the folds; empty without folds."""
         found = self.folds
@@ -104,20 +98,30 @@ class TrainedTable:
 
     @property
     def summary(self) -> dict[str, str]:
-        """The main scores as text, by name."""
-        name = "accuracy" if self.table.classes else "R2"
+        """The main scores as text, by name: the metric of the training, and a familiar one."""
+        names = [self.model.training["metric"], "accuracy" if self.table.classes else "R2"]
+        return {f"test {name}": self._text(name) for name in dict.fromkeys(names)}
+
+    def _text(self, name: str) -> str:
+        value = self.scores[name]
         if self.folds:
-            mean, deviation = self.scores[name], self.deviations[name]
-            return {f"test {name}": f"{mean:.4f} +- {deviation:.4f} ({len(self.folds)} folds)"}
-        if self.task == "regression":
-            r2, rmse = self.scores["R2"], self.scores["RMSE"]
-            return {"test R2": f"{r2:.4f}", "test RMSE": four_digits(rmse)}
-        right, count = int((self.true == self.outputs.argmax(axis=1)).sum()), self.true.size
-        return {"test accuracy": f"{100 * right / count:.2f} % ({right} of {count})"}
+            return f"{value:.4f} +- {self.deviations[name]:.4f} ({len(self.folds)} folds)"
+        if name != "accuracy":
+            return four_digits(value) if abs(value) >= 10 else f"{value:.4f}"
+        right = round(value * len(self.true))
+        return f"{100 * value:.2f} % ({right} of {len(self.true)})"
+
+    def report(self) -> Report:
+        """Tell what the model is worth and what it looks at, by the test rows."""
+        from fastmlp.tabular.report.making import report_of_rows
+
+        rows = "rows, each predicted by its fold" if self.folds else "test rows"
+        return report_of_rows(self.model, rows, self.test, self.true, self.outputs,
+                              self.scores, self.baseline)  # fmt: skip
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to one file, atomically; `fastmlp.tabular.load` reads it."""
-        self.model.save(path, {"data": self.table.name, "task": self.task, **self.summary})
+        self.model.save(path)
 
 
 def train(
@@ -125,43 +129,56 @@ def train(
     target: str | None = None,
     *,
     task: Task | None = None,
-    model: str | Model = "mlp",
+    test: Table | TableLike | None = None,
     cv: int | None = None,
+    model: str | Model = AUTO,
+    preset: str = "balanced",
+    n_members: int | None = None,
+    time_budget: float | None = None,
+    metric: str | None = None,
+    class_weight: str | Mapping[Any, float] | None = None,
+    threshold: str | float = AUTO,
+    calibrate: bool = True,
+    compute: str | None = None,
     seed: int = 0,
     n_threads: int | None = None,
+    options: ReadOptions | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     reporter: Reporter | None = None,
-    options: ReadOptions | None = None,
 ) -> TrainedTable:
-    """Train a network on a table and test it.
+    """Train networks on a table and test them.
 
-    The rows are split 70/15/15 into training, validation and test rows. With `cv`, each fold is
-    tested with a network trained on the other folds; the model is then trained on all rows.
+    A part of the rows, 15 %, is held out as test rows, or those of `test` are used. With `cv`,
+    each fold is tested with networks trained on the other folds; the model is then trained on all
+    rows.
 
     Parameters
     ----------
-    table : Table, pandas.DataFrame, dict of str to array_like, str or path-like
-        A data frame, a dict of columns, the path of a file (see `load_table`), or the result of
-        `load_table`.
+    table : Table, data frame, dict of str to array_like, str or path-like
+        A data frame of pandas, polars or pyarrow, columns by name, the path of a file, or the
+        result of `load_table`.
     target : str, optional
         Column to predict; by default the one called target, label, class or y.
     task : {"classification", "regression"}, optional
         By default a classification for text, truth values and few different whole numbers.
-    model : str or Model
-        A name of `MODELS`, or hyperparameters such as ``fastmlp.tabular.MLP(hidden=(64,))``.
+    test : Table or as `table`, optional
+        Rows to test on; all rows of `table` are then for training.
     cv : int, optional
         Number of folds, at least 2.
+    model, preset, n_members, time_budget, metric, class_weight, threshold, calibrate, compute
+        How to train, see `Settings`.
     seed : int
-        Seed of the split, the weights, the batches and the dropout.
+        Seed of the splits, the weights, the batches and the dropout.
     n_threads : int, optional
         Number of threads; by default that of `fastmlp.get_num_threads`.
+    options : ReadOptions, optional
+        How to read the table.
     checkpoint : path-like, optional
-        File to save the training to after each epoch, and to resume from if it exists. With `cv`
-        it holds the training on all rows; each fold has its own file, see `fold_checkpoint`.
+        File to save the training to after each epoch, and to resume from if it exists. Members
+        beyond the first have files of their own, see `member_checkpoint`. With `cv` it holds the
+        training on all rows; each fold has its own file, see `fold_checkpoint`.
     reporter : Reporter, optional
         Object that receives the progress of the training.
-    options : ReadOptions, optional
-        How the table is read, and which columns are left out.
 
     Returns
     -------
@@ -185,23 +202,24 @@ def train(
     >>> trained.model.predict({"size": [10.0, 90.0]}).tolist()
     ['cheap', 'dear']
     """
+    settings = Settings(
+        model=model, preset=preset, n_members=n_members, time_budget=time_budget, metric=metric,
+        class_weight=class_weight, threshold=threshold, calibrate=calibrate, compute=compute,
+        seed=seed, n_threads=n_threads,
+    )  # fmt: skip
+    path = None if checkpoint is None else Path(validation.path(checkpoint, "checkpoint"))
+    reporter = _checked_reporter(reporter)
     if not isinstance(table, Table):
         table = load_table(table, target, task, options)
     elif target is not None or task is not None or options is not None:
-        own = "a Table has its own target, task and options"
-        raise TableError(f"{own}: leave out `target`, `task` and `options`")
-    run = _Run(
-        table,
-        find_model(model),
-        validation.integer(seed, "seed", 0, 2**32 - 1),
-        None if checkpoint is None else Path(validation.path(checkpoint, "checkpoint")),
-        _checked_reporter(reporter),
-    )
-    count = None if cv is None else _checked_folds(cv, len(table.y))
-    if n_threads is not None:
-        n_threads = validation.integer(n_threads, "n_threads", 1, MAX_THREADS)
+        raise TableError("a Table has its own: leave out `target`, `task` and `options`")
+    run = _Run(table, settings, path, reporter)
     with nullcontext() if n_threads is None else fm.threads(n_threads):
-        return run.hold_out() if count is None else run.cross_validation(count)
+        if cv is None:
+            return run.hold_out() if test is None else run.other_rows(test)
+        if test is not None:
+            raise TableError("`cv` and `test` are two ways to test: leave out one")
+        return run.cross_validation(_checked_folds(cv, len(table.y)))
 
 
 def fold_checkpoint(path: Path, fold: int) -> Path:
@@ -209,102 +227,87 @@ def fold_checkpoint(path: Path, fold: int) -> Path:
     return path.with_name(f"{path.name}.fold{fold}")
 
 
-@dataclass(frozen=True)
 class _Run:
-    """The checked arguments of `train`, and the two ways to run it."""
+    """The checked arguments of `train`, and the ways to run it."""
 
-    table: Table
-    model: Model
-    seed: int
-    checkpoint: Path | None
-    reporter: Reporter
+    def __init__(
+        self, table: Table, settings: Settings, checkpoint: Path | None, reporter: Reporter
+    ) -> None:
+        self.table, self.settings = table, settings
+        self.checkpoint, self.reporter = checkpoint, reporter
+        self.target = Target(table.target_name, Labels.of(table.classes))
+        self.start = time.perf_counter()
+        reporter.on_table(table)
 
     def hold_out(self) -> TrainedTable:
-        """Train on 70 % of the rows, stop by 15 % and test on 15 %."""
-        table = self.table
-        train, validation, test = hold_out(table, self.seed)
-        preparation, notes = self._prepared(train)
-        plan = self.model.plan(len(train), len(table.classes))
-        parts = preparation.parts(train, validation, plan.dtype)
-        callbacks = self._callbacks("training", self.checkpoint)
-        start = time.perf_counter()
-        net, history = plan.fit(*parts, self.seed, callbacks)
-        seconds = time.perf_counter() - start
-        model = _model(net, preparation)
-        outputs = model.outputs(preparation.part(test, plan.dtype).x)
-        measured = scores.measure(table.y[test], outputs)
-        baseline = _baseline(table, train, test)
-        return TrainedTable(
-            model, table, notes, history, measured, baseline, (), table.y[test], outputs,
-            seconds, fm.get_num_threads(),
-        )  # fmt: skip
+        """Train on 85 % of the rows and test on 15 %."""
+        y = self.table.y
+        train, test = split_off(y, self.target.classes, TEST_SHARE, self.settings.seed)
+        return self._tested(train, self.table.frame.take(test), y[test])
+
+    def other_rows(self, test: Table | TableLike) -> TrainedTable:
+        """Train on all rows and test on those of another table."""
+        if isinstance(test, Table):
+            other = test
+        else:
+            table = self.table
+            other = table_like(test, table.target_name, table.classes, table.options)
+        return self._tested(np.arange(len(self.table.y)), other.frame, other.y)
+
+    def _tested(self, train: Array, test: Frame, true: Array) -> TrainedTable:
+        model = self._fit(train, "training", self.checkpoint)
+        seconds = time.perf_counter() - self.start
+        read = model.reader.read(test)
+        outputs = model.outputs(read)
+        more = [note for name, note in read.notes.items() if name not in model.read_notes]
+        measured = model.score(true, outputs)
+        base = self._baseline(model, train, true)
+        return self._trained(model, more, measured, base, (), test, true, outputs, seconds)
 
     def cross_validation(self, count: int) -> TrainedTable:
         """Train and test `count` times, then train on all rows."""
-        table = self.table
-        rows = np.arange(len(table.y))
-        preparation, notes = self._prepared(rows)
-        plan = self.model.plan(len(rows) * (count - 1) // count, len(table.classes))
-        start = time.perf_counter()
-        outputs = np.zeros((len(rows), len(table.classes)) if table.classes else len(rows))
-        measured, baselines, best = [], [], []
-        for number, (rest, test) in enumerate(
-            folds(table.y, len(table.classes), count, self.seed), 1
-        ):
-            title = f"fold {number} of {count}"
+        y, classes = self.table.y, self.target.classes
+        outputs = np.zeros((len(y), classes) if classes else len(y))
+        measured, baselines = [], []
+        for number, (rest, test) in enumerate(folds(y, classes, count, self.settings.seed), 1):
             path = None if self.checkpoint is None else fold_checkpoint(self.checkpoint, number)
-            outputs[test], history = self._fold(plan, rest, test, self._callbacks(title, path))
-            self.reporter.on_fold_end(title, history)
-            measured.append(scores.measure(table.y[test], outputs[test]))
-            baselines.append(_baseline(table, rest, test))
-            best.append((history.best_epoch or 0) + 1)
-        callbacks = self._callbacks("all rows", self.checkpoint)
-        part = preparation.part(rows, plan.dtype)
-        net, history = plan.after_folds(best).fit(part, None, self.seed, callbacks)
-        seconds = time.perf_counter() - start
-        return TrainedTable(
-            _model(net, preparation), table, notes, history, _means(measured), _means(baselines),
-            tuple(measured), table.y, outputs, seconds, fm.get_num_threads(),
+            model = self._fit(rest, f"fold {number} of {count}", path)
+            outputs[test] = model.outputs(model.reader.read(self.table.frame.take(test)))
+            measured.append(model.score(y[test], outputs[test]))
+            baselines.append(self._baseline(model, rest, y[test]))
+        model = self._fit(np.arange(len(y)), "all rows", self.checkpoint)
+        seconds = time.perf_counter() - self.start
+        return self._trained(
+            model, [], _means(measured), _means(baselines), tuple(measured), self.table.frame, y,
+            outputs, seconds,
         )  # fmt: skip
 
-    def _fold(
-        self, plan: Plan, rest: Array, test: Array, callbacks: Sequence[Any]
-    ) -> tuple[Array, fm.History]:
-        """Train on the rest of the rows; return what is predicted for the test rows."""
-        train, validation = _split(self.table, rest, TEST_SHARE, self.seed)
-        preparation = Preparation.fit(self.table, train, self.model.encoder(self.table))
-        parts = preparation.parts(train, validation, plan.dtype)
-        net, history = plan.fit(*parts, self.seed, callbacks)
-        part = preparation.part(test, plan.dtype)
-        return _model(net, preparation).outputs(part.x), history
+    def _fit(self, rows: Array, title: str, checkpoint: Path | None) -> TableModel:
+        train = Rows(self.table.frame.take(rows), self.table.y[rows])
+        return fit_model(train, self.target, self.settings, self.table.options, None,
+                         self.reporter, checkpoint, title)  # fmt: skip
 
-    def _prepared(self, rows: Array) -> tuple[Preparation, tuple[str, ...]]:
-        """Fit the encoder of the model that is returned, and report its notes."""
-        preparation = Preparation.fit(self.table, rows, self.model.encoder(self.table))
-        notes = (*self.table.notes, *preparation.notes())
-        self.reporter.on_table(self.table, notes)
-        return preparation, notes
+    def _baseline(self, model: TableModel, train: Array, true: Array) -> Scores:
+        output = scores.baseline(self.table.y[train], self.target.classes)
+        return scores.measure(true, scores.repeated(output, len(true)), None, model.positive)
 
-    def _callbacks(self, title: str, checkpoint: Path | None) -> list[Any]:
-        saving = [] if checkpoint is None else [fm.Checkpoint(checkpoint, resume=True)]
-        return [*saving, *self.reporter.callbacks(title)]
+    def _trained(
+        self, model: TableModel, test_notes: Sequence[str], measured: Scores, base: Scores,
+        of_folds: tuple[Scores, ...], test: Frame, true: Array, outputs: Array, seconds: float,
+    ) -> TrainedTable:  # fmt: skip
+        notes = (*self.table.notes, *model_notes(model), *test_notes)
+        found = TrainedTable(
+            model, self.table, notes, measured, base, of_folds, test, true, outputs, seconds,
+            self.settings.n_threads or fm.get_num_threads(),
+        )  # fmt: skip
+        return replace(found, model=model.with_metadata({"data": self.table.name, **found.summary}))
 
 
-def hold_out(table: Table, seed: int) -> tuple[Array, Array, Array]:
-    """Split the rows 70/15/15 into training, validation and test, classes in equal shares."""
-    train, rest = _split(table, np.arange(len(table.y)), 2 * TEST_SHARE, seed)
-    validation, test = _split(table, rest, 0.5, seed)
-    return train, validation, test
-
-
-def _split(table: Table, rows: Array, share: float, seed: int) -> tuple[Array, Array]:
-    first, second = split_off(table.y[rows], len(table.classes), share, seed)
-    return rows[first], rows[second]
-
-
-def _baseline(table: Table, train: Array, test: Array) -> Scores:
-    output = scores.baseline(table.y[train], len(table.classes))
-    return scores.measure(table.y[test], scores.repeated(output, len(test)))
+def model_notes(model: TableModel) -> list[str]:
+    """List the columns that a model does not use, and what its columns hold beside their kind."""
+    left_out = model.reader.left_out_line()
+    lines = [f"columns left out: {left_out}"] if left_out else []
+    return [*lines, *model.reader.warnings, *model.read_notes.values()]
 
 
 def _checked_reporter(reporter: Any) -> Reporter:
@@ -321,18 +324,6 @@ def _checked_folds(cv: Any, rows: int) -> int:
     if 2 * count > rows:
         raise TableError(f"{rows} rows are too few for {count} folds")
     return count
-
-
-def _model(net: fm.Sequential, preparation: Preparation) -> TableModel:
-    table = preparation.table
-    description = TableDescription(
-        table.target_name,
-        table.classes,
-        preparation.target,
-        preparation.encoder,
-        table.options.keep,
-    )
-    return TableModel(net, description)
 
 
 def _means(rows: Sequence[Scores]) -> Scores:

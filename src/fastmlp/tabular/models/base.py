@@ -220,8 +220,10 @@ class _Evaluation:
 
     def on_epoch_end(self, state: fm.FitState) -> None:
         value = self._metric(self._y, self._head.outputs(state.net.predict(self._x)))
-        state.val_loss = float(value)
+        # A history has both or none; the larger a score, the better.
+        state.val_loss, state.val_score = float(value), -float(value)
         state.history.val_loss.append(state.val_loss)
+        state.history.val_score.append(state.val_score)
 
 
 def wrong_share(y: Array, outputs: Array) -> float:
