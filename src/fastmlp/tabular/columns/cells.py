@@ -45,7 +45,8 @@ class Cells:
     @property
     def present(self) -> int:
         """Number of rows that are not missing."""
-        return int(self.counts[valid_of(self.values)].sum())
+        valid = valid_of(self.values)
+        return int(np.count_nonzero(valid) if self.codes is None else self.counts[valid].sum())
 
     def without(self, texts: Iterable[str]) -> Cells:
         """Take some texts as missing; they are given in lower case."""

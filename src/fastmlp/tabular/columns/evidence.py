@@ -18,7 +18,7 @@ MOST_SHOWN = 3
 
 def weight(cells: Cells, mask: NDArray[np.bool_]) -> int:
     """Number of rows of some cells."""
-    return int(cells.counts[mask].sum())
+    return int(np.count_nonzero(mask) if cells.codes is None else cells.counts[mask].sum())
 
 
 def unread(cells: Cells, found: Numbers) -> NDArray[np.bool_]:

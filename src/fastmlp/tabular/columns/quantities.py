@@ -15,7 +15,7 @@ from fastmlp.tabular.columns.evidence import is_accepted, listed, shown_texts, u
 from fastmlp.tabular.columns.levels import IDENTIFIER_NAME
 from fastmlp.tabular.columns.numbers import EXACT, PLACEHOLDERS, PLAIN, Numbers, NumberStyle, bare
 from fastmlp.tabular.columns.rule import ColumnRule
-from fastmlp.tabular.columns.styles import Styled, find_style
+from fastmlp.tabular.columns.styles import Styled, find_style, may_be_numbers
 from fastmlp.tabular.columns.words import decide_levels
 from fastmlp.tabular.reading.arrow import mask_of, values_of
 
@@ -29,11 +29,13 @@ ONE_VALUE = "one value, or missing"
 
 def decide_numbers(name: str, cells: Cells, hints: Hints, forced: bool) -> Decision | None:
     """Decide on a column of text that may hold numbers; None if it does not."""
-    styled = find_style(cells, hints)
+    if not forced and not may_be_numbers(cells):
+        return None
+    styled = find_style(cells, hints, forced)
     rest = cells
     if styled is None or unread(cells, styled.numbers).any():
         rest = cells.without(PLACEHOLDERS)
-        styled = find_style(rest, hints) if rest.present else None
+        styled = find_style(rest, hints, forced) if rest.present else None
     if styled is None or np.isnan(styled.numbers).all():
         return None
     bad = unread(rest, styled.numbers)

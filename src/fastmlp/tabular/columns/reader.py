@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import fastmlp as fm
 from fastmlp.base.errors import ArgumentError
 from fastmlp.tabular.checking import check_choice, check_keys, check_text, check_texts
 from fastmlp.tabular.columns import typed
@@ -14,12 +16,13 @@ from fastmlp.tabular.columns.decide import decide
 from fastmlp.tabular.columns.decision import Decision, Hints
 from fastmlp.tabular.columns.read import UNSEEN_NOTE, column_of_decision, is_known, read_column
 from fastmlp.tabular.columns.rule import ColumnRule
-from fastmlp.tabular.columns.table import ReadTable
+from fastmlp.tabular.columns.table import ReadColumn, ReadTable
 from fastmlp.tabular.reading import Frame, frame_of, missing_names
 from fastmlp.tabular.reading.options import DECIMALS, THOUSANDS
 
 FIELDS = {"rules", "left_out", "missing", "decimal", "thousands"}
 MOST_SHOWN = 6
+LARGE = 50_000  # rows, from which on columns are read on several threads
 
 
 class TableReader:
@@ -125,8 +128,10 @@ class TableReader:
         frame.check_names(drop, "`drop`")
         frame.check_names(kinds, "kinds of columns")
         self._hints = Hints(dict(kinds), tuple(missing), decimal, thousands)
-        names = [name for name in frame.names if name not in drop]
-        decisions = {name: self._decide(frame, name, self._hints) for name in names}
+        left = set(drop)
+        names = [name for name in frame.names if name not in left]
+        found = _side_by_side(lambda name: self._decide(frame, name, self._hints), names, frame)
+        decisions = dict(zip(names, found, strict=True))
         self._second_look(frame, decisions)
         self.left_out = {name: d.left_out for name, d in decisions.items() if d.rule is None}
         self.rules = [d.rule for d in decisions.values() if d.rule is not None]
@@ -151,12 +156,14 @@ class TableReader:
     def _read(self, frame: Frame, decisions: Mapping[str, Decision]) -> ReadTable:
         """Read the columns of the rules; what decisions came by is not read again."""
         hints = replace(self._hints, commas=frame.separator == ";")
-        read = [
-            column_of_decision(decisions[rule.name], hints)
-            if rule.name in decisions and is_known(decisions[rule.name])
-            else read_column(rule, typed.storage(frame.column(rule.name)), hints)
-            for rule in self.rules
-        ]
+
+        def column(rule: ColumnRule) -> tuple[ReadColumn, str]:
+            decision = decisions.get(rule.name)
+            if decision is not None and is_known(decision):
+                return column_of_decision(decision, hints)
+            return read_column(rule, typed.storage(frame.column(rule.name)), hints)
+
+        read = _side_by_side(column, self.rules, frame)
         notes = {column.name: note for column, note in read if note}
         return ReadTable(len(frame), tuple(column for column, _ in read), notes)
 
@@ -243,6 +250,18 @@ class TableReader:
             plain = use_commas and decision.rule is not None and decision.rule.kind == "numeric"
             if decision.ambiguous or plain:
                 decisions[name] = self._decide(frame, name, hints)
+
+
+def _side_by_side(work: Callable[[Any], Any], items: Sequence[Any], frame: Frame) -> list[Any]:
+    """Do the same work for some columns; on several threads if the table is large.
+
+    Arrow and NumPy, which do nearly all of it, release the interpreter's lock.
+    """
+    threads = fm.get_num_threads()
+    if threads == 1 or len(frame) < LARGE:
+        return [work(item) for item in items]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, items))
 
 
 def _short(names: Sequence[str], reason: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from fastmlp.tabular.columns.cells import Cells, spread_sample
 from fastmlp.tabular.columns.decision import Hints
 from fastmlp.tabular.columns.numbers import (
+    PLACEHOLDERS,
     PLAIN,
     STYLES,
     Numbers,
@@ -40,15 +41,26 @@ class Styled:
     plain: bool = False  # all texts are numbers as Python writes them
 
 
-def find_style(cells: Cells, hints: Hints) -> Styled | None:
-    """Find how numbers are written; None if most cells are no numbers, or units differ."""
+def may_be_numbers(cells: Cells) -> bool:
+    """Tell by a sample whether it is worth looking for numbers in all cells."""
+    sample = [text for text in spread_sample(cells.values) if text.lower() not in PLACEHOLDERS]
+    like = sum(LIKE_A_NUMBER.fullmatch(text) is not None for text in sample)
+    return like > FEWEST_OF_SAMPLE * len(sample)
+
+
+def find_style(cells: Cells, hints: Hints, forced: bool = False) -> Styled | None:
+    """Find how numbers are written; None if most cells are no numbers, or units differ.
+
+    If it is `forced`, what is no number does not matter.
+    """
     if hints.decimal is None and hints.thousands is None and not hints.commas:
         numbers = plain_numbers(cells.values)
         if numbers is not None:
             return Styled(numbers, plain=True)
     unit = _unit(cells)
-    if unit is None:
+    if unit is None and not forced:
         return None
+    unit = unit or ""
     texts = bare(cells.values, unit)
     styles = _allowed(hints)
     shares = [int(cells.counts[fits_style(texts, style)].sum()) for style in styles]
@@ -66,10 +78,6 @@ def _unit(cells: Cells) -> str | None:
     """Return the unit of all numbers, "" for none; None if there are several or few numbers."""
     import pyarrow.compute as pc
 
-    sample = spread_sample(cells.values)
-    like = sum(LIKE_A_NUMBER.fullmatch(text) is not None for text in sample)
-    if like <= FEWEST_OF_SAMPLE * len(sample):
-        return None
     units = units_of(cells.values)
     units = units.dictionary_decode()
     numbers = valid_of(units)
