@@ -130,11 +130,11 @@ class _TwoHeads(reference.Loss):
 
     def __init__(self, values: Array) -> None:
         super().__init__()
-        self.values = values
+        self.targets = values
 
     def rows(self, scores: Array, target: Any) -> tuple[Array, Array]:
         entropy, dscores = reference.CrossEntropyLoss().rows(scores[:, :-1], target)
-        error, dvalue = reference.MSELoss().rows(scores[:, -1:], self.values)
+        error, dvalue = reference.MSELoss().rows(scores[:, -1:], self.targets)
         return entropy + error, np.hstack([dscores, dvalue])
 
 
