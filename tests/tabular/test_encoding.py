@@ -117,6 +117,21 @@ def test_many_inputs_of_levels_are_sparse_rows_of_the_same_numbers() -> None:
     assert isinstance(narrow.inputs(table), np.ndarray)
 
 
+def test_texts_become_hashed_words() -> None:
+    texts = np.array(["Good film", "good FILM!", "bad film", None, ""], dtype=object)
+    table = ReadTable(5, (ReadColumn("review", "text", texts=texts),))
+    encoder = Encoder().fit(table)
+    assert (encoder.n_flags, encoder.flag_widths) == (64, [64])
+    x = encoder.transform(table)
+    np.testing.assert_array_equal(x[0], x[1])
+    assert (x[0] != x[2]).any()
+    assert not x[3:].any()
+    again = Encoder.from_description(json.loads(json.dumps(encoder.describe())))
+    np.testing.assert_array_equal(again.transform(table), x)
+    with pytest.raises(ArgumentError, match="no texts in column 'review'"):
+        encoder.transform(read(review=[1.0]))
+
+
 def test_dates_become_their_parts_and_constant_parts_are_left_out() -> None:
     days = np.arange(18_000.0, 18_400.0)
     encoder = Encoder().fit(read(d_start=days))

@@ -14,6 +14,7 @@ from fastmlp.tabular.checking import check_keys
 from fastmlp.tabular.encoding.dates import DATE_PARTS
 from fastmlp.tabular.encoding.levels import LevelColumn
 from fastmlp.tabular.encoding.numbers import MissingColumn, NumberColumn, Numbers
+from fastmlp.tabular.encoding.texts import TextColumn
 
 if TYPE_CHECKING:
     from fastmlp.tabular.columns import ReadColumn, ReadTable
@@ -32,7 +33,7 @@ class Encoder:
     with two different values it is a flag.
     A date is several: the day, and where it is in the week, in the year and in the day. A column
     of levels is one input for each level; or one with the number of a row of an embedding. All is
-    learnt from the training rows. Columns of text are not encoded.
+    learnt from the training rows. A column of text is 64 inputs, of hashed words.
 
     Parameters
     ----------
@@ -81,6 +82,7 @@ class Encoder:
         self.numbers: list[NumberColumn] = []
         self.pairs: list[NumberColumn] = []
         self.missing: list[MissingColumn] = []
+        self.texts: list[TextColumn] = []
         self.levels: list[LevelColumn] = []
 
     def fit(self, read: ReadTable) -> Encoder:
@@ -91,13 +93,15 @@ class Encoder:
         ArgumentError
             If no column is left that can help.
         """
-        self.numbers, self.pairs, self.missing, self.levels = [], [], [], []
+        self.numbers, self.pairs, self.missing, self.texts, self.levels = [], [], [], [], []
         for column in read.columns:
             if column.values is not None:
                 self._fit_numbers(column.name, column.values, column.kind == "date")
             elif column.codes is not None:
                 found = LevelColumn.fit(column.name, column.codes, **self._level_options)  # type: ignore[arg-type]
                 self.levels += [] if found is None else [found]
+            elif column.texts is not None and any(column.texts):
+                self.texts.append(TextColumn(column.name))
         if self.width == 0:
             names = ", ".join(column.name for column in read.columns)
             raise ArgumentError(f"no column can help: all rows are alike in {names or 'none'}")
@@ -129,11 +133,12 @@ class Encoder:
     def flag_widths(self) -> list[int]:
         """Number of inputs of each column that became flags, in order."""
         ones = len(self.pairs) + len(self.missing)
-        return [1] * ones + [column.width for column in self._one_hot]
+        wide: Sequence[Any] = [*self.texts, *self._one_hot]
+        return [1] * ones + [column.width for column in wide]
 
     @property
     def n_flags(self) -> int:
-        """Number of inputs that tell of pairs, missing values and levels; they follow numbers."""
+        """Number of inputs that tell of pairs, missing values, texts and levels."""
         return sum(self.flag_widths)
 
     @property
@@ -149,7 +154,9 @@ class Encoder:
     @property
     def names(self) -> list[str]:
         """Names of the columns in use."""
-        columns: Sequence[Any] = [*self.numbers, *self.pairs, *self.missing, *self.levels]
+        columns: Sequence[Any] = [
+            *self.numbers, *self.pairs, *self.missing, *self.texts, *self.levels
+        ]  # fmt: skip
         return list(dict.fromkeys(column.name for column in columns))
 
     def transform(self, read: ReadTable, dtype: Any = np.float32) -> Array:
@@ -183,14 +190,14 @@ class Encoder:
 
         A network whose first layer takes sparse rows computes the same bits from both.
         """
-        entries = len(self.numbers) + len(self.pairs) + len(self.missing) + len(self._one_hot)
+        first = self.width - len(self._rows) - sum(level.width for level in self._one_hot)
+        entries = first + len(self._one_hot)
         scaled = any(level.scales for level in self._one_hot)
         if self._rows or scaled or entries > _MOST_ENTRIES * self.width:
             return self.transform(read, dtype)
         columns = self._arrays(read)
         place = np.empty((read.n_rows, entries), np.int32)
         value = np.empty((read.n_rows, entries), dtype)
-        first = entries - len(self._one_hot)
         place[:, :first] = np.arange(first)
         self._fill_numbers(value, columns)
         at = first
@@ -208,7 +215,8 @@ class Encoder:
         columns = {column.name: column for column in read.columns}
         numbers: Sequence[Any] = [*self.numbers, *self.pairs, *self.missing]
         values = {one.name: _values(columns, one.name) for one in numbers}
-        return values | {level.name: _codes(columns, level.name) for level in self.levels}
+        texts = {text.name: _texts(columns, text.name) for text in self.texts}
+        return values | texts | {one.name: _codes(columns, one.name) for one in self.levels}
 
     def _fill(self, out: Array, columns: dict[str, Array]) -> None:
         """Encode rows into `out` (n, width)."""
@@ -226,6 +234,9 @@ class Encoder:
         for flag in self.missing:
             out[:, at] = flag.transform(np.isnan(columns[flag.name]))
             at += 1
+        for text in self.texts:
+            out[:, at : at + text.width] = text.transform(columns[text.name])
+            at += text.width
         return at
 
     def describe(self) -> dict[str, Any]:
@@ -234,6 +245,7 @@ class Encoder:
             "numbers": [column.describe() for column in self.numbers],
             "pairs": [column.describe() for column in self.pairs],
             "missing": [column.describe() for column in self.missing],
+            "texts": [column.describe() for column in self.texts],
             "levels": [column.describe() for column in self.levels],
         }
 
@@ -246,13 +258,14 @@ class Encoder:
         ArgumentError
             If it does not have that form.
         """
-        check_keys(description, {"numbers", "pairs", "missing", "levels"}, "the encoder")
+        check_keys(description, {"numbers", "pairs", "missing", "texts", "levels"}, "the encoder")
         if not all(isinstance(columns, list) for columns in description.values()):
             raise ArgumentError("the encoder must have lists of columns")
         found = cls()
         found.numbers = [NumberColumn.from_description(one) for one in description["numbers"]]
         found.pairs = [NumberColumn.from_description(one) for one in description["pairs"]]
         found.missing = [MissingColumn.from_description(one) for one in description["missing"]]
+        found.texts = [TextColumn.from_description(one) for one in description["texts"]]
         found.levels = [LevelColumn.from_description(one) for one in description["levels"]]
         if found.width == 0:
             raise ArgumentError("the encoder must have a column")
@@ -261,7 +274,9 @@ class Encoder:
     def summary(self) -> dict[str, str]:
         """Return how each column in use is encoded, by name."""
         lines: dict[str, list[str]] = {}
-        columns: Sequence[Any] = [*self.numbers, *self.pairs, *self.missing, *self.levels]
+        columns: Sequence[Any] = [
+            *self.numbers, *self.pairs, *self.missing, *self.texts, *self.levels
+        ]  # fmt: skip
         for column in columns:
             lines.setdefault(column.name, []).append(str(column))
         return {name: "; ".join(parts) for name, parts in lines.items()}
@@ -279,3 +294,10 @@ def _codes(columns: dict[str, ReadColumn], name: str) -> Array:
     if codes is None:
         raise ArgumentError(f"read: got no levels in column {name!r}; want them")
     return codes
+
+
+def _texts(columns: dict[str, ReadColumn], name: str) -> Array:
+    texts = columns[name].texts if name in columns else None
+    if texts is None:
+        raise ArgumentError(f"read: got no texts in column {name!r}; want them")
+    return texts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -23,9 +22,6 @@ from fastmlp.tabular.reading import TableError
 
 if TYPE_CHECKING:
     from fastmlp.tabular.columns import ReadTable
-
-# Steps by which the time of an epoch is measured.
-_STEPS_OF_A_TRIAL = 4
 
 # Takes targets (N,) and outputs (N, classes) or (N,); the less, the better.
 Metric = Callable[[Array, Array], float]
@@ -129,7 +125,6 @@ class Model(ABC):
         sample_weight: Array | None = None,
         metric: Metric | None = None,
         seed: int = 0,
-        seconds: float | None = None,
         callbacks: Sequence[Any] = (),
     ) -> Member:
         """Train a network.
@@ -151,8 +146,6 @@ class Model(ABC):
             the root of the mean squared error.
         seed : int
             Of the first weights, the batches and the dropout.
-        seconds : float, optional
-            The training has as many epochs as this time suffices for, which is measured.
         callbacks : sequence of objects with ``on_epoch_end(state)``
 
         Raises
@@ -167,9 +160,6 @@ class Model(ABC):
         net = self.network(encoder, x, head, seed)
         target = head.target(y, self.dtype)
         settings = self.settings(net, len(y), classes)
-        if seconds is not None:
-            most = _epochs_within(seconds, net, x, target, settings)
-            settings["epochs"] = min(settings["epochs"], most)
         hooks: list[Any] = []
         if validation is not None:
             assert y_validation is not None
@@ -191,22 +181,6 @@ class Model(ABC):
                 "epochs; try a smaller `lr`"
             )
         return Member(net, encoder, head, history)
-
-
-def _epochs_within(
-    seconds: float, net: Any, x: Any, target: Array, settings: dict[str, Any]
-) -> int:
-    """Return how many epochs take so long, at least one: train some steps, and undo them."""
-    start = time.monotonic()
-    rows = min(len(x), _STEPS_OF_A_TRIAL * settings["batch_size"])
-    params, state, count = net.params.copy(), net.state.copy(), net.step_count
-    for _ in range(2):  # the first time prepares memory and threads
-        begun = time.monotonic()
-        fm.fit(net, x[:rows], target[:rows], progress=False, **{**settings, "epochs": 1})
-        taken = time.monotonic() - begun
-    net.params[...], net.state[...], net.step_count = params, state, count
-    left = seconds - (time.monotonic() - start)
-    return max(1, int(left / (taken * len(x) / rows)))
 
 
 class _Evaluation:
