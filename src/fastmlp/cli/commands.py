@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from fastmlp.base.errors import FastMLPError, MissingPackageError
 from fastmlp.cli import INSTALL_HINT
 from fastmlp.cli.info import describe_build, describe_model
 from fastmlp.cli.reading_options import reading_options
-from fastmlp.cli.tables import error_line, print_table
+from fastmlp.cli.tables import error_line, print_table, spelled_as_options
 from fastmlp.cli.train_options import DATA, NETWORK, OUTPUT, TRAINING, with_options
 from fastmlp.cli.train_settings import TrainSettings
 from fastmlp.tabular.datasets import DATA_SETS
@@ -50,22 +49,11 @@ def _as_click_error(error: Exception) -> click.ClickException:
     if isinstance(error, MissingPackageError):
         return MissingPackage(error_line(error))
     if isinstance(error, TableError):
-        return click.ClickException(_with_options(error_line(error)))
+        return click.ClickException(spelled_as_options(error_line(error)))
     if isinstance(error, (FastMLPError, OSError, MemoryError)):
         return click.ClickException(error_line(error))
     message = f"{type(error).__name__}: {error_line(error)} (--debug shows where)"
     return click.ClickException(message)
-
-
-def _with_options(message: str) -> str:
-    """Put options in the place of Python arguments.
-
-    Examples
-    --------
-    >>> _with_options("try a smaller `lr`")
-    'try a smaller --lr'
-    """
-    return re.sub(r"`(\w+)`", lambda found: "--" + found[1].replace("_", "-"), message)
 
 
 def _check_tables(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -29,9 +30,20 @@ def print_table(title: str, rows: Sequence[Row]) -> None:
 
 
 def print_lines(lines: Sequence[str], file: TextIO | None = None) -> None:
-    """Print lines of text; control characters in them are replaced."""
+    """Print lines of text; control characters in them, and names of arguments, are replaced."""
     for line in lines:
-        print(_printable(line), file=file)
+        print(_printable(spelled_as_options(line)), file=file)
+
+
+def spelled_as_options(message: str) -> str:
+    """Put options in the place of Python arguments.
+
+    Examples
+    --------
+    >>> spelled_as_options("try a smaller `lr`")
+    'try a smaller --lr'
+    """
+    return re.sub(r"`(\w+)`", lambda found: "--" + found[1].replace("_", "-"), message)
 
 
 def column_lines(

@@ -15,7 +15,7 @@ from fastmlp.tabular.columns.cells import Cells, cells_of, factorised
 from fastmlp.tabular.columns.decision import Hints
 from fastmlp.tabular.columns.evidence import is_accepted, listed, shown_texts, unread, weight
 from fastmlp.tabular.columns.numbers import Numbers, bare
-from fastmlp.tabular.columns.quantities import have_leading_zeros
+from fastmlp.tabular.columns.quantities import ambiguous_warning, have_leading_zeros
 from fastmlp.tabular.columns.styles import Styled, find_style
 from fastmlp.tabular.reading import Frame, TableError
 from fastmlp.tabular.reading.arrow import booleans, null
@@ -151,7 +151,7 @@ def _are_labels(cells: Cells, styled: Styled, bad: NDArray[np.bool_]) -> bool:
 def _quantity(name: str, cells: Cells, styled: Styled, bad: NDArray[np.bool_]) -> Target:
     notes = []
     if str(styled.style):
-        doubt = ", as no value proves" if styled.ambiguous else ""
+        doubt = f"; {ambiguous_warning(cells, styled)}" if styled.ambiguous else ""
         notes.append(f"target {name!r}: numbers with {styled.style}{doubt}")
     if bad.any():
         shown = listed(shown_texts(cells, bad))

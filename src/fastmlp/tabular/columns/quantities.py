@@ -172,7 +172,7 @@ def _rule(name: str, cells: Cells, rest: Cells, styled: Styled, bad: NDArray[np.
     if words:
         reason += f"; {listed(words)} mean{'s' * (len(words) == 1)} missing"
     warnings = [
-        _ambiguous_warning(rest, styled) if styled.ambiguous else "",
+        ambiguous_warning(rest, styled) if styled.ambiguous else "",
         _bad_warning(rest, bad) if bad.any() else "",
         _sentinel_warning(sentinel, far),
     ]
@@ -192,7 +192,8 @@ def _became_missing(cells: Cells, rest: Cells) -> NDArray[np.bool_]:
     return mask_of(found)
 
 
-def _ambiguous_warning(cells: Cells, styled: Styled) -> str:
+def ambiguous_warning(cells: Cells, styled: Styled) -> str:
+    """Say how numbers such as 1,234 are read, and which option reads them otherwise."""
     import pyarrow.compute as pc
 
     style = styled.style
