@@ -105,6 +105,11 @@ CASES = {
     "thousands": Case(
         plain(size=quoted(grouped(1000 * SIZE, ","))), says=["thousands", "`decimal` ','"],
         first={"size": round(1000 * SIZE[0])}),
+    "thousands beside smaller numbers": Case(
+        plain(size=quoted(grouped(90 * SIZE, ","))), first={"size": round(90 * SIZE[0])}),
+    "decimals beside larger numbers": Case(
+        plain(size=[f'"{v:.3f}"'.replace(".", ",") if v > 10 else "2024" for v in SIZE]),
+        first={"size": SIZE[0] if SIZE[0] > 10 else 2024}, score=0.8),
     "thousands with points": Case(
         lines(grouped(1e6 * SIZE, "."), comma(TEMP), KIND, head="size;temp;kind", sep=";"),
         first={"size": round(1e6 * SIZE[0])}),
@@ -375,7 +380,7 @@ PIECES = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_damaged_files_are_read_the_same_twice_or_refused(seed: int) -> None:
     random = np.random.default_rng(seed)
     for case in random.choice(np.array([*CASES.values()], dtype=object), 8):

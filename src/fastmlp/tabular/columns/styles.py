@@ -22,7 +22,7 @@ from fastmlp.tabular.columns.numbers import (
     read_numbers,
     units_of,
 )
-from fastmlp.tabular.reading.arrow import valid_of
+from fastmlp.tabular.reading.arrow import null, valid_of
 
 FEWEST_NUMBERS = 0.5  # of the values, below which no style is looked for
 FEWEST_OF_SAMPLE = 0.2  # the same for a sample, which saves looking at all values
@@ -67,6 +67,7 @@ def find_style(cells: Cells, hints: Hints, forced: bool = False) -> Styled | Non
     if max(shares) == 0:
         return None
     best = [style for style, share in zip(styles, shares, strict=True) if share == max(shares)]
+    best = _by_short_numbers(texts, best)
     numbers = read_numbers(texts, best[0])
     if PLAIN in best[1:] and np.array_equal(read_numbers(texts, PLAIN), numbers, equal_nan=True):
         best = [PLAIN]
@@ -87,6 +88,13 @@ def _unit(cells: Cells) -> str | None:
     return found[0] if len(found) == 1 else None if found else ""
 
 
+def fits_whole(texts: Any) -> Any:
+    """Mask (a pyarrow array) of the texts that are digits alone, but for a sign."""
+    import pyarrow.compute as pc
+
+    return pc.match_substring_regex(texts, pattern=r"^[+-]?\d+$")
+
+
 def _allowed(hints: Hints) -> list[NumberStyle]:
     """Styles in the order in which they are preferred."""
     decimal, thousands = hints.decimal, hints.thousands
@@ -95,6 +103,23 @@ def _allowed(hints: Hints) -> list[NumberStyle]:
     styles = [style for style in STYLES if decimal in (None, style.decimal)]
     styles = [style for style in styles if thousands is None or style.thousands in ("", thousands)]
     return sorted(styles, key=lambda style: style.decimal != ",") if hints.commas else styles
+
+
+def _by_short_numbers(texts: Any, best: list[NumberStyle]) -> list[NumberStyle]:
+    """Tell thousands from decimals by the numbers that have no separator.
+
+    Beside 950, 1,020 is a thousand and more; beside 3500, it is not, or 3,500 would be written.
+    """
+    import pyarrow.compute as pc
+
+    thousands = [style for style in best if style.thousands]
+    decimals = [style for style in best if style.decimal == "," and not style.thousands]
+    whole = pc.if_else(fits_whole(texts), texts, null(texts.type))
+    short = np.abs(read_numbers(whole, PLAIN))
+    short = short[~np.isnan(short)]
+    if not (thousands and decimals) or len(short) == 0 or short.max() < 100:
+        return best
+    return thousands[:1] if short.max() < 1000 else decimals[:1]
 
 
 def _doubt(texts: Any, numbers: Numbers, best: list[NumberStyle]) -> tuple[bool, str]:
