@@ -201,6 +201,21 @@ def test_tables_that_cannot_be_encoded_are_refused() -> None:
         encoder.transform(read(x=[1.0]))
 
 
+def test_the_summary_tells_how_columns_are_encoded() -> None:
+    table = read(size=[0.0, 2.0, np.nan, 4.0] * 9, city=[0, 1, 2, 0] * 9)
+    assert Encoder("standard").fit(table).summary() == {
+        "size": "mean 2, deviation 1.633, clipped at 4; an input more for missing values",
+        "city": "3 levels; an input each",
+    }
+    assert (
+        Encoder("robust")
+        .fit(table)
+        .summary()["size"]
+        .startswith("median 2, scale 2, smoothly clipped at 3; ")
+    )
+    assert Encoder("quantile").fit(table).summary()["size"].startswith("normal by quantiles; ")
+
+
 def test_bins_lie_between_quantiles() -> None:
     x = np.column_stack([RANDOM.normal(size=200), np.repeat([0.0, 1.0], [130, 70])]).astype(
         np.float32

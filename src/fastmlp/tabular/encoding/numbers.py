@@ -87,7 +87,7 @@ class NumberColumn:
         return cls(name, part, filling, scaling_from_description(description["scaling"]))
 
     def __str__(self) -> str:
-        return f"{self.part or 'number'}: {self.scaling}"
+        return f"{self.part}: {self.scaling}" if self.part else str(self.scaling)
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,9 @@ class MissingColumn:
 
     name: str
     values: tuple[float, float]  # where it is there, where it is missing
+
+    def __str__(self) -> str:
+        return "an input more for missing values"
 
     @classmethod
     def fit(cls, name: str, missing: Array, scaled: bool) -> MissingColumn | None:

@@ -12,6 +12,7 @@ from fastmlp.base.errors import ArgumentError
 from fastmlp.base.validation import Array
 from fastmlp.tabular.checking import check_flag, check_keys, check_number, check_numbers
 from fastmlp.tabular.encoding.normal import normal_quantile
+from fastmlp.tabular.text import four_digits
 
 # Where the smooth clip levels off (the RealMLP paper, arXiv 2407.04491, section 3).
 SMOOTH_LIMIT = 3.0
@@ -85,6 +86,15 @@ class Affine:
     def describe(self) -> dict[str, Any]:
         return {"type": "affine", **vars(self)}
 
+    def __str__(self) -> str:
+        if self.factor == 0.0:
+            return "always 0"
+        center, unit = four_digits(self.center), four_digits(1.0 / self.factor)
+        what = (
+            f"median {center}, scale {unit}" if self.smooth else f"mean {center}, deviation {unit}"
+        )
+        return f"{what}, {'smoothly ' if self.smooth else ''}clipped at {self.clip:g}"
+
 
 @dataclass(frozen=True)
 class NormalQuantiles:
@@ -116,6 +126,9 @@ class NormalQuantiles:
 
     def describe(self) -> dict[str, Any]:
         return {"type": "normal_quantiles", "quantiles": self.quantiles.tolist()}
+
+    def __str__(self) -> str:
+        return "normal by quantiles"
 
 
 Scaling = Affine | NormalQuantiles
