@@ -81,7 +81,7 @@ _NEEDED: dict[str, Any] = {
     "gamma": 0.5, "max_lr": 0.5, "quantiles": [0.1, 0.5], "step_size": 2, "width": 3, "every": 1,
     "n": 1, "value": 0.5, "low": -1.0, "high": 1.0, "std": 1.0, "mean": 0.0, "gain": 1.0,
     "node": 0, "layer": fm.ReLU(), "name": "y", "state": {}, "columns": {}, "num_embeddings": 5,
-    "embedding_dim": 2,
+    "embedding_dim": 2, "indices": [0, 2], "activation": "ReLU", "train": [[0, 1], [1, 2]],
     "order": None, "batch_size": 4, "rates": np.ones(3),
 }  # fmt: skip
 # Not called by users, or made of objects that check their own arguments.

@@ -177,6 +177,8 @@ typedef struct {
                  int64_t ldc);
     void (*join_gradient)(const fm_join_back *);
     void (*copy)(int64_t m, int64_t n, const void *x, int64_t ldx, void *y, int64_t ldy);
+    /* y[j] = x[0] in each row */
+    void (*repeat)(int64_t m, int64_t n, const void *x, int64_t ldx, void *y, int64_t ldy);
     /* y[j] = x[index[j]] in each row, and its gradient dx[index[j]] += dy[j] in ascending j; n columns of y */
     void (*gather)(int64_t m, int64_t n, const int64_t *index, const void *x, int64_t ldx, void *y, int64_t ldy);
     void (*scatter_add)(int64_t m, int64_t n, const int64_t *index, const void *dy, int64_t ldy, void *dx, int64_t ldx);

@@ -97,6 +97,7 @@ static void fit(bytes *b, description *d, fm_node *node) {
     node->fan_in = node->fan_out = first;
     switch (node->op) {
         case FM_OP_LINEAR: node->fan_out = take_width(b); break;
+        case FM_OP_GROUPED_LINEAR: node->size[0] = first % 2 == 0 ? 2 : 1; break;
         case FM_OP_MAXOUT: node->fan_out = first % 2 == 0 ? first / 2 : first; break;
         case FM_OP_SUM: node->fan_out = 1; break;
         case FM_OP_CONCAT: node->fan_in = node->fan_out = sum_of_widths(d, node); break;

@@ -25,6 +25,7 @@ static inline int add(list *l, fm_op op, int64_t fan_in, int64_t fan_out, int a,
     if (op == FM_OP_LAYER_NORM || op == FM_OP_BATCH_NORM) node->param[0] = 1e-5, node->param[1] = 0.1;
     if (op == FM_OP_DROPOUT) node->param[0] = 0.2;
     if (op == FM_OP_CUSTOM) node->size[0] = N_CUSTOM;
+    if (op == FM_OP_GROUPED_LINEAR) node->size[0] = 3;
     return l->count++;
 }
 

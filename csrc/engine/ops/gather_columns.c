@@ -1,14 +1,15 @@
 /* y[j] = x[list[j]]: each of the fan_out columns is a copy of one column of x. `list` may name a column often or never.
 
-   The constants divide the columns of y into runs: columns that lie one behind another in x are copied together, others
-   one by one. */
+   The constants divide the columns of y into runs: columns that lie one behind another in x, copies of one column, and
+   others, which are copied one by one. */
 #include <string.h>
 
 #include "engine/op.h"
 
+enum { CONSECUTIVE, REPEATED, LISTED };
+
 typedef struct {
-    int64_t is_consecutive, from, to,
-        cols; /* columns `to` .. of y are the columns `from` .. of x, or those in `list` */
+    int64_t kind, from, to, cols; /* columns `to` .. of y are the columns `from` .. of x, or column `from`, or listed */
 } run_of_columns;
 
 enum { LEAST_RUN = 8, INTS_A_RUN = sizeof(run_of_columns) / sizeof(int64_t), ROWS_A_BLOCK = 32 };
@@ -20,19 +21,28 @@ static int check(const fm_node *node, const int64_t *width) {
     return 1;
 }
 
-static int64_t consecutive_from(const fm_node *node, int64_t j) {
+/* The number of columns from j on that are `step` apart. */
+static int64_t run_length(const fm_node *node, int64_t j, int64_t step) {
     int64_t n = 1;
-    while (j + n < node->fan_out && node->list[j + n] == node->list[j] + n) n++;
+    while (j + n < node->fan_out && node->list[j + n] == node->list[j] + step * n) n++;
     return n;
+}
+
+static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static int begins_run(const fm_node *node, int64_t j) {
+    return most(run_length(node, j, 0), run_length(node, j, 1)) >= LEAST_RUN;
 }
 
 /* The run that begins at column j of y. */
 static run_of_columns run_from(const fm_node *node, int64_t j) {
-    const int64_t n = consecutive_from(node, j);
-    if (n >= LEAST_RUN || n == node->fan_out) return (run_of_columns){1, node->list[j], j, n};
-    int64_t end = j + n;
-    while (end < node->fan_out && consecutive_from(node, end) < LEAST_RUN) end++;
-    return (run_of_columns){0, 0, j, end - j};
+    const int64_t n = run_length(node, j, 1), same = run_length(node, j, 0);
+    if (n >= LEAST_RUN || n == node->fan_out) return (run_of_columns){CONSECUTIVE, node->list[j], j, n};
+    if (same >= LEAST_RUN) return (run_of_columns){REPEATED, node->list[j], j, same};
+    int64_t end = j + 1;
+    while (end < node->fan_out && !begins_run(node, end)) end++;
+    return (run_of_columns){LISTED, 0, j, end - j};
 }
 
 static int64_t constants(const fm_node *node, int64_t *to) {
@@ -49,24 +59,25 @@ static int64_t constants(const fm_node *node, int64_t *to) {
 /* down: a tile has all columns, because those of y that are added to them lie anywhere. */
 static void plan(fm_fused *op) { op->down_whole_rows = 1; }
 
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+/* Columns begin .. begin + cols of y, which are a part of a run. */
+static void copy_run(const fm_run *run, const fm_operands *at, const run_of_columns *r, int64_t row, int64_t rows,
+                     int64_t begin, int64_t cols) {
+    const fm_node *node = &at->op->node;
+    const int64_t in = node->fan_in, out = node->fan_out, first = r->kind == CONSECUTIVE ? begin - r->to : 0;
+    const void *x = fm_element(run, at->x[0], row * in + r->from + first);
+    void *y = fm_element(run, at->y, row * out + begin);
+    if (r->kind == CONSECUTIVE) run->kernels->copy(rows, cols, x, in, y, out);
+    else if (r->kind == REPEATED) run->kernels->repeat(rows, cols, x, in, y, out);
+    else run->kernels->gather(rows, cols, node->list + begin, x, in, y, out);
+}
 
 static void forward(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
-    const fm_node *node = &at->op->node;
     const run_of_columns *all = (const run_of_columns *)at->op->constants;
     for (int64_t row = tile->row; row < tile->row + tile->rows; row += ROWS_A_BLOCK)
         for (const run_of_columns *r = all; r->cols > 0; r++) {
             const int64_t rows = least(ROWS_A_BLOCK, tile->row + tile->rows - row), begin = most(r->to, tile->col);
             const int64_t cols = least(r->to + r->cols, tile->col + tile->cols) - begin;
-            if (cols <= 0) continue;
-            void *y = fm_element(run, at->y, row * node->fan_out + begin);
-            const int64_t x = row * node->fan_in, first = r->from + begin - r->to;
-            if (r->is_consecutive)
-                run->kernels->copy(rows, cols, fm_element(run, at->x[0], x + first), node->fan_in, y, node->fan_out);
-            else
-                run->kernels->gather(rows, cols, node->list + begin, fm_element(run, at->x[0], x), node->fan_in, y,
-                                     node->fan_out);
+            if (cols > 0) copy_run(run, at, r, row, rows, begin, cols);
         }
 }
 
@@ -75,7 +86,7 @@ static void down_block(const fm_run *run, const fm_operands *at, void *dx, int64
     const int64_t in = node->fan_in, out = node->fan_out;
     for (const run_of_columns *r = (const run_of_columns *)at->op->constants; r->cols > 0; r++) {
         const void *dy = fm_element(run, at->dz, row * out + r->to);
-        if (r->is_consecutive) {
+        if (r->kind == CONSECUTIVE) {
             void *to = fm_element(run, dx, row * in + r->from);
             run->kernels->join(FM_JOIN_ADD, rows, r->cols, to, in, dy, out, to, in);
         } else {
