@@ -211,7 +211,7 @@ def test_the_summary_tells_how_columns_are_encoded() -> None:
         Encoder("robust")
         .fit(table)
         .summary()["size"]
-        .startswith("median 2, scale 2, smoothly clipped at 3; ")
+        .startswith("median 2, scale 4, smoothly clipped at 3; ")
     )
     assert Encoder("quantile").fit(table).summary()["size"].startswith("normal by quantiles; ")
 
