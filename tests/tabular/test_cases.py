@@ -358,6 +358,26 @@ def test_tables_that_are_refused(content: str, words: str) -> None:
         TableReader().fit(load_table("t.csv", "kind").frame)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("cp1251", "большой дом;малая квартира"),
+        ("cp1253", "μεγάλο σπίτι;μικρό διαμέρισμα"),
+        ("shift_jis", "大きい家;小さいマンション"),
+        ("gb18030", "大房子在北京;小房子在上海"),
+        ("euc_kr", "큰 집 서울;작은 집 부산"),
+    ],
+)
+def test_encodings_of_other_alphabets(encoding: str, words: str) -> None:
+    pytest.importorskip("charset_normalizer")
+    big, small = words.split(";")
+    text = plain(kind=np.where(KIND == "hi", big, small))
+    Path("t.csv").write_bytes(text.encode(encoding))
+    table = load_table("t.csv", "kind")
+    assert set(table.classes) == {big, small}
+    assert "give `encoding` if letters look wrong" in table.notes[0]
+
+
 PIECES = [
     *(
         b",",

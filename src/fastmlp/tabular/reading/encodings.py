@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 from fastmlp.tabular.reading.errors import TableError
 
@@ -20,7 +21,11 @@ NUL_SHARE = 0.3  # of the bytes at even or odd places, from which on a text is U
 # Western encodings differ in few letters, and short samples do not tell them apart: the one of
 # Windows has nearly all of them.
 USUAL = "cp1252"
-WESTERN = ("latin", "iso8859", "cp125", "cp437", "cp85", "mac", "hp_roman", "ascii", "cp1140")
+# Encodings of other alphabets, which are considered where most letters are not ASCII.
+OTHERS = ["cp1251", "koi8_r", "cp866", "cp1253", "cp1255", "cp1256", "cp874", "gb18030", "big5",
+          "cp932", "euc_jp", "cp949"]  # fmt: skip
+SEPARATORS = re.compile(rb"[,;\t\r]")
+OTHER_SHARE = 0.7  # of the letters, from which on the alphabet is another
 
 
 def to_utf8(data: bytes, encoding: str | None, what: str) -> tuple[bytes, str | None]:
@@ -105,19 +110,32 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _guess(data: bytes) -> str:
-    """Guess the encoding by the lines that are not ASCII; with charset-normalizer if installed."""
+    """Guess the encoding by the values that are not ASCII; with charset-normalizer if installed."""
+    sample = b"\n".join(_foreign_values(data))
+    other = sum(byte >= 0x80 for byte in sample)
+    letters = other + sum(bytes([byte]).isalpha() for byte in sample)
+    if other < OTHER_SHARE * letters:
+        return USUAL
     try:
         import charset_normalizer
     except ModuleNotFoundError:
         return USUAL
-    lines, size = [], 0
+    best = charset_normalizer.from_bytes(sample, cp_isolation=OTHERS).best()
+    return USUAL if best is None else str(best.encoding)
+
+
+def _foreign_values(data: bytes) -> list[bytes]:
+    """Return different values that are not ASCII; numbers beside them would mislead a guess."""
+    found: dict[bytes, None] = {}
+    size = 0
     for line in data.split(b"\n"):
-        if not line.isascii():
-            lines.append(line)
-            size += len(line)
+        if line.isascii():
+            continue
+        # No encoding has these separators as parts of letters.
+        for value in SEPARATORS.split(line):
+            if not value.isascii() and value not in found:
+                found[value] = None
+                size += len(value)
         if size > SAMPLE:
             break
-    best = charset_normalizer.from_bytes(b"\n".join(lines)).best()
-    if best is None or best.encoding.startswith(WESTERN):
-        return USUAL
-    return str(best.encoding)
+    return list(found)
