@@ -150,6 +150,19 @@ def test_each_member_has_its_own_best_epoch():
     assert fm.History().best_epochs == [None]
 
 
+def test_steps_check_the_targets_of_one_member():
+    x, net = np.ones((5, 4)), network(4)
+    trainer = fm.Trainer(net, fm.CrossEntropyLoss(fold=4))
+    with pytest.raises(fm.ArgumentError, match=r"^y: got label 3 at row 2; want 0 to 2"):
+        trainer.step(x, np.array([0, 1, 3, 2, 0]))
+    trainer = fm.Trainer(net, fm.MSELoss(fold=4))
+    with pytest.raises(fm.ArgumentError, match=r"^y: got .*want"):
+        trainer.step(x, np.ones((5, 12)))
+    assert trainer.step(x, np.ones((5, 3))) > 0
+    with pytest.raises(fm.ArgumentError, match=r"^loss: got fold=5 for 12 columns of scores; want"):
+        fm.Trainer(net, fm.MSELoss(fold=5))
+
+
 def test_label_smoothing_can_have_a_schedule_with_a_fold():
     x, y = generator("x").normal(size=(50, 4)), LABELS
     nets = [network(2), network(2)]

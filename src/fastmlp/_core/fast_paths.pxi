@@ -82,9 +82,11 @@ cdef class Stepper:
     """
     cdef Trainer bound
     cdef bint takes_labels, takes_values
+    cdef int64_t width  # columns of the scores of one member
 
     def _bind_core(self, Trainer core, str target):
         self.bound = core
+        self.width = core.net.n_out // max(core.folds[0], 1)
         self.takes_labels = target == "class"
         self.takes_values = target == "real"
 
@@ -92,11 +94,11 @@ cdef class Stepper:
         cdef Net net = self.bound.net
         if self.takes_labels and is_ready(y, cnp.NPY_INT64, 1):
             return (cnp.PyArray_DIM(<cnp.ndarray>y, 0) == rows
-                    and labels_fit(y, net.n_out))
+                    and labels_fit(y, self.width))
         if self.takes_values and is_ready(y, net.typenum, 2):
             return (cnp.PyArray_DIM(<cnp.ndarray>y, 0) == rows
-                    and cnp.PyArray_DIM(<cnp.ndarray>y, 1) == net.n_out)
-        return (self.takes_values and net.n_out == 1 and is_ready(y, net.typenum, 1)
+                    and cnp.PyArray_DIM(<cnp.ndarray>y, 1) == self.width)
+        return (self.takes_values and self.width == 1 and is_ready(y, net.typenum, 1)
                 and cnp.PyArray_DIM(<cnp.ndarray>y, 0) == rows)
 
     def step(self, x, y, sample_weight=None):

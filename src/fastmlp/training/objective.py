@@ -53,6 +53,12 @@ class Objective:
             _checked_loss(one, self._ends.argument("loss", k))
             for k, one in enumerate(self._ends.take(loss, "loss"))
         ]
+        for k, (one, width) in enumerate(zip(self.losses, self._core.widths_out, strict=True)):
+            if width % one.fold:
+                raise ArgumentError(
+                    f"{self._ends.argument('loss', k)}: got fold={one.fold} for {width} columns of "
+                    "scores; want a divisor"
+                )
         given = (
             [1.0] * len(self.losses)
             if weights is None
