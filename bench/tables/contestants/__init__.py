@@ -52,7 +52,14 @@ class Row:
 CONTESTANTS: dict[str, Row] = {
     row.name: row
     for row in (
-        Row("fastmlp train", f"{_HERE}.ours:Train", (OURS,)),
+        Row("fastmlp fast", f"{_HERE}.ours:Estimator", (OURS,), {"preset": "fast"}),
+        Row("fastmlp balanced", f"{_HERE}.ours:Estimator", (OURS,), {"preset": "balanced"}),
+        Row("fastmlp best", f"{_HERE}.ours:Estimator", (OURS,), {"preset": "best"}),
+        # One network of each kind, as pytabkit fits one.
+        Row("fastmlp RealMLP", f"{_HERE}.ours:Estimator", (OURS,),
+            {"model": "realmlp", "n_members": 1}),
+        Row("fastmlp TabM", f"{_HERE}.ours:Estimator", (OURS,),
+            {"model": "tabm", "n_members": 1}),
         Row("scikit-learn MLP", f"{_HERE}.networks:ScikitMLP", ("sklearn",)),
         Row("HistGradientBoosting", f"{_HERE}.trees:HistGradientBoosting", ("sklearn",)),
         Row("LightGBM", f"{_HERE}.trees:LightGBM", ("lightgbm",)),
