@@ -186,6 +186,18 @@ CASES = {
     "free text": Case(
         lines([f"guest {i} was happy with room {i * 7} and more" for i in range(ROWS)], SIZE, TEMP,
               KIND, head="note,size,temp,kind"), NUMERIC | {"note": "text"}),
+    "identifiers that are repeated": Case(
+        lines([i // 1.5 // 1 for i in range(ROWS)], SIZE, TEMP, KIND,
+              head="customer_id,size,temp,kind").replace(".0,", ","),
+        NUMERIC | {"customer_id": "numeric"}, says=["`drop` customer_id leaves it out"]),
+    "numbers and many words": Case(
+        lines([f"w{i % 9}" if i % 3 == 0 else i % 5 for i in range(ROWS)], TEMP, KIND),
+        NUMERIC | {"size": "categorical"}, says=["look like numbers; `numeric` size reads them"],
+        score=NO_LEARNING),
+    "dates and many words": Case(
+        lines([f"w{i % 9}" if i % 3 == 0 else f"2024-01-{i % 5 + 1}" for i in range(ROWS)], TEMP,
+              KIND), NUMERIC | {"size": "categorical"},
+        says=["look like dates (year-month-day); `date` size"], score=NO_LEARNING),
     "no constant column": Case(lines(["x"] * ROWS, SIZE, TEMP, KIND, head="note,size,temp,kind"),
                                left_out={"note": "constant"}),
     "kinds as told": Case(

@@ -23,6 +23,7 @@ IDENTIFIER_SHARE = 0.9  # of the rows, that must have a number for the column to
 # Numbers that often mean missing values, if they are far from all others.
 SENTINELS = (-99.0, -999.0, -9999.0, -99999.0, -999999.0, 999.0, 9999.0, 99999.0, 999999.0)
 FAR, FEWEST_SENTINELS = 2.0, 2
+MANY_DIFFERENT = 0.5  # of the rows, for a warning of what may number things
 MOST_WORDS = 20  # for missing values that a rule remembers
 ONE_VALUE = "one value, or missing"
 
@@ -90,7 +91,8 @@ def decide_typed_numbers(name: str, array: Any, hints: Hints) -> Decision:
             return Decision(left_out=why)
     sentinel, far = _sentinel(np.ones(len(numbers), dtype=np.int64), numbers)
     missing = (sentinel,) if far else ()
-    warning = _sentinel_warning(sentinel, far)
+    warnings = [_sentinel_warning(sentinel, far), _name_warning(name, numbers)]
+    warning = "; ".join(filter(None, warnings))
     reason = f"numbers ({array.type})"
     rule = ColumnRule(name, "numeric", reason, warning, missing=missing)
     return Decision(rule, values=numbers)
@@ -175,6 +177,7 @@ def _rule(name: str, cells: Cells, rest: Cells, styled: Styled, bad: NDArray[np.
         ambiguous_warning(rest, styled) if styled.ambiguous else "",
         _bad_warning(rest, bad) if bad.any() else "",
         _sentinel_warning(sentinel, far),
+        _name_warning(name, styled.numbers),
     ]
     missing = (*words, sentinel) if far else tuple(words)
     rule = ColumnRule(name, "numeric", reason, "; ".join(filter(None, warnings)),
@@ -207,6 +210,15 @@ def _bad_warning(cells: Cells, bad: NDArray[np.bool_]) -> str:
     count = weight(cells, bad)
     values = f"{count:,} value{'s are no numbers' if count > 1 else ' is no number'}"
     return f"{values} ({listed(shown_texts(cells, bad))}): read as missing"
+
+
+def _name_warning(name: str, numbers: Numbers) -> str:
+    """Warn of whole numbers whose name is that of an identifier, but which are repeated."""
+    if IDENTIFIER_NAME.fullmatch(name) is None or not _are_whole(numbers):
+        return ""
+    numbers = numbers[~np.isnan(numbers)]
+    many = len(np.unique(numbers)) > MANY_DIFFERENT * len(numbers)
+    return f"its name is that of an identifier; `drop` {name} leaves it out" if many else ""
 
 
 def _useless(name: str, numbers: Numbers, present: int, rows: int) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
-from fastmlp.tabular.columns.cells import Cells, count_distinct
+from fastmlp.tabular.columns import dates
+from fastmlp.tabular.columns.cells import Cells, count_distinct, spread_sample
 from fastmlp.tabular.columns.decision import Decision, Hints
 from fastmlp.tabular.columns.levels import NO_LEVEL, is_free_text, is_identifier, levels_of
 from fastmlp.tabular.columns.rule import ColumnRule
@@ -43,14 +44,28 @@ def decide_words(name: str, cells: Cells, hints: Hints) -> Decision:
     different = present if _all_differ(cells) else count_distinct(cells)
     if is_free_text(cells, different, present):
         return Decision(ColumnRule(name, "text", f"free text, {different:,} different"))
+    looks = _looks_like(name, cells)
     if is_identifier(different - len(NO_LEVEL), present):
-        return Decision(left_out="identifier")
+        return Decision(left_out=f"identifier, but {looks}" if looks else "identifier")
     decision = decide_levels(name, cells, hints, "text")
-    share = _share_of_numbers(cells)
-    if decision.rule is None or share < DOUBTFUL or decision.rule.warning:
+    if decision.rule is None or not looks or decision.rule.warning:
         return decision
-    warning = f"{100 * share:.0f} % of its values are numbers; `numeric` {name} reads them"
-    return replace(decision, rule=replace(decision.rule, warning=warning))
+    return replace(decision, rule=replace(decision.rule, warning=looks))
+
+
+def _looks_like(name: str, cells: Cells) -> str:
+    """Say that most values are numbers or dates, although not enough for the column to be so."""
+    sample = spread_sample(cells.values)
+    enough = max(DOUBTFUL * len(sample), 1)
+    number = re.compile(r"[+-]?([1-9]\d*|0)?([.,]\d+)?")
+    count = sum(bool(text) and number.fullmatch(text) is not None for text in sample)
+    if count >= enough:
+        share = f"{100 * count / len(sample):.0f} %"
+        return f"{share} of its values look like numbers; `numeric` {name} reads them"
+    for form in (*dates.FORMS, dates.ORDERS[0]):
+        if dates.count_like(sample, form) >= enough:
+            return f"most of its values look like dates ({form}); `date` {name} reads them"
+    return ""
 
 
 def _all_differ(cells: Cells) -> bool:
@@ -81,12 +96,3 @@ def _spellings(levels: list[str]) -> str:
         if other != level:
             return f"{quoted([other, level])} differ in case only and are two levels"
     return ""
-
-
-def _share_of_numbers(cells: Cells) -> float:
-    """Share of the rows whose value is a plain number."""
-    from fastmlp.tabular.columns.numbers import PLAIN, fits_style
-
-    fits = fits_style(cells.values, PLAIN)
-    total: Any = max(cells.present, 1)
-    return float(cells.counts[fits].sum() / total)
