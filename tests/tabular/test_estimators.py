@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from typing import Any
 
 import numpy as np
@@ -224,6 +225,13 @@ def test_options_of_reading() -> None:
 def test_unfit_parameters_are_refused_by_fit(options: dict[str, Any], words: str) -> None:
     with pytest.raises((ArgumentError, ArgumentTypeError), match=f"^{words}"):
         TabularClassifier(**options).fit(X, GRADE)
+
+
+def test_members_in_threads_leave_the_filters_of_warnings_as_they_were() -> None:
+    before = list(warnings.filters)
+    for _ in range(3):
+        TabularClassifier(QUICK, n_members=4, n_threads=4).fit(X, GRADE)
+    assert list(warnings.filters) == before
 
 
 def test_a_failed_fit_leaves_the_estimator_as_it_was() -> None:

@@ -21,7 +21,7 @@ from fastmlp.tabular.columns import ColumnRule, ReadColumn, ReadTable, TableRead
 from fastmlp.tabular.datasets import DATA_SETS, load_dataset
 from fastmlp.tabular.encoding import Encoder
 from fastmlp.tabular.model_file import load
-from fastmlp.tabular.models import MLP, MODELS, RealMLP
+from fastmlp.tabular.models import MLP, MODELS, RealMLP, TabM
 from fastmlp.tabular.reading import ReadOptions, TableError
 from fastmlp.tabular.reporter import Reporter
 from fastmlp.tabular.scores import METRICS
@@ -45,6 +45,7 @@ __all__ = [
     "ReadTable",
     "RealMLP",
     "Reporter",
+    "TabM",
     "Table",
     "TableError",
     "TableModel",

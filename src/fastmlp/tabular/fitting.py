@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -129,7 +130,11 @@ def fit_model(
         return _trained(data, jobs[number], seconds, callbacks)
 
     reporter.on_members(title, len(jobs))
-    results = run_members(len(jobs), train, threads, deadline)
+    with warnings.catch_warnings():
+        # Of a loss that is not finite; members check their weights. Not in their threads, which
+        # share the filters of the process.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        results = run_members(len(jobs), train, threads, deadline)
     model = finished_model(data, plan, jobs, results, settings, options)
     reporter.on_trained(title, model)
     return model

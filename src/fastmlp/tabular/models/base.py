@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -152,6 +151,11 @@ class Model(ABC):
         ------
         TableError
             If weights are not finite at the end.
+
+        Warns
+        -----
+        RuntimeWarning
+            If the loss is no longer finite, before the error.
         """
         encoder = self.encoder().fit(train)
         encode = encoder.inputs if self.takes_sparse else encoder.transform
@@ -168,13 +172,10 @@ class Model(ABC):
             patience = self.patience(len(y)) or settings["epochs"]
             hooks.append(_Evaluation(head, rows, y_validation, measured))
             hooks.append(fm.EarlyStopping(patience, ties="last"))
-        with warnings.catch_warnings():
-            # A loss that is not finite would warn; the weights are checked below.
-            warnings.simplefilter("ignore", RuntimeWarning)
-            history = fm.fit(
-                net, x, target, sample_weight=sample_weight, seed=seed, progress=False,
-                callbacks=[*hooks, *callbacks], **settings,
-            )  # fmt: skip
+        history = fm.fit(
+            net, x, target, sample_weight=sample_weight, seed=seed, progress=False,
+            callbacks=[*hooks, *callbacks], **settings,
+        )  # fmt: skip
         if not np.isfinite(net.params).all():
             raise TableError(
                 f"training diverged: some weights are no longer finite after {len(history)} "
