@@ -66,7 +66,7 @@ def test_info_shows_the_table(capsys: pytest.CaptureFixture[str]) -> None:
     out = " ".join(capsys.readouterr().out.split())
     assert "target grade: classes cheap, dear" in out
     assert "models 2 x MLP" in out
-    assert "size numeric: numbers; number: " in out
+    assert "size numeric: numbers; " in out
     assert "city categorical: 3 levels; text; " in out
     assert "left out key (identifier), country (constant)" in out
     assert main(["info", "price.safetensors"]) == 0
