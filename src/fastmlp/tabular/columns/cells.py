@@ -115,7 +115,8 @@ def distinct(cells: Cells) -> tuple[list[str], Array]:
 
 def spread_sample(values: Any, most: int = SPREAD_SAMPLE) -> list[str]:
     """Return up to `most` texts that are present, evenly spread over a pyarrow array."""
-    places = np.unique(np.linspace(0, len(values) - 1, 4 * most).astype(np.int64))
+    count = min(len(values), 4 * most)
+    places = np.linspace(0, max(len(values) - 1, 0), count).astype(np.int64)
     found: list[str] = values.take(numbers(places)).drop_null().to_pylist()
     return found[:: max(1, -(-len(found) // most))]
 

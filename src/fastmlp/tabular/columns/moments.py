@@ -80,7 +80,7 @@ def _rule(
 ) -> Decision:
     """Make the rule of a column of dates or times, or say why it is left out."""
     present = weight(rest, ~np.isnan(found))
-    if present == 0 or len(np.unique(found[~np.isnan(found)])) == 1:
+    if present == 0 or np.nanmin(found) == np.nanmax(found):
         if present == cells.n_rows:
             return Decision(left_out="constant")
         found_levels = decide_levels(name, rest, Hints(), "one date, or missing")
