@@ -172,10 +172,10 @@ def test_tables_of_other_libraries() -> None:
             np.testing.assert_array_equal(one.codes, other.codes)
 
 
-def test_fifteen_thousand_constant_columns_are_one_short_line() -> None:
-    table = {f"c{i}": [1, 1] for i in range(15_000)} | {"x": [1, 2]}
+def test_many_constant_columns_are_one_short_line() -> None:
+    table = {f"c{i}": [1, 1] for i in range(1500)} | {"x": [1, 2]}
     reader = TableReader().fit(table)
-    assert reader.left_out_line().endswith(" and 14,994 more (constant)")
+    assert reader.left_out_line().endswith(" and 1,494 more (constant)")
     assert len(reader.left_out_line()) < 100
 
 

@@ -19,9 +19,9 @@ pytest.importorskip("pyarrow")
 import pandas as pd
 from tests.houses import houses, write
 
-from fastmlp.base.errors import ArgumentTypeError, MissingPackageError
+from fastmlp.base.errors import ArgumentError, ArgumentTypeError, MissingPackageError
 from fastmlp.tabular import TableReader
-from fastmlp.tabular.reading import Frame, TableError, frame_of
+from fastmlp.tabular.reading import Frame, ReadOptions, TableError, frame_of
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -160,6 +160,26 @@ def test_without_pyarrow_the_error_names_the_extra(monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(MissingPackageError, match=r'pip install "fastmlp\[tabular\]"'):
         frame_of({"a": [1]})
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"sep": "::"}, "sep: got '::'; want one character"),
+        ({"encoding": "klingon"}, "encoding: got 'klingon'; want the name of an encoding"),
+        ({"decimal": ";"}, "decimal: got ';'; want one of ., ,"),
+        ({"decimal": ",", "thousands": ","}, "thousands: got ','"),
+        ({"skip_rows": -1}, "skip_rows: got -1"),
+        ({"kinds": {"x": "number"}}, "kinds: got 'number'; want one of numeric, date"),
+        ({"kinds": {"x": "numeric:dmy"}}, "kinds: got 'numeric:dmy'"),
+        ({"drop": "note"}, "drop: got 'note'; want a tuple of texts"),
+        ({"missing": (3,)}, "missing: got (3,); want a tuple of texts"),
+    ],
+)
+def test_options_that_do_not_suit(options: dict[str, Any], words: str) -> None:
+    with pytest.raises((ArgumentError, ArgumentTypeError)) as raised:
+        ReadOptions(**options)
+    assert words in str(raised.value)
 
 
 def test_system_errors_are_not_changed() -> None:

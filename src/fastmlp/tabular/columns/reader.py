@@ -17,7 +17,7 @@ from fastmlp.tabular.columns.decision import Decision, Hints
 from fastmlp.tabular.columns.read import UNSEEN_NOTE, column_of_decision, is_known, read_column
 from fastmlp.tabular.columns.rule import ColumnRule
 from fastmlp.tabular.columns.table import ReadColumn, ReadTable
-from fastmlp.tabular.reading import Frame, frame_of, missing_names
+from fastmlp.tabular.reading import Frame, ReadOptions, frame_of, missing_names
 from fastmlp.tabular.reading.options import DECIMALS, THOUSANDS
 
 FIELDS = {"rules", "left_out", "missing", "decimal", "thousands"}
@@ -125,9 +125,11 @@ class TableReader:
         thousands: str | None,
     ) -> dict[str, Decision]:
         """Decide on all columns, and keep the rules."""
-        frame.check_names(drop, "`drop`")
+        told = ReadOptions(kinds=kinds, missing=tuple(missing), drop=tuple(drop),
+                           decimal=decimal, thousands=thousands)  # fmt: skip
+        frame.check_names(told.drop, "`drop`")
         frame.check_names(kinds, "kinds of columns")
-        self._hints = Hints(dict(kinds), tuple(missing), decimal, thousands)
+        self._hints = Hints(dict(kinds), told.missing, decimal, thousands)
         left = set(drop)
         names = [name for name in frame.names if name not in left]
         found = _side_by_side(lambda name: self._decide(frame, name, self._hints), names, frame)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastmlp.base import validation
-from fastmlp.base.errors import ArgumentError
+from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 
 DECIMALS = (".", ",")
 THOUSANDS = (",", ".", " ", "'")
@@ -64,6 +65,8 @@ class ReadOptions:
     kinds: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in ("missing", "drop", "keep"):
+            object.__setattr__(self, name, _checked_texts(getattr(self, name), name))
         if self.encoding is not None:
             _check_encoding(self.encoding)
         if self.sep is not None:
@@ -75,10 +78,17 @@ class ReadOptions:
         if self.decimal is not None and self.decimal == self.thousands:
             raise ArgumentError(f"thousands: got {self.thousands!r}, which is `decimal` too")
         for kind in self.kinds.values():
-            base, _, order = kind.partition(":")
+            base, _, order = str(kind).partition(":")
             dates = order in ("", "dmy", "mdy", "ymd") and (base == "date" or not order)
             if base not in KINDS or not dates:
                 raise ArgumentError(f"kinds: got {kind!r}; want one of {', '.join(KINDS)}")
+
+
+def _checked_texts(texts: Any, name: str) -> tuple[str, ...]:
+    items = None if isinstance(texts, (str, bytes)) else tuple(texts)
+    if items is None or not all(isinstance(text, str) for text in items):
+        raise ArgumentTypeError(f"{name}: got {validation.shown(texts)}; want a tuple of texts")
+    return items
 
 
 def _check_encoding(name: str) -> None:
