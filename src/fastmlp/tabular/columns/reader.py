@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import fastmlp as fm
 from fastmlp.base.errors import ArgumentError
 from fastmlp.tabular.checking import check_choice, check_keys, check_text, check_texts
 from fastmlp.tabular.columns import typed
@@ -19,10 +17,10 @@ from fastmlp.tabular.columns.rule import ColumnRule
 from fastmlp.tabular.columns.table import ReadColumn, ReadTable
 from fastmlp.tabular.reading import Frame, ReadOptions, frame_of, missing_names
 from fastmlp.tabular.reading.options import DECIMALS, THOUSANDS
+from fastmlp.tabular.side_by_side import side_by_side
 
 FIELDS = {"rules", "left_out", "missing", "decimal", "thousands"}
 MOST_SHOWN = 6
-LARGE = 50_000  # rows, from which on columns are read on several threads
 
 
 class TableReader:
@@ -132,7 +130,7 @@ class TableReader:
         self._hints = Hints(dict(kinds), told.missing, decimal, thousands)
         left = set(drop)
         names = [name for name in frame.names if name not in left]
-        found = _side_by_side(lambda name: self._decide(frame, name, self._hints), names, frame)
+        found = side_by_side(lambda name: self._decide(frame, name, self._hints), names, len(frame))
         decisions = dict(zip(names, found, strict=True))
         self._second_look(frame, decisions)
         self.left_out = {name: d.left_out for name, d in decisions.items() if d.rule is None}
@@ -165,7 +163,7 @@ class TableReader:
                 return column_of_decision(decision, hints)
             return read_column(rule, typed.storage(frame.column(rule.name)), hints)
 
-        read = _side_by_side(column, self.rules, frame)
+        read = side_by_side(column, self.rules, len(frame))
         notes = {column.name: note for column, note in read if note}
         return ReadTable(len(frame), tuple(column for column, _ in read), notes)
 
@@ -252,18 +250,6 @@ class TableReader:
             plain = use_commas and decision.rule is not None and decision.rule.kind == "numeric"
             if decision.ambiguous or plain:
                 decisions[name] = self._decide(frame, name, hints)
-
-
-def _side_by_side(work: Callable[[Any], Any], items: Sequence[Any], frame: Frame) -> list[Any]:
-    """Do the same work for some columns; on several threads if the table is large.
-
-    Arrow and NumPy, which do nearly all of it, release the interpreter's lock.
-    """
-    threads = fm.get_num_threads()
-    if threads == 1 or len(frame) < LARGE:
-        return [work(item) for item in items]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, items))
 
 
 def _short(names: Sequence[str], reason: str) -> str:

@@ -15,6 +15,7 @@ from fastmlp.tabular.encoding.dates import DATE_PARTS
 from fastmlp.tabular.encoding.levels import LevelColumn
 from fastmlp.tabular.encoding.numbers import MissingColumn, NumberColumn, Numbers
 from fastmlp.tabular.encoding.texts import TextColumn
+from fastmlp.tabular.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     from fastmlp.tabular.columns import ReadColumn, ReadTable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 # Elements that are encoded at a time, so that they stay in cache.
 _PART = 1 << 18
 # With fewer entries in a row than this share of the inputs, sparse rows are trained on faster.
-_MOST_ENTRIES = 1 / 8
+_MOST_ENTRIES = 1 / 6
 
 
 class Encoder:
@@ -94,27 +95,36 @@ class Encoder:
             If no column is left that can help.
         """
         self.numbers, self.pairs, self.missing, self.texts, self.levels = [], [], [], [], []
-        for column in read.columns:
-            if column.values is not None:
-                self._fit_numbers(column.name, column.values, column.kind == "date")
-            elif column.codes is not None:
-                found = LevelColumn.fit(column.name, column.codes, **self._level_options)  # type: ignore[arg-type]
-                self.levels += [] if found is None else [found]
-            elif column.texts is not None and any(column.texts):
-                self.texts.append(TextColumn(column.name))
+        for found in side_by_side(self._fitted, read.columns, read.n_rows):
+            for one in found:
+                self._list_of(one).append(one)
         if self.width == 0:
             names = ", ".join(column.name for column in read.columns)
             raise ArgumentError(f"no column can help: all rows are alike in {names or 'none'}")
         return self
 
-    def _fit_numbers(self, name: str, values: Array, date: bool) -> None:
-        for part in DATE_PARTS if date else ("",):
-            found = NumberColumn.fit(name, part, values, self._numbers)
-            if found is not None:
-                (self.pairs if found.is_pair else self.numbers).append(found)
-        scaled = bool(self._level_options["scaled"])
-        indicator = MissingColumn.fit(name, np.isnan(values), scaled)
-        self.missing += [] if indicator is None else [indicator]
+    def _fitted(self, column: ReadColumn) -> list[Any]:
+        """Return what becomes of a column."""
+        found: list[Any] = []
+        if column.values is not None:
+            parts = DATE_PARTS if column.kind == "date" else ("",)
+            found = [
+                NumberColumn.fit(column.name, part, column.values, self._numbers) for part in parts
+            ]
+            scaled = bool(self._level_options["scaled"])
+            found.append(MissingColumn.fit(column.name, np.isnan(column.values), scaled))
+        elif column.codes is not None:
+            found = [LevelColumn.fit(column.name, column.codes, **self._level_options)]  # type: ignore[arg-type]
+        elif column.texts is not None and any(column.texts):
+            found = [TextColumn(column.name)]
+        return [one for one in found if one is not None]
+
+    def _list_of(self, one: Any) -> list[Any]:
+        if isinstance(one, NumberColumn):
+            return self.pairs if one.is_pair else self.numbers
+        if isinstance(one, MissingColumn):
+            return self.missing
+        return self.texts if isinstance(one, TextColumn) else self.levels
 
     @property
     def _one_hot(self) -> list[LevelColumn]:
@@ -179,10 +189,11 @@ class Encoder:
         """
         columns = self._arrays(read)
         out = np.empty((read.n_rows, self.width), dtype)
-        size = max(1, _PART // self.width)
-        for first in range(0, read.n_rows, size):
-            rows = slice(first, first + size)
+
+        def fill(rows: slice) -> None:
             self._fill(out[rows], {name: array[rows] for name, array in columns.items()})
+
+        side_by_side(fill, _parts(read.n_rows, self.width), read.n_rows)
         return out
 
     def inputs(self, read: ReadTable, dtype: Any = np.float32) -> Array | SparseRows:
@@ -199,14 +210,13 @@ class Encoder:
         place = np.empty((read.n_rows, entries), np.int32)
         value = np.empty((read.n_rows, entries), dtype)
         place[:, :first] = np.arange(first)
-        self._fill_numbers(value, columns)
-        at = first
-        for entry, level in enumerate(self._one_hot, first):
-            # A row without a place has a stored zero, so that all rows have as many entries.
-            found = level.place(columns[level.name])
-            place[:, entry] = at + np.minimum(found, level.places - 1)
-            value[:, entry] = found < level.places
-            at += level.width
+
+        def fill(rows: slice) -> None:
+            part = {name: array[rows] for name, array in columns.items()}
+            self._fill_numbers(value[rows], part)
+            self._fill_places(place[rows, first:], value[rows, first:], part, first)
+
+        side_by_side(fill, _parts(read.n_rows, entries), read.n_rows)
         start = np.arange(read.n_rows + 1) * entries
         return SparseRows(start, place.reshape(-1), value.reshape(-1), self.width)
 
@@ -238,6 +248,17 @@ class Encoder:
             out[:, at : at + text.width] = text.transform(columns[text.name])
             at += text.width
         return at
+
+    def _fill_places(
+        self, place: Array, value: Array, columns: dict[str, Array], first: int
+    ) -> None:
+        """Encode levels as entries: the inputs from `first` on that are 1, and ones."""
+        for entry, level in enumerate(self._one_hot):
+            # A row without a place has a stored zero, so that all rows have as many entries.
+            found = level.place(columns[level.name])
+            place[:, entry] = first + np.minimum(found, level.places - 1)
+            value[:, entry] = found < level.places
+            first += level.width
 
     def describe(self) -> dict[str, Any]:
         """Return the fitted encoder as values that JSON can hold."""
@@ -280,6 +301,12 @@ class Encoder:
         for column in columns:
             lines.setdefault(column.name, []).append(str(column))
         return {name: "; ".join(parts) for name, parts in lines.items()}
+
+
+def _parts(rows: int, width: int) -> list[slice]:
+    """Return slices of rows that are encoded at a time."""
+    size = max(1, _PART // width)
+    return [slice(first, first + size) for first in range(0, rows, size)]
 
 
 def _values(columns: dict[str, ReadColumn], name: str) -> Array:
