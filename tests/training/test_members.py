@@ -111,6 +111,19 @@ def test_members_train_on_rows_of_their_own(drop_last):
             assert history.val_member_score[epoch][member] == pytest.approx(score, rel=1e-3)
 
 
+def test_one_member_takes_its_rows():
+    rows, rest = np.arange(40), np.arange(40, ROWS)
+    net, other = packed(1), packed(1)
+    history = fit(net, fm.MSELoss(), members=fm.Members([rows], [rest]), batch_size=7,
+                  optimizer=fm.SGD(lr=0.1))  # fmt: skip
+    expected = fm.fit(
+        other, X[:40], Y[:40], loss=fm.MSELoss(), optimizer=fm.SGD(lr=0.1), epochs=3, batch_size=7,
+        validation=(X[40:], Y[40:]), progress=False)  # fmt: skip
+    assert same_bits(net.params, other.params)
+    assert (history.loss, history.val_loss) == (expected.loss, expected.val_loss)
+    assert history.best_epochs == [expected.best_epoch]
+
+
 def test_validation_rows_can_be_those_of_another_table():
     net = packed()
     history = fit(net, validation=(X[:20], Y[:20], np.ones(20)))

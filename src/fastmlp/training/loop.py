@@ -62,7 +62,8 @@ class Run:
         hooks = checked_callbacks(callbacks, progress)
         self.data, self.held_out = self._split(data, validation, check_finite, members)
         self.members = members
-        self.member_rows = self._rows_of_members() if data.members > 1 else None
+        have_rows = members is not None or data.members > 1
+        self.member_rows = self._rows_of_members() if have_rows else None
         rows = self.data.rows if self.member_rows is None else self.member_rows.rows
         self.batch_size = self._rows_of_a_step(batch_size, rows)
         self.drop_last = check.flag(drop_last, "drop_last")

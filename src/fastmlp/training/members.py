@@ -68,6 +68,8 @@ class Members:
         """Return the validation rows of all members; short lists are filled up with weight 0."""
         if self.validation is None:
             return None
+        if self.count == 1:
+            return data.at(self.validation[0])
         longest = max(map(len, self.validation))
         chosen = np.stack([np.resize(one, longest) for one in self.validation], axis=1)
         lengths = np.array([len(one) for one in self.validation])
@@ -83,14 +85,17 @@ class MemberRows:
         self.rows = min(map(len, lists))
 
     def order(self, epoch: int, rows: int) -> Array:
-        """Return the rows of an epoch, (rows, members): each member's own order if shuffled."""
+        """Return the rows of an epoch, (rows, members), or (rows,) of a single one.
+
+        Each member has its own order if they are shuffled.
+        """
         count = len(self._lists)
         columns = []
         for member, one in enumerate(self._lists):
             if self._seed is not None:
                 one = one[_core.permutation(len(one), self._seed, epoch * count + member)]
             columns.append(one[:rows])
-        return np.stack(columns, axis=1)
+        return np.stack(columns, axis=1) if count > 1 else columns[0]
 
 
 def members_of(value: Any) -> tuple[int, Members | None]:
