@@ -67,7 +67,7 @@ def find_style(cells: Cells, hints: Hints, forced: bool = False) -> Styled | Non
     if max(shares) == 0:
         return None
     best = [style for style, share in zip(styles, shares, strict=True) if share == max(shares)]
-    best = _by_short_numbers(texts, best)
+    best = best if PLAIN in best else _by_short_numbers(texts, best)
     numbers = read_numbers(texts, best[0])
     if PLAIN in best[1:] and np.array_equal(read_numbers(texts, PLAIN), numbers, equal_nan=True):
         best = [PLAIN]
