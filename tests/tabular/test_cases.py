@@ -87,7 +87,10 @@ def test_a_table_is_read_as_its_owner_means_it(name: str) -> None:
     [
         (plain(kind=[""] * ROWS), "target 'kind' has no values"),
         (plain(kind=["hi"] * ROWS), "target 'kind' has one class only: 'hi'"),
-        (plain() + "1,2,hi,more\n", "has 4 values in row 201, but 3 columns: put quotes around"),
+        (
+            plain() + "1,2,hi,more\n",
+            "has 4 values in row 201 below the names, but 3 columns: put quotes around",
+        ),
         (plain().replace("size", "temp"), "two columns named 'temp'"),
         ("kind\n" + "\n".join(KIND), "no usable column is left"),
     ],

@@ -136,7 +136,11 @@ def test_dicts_that_make_no_table(table: object, words: str) -> None:
         ("blank.csv", b"\n \n", "blank.csv is empty"),
         ("names.csv", b"a,b\n", "names.csv has no rows"),
         ("binary.csv", b"\xff\xfe\x00a,b\n\x00\xd8", "binary.csv is not utf-16-le"),
-        ("ragged.csv", b"a,b\n1,2\n3,4,5\n", "ragged.csv has 3 values in row 2, but 2 columns"),
+        (
+            "ragged.csv",
+            b"a,b\n1,2\n3,4,5\n",
+            "ragged.csv has 3 values in row 2 below the names, but 2",
+        ),
         ("shifted.csv", b"a,b\n1,2,3\n3,4,5\n", "more values in a row than names"),
         ("table.doc", b"a,b\n1,2\n", "table.doc is no table: want a file whose name ends in .csv"),
         ("cut.csv.gz", b"\x1f\x8b\x08\x00\x00", "cut.csv.gz cannot be read as csv"),

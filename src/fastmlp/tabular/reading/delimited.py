@@ -148,7 +148,8 @@ def _with_odd_rows(
         if any(cells[width:]):
             hint = f"put quotes around values that hold {dialect.separator!r}"
             raise TableError(
-                f"{what} has {len(cells)} values in row {row.number}, but {width} columns: {hint}"
+                f"{what} has {len(cells)} values in row {row.number} below the names, but {width} "
+                f"columns: {hint}"
             )
         short += len(cells) < width
         kept.append([cell or None for cell in (cells + [""] * width)[:width]])
