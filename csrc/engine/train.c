@@ -374,7 +374,7 @@ static fm_status train(fm_trainer *trainer, const fm_epoch *epoch, double *loss,
     if (epoch->members != NULL)
         for (int64_t i = 0; i < fm_loss_fold(&trainer->heads[0].loss); i++) epoch->members[i] = 0.0;
     if (trainer->has_custom && trainer->custom == NULL) return FM_BAD_ARGUMENT;
-    if (epoch->sparse.start != NULL && !fm_net_takes_sparse(trainer->net)) return FM_BAD_ARGUMENT;
+    if (epoch->sparse.start != NULL && (epoch->fold > 1 || !fm_net_takes_sparse(trainer->net))) return FM_BAD_ARGUMENT;
     while (run.next_row < epoch->rows && !atomic_load(&run.stop)) {
         const fm_status status = train_on(&run, batch);
         if (status != FM_OK) return status;

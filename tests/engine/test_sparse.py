@@ -192,9 +192,13 @@ def test_networks_and_calls_that_take_no_sparse_rows_say_so():
     for net in (
         fm.Sequential(fm.Dropout(0.1), fm.Linear(WIDTH, 5), in_features=WIDTH),
         fm.Sequential(fm.LayerNorm(WIDTH), fm.Linear(WIDTH, 5)),
+        fm.Sequential(fm.Linear(WIDTH, 6, groups=2), fm.ReLU()),
+        fm.Sequential(fm.Linear(WIDTH // 2, 3, fold=2), fm.ReLU()),
     ):
         for call in (net.predict, net.forward):
-            with pytest.raises(ArgumentError, match="x: got a sparse matrix; want an array"):
+            with pytest.raises(
+                ArgumentError, match="x: got a sparse matrix; want an array: only Linear"
+            ):
                 call(x)
     net = fm.Sequential(fm.Linear(WIDTH, 5))
     for call in (net.jacobian, lambda x: net.forward(x, keep=True), fm.freeze(net).predict):

@@ -243,8 +243,8 @@ cdef class Net:
         if sparse is None:
             return check_list("x", x, rows, self.widths_in, self.typenum, fold)
         if not fm_net_takes_sparse(self.net):
-            raise ArgumentError("x: got a sparse matrix; want an array, because this network's "
-                                "input is not read by Linear layers alone")
+            raise ArgumentError("x: got a sparse matrix; want an array: only Linear layers without "
+                                "groups and fold read sparse rows")
         if sparse.width != self.n_in or not is_ready(sparse._value, self.typenum, 1):
             raise changed("x", sparse, f"{self.n_in} columns of {self.dtype}")
         to.start = <const int64_t *>data(sparse._start)
