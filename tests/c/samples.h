@@ -82,6 +82,7 @@ static const sample samples[] = {
     {"batch_norm of many rows", NODE(BATCH_NORM, 1, 5, 5, .param = {1e-5, 0.1}), .width = {5}, .rows = 1030},
     {"custom", NODE(CUSTOM, 1, 16, 8, .size = {2}), .width = {16}},
     {"scale", NODE(SCALE, 1, 21, 21), .width = {21}},
+    {"wide scale", NODE(SCALE, 1, 1100, 1100), .width = {1100}},
     {"scale without bias", NODE(SCALE, 1, 21, 21), .width = {21}, .has_no_bias = 1},
     {"embedding", NODE(EMBEDDING, 1, 3, 15, .size = {7}), .width = {3}, .indices = 7},
     {"gather_columns", NODE(GATHER_COLUMNS, 1, 21, N_COLUMNS, .n_list = N_COLUMNS, .list = columns), .width = {21}},
