@@ -243,7 +243,7 @@ def test_missing_extra_is_named(missing: str) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_interrupt_writes_nothing() -> None:
-    arguments = ["train", "digits", "--epochs", "100000", "--lr", "1e-9", "--threads", "1"]
+    arguments = ["train", "digits", "--model", "mlp", "--epochs", "100000", "--lr", "1e-9"]
     command = [sys.executable, "-m", "fastmlp", *arguments]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(

@@ -200,6 +200,7 @@ def changed(fields: Any, path: str, value: Any) -> Any:
         ("members/0/encoder/numbers", []),
         ("members/0/weight", 0),
         ("members/0/weight", "1"),
+        ("members/0/temperature", -1),
         ("members/0/head/classes", 3),
         ("members/0/head/members", 2),
         ("temperature", 0),

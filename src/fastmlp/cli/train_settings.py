@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from fastmlp.cli.train_options import HYPERPARAMETERS
-from fastmlp.tabular.models import MODELS
-from fastmlp.tabular.presets import AUTO, PRESETS
+from fastmlp.tabular.presets import models_of
 from fastmlp.tabular.reading import ReadOptions, stem
 from fastmlp.tabular.training import fold_checkpoint
 
@@ -82,13 +81,13 @@ def _model(name: str, preset: str, given: dict[str, Any]) -> Any:
     """Return the name of a model, or one with the hyperparameters that were given."""
     if not given:
         return name
-    names = PRESETS[preset].models if name == AUTO else (name,)
+    models = models_of(preset, name)
     option = f"--{next(iter(given)).replace('_', '-')}"
-    if len(names) > 1:
-        raise click.UsageError(f"{option} needs --model, as {preset} trains {', '.join(names)}.")
-    model = MODELS[names[0]]
+    if len(models) > 1:
+        raise click.UsageError(f"{option} needs --model, as {preset} trains several kinds.")
     for field in given:
-        if field not in model.__dataclass_fields__:
+        if field not in type(models[0]).__dataclass_fields__:
             option = f"--{field.replace('_', '-')}"
-            raise click.UsageError(f"{option} is no option of the model {names[0]}.")
-    return model(**given)
+            kind = type(models[0]).__name__
+            raise click.UsageError(f"{option} is no option of the model {kind}.")
+    return replace(models[0], **given)

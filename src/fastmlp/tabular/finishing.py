@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +41,13 @@ def finished_model(
     kinds = sorted({job.kind for job, *_ in done})
     rows = np.flatnonzero(np.logical_and.reduce([sums[kind].known for kind in kinds]))
     means = [sums[kind].means(rows) for kind in kinds]
+    # Each model is calibrated before it is compared with others: smoothed labels, for one, make
+    # its log loss large, which a temperature mends.
+    first = {
+        kind: _temperature(data, rows, m, settings) for kind, m in zip(kinds, means, strict=True)
+    }
+    if data.target.classes:
+        means = [temper(m, first[kind]) for kind, m in zip(kinds, means, strict=True)]
     of_kinds = _kind_weights(data, means, rows)
     counts = {kind: sum(job.kind == kind for job, *_ in done) for kind in kinds}
     shares = [of_kinds[kinds.index(job.kind)] / counts[job.kind] for job, *_ in done]
@@ -55,12 +62,13 @@ def finished_model(
         reader=data.reader,
         members=tuple(member for _, member, _ in kept),
         weights=tuple(weight for *_, weight in kept),
+        temperatures=tuple(first[job.kind] for job, *_ in kept),
         temperature=temperature,
         threshold=threshold,
         positive=data.positive,
         training=_facts(data, kept, rows, outputs, threshold, settings),
         keep=tuple(options.keep),
-        held=_held(data, kept, rows, outputs) if len(rows) else None,
+        held=_held(data, kept, first, rows, outputs) if len(rows) else None,
         read_notes=data.read.notes,
     )
 
@@ -117,16 +125,17 @@ def _facts(
 
 
 def _held(
-    data: Data, kept: Sequence[tuple[Job, Member, float]], rows: Array, outputs: Array
-) -> HeldOut:
+    data: Data, kept: Sequence[tuple[Job, Member, float]], temperatures: Mapping[int, float],
+    rows: Array, outputs: Array,
+) -> HeldOut:  # fmt: skip
     """Keep a sample of the held-out rows for a report."""
     owners = np.zeros(len(data.held_y), dtype=np.int64)
     # Rows of their own are unknown to all members, which then are one group.
     of_member = [0 if data.held_read is not data.read else job.group for job, *_ in kept]
-    groups: list[list[tuple[Member, float]]] = [[] for _ in range(1 + max(of_member))]
+    groups: list[list[tuple[Member, float, float]]] = [[] for _ in range(1 + max(of_member))]
     for (job, member, weight), group in zip(reversed(kept), reversed(of_member), strict=True):
         owners[job.share.held_out] = group
-        groups[group].insert(0, (member, weight))
+        groups[group].insert(0, (member, weight, temperatures[job.kind]))
     some, copied = _sample(rows, MOST_ROWS), rows[_sample(rows, MOST_COPIED)]
     return HeldOut(
         data.held_y[rows[some]], outputs[some], data.held_read.rows(copied), data.held_y[copied],

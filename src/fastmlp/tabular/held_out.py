@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp.base.validation import Array
+from fastmlp.tabular.calibration import temper
 
 if TYPE_CHECKING:
     from fastmlp.tabular.columns import ReadTable
@@ -31,7 +32,7 @@ class HeldOut:
         Their targets.
     owner : ndarray of int
         Which group of members did not see each of them.
-    groups : list of list of (member, weight)
+    groups : list of list of (member, weight, temperature)
     """
 
     true: Array = field(repr=False)
@@ -39,7 +40,7 @@ class HeldOut:
     read: ReadTable = field(repr=False)
     read_true: Array = field(repr=False)
     owner: Array = field(repr=False)
-    groups: Sequence[Sequence[tuple[Any, float]]] = field(repr=False)
+    groups: Sequence[Sequence[tuple[Any, float, float]]] = field(repr=False)
 
     def outputs_of(self, read: ReadTable) -> Array:
         """Predict the rows of `read`, or copies of them, each by members that did not see it."""
@@ -47,8 +48,9 @@ class HeldOut:
         found: Array | None = None
         for number in np.unique(owner):
             rows = np.flatnonzero(owner == number)
-            part = weighted([m.outputs(read.rows(rows)) for m, _ in self.groups[number]],
-                            [weight for _, weight in self.groups[number]])  # fmt: skip
+            some = read.rows(rows)
+            parts = [calibrated(m.outputs(some), t) for m, _, t in self.groups[number]]
+            part = weighted(parts, [weight for _, weight, _ in self.groups[number]])
             if found is None:
                 found = np.empty((read.n_rows, *part.shape[1:]))
             found[rows] = part
@@ -63,6 +65,11 @@ def weighted(outputs: Sequence[Array], weights: Sequence[float]) -> Array:
         total = total + one * weight
     mean: Array = total / sum(weights)
     return mean
+
+
+def calibrated(outputs: Array, temperature: float) -> Array:
+    """Return tempered probabilities (n, C), and numbers (n,) as they are."""
+    return temper(outputs, temperature) if outputs.ndim == 2 else outputs
 
 
 class FoldSums:

@@ -39,12 +39,17 @@ def save(model: TableModel, path: str | os.PathLike[str], metadata: Mapping[str,
 
 
 def _fields(model: TableModel) -> dict[str, Any]:
-    pairs = zip(model.members, model.weights, strict=True)
+    members = [
+        {**member.describe(), "weight": weight, "temperature": temperature}
+        for member, weight, temperature in zip(
+            model.members, model.weights, model.temperatures, strict=True
+        )
+    ]
     return {
         "version": VERSION,
         "target": model.target.describe(),
         "reader": model.reader.describe(),
-        "members": [{**member.describe(), "weight": weight} for member, weight in pairs],
+        "members": members,
         "temperature": model.temperature,
         "threshold": model.threshold,
         "positive": model.positive,
@@ -99,7 +104,7 @@ def _model(fields: Any, nets: Mapping[str, Any], metadata: Mapping[str, str]) ->
         raise ArgumentError(f"its version is {version!r:.40}, expected {VERSION}")
     check_keys(fields, KEYS, "the table")
     target = Target.from_description(fields["target"])
-    members, weights = _members(fields, nets, target)
+    members, weights, temperatures = _members(fields, nets, target)
     temperature = check_number(fields["temperature"], "the temperature")
     threshold = check_number(fields["threshold"], "the threshold")
     if temperature <= 0 or not 0 <= threshold <= 1:
@@ -111,6 +116,7 @@ def _model(fields: Any, nets: Mapping[str, Any], metadata: Mapping[str, str]) ->
         reader=TableReader.from_description(fields["reader"]),
         members=members,
         weights=weights,
+        temperatures=temperatures,
         temperature=temperature,
         threshold=threshold,
         positive=check_count(fields["positive"], "the positive class", 1),
@@ -120,23 +126,29 @@ def _model(fields: Any, nets: Mapping[str, Any], metadata: Mapping[str, str]) ->
     )
 
 
-def _members(
-    fields: Any, nets: Mapping[str, Any], target: Target
-) -> tuple[tuple[Member, ...], tuple[float, ...]]:
+def _members(fields: Any, nets: Mapping[str, Any], target: Target) -> tuple[Any, Any, Any]:
+    """Return the members, their weights and their temperatures."""
     described = fields["members"]
     if not isinstance(described, list) or not described:
         raise ArgumentError("the table must have a list of members")
     if nets.keys() != {str(number) for number in range(len(described))}:
         raise ArgumentError(f"it describes {len(described)} members for {len(nets)} networks")
-    members, weights = [], []
-    for number, one in enumerate(described):
-        check_keys(one, {"encoder", "head", "weight"}, "a member")
-        weights.append(check_number(one["weight"], "a weight"))
-        rest = {key: one[key] for key in ("encoder", "head")}
-        members.append(Member.from_description(nets[str(number)], rest))
-        if weights[-1] <= 0 or members[-1].head.classes != target.classes:
-            raise ArgumentError("a weight is not positive, or a network has other classes")
-    return tuple(members), tuple(weights)
+    found = [_member(one, nets[str(n)], target) for n, one in enumerate(described)]
+    members, weights, temperatures = zip(*found, strict=True)
+    return members, weights, temperatures
+
+
+def _member(fields: Any, net: Any, target: Target) -> tuple[Member, float, float]:
+    check_keys(fields, {"encoder", "head", "weight", "temperature"}, "a member")
+    weight = check_number(fields["weight"], "a weight")
+    temperature = check_number(fields["temperature"], "a temperature")
+    rest = {key: fields[key] for key in ("encoder", "head")}
+    member = Member.from_description(net, rest)
+    if weight <= 0 or temperature <= 0 or member.head.classes != target.classes:
+        raise ArgumentError(
+            "a weight or temperature is not positive, or a network has other classes"
+        )
+    return member, weight, temperature
 
 
 def described(model: TableModel) -> dict[str, Any]:

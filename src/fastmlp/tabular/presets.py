@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fastmlp.tabular.models import Model, find_model
+from fastmlp.tabular.models import MLP, Model, RealMLP, TabM, find_model
 
 if TYPE_CHECKING:
     from fastmlp.tabular.settings import Settings
@@ -31,20 +31,32 @@ class Plan:
     folds: int
 
 
-@dataclass(frozen=True)
-class Preset:
-    """The models by name, the members of each, and the folds."""
-
-    models: tuple[str, ...]
-    members: int
-    folds: int
-
-
-PRESETS: dict[str, Preset] = {
-    "fast": Preset(("mlp",), members=1, folds=6),
-    "balanced": Preset(("mlp",), members=2, folds=6),
-    "best": Preset(("mlp",), members=8, folds=8),
+_TABM = TabM(members=16, hidden=(256, 256), epochs=100)
+# Chosen by folds of training rows, see docs/tabular.md.
+PRESETS: dict[str, Plan] = {
+    "fast": Plan((MLP(),), members=1, folds=6),
+    "balanced": Plan((MLP(), RealMLP(epochs=64)), members=2, folds=6),
+    "best": Plan((MLP(), RealMLP(epochs=128), _TABM), members=8, folds=8),
 }
+
+
+def models_of(preset: str, model: str | Model) -> tuple[Model, ...]:
+    """Return the models of a preset, or the given one.
+
+    Parameters
+    ----------
+    preset : str
+    model : str or Model
+        "auto" for those of the preset; or a name of `MODELS`, with the preset's hyperparameters if
+        it has such a model; or hyperparameters.
+    """
+    if isinstance(model, str) and model == AUTO:
+        return PRESETS[preset].models
+    found = find_model(model)
+    if not isinstance(model, str):
+        return (found,)
+    of_preset = [one for one in PRESETS[preset].models if type(one) is type(found)]
+    return tuple(of_preset) or (found,)
 
 
 def plan_of(settings: Settings, rows: int, classes: int) -> Plan:
@@ -53,9 +65,8 @@ def plan_of(settings: Settings, rows: int, classes: int) -> Plan:
     The settings' `model`, `n_members` and `compute` overrule the preset.
     """
     chosen = PRESETS[settings.preset]
-    names = chosen.models if settings.model == AUTO else (settings.model,)
-    models = [find_model(name) for name in names]
+    models = models_of(settings.preset, settings.model)
     if settings.compute is not None:
-        models = [replace(one, compute=settings.compute) for one in models]
+        models = tuple(replace(one, compute=settings.compute) for one in models)
     members = chosen.members if settings.n_members is None else settings.n_members
-    return Plan(tuple(models), members, chosen.folds)
+    return Plan(models, members, chosen.folds)

@@ -12,9 +12,8 @@ import numpy as np
 from fastmlp.base.errors import StateError
 from fastmlp.base.validation import Array
 from fastmlp.tabular import scores
-from fastmlp.tabular.calibration import temper
 from fastmlp.tabular.columns import ReadTable, TableReader
-from fastmlp.tabular.held_out import HeldOut, weighted
+from fastmlp.tabular.held_out import HeldOut, calibrated, weighted
 from fastmlp.tabular.labels import Target
 from fastmlp.tabular.models import Member
 from fastmlp.tabular.reading import Frame, frame_of
@@ -40,8 +39,10 @@ class TableModel:
         The networks, each with its encoder.
     weights : tuple of float
         Weights of their predictions; they add up to 1.
+    temperatures : tuple of float
+        A member's probabilities become p^(1 / temperature), normalised.
     temperature : float
-        Probabilities become p^(1 / temperature), normalised.
+        The same for the weighted mean.
     threshold : float
         Of two classes, the second is predicted where its probability is above this.
     positive : int
@@ -70,6 +71,7 @@ class TableModel:
     reader: TableReader
     members: tuple[Member, ...]
     weights: tuple[float, ...]
+    temperatures: tuple[float, ...]
     temperature: float = 1.0
     threshold: float = 0.5
     positive: int = 1
@@ -148,8 +150,9 @@ class TableModel:
 
     def outputs(self, read: ReadTable) -> Array:
         """Predict read rows: probabilities (N, C), or values in the target's own unit (N,)."""
-        found = weighted([member.outputs(read) for member in self.members], self.weights)
-        return temper(found, self.temperature) if self.classes else found
+        pairs = zip(self.members, self.temperatures, strict=True)
+        parts = [calibrated(member.outputs(read), t) for member, t in pairs]
+        return calibrated(weighted(parts, self.weights), self.temperature)
 
     def answers(self, outputs: Array) -> Array:
         """Return labels for probabilities (N, C), and numbers as they are."""

@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp.base.errors import StateError
 from fastmlp.base.validation import Array
 from fastmlp.tabular import scores
-from fastmlp.tabular.calibration import temper
+from fastmlp.tabular.held_out import calibrated
 from fastmlp.tabular.importance import Importance, permutation_importance
 from fastmlp.tabular.reading import Frame
 from fastmlp.tabular.report.content import ColumnReport, Report
@@ -33,8 +33,7 @@ def report_of(model: TableModel, table: TableLike | None) -> Report:
         raise StateError("a model from a file, or of few rows, has no held-out rows: give a table")
 
     def outputs_of(read: ReadTable) -> Array:
-        found = held.outputs_of(read)
-        return temper(found, model.temperature) if model.classes else found
+        return calibrated(held.outputs_of(read), model.temperature)
 
     importance = _importance(model, held.read, held.read_true, outputs_of)
     base = _baseline(model, held.true)
