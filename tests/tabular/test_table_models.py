@@ -252,3 +252,19 @@ def test_a_model_without_held_out_rows_needs_a_table_for_its_report() -> None:
     with pytest.raises(TableError, match="has the class 'huge', which training has not"):
         loaded.report(houses(80).assign(grade="huge"))
     assert replace(model, held=None) == model
+
+
+def test_the_importance_of_columns_is_that_of_shuffling_them() -> None:
+    rng = np.random.default_rng(0)
+    table = {name: rng.normal(size=400) for name in "abc"}
+    y = 10 * table["a"] + 3 * table["b"]
+    model = tabular.train({**table, "y": y}, "y", model=MLP(epochs=40), n_members=3).model
+    found = model.report().importance
+    assert found is not None
+    assert found.names == ("a", "b", "c")
+    # Of the held-out rows, each predicted by a network that has not seen it.
+    assert found.means[0] == pytest.approx(10 * np.sqrt(2), rel=0.15)
+    assert abs(found.means[2]) < 0.2
+    wide = {f"x{i}": rng.normal(size=40) for i in range(301)}
+    model = tabular.train({**wide, "y": list("ab") * 20}, "y", model=MLP(epochs=1)).model
+    assert model.report().importance is None

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 REPEATS = 5
 MOST_ROWS = 1000
+# Rows times columns squared that are encoded, each column being shuffled once with all others.
+MOST_WORK = 100_000_000
+FEWEST_ROWS = 50
+MOST_COLUMNS = 300  # a table of more has no importance: it would take longer than the training
 BAR = 30  # characters of the longest bar
 
 
@@ -59,7 +63,7 @@ def permutation_importance(
     """Shuffle one column after the other and score the model again.
 
     Breiman, Random Forests, Machine Learning 45, 2001, as `sklearn.inspection` does it, on at
-    most 1,000 rows.
+    most 1,000 rows; on fewer if there are many columns.
 
     Parameters
     ----------
@@ -76,8 +80,10 @@ def permutation_importance(
     seed : int
     """
     random = np.random.RandomState(seed)
-    if len(true) > MOST_ROWS:
-        chosen = np.sort(random.choice(len(true), MOST_ROWS, replace=False))
+    within = MOST_WORK // (len(read.columns) ** 2 * repeats)
+    most = min(max(within, FEWEST_ROWS), MOST_ROWS)
+    if len(true) > most:
+        chosen = np.sort(random.choice(len(true), most, replace=False))
         read, true = read.rows(chosen), true[chosen]
     count = len(true)
 

@@ -11,7 +11,7 @@ from fastmlp.base.errors import StateError
 from fastmlp.base.validation import Array
 from fastmlp.tabular import scores
 from fastmlp.tabular.held_out import calibrated
-from fastmlp.tabular.importance import Importance, permutation_importance
+from fastmlp.tabular.importance import MOST_COLUMNS, Importance, permutation_importance
 from fastmlp.tabular.reading import Frame
 from fastmlp.tabular.report.content import ColumnReport, Report
 from fastmlp.tabular.text import four_digits
@@ -65,7 +65,11 @@ def report_of_read(model: TableModel, read: ReadTable, true: Array) -> Report:
     return _report(model, "rows of the table", true, outputs, measured, base, importance)
 
 
-def _importance(model: TableModel, read: ReadTable, true: Array, outputs_of: Any) -> Importance:
+def _importance(
+    model: TableModel, read: ReadTable, true: Array, outputs_of: Any
+) -> Importance | None:
+    if len(read.columns) > MOST_COLUMNS:
+        return None
     metric = next(m for m in scores.METRICS.values() if m.label == _metric(model))
     return permutation_importance(outputs_of, read, true, metric, model.positive, model.threshold)
 
