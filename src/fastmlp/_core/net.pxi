@@ -265,7 +265,9 @@ cdef class Net:
         cdef int64_t rows = rows_of(x)
         cdef _Signals signals = None
         cdef fm_csr sparse
-        self.check_rows(&sparse, x, rows)
+        sparse.start = NULL
+        if isinstance(x, list):  # a single array has been checked
+            self.check_rows(&sparse, x, rows)
         y = self.made(x, self.widths_out, rows) if out is None else own_list(out)
         check_list("out", y, rows, self.widths_out, self.typenum)
         cdef void *from_x[FM_MOST_ENDS]

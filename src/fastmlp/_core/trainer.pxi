@@ -146,10 +146,12 @@ cdef class Trainer:
         epoch.rows = rows_of(x)
         epoch.fold = fold
         scores.rows, scores.typenum = epoch.rows, net.typenum
-        net.check_rows(&epoch.sparse, x, epoch.rows, fold)
+        epoch.sparse.start = NULL
+        if isinstance(x, list):
+            net.check_rows(&epoch.sparse, x, epoch.rows, fold)
+        else:
+            check_matrix("x", x, epoch.rows, net.n_in // fold, net.typenum)
         if epoch.sparse.start == NULL:
-            if not isinstance(x, list):
-                check_matrix("x", x, epoch.rows, net.n_in // fold, net.typenum)
             point_at(<void **>epoch.x, x)
         check_vector("sample_weight", sample_weight, epoch.rows, net.typenum)
         if not isinstance(target, list):
