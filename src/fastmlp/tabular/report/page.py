@@ -19,7 +19,7 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2rem; }
 table { border-collapse: collapse; } th, td { text-align: left; padding: .2rem 1.2rem .2rem 0;
   border-bottom: 1px solid #ddd; vertical-align: top; overflow-wrap: anywhere; }
 .columns th, .columns td:nth-child(2) { white-space: nowrap; overflow-wrap: normal; }
-.columns td:first-child { min-width: 8rem; } .columns td:nth-child(3) { min-width: 12rem; }
+.columns td:first-child { min-width: 11rem; } .columns td:nth-child(3) { min-width: 12rem; }
 td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 th { font-weight: 600; } .warning { color: #b04a00; } .quiet, figcaption { color: #666; }
 .pictures { display: flex; flex-wrap: wrap; gap: 1rem 2rem; align-items: flex-start; }
