@@ -196,9 +196,7 @@ def test_networks_and_calls_that_take_no_sparse_rows_say_so():
         fm.Sequential(fm.Linear(WIDTH // 2, 3, fold=2), fm.ReLU()),
     ):
         for call in (net.predict, net.forward):
-            with pytest.raises(
-                ArgumentError, match="want an array: only Linear"
-            ):
+            with pytest.raises(ArgumentError, match="want an array: only Linear"):
                 call(x)
     net = fm.Sequential(fm.Linear(WIDTH, 5))
     for call in (net.jacobian, lambda x: net.forward(x, keep=True), fm.freeze(net).predict):
