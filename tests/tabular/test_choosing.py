@@ -7,7 +7,10 @@ import pytest
 
 from fastmlp.tabular.calibration import fit_temperature, temper
 from fastmlp.tabular.ensembling import select_weights
+from fastmlp.tabular.models import RealMLP, TabM
+from fastmlp.tabular.presets import plan_of
 from fastmlp.tabular.scores import METRICS, log_loss
+from fastmlp.tabular.settings import Settings
 from fastmlp.tabular.thresholds import choose_threshold
 
 
@@ -98,3 +101,21 @@ def test_a_member_that_diverged_has_no_weight() -> None:
     assert select_weights([bad, good], METRICS["log_loss"], true).tolist() == [0, 1]
     assert select_weights([bad], METRICS["log_loss"], true).tolist() == [1]
     assert select_weights([bad, bad], METRICS["log_loss"], true).tolist() == [0.5, 0.5]
+
+
+def test_presets_train_less_on_more_rows() -> None:
+    def models(preset: str, rows: int) -> list[tuple[str, int | None]]:
+        plan = plan_of(Settings(preset=preset), rows, 2)
+        return [(type(one).__name__, one.epochs) for one in plan.models]
+
+    assert models("fast", 1000) == [("TabM", 60)]
+    assert models("fast", 30_000) == [("MLP", None)]
+    assert models("best", 1000) == [("MLP", None), ("RealMLP", 128), ("TabM", 100)]
+    assert models("best", 200_000) == [("MLP", None), ("RealMLP", 32), ("TabM", 25)]
+
+
+def test_a_given_model_overrules_the_preset() -> None:
+    given = TabM(members=2)
+    assert plan_of(Settings(model=given), 10**6, 2).models == (given,)
+    plan = plan_of(Settings(model="realmlp", preset="fast", n_members=3), 100, 2)
+    assert (plan.models, plan.members) == ((RealMLP(),), 3)

@@ -90,4 +90,5 @@ def _model(name: str, preset: str, given: dict[str, Any]) -> Any:
             option = f"--{field.replace('_', '-')}"
             kind = type(models[0]).__name__
             raise click.UsageError(f"{option} is no option of the model {kind}.")
-    return replace(models[0], **given)
+    rounded = None if given.get("dtype") == "float64" else models[0].compute
+    return replace(models[0], **{"compute": rounded, **given})

@@ -42,6 +42,8 @@ class TabM(Model):
         quantiles of the training rows. 0: they are not embedded.
     embedding : int
         Width of the embedding of a number.
+    most_embedded : int, optional
+        If there are more numbers than this, they are not embedded.
     mini : bool
         TabM-mini: only r of the first block is a member's own.
     epochs, batch_size : int
@@ -62,6 +64,7 @@ class TabM(Model):
     hidden: tuple[int, ...] | None = None
     bins: int = 48
     embedding: int = 16
+    most_embedded: int | None = None
     mini: bool = False
     epochs: int = 256
     batch_size: int = 256
@@ -95,9 +98,11 @@ class TabM(Model):
 
     def network(self, encoder: Encoder, x: Array, head: Head, seed: int) -> fm.Graph:
         """Make the network with its first weights, for encoded training rows (N, width)."""
-        k, embeds = self.members, bool(self.bins and encoder.n_numbers)
+        k, numbers = self.members, encoder.n_numbers
+        few = self.most_embedded is None or numbers <= self.most_embedded
+        embeds = bool(self.bins and numbers and few)
         hidden = self.hidden or (512,) * (2 if embeds else 3)
-        bins = Bins.fit(x[:, : encoder.n_numbers], self.bins) if embeds else None
+        bins = Bins.fit(x[:, :numbers], self.bins) if embeds else None
         nodes, width = self._front(encoder, bins)
         source = nodes[-1][0] if nodes else "x"
         nodes.append(("copies", fm.GatherColumns(np.tile(np.arange(width), k)), source))
