@@ -235,6 +235,7 @@ def torch_groups(optimizer, net):
 
 def torch_loss(torch, loss):
     settings = loss.arguments()
+    del settings["fold"]  # PyTorch has no folded losses
     extra = {"log_input": True} if isinstance(loss, fm.PoissonNLLLoss) else {}
     return getattr(torch.nn, type(loss).__name__)(**settings, **extra)
 
