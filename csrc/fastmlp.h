@@ -99,6 +99,12 @@ int64_t fm_net_saved_rows(const fm_net *net); /* rows that await backward; -1: n
    `accumulate` it adds to the gradients. */
 fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int accumulate, void *const *dx);
 
+/* The product of dy and the Jacobian of net at x: dx[k] is the gradient with respect to x[k]. Also y = net(x), unless y
+   is NULL. It computes no gradients of parameters, and leaves alone what a forward has saved for its backward.
+   FM_BAD_ARGUMENT also if the network has custom nodes, whose objects would save this pass. */
+fm_status fm_net_vjp(fm_net *net, int64_t rows, const void *const *x, const void *const *dy, void *const *y,
+                     void *const *dx);
+
 /* For a `separate` network. After forward: a node's value (rows, fan_out). After backward: dL/d(value). The next
    call overwrites it. */
 const void *fm_net_value(const fm_net *net, int node);

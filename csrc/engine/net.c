@@ -70,6 +70,7 @@ fm_status fm_net_new(const fm_ends *ends, int n_nodes, const fm_node *nodes, fm_
 void fm_net_release(fm_net *net) {
     fm_workspace_release(&net->workspace);
     fm_workspace_release(&net->training);
+    fm_workspace_release(&net->vjp);
     net->saved_rows = -1;
     for (int i = 0; i < FM_MOST_IDLE; i++) {
         if (atomic_flag_test_and_set(&net->idle[i].taken)) continue;
@@ -79,7 +80,7 @@ void fm_net_release(fm_net *net) {
 }
 
 int64_t fm_net_workspace_bytes(fm_net *net) {
-    int64_t bytes = net->workspace.bytes + net->training.bytes;
+    int64_t bytes = net->workspace.bytes + net->training.bytes + net->vjp.bytes;
     for (int i = 0; i < FM_MOST_IDLE; i++) {
         if (atomic_flag_test_and_set(&net->idle[i].taken)) continue;
         bytes += net->idle[i].workspace.bytes;
@@ -92,6 +93,7 @@ void fm_net_free(fm_net *net) {
     if (net == NULL) return;
     fm_workspace_release(&net->workspace);
     fm_workspace_release(&net->training);
+    fm_workspace_release(&net->vjp);
     for (int i = 0; i < FM_MOST_IDLE; i++) fm_workspace_release(&net->idle[i].workspace);
     fm_workspace_release(&net->packed);
     fm_free(net->params);

@@ -53,6 +53,7 @@ struct fm_net {
     uint32_t step;
     fm_workspace workspace; /* for forward and backward by hand */
     fm_workspace training;  /* for all trainers of the network, which take turns */
+    fm_workspace vjp;       /* for vector-Jacobian products, which leave the saved forward as it is */
     int64_t saved_rows;     /* rows that await backward; -1: none */
     uint32_t saved_step;
     int saved_training;

@@ -155,6 +155,9 @@ cdef extern from "fastmlp.h" nogil:
 
     const void *fm_net_value(const fm_net *net, int node)
     const void *fm_net_delta(const fm_net *net, int node)
+    fm_status fm_net_vjp(fm_net *net, int64_t rows, const void *const *x, const void *const *dy,
+                         void *const *y, void *const *dx)
+
 
     ctypedef struct fm_custom_call:
         int node

@@ -75,6 +75,17 @@ def _check_indices(array: Array, name: str, end: int) -> None:
         )
 
 
+def _check_leading(
+    name: str, rows: int, found: tuple[int, ...], count: int, leading: tuple[int, ...], owner: str
+) -> None:
+    if rows != count:
+        raise ArgumentError(f"{name}: got {rows} rows; want {count}, as many as {owner}")
+    if found != leading and max(len(found), len(leading)) > 1:
+        raise ArgumentError(
+            f"{name}: got leading dimensions {found}; want {leading}, those that {owner}"
+        )
+
+
 def _apart(node: Node) -> Node:
     """Return a node that computes the same and leaves a user's object as it is."""
     return node if node.runner is None else node._replace(runner=node.runner.copy())
@@ -135,23 +146,14 @@ class Engine:
             self._running = self.core
             y = self.core.forward(rows, training)
         self._ran, self._leading = True, leading
-        return self._given(self.outputs, y, leading)
+        return self.given(self.outputs, y, leading)
 
     def backward(self, dy: Any, accumulate: bool) -> Any:
         """Turn upstream gradients into downstream ones; allowed once after each forward pass."""
         saved = self._running.saved_rows
         if saved < 0:
             raise StateError(_USED if self._ran else _NEVER)
-        rows, leading = self._rows(self.outputs, dy, "dy", self.core.widths_out)
-        if rows[0].shape[0] != saved:
-            raise ArgumentError(
-                f"dy: got {rows[0].shape[0]} rows; want {saved}, as many as the forward pass had"
-            )
-        if leading != self._leading and max(len(leading), len(self._leading)) > 1:
-            raise ArgumentError(
-                f"dy: got leading dimensions {leading}; want {self._leading}, those of the "
-                "forward pass"
-            )
+        rows = self.upstream(dy, saved, self._leading, "the forward pass had")
         validation.flag(accumulate, "accumulate")
         if self._running is self.core and self.core.saved_sparse:
             return self.core.backward(rows, accumulate, False)
@@ -159,7 +161,7 @@ class Engine:
             dx = self.core.backward(rows, accumulate)
         else:
             dx = self._backward_kept(rows, accumulate)
-        return self._given(self.inputs, dx, self._leading)
+        return self.given(self.inputs, dx, self._leading)
 
     def _forward_kept(self, rows: list[Array], training: bool) -> list[Array]:
         """Run the same pass on a network without fusion, which keeps the value of every node."""
@@ -196,7 +198,7 @@ class Engine:
         """Compute the outputs and save nothing; write into ``out`` if it is given."""
         rows, leading = self._rows(self.inputs, x, "x", self.core.widths_in, sparse_too=True)
         if out is None:
-            return self._given(self.outputs, self.core.predict(rows, None), leading)
+            return self.given(self.outputs, self.core.predict(rows, None), leading)
         places: list[Array] = []
         count = rows[0].shape[0]
         sources = [] if sparse.is_sparse(rows[0]) else rows
@@ -208,24 +210,33 @@ class Engine:
         self.core.predict(rows, places)
         return out
 
-    def jacobian(self, x: Any) -> Array:
-        """Compute the gradient of each output: of x (..., in), an array (..., out, in)."""
-        ends = len(self.inputs.names), len(self.outputs.names)
-        if ends != (1, 1):
-            raise ArgumentError(
-                f"jacobian: got a network of {ends[0]} inputs and {ends[1]} outputs; want one of "
-                "each"
-            )
-        (rows,), leading = self._rows(self.inputs, x, "x", self.core.widths_in)
-        # Every row once for each output, whose unit vector is the upstream gradient. On a network
-        # of its own: a backward pass of the caller's may be waiting, and its gradients stay.
+    def unsaved(self) -> _core.Net | None:
+        """Return a network for passes that change nothing of this one; None: the core itself.
+
+        Only objects of ``Custom`` nodes would save such a pass; the network has copies of them.
+        """
         widths, nodes = self._made[:2]
+        if all(node.runner is None for node in nodes):
+            return None
         net = _core.Net(widths, [_apart(node) for node in nodes], *self._made[2:])
         net.params[...], net.state[...] = self.core.params, self.core.state
-        net.forward([np.repeat(rows, self.n_out, axis=0)], False)
-        units = np.tile(np.eye(self.n_out, dtype=self.dtype), (len(rows), 1))
-        (dx,) = net.backward([units], False)
-        return dx.reshape(*leading, self.n_out, self.n_in)
+        return net
+
+    def inputs_of(self, x: Any) -> tuple[list[Array], tuple[int, ...]]:
+        """Return checked rows (N, width) of every input, and their leading dimensions."""
+        return self._rows(self.inputs, x, "x", self.core.widths_in)
+
+    def tangents(self, dx: Any, count: int, leading: tuple[int, ...]) -> list[Array]:
+        """Return checked directions of the inputs (N, width), for rows ``x`` of this shape."""
+        rows, found = self._rows(self.inputs, dx, "dx", self.core.widths_in, tangents=True)
+        _check_leading("dx", len(rows[0]), found, count, leading, "x has")
+        return rows
+
+    def upstream(self, dy: Any, count: int, leading: tuple[int, ...], owner: str) -> list[Array]:
+        """Return checked upstream gradients (N, width) of the outputs."""
+        rows, found = self._rows(self.outputs, dy, "dy", self.core.widths_out)
+        _check_leading("dy", len(rows[0]), found, count, leading, owner)
+        return rows
 
     def quantize(self, rows: Any) -> dict[int, Quantized]:
         """Return matrix products in 8 bits by node, with ranges of their inputs from some rows."""
@@ -273,11 +284,12 @@ class Engine:
 
     def _rows(
         self, ends: Ends, values: Any, argument: str, widths: list[int], single: bool = True,
-        sparse_too: bool = False,
+        sparse_too: bool = False, tangents: bool = False,
     ) -> tuple[list[Any], tuple[int, ...]]:  # fmt: skip
         """Return checked rows (N, width) of all inputs or outputs, and their leading dimensions.
 
-        With ``sparse_too``, those of a single input may be sparse.
+        With ``sparse_too``, those of a single input may be sparse. ``tangents`` are directions, not
+        rows of a table.
         """
         if sparse_too and sparse.is_sparse(values) and len(widths) == 1:
             found = sparse.rows(values, argument, self.dtype, widths[0])
@@ -293,13 +305,14 @@ class Engine:
                 f"{argument}: got shapes {shapes}; want the same number of rows in each"
             )
         rows = [validation.flat_rows(array) for array in arrays]
-        if ends is self.inputs:
+        if ends is self.inputs and not tangents:
             for k, index_end in self.index_ends.items():
                 _check_indices(rows[k], ends.argument(argument, k), index_end)
         return rows, leading
 
     @staticmethod
-    def _given(ends: Ends, values: list[Array], leading: tuple[int, ...]) -> Any:
+    def given(ends: Ends, values: list[Array], leading: tuple[int, ...]) -> Any:
+        """Return arrays (N, width) with these leading dimensions, in the form that users get."""
         if not leading:
             values = [value[0] for value in values]
         elif len(leading) > 1:

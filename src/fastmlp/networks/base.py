@@ -13,6 +13,7 @@ from fastmlp.base.engine import Ends, Engine
 from fastmlp.base.parameters import ParameterArray
 from fastmlp.base.validation import Array
 from fastmlp.layers import Layer
+from fastmlp.networks.derivatives import Derivatives
 from fastmlp.networks.description import (
     architecture_of,
     copy_of,
@@ -26,7 +27,7 @@ from fastmlp.networks.description import (
 from fastmlp.networks.predictor import EnginePredictor
 
 
-class Network(EnginePredictor):
+class Network(EnginePredictor, Derivatives):
     """Base of ``Sequential`` and ``Graph``."""
 
     _layers: tuple[Layer, ...]
@@ -274,44 +275,6 @@ class Network(EnginePredictor):
         [[3.0, 3.0]]
         """
         return self._engine.backward(dy, accumulate)
-
-    def jacobian(self, x: Any) -> Array:
-        """Compute the gradient of every output with respect to the input, for each row.
-
-        All are computed in one forward and one backward pass, over every row once for each output.
-        ``grads``, and what a ``forward`` of the network has saved, stay as they are.
-
-        Parameters
-        ----------
-        x : array_like, shape (..., in_features)
-            One row, or rows with any leading dimensions.
-
-        Returns
-        -------
-        ndarray, shape (..., out_features, in_features)
-            ``J[..., m, n]`` is the derivative of output ``m`` with respect to input ``n``. Lecture
-            notes that write ``(dy/dx)[n, m] = dy_m / dx_n`` mean its transpose.
-
-        Raises
-        ------
-        ArgumentError, ArgumentTypeError
-            If ``x`` does not fit, or the network has several inputs or outputs.
-
-        Notes
-        -----
-        The network is as in ``forward(training=False)``. A shallow copy of the object of a
-        ``Custom`` node is called, so what the object has saved stays, and its ``gradients``. A
-        node of your own that mixes the rows of a batch cannot be right here: an output's gradient
-        is taken with respect to its own row alone, in a batch that has each row several times.
-
-        Examples
-        --------
-        >>> import fastmlp as fm
-        >>> net = fm.Sequential(fm.ReLU(), in_features=3)
-        >>> net.jacobian([1.0, -2.0, 3.0]).tolist()
-        [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
-        """
-        return self._engine.jacobian(x)
 
     def _predict_checked(self, x: Any, out: Any) -> Any:
         return self._engine.predict(x, out)
