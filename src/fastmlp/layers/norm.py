@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from fastmlp.base import validation
-from fastmlp.base.errors import ArgumentError
 from fastmlp.base.node import Node
 from fastmlp.base.validation import Array
-from fastmlp.layers.parametric import ParameterView, ParametricLayer
+from fastmlp.layers.parametric import ColumnwiseLayer, ParameterView
 
 
-class _Norm(ParametricLayer):
+class _Norm(ColumnwiseLayer):
     """Base of both: a factor ``gamma`` and a summand ``beta`` for each feature."""
 
     init_before = None
@@ -25,15 +24,9 @@ class _Norm(ParametricLayer):
     dbeta = ParameterView("Gradient with respect to ``beta``.", fixed=True)
 
     def __init__(self, features: int, eps: float, dtype: Any, seed: int | None) -> None:
-        super().__init__(dtype, seed)
-        self.features = validation.size(features, "features")
+        super().__init__(features, dtype, seed)
         # A smaller eps would be 0 in float32, or lose digits.
         self._eps = validation.real(eps, "eps", float(np.finfo(np.float32).tiny))
-
-    @property
-    def in_features(self) -> int:
-        """Width of the input, and of the output."""
-        return self.features
 
     @property
     def eps(self) -> float:
@@ -42,14 +35,6 @@ class _Norm(ParametricLayer):
 
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         return {"gamma": (self.features,), "beta": (self.features,)}
-
-    def widths_alone(self) -> tuple[int, ...]:
-        return (self.features,)
-
-    def width_after(self, *widths: int) -> int:
-        if widths[0] != self.features:
-            raise ArgumentError(f"features: got {self.features}; want {widths[0]}")
-        return self.features
 
     def initialise(self, views: Mapping[str, Array], seed: int, index: int, init: str) -> None:
         views["gamma"][...] = 1.0

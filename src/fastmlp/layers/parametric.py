@@ -165,6 +165,27 @@ class ParametricLayer(Layer):
         return {name: value.copy() for name, value in self.values().items()}
 
 
+class ColumnwiseLayer(ParametricLayer):
+    """Base of the layers that keep the width and have parameters for each column."""
+
+    def __init__(self, features: int, dtype: Any, seed: int | None) -> None:
+        super().__init__(dtype, seed)
+        self.features = validation.size(features, "features")
+
+    @property
+    def in_features(self) -> int:
+        """Width of the input, and of the output."""
+        return self.features
+
+    def widths_alone(self) -> tuple[int, ...]:
+        return (self.features,)
+
+    def width_after(self, *widths: int) -> int:
+        if widths[0] != self.features:
+            raise ArgumentError(f"features: got {self.features}; want {widths[0]}")
+        return self.features
+
+
 class ParameterView:
     """A descriptor for one array of a ParametricLayer. Setting it copies into the array."""
 

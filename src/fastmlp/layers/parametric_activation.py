@@ -10,10 +10,10 @@ from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 from fastmlp.base.node import Node
 from fastmlp.base.validation import Array
 from fastmlp.layers.activations import ACTIVATIONS, Activation
-from fastmlp.layers.parametric import ParameterView, ParametricLayer
+from fastmlp.layers.parametric import ColumnwiseLayer, ParameterView
 
 
-class ParametricActivation(ParametricLayer):
+class ParametricActivation(ColumnwiseLayer):
     """An activation ``f`` of learnt strength: ``y = x + alpha * (f(x) - x)``.
 
     With ``alpha`` 0 the layer is the identity, with 1 it is ``f``. Input and output have the same
@@ -51,26 +51,12 @@ class ParametricActivation(ParametricLayer):
         self, activation: Activation | str, features: int, dtype: Any = None,
         seed: int | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(dtype, seed)
+        super().__init__(features, dtype, seed)
         self.activation = _resolved(activation)
-        self.features = validation.size(features, "features")
         self.init_before = self.activation.init_before
-
-    @property
-    def in_features(self) -> int:
-        """Width of the input, and of the output."""
-        return self.features
 
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         return {"alpha": (self.features,)}
-
-    def widths_alone(self) -> tuple[int, ...]:
-        return (self.features,)
-
-    def width_after(self, *widths: int) -> int:
-        if widths[0] != self.features:
-            raise ArgumentError(f"features: got {self.features}; want {widths[0]}")
-        return self.features
 
     def initialise(self, views: Mapping[str, Array], seed: int, index: int, init: str) -> None:
         views["alpha"][...] = 1.0

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastmlp.base import validation
-from fastmlp.base.errors import ArgumentError
 from fastmlp.base.node import Node
 from fastmlp.base.validation import Array
-from fastmlp.layers.parametric import ParameterView, ParametricLayer
+from fastmlp.layers.parametric import ColumnwiseLayer, ParameterView
 
 _NO_SHIFT = "this layer has no shift; make it with bias=True"
 
 
-class Scale(ParametricLayer):
+class Scale(ColumnwiseLayer):
     """Scale each column, and shift it: ``y = x * gain + shift``.
 
     Input and output have the same shape, ``(N, features)`` or ``(features,)``. Local gradients:
@@ -48,26 +47,12 @@ class Scale(ParametricLayer):
     def __init__(
         self, features: int, bias: bool = True, dtype: Any = None, seed: int | None = None
     ) -> None:
-        super().__init__(dtype, seed)
-        self.features = validation.size(features, "features")
+        super().__init__(features, dtype, seed)
         self.bias = validation.flag(bias, "bias")
-
-    @property
-    def in_features(self) -> int:
-        """Width of the input, and of the output."""
-        return self.features
 
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         names = ("gain", "shift") if self.bias else ("gain",)
         return dict.fromkeys(names, (self.features,))
-
-    def widths_alone(self) -> tuple[int, ...]:
-        return (self.features,)
-
-    def width_after(self, *widths: int) -> int:
-        if widths[0] != self.features:
-            raise ArgumentError(f"features: got {self.features}; want {widths[0]}")
-        return self.features
 
     def initialise(self, views: Mapping[str, Array], seed: int, index: int, init: str) -> None:
         views["gain"][...] = 1.0
