@@ -1,6 +1,7 @@
 """Training: trainers, the loop over the epochs, callbacks, checkpoints, gradient checks."""
 
-from fastmlp.training.callbacks import Checkpoint, EarlyStopping, ProgressBar
+from fastmlp.training.callbacks import Checkpoint, ProgressBar
+from fastmlp.training.early_stopping import EarlyStopping
 from fastmlp.training.fit import fit
 from fastmlp.training.gradcheck import gradcheck
 from fastmlp.training.history import FitState, History

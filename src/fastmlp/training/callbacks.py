@@ -9,148 +9,18 @@ ended the fit, or None. Checkpoints include the callbacks that have ``state_dict
 
 from __future__ import annotations
 
-import math
 import sys
-from collections.abc import Mapping
 from os import PathLike, fspath
 from os.path import exists
 from typing import TYPE_CHECKING, Any, TextIO
 
-import numpy as np
-
 from fastmlp.base import validation
 from fastmlp.base.config import Configurable
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError
-from fastmlp.base.validation import Array
 from fastmlp.training import checkpointing
 
 if TYPE_CHECKING:
     from fastmlp.training.history import FitState
-
-_MONITORS = ("val_loss", "loss", "val_score")
-
-
-class EarlyStopping(Configurable):
-    """Stop when the monitored number has not improved for ``patience`` epochs.
-
-    Parameters
-    ----------
-    patience : int, default 10
-        Number of epochs to wait.
-    min_delta : float, default 0
-        The least change that counts as an improvement.
-    monitor : {"val_loss", "loss", "val_score"}
-        ``val_score`` is better when larger, the losses when smaller; NaN is never better.
-    restore_best : bool, default True
-        Whether to restore the parameters of the best epoch at the end of the fit. This also applies
-        if the fit was not stopped early, but not if an exception ended it.
-    ties : {"first", "last"}
-        Which of several equally good epochs is the best one; only a better one ends the waiting.
-        A later one has often seen a smaller learning rate. ``min_delta`` must be 0 for "last".
-
-    Examples
-    --------
-    >>> import fastmlp as fm
-    >>> net = fm.Sequential(fm.Linear(1, 1), seed=0)
-    >>> x = [[0.0], [1.0], [2.0], [3.0]]
-    >>> stop = fm.EarlyStopping(patience=2, monitor="loss")
-    >>> history = fm.fit(net, x, [0, 1, 2, 3], loss=fm.MSELoss(), optimizer=fm.SGD(0.0),
-    ...                  epochs=50, callbacks=[stop], progress=False)
-    >>> len(history.loss), history.best_epoch
-    (3, 0)
-    """
-
-    def __init__(
-        self,
-        patience: int = 10,
-        min_delta: float = 0.0,
-        monitor: str = "val_loss",
-        restore_best: bool = True,
-        ties: str = "first",
-    ) -> None:
-        self.patience = validation.integer(patience, "patience", 0)
-        self.min_delta = validation.real(min_delta, "min_delta", 0.0)
-        self.monitor = validation.choice(monitor, "monitor", _MONITORS)
-        self.restore_best = validation.flag(restore_best, "restore_best")
-        self.ties = validation.choice(ties, "ties", ("first", "last"))
-        if self.ties == "last" and self.min_delta:
-            raise ArgumentError(f"min_delta: got {min_delta} with ties='last'; want 0")
-        self._best = math.inf
-        self._best_epoch: int | None = None
-        self._waited = 0
-        self._params: Array | None = None
-        self._state: Array | None = None
-        self._fit: FitState | None = None
-
-    def on_fit_start(self, state: FitState) -> None:
-        """Reset the state of the last fit."""
-        if self.monitor != "loss" and not state.has_validation:
-            raise ArgumentError(
-                f"EarlyStopping: monitor={self.monitor!r} needs fit(..., validation=); "
-                "or give monitor='loss'"
-            )
-        self._best, self._best_epoch = math.inf, None
-        self._waited, self._params, self._state = 0, None, None
-        self._fit = state
-
-    def on_epoch_end(self, state: FitState) -> None:
-        """Compare with the best epoch, keep its parameters, stop after ``patience`` epochs."""
-        sign = -1.0 if self.monitor == "val_score" else 1.0
-        value = sign * getattr(state, self.monitor)
-        better = value < self._best - self.min_delta or (
-            self._best_epoch is None and value == value
-        )
-        if better or (self.ties == "last" and value == self._best):
-            self._best, self._best_epoch = value, state.epoch
-            if self.restore_best:
-                self._params, self._state = state.net.params.copy(), state.net.state.copy()
-        self._waited = 0 if better else self._waited + 1
-        if self._waited >= max(self.patience, 1):
-            state.stop()
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state, for checkpoints."""
-        names = ("_best", "_best_epoch", "_waited", "_params", "_state")
-        return {name: getattr(self, name) for name in names}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state from ``state_dict``; if it does not fit, nothing changes."""
-        if not isinstance(state, Mapping) or set(state) != set(self.state_dict()):
-            raise ArgumentError(
-                f"state: got {validation.shown(state)}; want {sorted(self.state_dict())}"
-            )
-        if type(state["_best"]) is not float or not self._fits(state):
-            raise ArgumentError("EarlyStopping: got a state of another fit")
-        vars(self).update(state)
-
-    def _fits(self, state: Mapping[str, Any]) -> bool:
-        """Whether the epochs and the parameters of a state are possible in this fit."""
-        best, waited = state["_best_epoch"], state["_waited"]
-        kept = state["_params"], state["_state"]
-        nothing = all(one is None for one in kept)
-        epochs = math.inf if self._fit is None else self._fit.epoch + 1
-        counted = type(waited) is int and 0 <= waited <= epochs
-        if best is None:
-            return counted and nothing
-        if type(best) is not int or not 0 <= best < epochs or not counted:
-            return False
-        if not self.restore_best:
-            return nothing
-        if self._fit is None:
-            return all(isinstance(one, np.ndarray) for one in kept)
-        like = self._fit.net.params, self._fit.net.state
-        return all(
-            isinstance(one, np.ndarray) and (one.dtype, one.shape) == (other.dtype, other.shape)
-            for one, other in zip(kept, like, strict=True)
-        )
-
-    def on_fit_end(self, state: FitState) -> None:
-        """Restore the best parameters."""
-        if self._best_epoch is not None:
-            state.history.best_epoch = self._best_epoch
-        if self._params is not None and state.error is None:
-            state.net.params[...], state.net.state[...] = self._params, self._state
-        self._params = self._state = self._fit = None
 
 
 class Checkpoint(Configurable):

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastmlp.base import validation
-from fastmlp.base.config import Configurable
 from fastmlp.base.errors import ArgumentError
 from fastmlp.base.validation import Array
 from fastmlp.layers import BatchNorm, Linear, ParametricActivation, Scale
 from fastmlp.layers.parametric import ParametricLayer
+from fastmlp.training.early_stopping import Stopping, alike
 
 if TYPE_CHECKING:
     from fastmlp.networks.base import Network
@@ -24,7 +23,7 @@ _MONITORS = {"val_loss": "val_member_loss", "loss": "member_loss", "val_score": 
 _BY_COLUMN = (BatchNorm, Scale, ParametricActivation)
 
 
-class MemberStopping(Configurable):
+class MemberStopping(Stopping):
     """Keep each member's best parameters; stop when no member has improved for some epochs.
 
     For networks of independent members: all matrix products are ``Linear(..., groups=members)``, or
@@ -67,62 +66,46 @@ class MemberStopping(Configurable):
         monitor: str = "val_loss",
         ties: str = "first",
     ) -> None:
-        self.patience = validation.integer(patience, "patience", 0)
-        self.min_delta = validation.real(min_delta, "min_delta", 0.0)
-        self.monitor = validation.choice(monitor, "monitor", tuple(_MONITORS))
-        self.ties = validation.choice(ties, "ties", ("first", "last"))
-        if self.ties == "last" and self.min_delta:
-            raise ArgumentError(f"min_delta: got {min_delta} with ties='last'; want 0")
+        super().__init__(patience, min_delta, monitor, ties)
         self.best_epochs = np.zeros(0, np.int64)
-        self._best, self._improved = np.zeros(0), -1
-        self._params: Array | None = None
-        self._state: Array | None = None
-        self._fit: FitState | None = None
+        self._best, self._last_better = np.zeros(0), -1
 
     def on_fit_start(self, state: FitState) -> None:
         """Reset the state of the last fit; refuse networks whose members share parameters."""
-        if self.monitor != "loss" and not state.has_validation:
-            raise ArgumentError(
-                f"MemberStopping: monitor={self.monitor!r} needs fit(..., validation=); "
-                "or give monitor='loss'"
-            )
+        self._begin(state)
         members = state.trainer.members
         check_independent(state.net, members)
-        self._best, self._improved = np.full(members, math.inf), -1
+        self._best, self._last_better = np.full(members, math.inf), -1
         self.best_epochs = np.full(members, -1)
         self._params, self._state = state.net.params.copy(), state.net.state.copy()
-        self._fit = state
 
     def on_epoch_end(self, state: FitState) -> None:
         """Keep the parameters of the members that improved; stop after ``patience`` epochs."""
         values = getattr(state, _MONITORS[self.monitor])
         if values is None:  # one member
             values = np.array([getattr(state, self.monitor)])
-        values = -values if self.monitor == "val_score" else values
-        first = (self.best_epochs < 0) & ~np.isnan(values)
-        better = (values < self._best - self.min_delta) | first
+        values = self._sign() * values
+        better = self._improved(values, self._best, self.best_epochs < 0)
         if better.any():
-            self._improved = state.epoch
+            self._last_better = state.epoch
         if self.ties == "last":
             better |= values == self._best
         self._best[better], self.best_epochs[better] = values[better], state.epoch
         assert self._params is not None
         assert self._state is not None
         _copy_members(state.net, np.flatnonzero(better), len(values), self._params, self._state)
-        if state.epoch - self._improved >= max(self.patience, 1):
+        if state.epoch - self._last_better >= max(self.patience, 1):
             state.stop()
 
     def on_fit_end(self, state: FitState) -> None:
         """Give each member its best parameters."""
-        if state.error is None and self._params is not None and self._state is not None:
-            state.net.params[...], state.net.state[...] = self._params, self._state
-        self._params = self._state = self._fit = None
+        self._end(state)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state, for checkpoints."""
         return {
             "best": self._best.copy(), "best_epochs": self.best_epochs.tolist(),
-            "improved": self._improved,
+            "improved": self._last_better,
             "params": None if self._params is None else self._params.copy(),
             "state": None if self._state is None else self._state.copy(),
         }  # fmt: skip
@@ -130,18 +113,17 @@ class MemberStopping(Configurable):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a state from ``state_dict``; if it does not fit, nothing changes."""
         known = self.state_dict()
-        if not isinstance(state, Mapping) or set(state) != set(known):
-            raise ArgumentError(f"state: got {validation.shown(state)}; want {sorted(known)}")
-        done = math.inf if self._fit is None else self._fit.epoch + 1
+        self._check_names(state, known)
+        done = self._epochs_so_far()
         epochs, improved = state["best_epochs"], state["improved"]
         fits = isinstance(epochs, list) and len(epochs) == len(known["best_epochs"])
         counts = [improved, *epochs] if fits else []
         fits = fits and all(type(one) is int and -1 <= one < done for one in counts)
         arrays = ("best", "params", "state")
-        if not fits or not all(_alike(state[name], known[name]) for name in arrays):
-            raise ArgumentError("MemberStopping: got a state of another fit")
+        if not fits or not all(alike(state[name], known[name]) for name in arrays):
+            raise self._of_another_fit()
         self.best_epochs = np.array(epochs, np.int64)
-        self._best, self._improved = state["best"].copy(), improved
+        self._best, self._last_better = state["best"].copy(), improved
         self._params, self._state = state["params"], state["state"]
 
 
@@ -173,12 +155,3 @@ def _copy_members(net: Network, which: Array, members: int, params: Array, state
                     at = (array.ctypes.data - now.ctypes.data) // now.itemsize
                     part = slice(at, at + array.size)
                     kept[part].reshape(members, -1)[which] = now[part].reshape(members, -1)[which]
-
-
-def _alike(value: Any, known: Any) -> bool:
-    if known is None:
-        return value is None
-    return isinstance(value, np.ndarray) and (value.dtype, value.shape) == (
-        known.dtype,
-        known.shape,
-    )
