@@ -93,7 +93,7 @@ def test_other_separators_in_a_csv(separator: str, start: str) -> None:
 
 def test_blanks_around_names_and_more_ways_to_be_missing() -> None:
     Path("t.csv").write_text(" a , b\n1, ?\n2, x\n")
-    read = TableReader().fit("t.csv", kinds={"b": "categorical"}).read("t.csv")
+    read = TableReader().fit("t.csv", ReadOptions(kinds={"b": "categorical"})).read("t.csv")
     assert read["a"].values.tolist() == [1, 2]
     assert read["b"].codes.tolist() == [-1, 0]
 
@@ -178,12 +178,21 @@ def test_without_pyarrow_the_error_names_the_extra(monkeypatch: pytest.MonkeyPat
         ({"kinds": {"x": "numeric:dmy"}}, "kinds: got 'numeric:dmy'"),
         ({"drop": "note"}, "drop: got 'note'; want a tuple of texts"),
         ({"missing": (3,)}, "missing: got (3,); want a tuple of texts"),
+        ({"drop": 3}, "drop: got 3; want a tuple of texts"),
+        ({"kinds": "numeric"}, "kinds: got 'numeric'; want a mapping"),
+        ({"sep": 5}, "sep: got 5; want one character"),
     ],
 )
 def test_options_that_do_not_suit(options: dict[str, Any], words: str) -> None:
     with pytest.raises((ArgumentError, ArgumentTypeError)) as raised:
         ReadOptions(**options)
     assert words in str(raised.value)
+
+
+def test_names_in_options_are_found_however_they_are_written() -> None:
+    options = ReadOptions(drop=(" cafe\u0301",), kinds={"e\u0301t\u00e9 ": "categorical"})
+    reader = TableReader().fit({"caf\u00e9": [1, 2], "\u00e9t\u00e9": [1, 2]}, options)
+    assert [(rule.name, rule.kind) for rule in reader.rules] == [("\u00e9t\u00e9", "categorical")]
 
 
 def test_system_errors_are_not_changed() -> None:

@@ -151,10 +151,8 @@ def _read(
 ) -> Data:  # fmt: skip
     metric = scores.metric_of(settings.metric, target.task)
     reader = TableReader()
-    read = reader.fit_read(
-        rows.frame, kinds=options.kinds, drop=_unused(rows.frame, options), missing=options.missing,
-        decimal=options.decimal, thousands=options.thousands,
-    )  # fmt: skip
+    # A table to learn from has lost the columns that are not learnt.
+    read = reader.fit_read(rows.frame, options.among(rows.frame.names))
     weights = row_weights(rows.y, rows.weights, target, settings.class_weight)
     held_read, held_y, held_weights = read, rows.y, weights
     if validation is not None:
@@ -164,11 +162,6 @@ def _read(
         reader, read, rows.y, weights, held_read, held_y, held_weights, target, metric,
         positive_class(rows.y, target.classes),
     )  # fmt: skip
-
-
-def _unused(frame: Frame, options: ReadOptions) -> list[str]:
-    """Return the columns that are not learnt and that are still there."""
-    return [name for name in (*options.drop, *options.keep) if name in frame.names]
 
 
 def _jobs(plan: Plan, data: Data, is_given: bool, seed: int) -> list[Job]:

@@ -13,7 +13,7 @@ import numpy as np
 from fastmlp.base.validation import Array
 from fastmlp.tabular.columns.decision import Hints
 from fastmlp.tabular.reading import Frame, ReadOptions, TableError, frame_of, stem
-from fastmlp.tabular.reading.frame import normal_name
+from fastmlp.tabular.reading.options import normal_name
 from fastmlp.tabular.target import TASKS, Task, read_known, read_target
 from fastmlp.tabular.text import quoted
 
@@ -116,9 +116,7 @@ def table_from_frame(
 ) -> Table:
     """Take a column of a frame as the target, see `load_table`."""
     target = _target_name(frame, target)
-    frame.check_names(options.drop, "`drop`")
-    frame.check_names(options.keep, "`keep`")
-    frame.check_names(options.kinds, "kinds of columns")
+    frame.check_options(options)
     hints = Hints(missing=options.missing, decimal=options.decimal, thousands=options.thousands,
                   commas=frame.separator == ";")  # fmt: skip
     found = read_target(frame, target, task, hints)

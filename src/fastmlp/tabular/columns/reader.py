@@ -61,74 +61,36 @@ class TableReader:
         """What columns look like beside what they are taken for, one line each."""
         return [f"column {rule.name!r}: {rule.warning}" for rule in self.rules if rule.warning]
 
-    def fit(
-        self,
-        table: Any,
-        *,
-        kinds: Mapping[str, str] | None = None,
-        drop: Sequence[str] = (),
-        missing: Sequence[str] = (),
-        decimal: str | None = None,
-        thousands: str | None = None,
-    ) -> TableReader:
+    def fit(self, table: Any, options: ReadOptions | None = None) -> TableReader:
         """Decide how columns are read.
-
-        `fit_read` takes the same arguments, and reads the table too.
 
         Parameters
         ----------
         table : Frame, data frame, dict of str to array_like, or path
             Training rows.
-        kinds : mapping of str to str, optional
-            Kinds of columns, which are not decided then: see `ReadOptions`.
-        drop : sequence of str
-            Columns to leave out.
-        missing : sequence of str
-            More texts and numbers that mean a missing value.
-        decimal, thousands : str, optional
-            How numbers are written in all columns.
+        options : ReadOptions, optional
+            Its `kinds` are not decided; columns of `drop` and `keep` are not read.
 
         Raises
         ------
         ArgumentError
             If no column is left.
         TableError
-            If a column is not there, or does not suit the kind that it was given.
+            If a column of the options is not there, or does not suit the kind that it was given.
         """
-        self._decided(frame_of(table), kinds or {}, drop, missing, decimal, thousands)
+        self._decided(frame_of(table, options), options or ReadOptions())
         return self
 
-    def fit_read(
-        self,
-        table: Any,
-        *,
-        kinds: Mapping[str, str] | None = None,
-        drop: Sequence[str] = (),
-        missing: Sequence[str] = (),
-        decimal: str | None = None,
-        thousands: str | None = None,
-    ) -> ReadTable:
+    def fit_read(self, table: Any, options: ReadOptions | None = None) -> ReadTable:
         """Decide how columns are read, and read the table: as `fit` and `read`, but faster."""
-        frame = frame_of(table)
-        decisions = self._decided(frame, kinds or {}, drop, missing, decimal, thousands)
-        return self._read(frame, decisions)
+        frame = frame_of(table, options)
+        return self._read(frame, self._decided(frame, options or ReadOptions()))
 
-    def _decided(
-        self,
-        frame: Frame,
-        kinds: Mapping[str, str],
-        drop: Sequence[str],
-        missing: Sequence[str],
-        decimal: str | None,
-        thousands: str | None,
-    ) -> dict[str, Decision]:
+    def _decided(self, frame: Frame, told: ReadOptions) -> dict[str, Decision]:
         """Decide on all columns, and keep the rules."""
-        told = ReadOptions(kinds=kinds, missing=tuple(missing), drop=tuple(drop),
-                           decimal=decimal, thousands=thousands)  # fmt: skip
-        frame.check_names(told.drop, "`drop`")
-        frame.check_names(kinds, "kinds of columns")
-        self._hints = Hints(dict(kinds), told.missing, decimal, thousands)
-        left = set(drop)
+        frame.check_options(told)
+        self._hints = Hints(told.kinds, told.missing, told.decimal, told.thousands)
+        left = {*told.drop, *told.keep}
         names = [name for name in frame.names if name not in left]
         found = side_by_side(lambda name: self._decide(frame, name, self._hints), names, len(frame))
         decisions = dict(zip(names, found, strict=True))

@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from fastmlp.base.errors import ArgumentTypeError
+from fastmlp.base.validation import shown
 from fastmlp.tabular.reading.errors import TableError, require
 from fastmlp.tabular.reading.frame import Frame, missing_names
 from fastmlp.tabular.reading.memory import frame_from_memory
@@ -55,6 +57,8 @@ def frame_of(table: Any, options: ReadOptions | None = None) -> Frame:
     ['size', 'city']
     """
     require("pyarrow")
+    if options is not None and not isinstance(options, ReadOptions):
+        raise ArgumentTypeError(f"options: got {shown(options)}; want ReadOptions")
     options = options or ReadOptions()
     if isinstance(table, Frame):
         return table

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from fastmlp.base.validation import Array
 from fastmlp.tabular.reading.arrow import numbers
 from fastmlp.tabular.reading.errors import TableError
+from fastmlp.tabular.reading.options import ReadOptions, normal_name
 from fastmlp.tabular.text import quoted
 
 
@@ -73,16 +73,11 @@ class Frame:
         if missing:
             raise TableError(f"{argument}: {missing_names(missing, self.names)}")
 
-
-def normal_name(name: Any) -> str:
-    """Return the name of a column as text: without outer blanks, accents composed (NFC).
-
-    Examples
-    --------
-    >>> normal_name(" cafe\\u0301 "), normal_name(3)
-    ('café', '3')
-    """
-    return unicodedata.normalize("NFC", str(name)).strip()
+    def check_options(self, options: ReadOptions) -> None:
+        """Refuse options on columns that are not there; see `check_names`."""
+        self.check_names(options.drop, "`drop`")
+        self.check_names(options.keep, "`keep`")
+        self.check_names(options.kinds, "kinds of columns")
 
 
 def named(table: Any, names: Sequence[Any], what: str) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fastmlp.base import validation
@@ -15,6 +16,17 @@ THOUSANDS = (",", ".", " ", "'")
 KINDS = ("numeric", "date", "categorical", "text")
 # Ways to spell a separator where the character itself is hard to type.
 SEPARATOR_NAMES = {"\\t": "\t", "tab": "\t", "space": " ", "comma": ",", "semicolon": ";"}
+
+
+def normal_name(name: Any) -> str:
+    """Return the name of a column as text: without outer blanks, accents composed (NFC).
+
+    Examples
+    --------
+    >>> normal_name(" cafe\\u0301 "), normal_name(3)
+    ('café', '3')
+    """
+    return unicodedata.normalize("NFC", str(name)).strip()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +79,8 @@ class ReadOptions:
     def __post_init__(self) -> None:
         for name in ("missing", "drop", "keep"):
             object.__setattr__(self, name, _checked_texts(getattr(self, name), name))
+        for name in ("drop", "keep"):
+            object.__setattr__(self, name, tuple(map(normal_name, getattr(self, name))))
         if self.encoding is not None:
             _check_encoding(self.encoding)
         if self.sep is not None:
@@ -77,18 +91,34 @@ class ReadOptions:
         _check_choice(self.thousands, THOUSANDS, "thousands")
         if self.decimal is not None and self.decimal == self.thousands:
             raise ArgumentError(f"thousands: got {self.thousands!r}, which is `decimal` too")
-        for kind in self.kinds.values():
-            base, _, order = str(kind).partition(":")
-            dates = order in ("", "dmy", "mdy", "ymd") and (base == "date" or not order)
-            if base not in KINDS or not dates:
-                raise ArgumentError(f"kinds: got {kind!r}; want one of {', '.join(KINDS)}")
+        object.__setattr__(self, "kinds", _checked_kinds(self.kinds))
+
+    def among(self, names: Iterable[str]) -> ReadOptions:
+        """Return the same options without those on columns that are not among some names."""
+        found = set(names)
+        drop, keep = (tuple(n for n in some if n in found) for some in (self.drop, self.keep))
+        kinds = {name: kind for name, kind in self.kinds.items() if name in found}
+        return replace(self, drop=drop, keep=keep, kinds=kinds)
 
 
 def _checked_texts(texts: Any, name: str) -> tuple[str, ...]:
-    items = None if isinstance(texts, (str, bytes)) else tuple(texts)
+    several = isinstance(texts, Iterable) and not isinstance(texts, (str, bytes))
+    items = tuple(texts) if several else None
     if items is None or not all(isinstance(text, str) for text in items):
         raise ArgumentTypeError(f"{name}: got {validation.shown(texts)}; want a tuple of texts")
     return items
+
+
+def _checked_kinds(kinds: Any) -> dict[str, str]:
+    if not isinstance(kinds, Mapping):
+        wanted = "a mapping of names of columns to kinds"
+        raise ArgumentTypeError(f"kinds: got {validation.shown(kinds)}; want {wanted}")
+    for kind in kinds.values():
+        base, _, order = str(kind).partition(":")
+        dates = order in ("", "dmy", "mdy", "ymd") and (base == "date" or not order)
+        if base not in KINDS or not dates:
+            raise ArgumentError(f"kinds: got {kind!r}; want one of {', '.join(KINDS)}")
+    return {normal_name(name): kind for name, kind in kinds.items()}
 
 
 def _check_encoding(name: str) -> None:
@@ -100,7 +130,7 @@ def _check_encoding(name: str) -> None:
 
 
 def _checked_separator(sep: str) -> str:
-    found = SEPARATOR_NAMES.get(sep.lower(), sep)
+    found = SEPARATOR_NAMES.get(sep.lower(), sep) if isinstance(sep, str) else ""
     if len(found) != 1 or ord(found) > 127 or found in "\r\n\"'":
         raise ArgumentError(f"sep: got {sep!r:.40}; want one character, such as ';' or 'tab'")
     return found
