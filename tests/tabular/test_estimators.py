@@ -27,7 +27,7 @@ from tests.houses import houses
 
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 from fastmlp.io import ModelFileError
-from fastmlp.tabular import MLP, ReadOptions, TabularClassifier, TabularRegressor
+from fastmlp.tabular import MLP, ReadOptions, TableError, TabularClassifier, TabularRegressor
 
 HOUSES = houses()
 X, GRADE, PRICE = HOUSES[["size", "city", "country"]], HOUSES["grade"], HOUSES["price"]
@@ -200,6 +200,8 @@ def test_options_of_reading() -> None:
     options = ReadOptions(kinds={"code": "categorical"}, drop=("size",))
     model = TabularRegressor(QUICK, options=options).fit(frame, np.arange(120) % 3)
     assert [rule.kind for rule in model.model_.reader.rules] == ["categorical"]
+    with pytest.raises(TableError, match="`drop`: a column is missing: 'sise'"):
+        TabularRegressor(QUICK, options=ReadOptions(drop=("sise",))).fit(frame, np.arange(120))
 
 
 @pytest.mark.parametrize(
@@ -220,6 +222,7 @@ def test_options_of_reading() -> None:
         ({"random_state": -1}, "seed: got -1; want"),
         ({"n_threads": 0}, "n_threads: got 0; want"),
         ({"compute": "float16"}, "compute: got 'float16'; want"),
+        ({"options": {"drop": "size"}}, "options: got {'drop': 'size'}; want ReadOptions"),
     ],
 )
 def test_unfit_parameters_are_refused_by_fit(options: dict[str, Any], words: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,12 @@ from fastmlp.base.validation import Array
 from fastmlp.tabular import scores
 from fastmlp.tabular.estimator import DEFAULT_NAME, BaseTabular
 from fastmlp.tabular.labels import Labels, Target
-from fastmlp.tabular.models import Model
-from fastmlp.tabular.presets import AUTO
-from fastmlp.tabular.reading import ReadOptions
+from fastmlp.tabular.settings import ClassSettings
 from fastmlp.tabular.table_model import TableModel
 
 
-class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
+@dataclass(kw_only=True, eq=False, repr=False)
+class TabularClassifier(ClassifierMixin, ClassSettings, BaseTabular):  # type: ignore[misc]
     """Networks that classify the rows of a table, as a scikit-learn estimator.
 
     Frames are taken as they are: numbers, text, categories, dates, truth values, missing values.
@@ -78,32 +77,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
     ['cheap', 'dear']
     """
 
-    def __init__(
-        self,
-        model: str | Model = AUTO,
-        *,
-        preset: str = "balanced",
-        n_members: int | None = None,
-        time_budget: float | None = None,
-        metric: str | None = None,
-        class_weight: str | Mapping[Any, float] | None = None,
-        threshold: str | float = AUTO,
-        calibrate: bool = True,
-        random_state: Any = 0,
-        n_threads: int | None = None,
-        compute: str | None = None,
-        options: ReadOptions | None = None,
-        progress: bool = False,
-    ) -> None:
-        super().__init__(
-            model, preset=preset, n_members=n_members, time_budget=time_budget, metric=metric,
-            random_state=random_state, n_threads=n_threads, compute=compute, options=options,
-            progress=progress,
-        )  # fmt: skip
-        self.class_weight = class_weight
-        self.threshold = threshold
-        self.calibrate = calibrate
-
     def predict(self, X: Any) -> Array:
         """Return the label of each row, shape (n,)."""
         outputs = self._outputs(X)
@@ -143,13 +116,6 @@ class TabularClassifier(ClassifierMixin, BaseTabular):  # type: ignore[misc]
             raise ValueError(f"y_val has the class {unknown[0]!r}, which y has not")
         found: Array = places.astype(np.int64)
         return found
-
-    def _more_settings(self) -> dict[str, Any]:
-        return {
-            "class_weight": self.class_weight,
-            "threshold": self.threshold,
-            "calibrate": self.calibrate,
-        }
 
     def _adopt(self, model: TableModel) -> None:
         if not model.classes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from numbers import Integral
 from typing import Any, Self
 
@@ -23,42 +23,21 @@ from fastmlp.base.validation import Array
 from fastmlp.tabular.fitting import Rows, fit_model
 from fastmlp.tabular.labels import Target
 from fastmlp.tabular.model_file import load
-from fastmlp.tabular.models import Model
-from fastmlp.tabular.presets import AUTO
 from fastmlp.tabular.reading import Frame, ReadOptions, frame_of
-from fastmlp.tabular.settings import Settings
+from fastmlp.tabular.settings import AnySettings, Settings
 from fastmlp.tabular.table_model import TableModel
 
 DEFAULT_NAME = "y"  # of the target, if y has none
 
 
-class BaseTabular(BaseEstimator):  # type: ignore[misc]
-    """Base of ``TabularClassifier`` and ``TabularRegressor``."""
+# Not compared and not shown by their fields, but as scikit-learn does.
+@dataclass(kw_only=True, eq=False, repr=False)
+class BaseTabular(AnySettings, BaseEstimator):  # type: ignore[misc]
+    """Base of ``TabularClassifier`` and ``TabularRegressor``; their fields are their parameters."""
 
-    def __init__(
-        self,
-        model: str | Model = AUTO,
-        *,
-        preset: str = "balanced",
-        n_members: int | None = None,
-        time_budget: float | None = None,
-        metric: str | None = None,
-        random_state: Any = 0,
-        n_threads: int | None = None,
-        compute: str | None = None,
-        options: ReadOptions | None = None,
-        progress: bool = False,
-    ) -> None:
-        self.model = model
-        self.preset = preset
-        self.n_members = n_members
-        self.time_budget = time_budget
-        self.metric = metric
-        self.random_state = random_state
-        self.n_threads = n_threads
-        self.compute = compute
-        self.options = options
-        self.progress = progress
+    random_state: Any = 0
+    options: ReadOptions | None = None
+    progress: bool = False
 
     # ---- defined by the subclasses ----
 
@@ -69,10 +48,6 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
     def _known_target(self, y: Any) -> Array:
         """Return class indices or numbers for the target of validation rows."""
         raise NotImplementedError
-
-    def _more_settings(self) -> dict[str, Any]:
-        """Return the settings that only this kind of estimator has."""
-        return {}
 
     def _adopt(self, model: TableModel) -> None:
         """Set the attributes that depend on the target, from a loaded model."""
@@ -118,6 +93,8 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
             raise ValueError("X_val and y_val go together: one of them is None")
         settings = self._settings()
         frame = self._frame(X, reset=True)
+        if self.options is not None:
+            frame.check_options(self.options)
         if len(frame) < 2:
             raise ValueError(f"X: got {len(frame)} sample; want 2 at least")
         weights = None
@@ -148,11 +125,9 @@ class BaseTabular(BaseEstimator):  # type: ignore[misc]
         return Rows(rows.frame.take(kept), rows.y[kept], rows.weights[kept])
 
     def _settings(self) -> Settings:
-        return Settings(
-            model=self.model, preset=self.preset, n_members=self.n_members,
-            time_budget=self.time_budget, metric=self.metric, seed=_seed_of(self.random_state),
-            n_threads=self.n_threads, compute=self.compute, **self._more_settings(),
-        )  # fmt: skip
+        names = {one.name for one in fields(Settings)}
+        given = {name: v for name, v in self.get_params(deep=False).items() if name in names}
+        return Settings(seed=_seed_of(self.random_state), **given)
 
     # ---- rows ----
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastmlp.base import validation
@@ -16,8 +16,31 @@ from fastmlp.tabular.presets import AUTO, PRESETS
 MOST_MEMBERS = 1000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+# Written once here, these are parameters of `Settings` and of the estimators.
+@dataclass(kw_only=True, eq=False, repr=False)
+class AnySettings:
+    """How networks are trained on any table, see `Settings`; not checked."""
+
+    model: str | Model = field(default=AUTO, kw_only=False)
+    preset: str = "balanced"
+    n_members: int | None = None
+    time_budget: float | None = None
+    metric: str | None = None
+    n_threads: int | None = None
+    compute: str | None = None
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ClassSettings:
+    """What matters for classes only, see `Settings`; not checked."""
+
+    class_weight: str | Mapping[Any, float] | None = None
+    threshold: str | float = AUTO
+    calibrate: bool = True
+
+
+@dataclass(kw_only=True, eq=False)
+class Settings(ClassSettings, AnySettings):
     """How networks are trained on a table. None is a default that depends on preset and table.
 
     Parameters
@@ -45,17 +68,7 @@ class Settings:
     compute : {None, "bfloat16"}
     """
 
-    model: str | Model = AUTO
-    preset: str = "balanced"
-    n_members: int | None = None
-    time_budget: float | None = None
-    metric: str | None = None
-    class_weight: str | Mapping[Any, float] | None = None
-    threshold: str | float = AUTO
-    calibrate: bool = True
     seed: int = 0
-    n_threads: int | None = None
-    compute: str | None = None
 
     def __post_init__(self) -> None:
         if self.model != AUTO:

@@ -167,21 +167,25 @@ class Model(ABC):
         hooks: list[Any] = []
         if validation is not None:
             assert y_validation is not None
-            rows = encode(validation, self.dtype)
             measured = metric or (wrong_share if classes else root_mean_square)
-            patience = self.patience(len(y)) or settings["epochs"]
-            hooks.append(_Evaluation(head, rows, y_validation, measured))
-            hooks.append(fm.EarlyStopping(patience, ties="last"))
+            hooks = [
+                _Evaluation(head, encode(validation, self.dtype), y_validation, measured),
+                fm.EarlyStopping(self.patience(len(y)) or settings["epochs"], ties="last"),
+            ]
         history = fm.fit(
             net, x, target, sample_weight=sample_weight, seed=seed, progress=False,
             callbacks=[*hooks, *callbacks], **settings,
         )  # fmt: skip
-        if not np.isfinite(net.params).all():
-            raise TableError(
-                f"training diverged: some weights are no longer finite after {len(history)} "
-                "epochs; try a smaller `lr`"
-            )
+        _check_finite(net, history)
         return Member(net, encoder, head, history)
+
+
+def _check_finite(net: Any, history: fm.History) -> None:
+    if not np.isfinite(net.params).all():
+        raise TableError(
+            f"training diverged: some weights are no longer finite after {len(history)} epochs; "
+            "try a smaller `lr`"
+        )
 
 
 class _Evaluation:
