@@ -55,7 +55,8 @@ DOORS: dict[str, str] = {
 # The Cython module uses the public header; the others serve tests of random numbers, failing
 # allocations, quotas and processors.
 CYTHON_HEADERS = {"fastmlp.h"} | {
-    f"base/{name}.h" for name in ("rng", "aligned_alloc", "quota", "topology", "work_trace")
+    f"base/{name}.h"
+    for name in ("rng", "aligned_alloc", "convert", "quota", "topology", "work_trace")
 }
 
 # ---- Python: base <- parts <- networks <- io <- training <- tabular <- outer packages <- cli ----

@@ -2,10 +2,10 @@
 """The bridge to the C core: owns handles, releases the GIL, turns statuses into exceptions.
 
 The bridge takes no decisions: `fastmlp.base.validation` converts what users pass. Predictor and
-Stepper only recognise arrays that need no conversion, and pass everything else to the validation
-(docs/decisions/ready-arrays.md). Users keep their arrays and may change them after that check. So
-Net and Trainer check type and shape of each array again just before C reads it, and C checks each
-label.
+Stepper recognise what is commonly passed, convert it to the same numbers, and leave everything else
+to the validation (docs/decisions/ready-arrays.md). Users keep their arrays and may change them
+after that check. So Net and Trainer check type and shape of each array again just before C reads
+it, and C checks each label.
 
 Lists are built with `append`, not with comprehensions: if a list cannot grow because memory is
 short, the comprehension of Cython 3.3 releases the item twice, and the process crashes.
@@ -16,6 +16,8 @@ from time import monotonic
 
 cimport numpy as cnp
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
+from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_CheckExact
 from cpython.ref cimport Py_INCREF
 
 import numpy as np
@@ -34,6 +36,7 @@ cdef extern from *:
 
 include "c_api.pxi"
 include "arrays.pxi"
+include "rows.pxi"
 include "registry.pxi"
 include "process.pxi"
 include "custom.pxi"

@@ -45,16 +45,23 @@ cdef bint overlap(cnp.ndarray a, cnp.ndarray b) noexcept:
             and start_b < start_a + cnp.PyArray_NBYTES(a))
 
 
+cdef object empty_of(int ndim, cnp.npy_intp *shape, int typenum):
+    try:
+        return cnp.PyArray_EMPTY(ndim, shape, typenum, 0)
+    except (MemoryError, ValueError) as error:  # ValueError: more bytes than the address space has
+        rows = 1
+        for i in range(ndim - 1):
+            rows *= shape[i]
+        raise OutOfMemoryError(
+            f"got {rows} rows; not enough memory for {shape[ndim - 1]} columns of results"
+        ) from error
+
+
 cdef object empty(int64_t rows, int64_t cols, int typenum):
     cdef cnp.npy_intp shape[2]
     shape[0] = rows
     shape[1] = cols
-    try:
-        return cnp.PyArray_EMPTY(2, shape, typenum, 0)
-    except (MemoryError, ValueError) as error:  # ValueError: more bytes than the address space has
-        raise OutOfMemoryError(
-            f"got {rows} rows; not enough memory for {cols} columns of results"
-        ) from error
+    return empty_of(2, shape, typenum)
 
 
 cdef object matrix_at(const void *start, int64_t rows, int64_t cols, int typenum):

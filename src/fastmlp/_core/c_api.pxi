@@ -291,6 +291,32 @@ cdef extern from "base/rng.h" nogil:
     void fm_permutation(uint64_t seed, uint32_t epoch, int64_t n, int64_t *out)
 
 
+cdef extern from "base/convert.h" nogil:
+    ctypedef enum fm_number:
+        FM_FROM_BOOL
+        FM_FROM_INT8
+        FM_FROM_UINT8
+        FM_FROM_INT16
+        FM_FROM_UINT16
+        FM_FROM_INT32
+        FM_FROM_UINT32
+        FM_FROM_INT64
+        FM_FROM_UINT64
+        FM_FROM_F32
+        FM_FROM_F64
+
+    ctypedef struct fm_elements:
+        const char *start
+        fm_number type
+        int64_t rows
+        int64_t cols
+        int64_t row_step
+        int64_t col_step
+
+    void fm_convert(const fm_elements *elements, fm_dtype dtype, void *to)
+    void fm_convert_whole(const fm_elements *elements, int64_t *to)
+
+
 cdef extern from "base/aligned_alloc.h" nogil:
     int64_t fm_fail_allocation(int64_t n)
 

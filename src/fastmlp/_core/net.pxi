@@ -259,46 +259,52 @@ cdef class Net:
             return fm_net_predict_sparse(self.net, rows, sparse, y, poll, context)
         return fm_net_predict(self.net, rows, <const void *const *>x, y, poll, context)
 
-    cpdef object predict(self, object x, object out):
-        """Take and return a single array or a list of arrays."""
-        x = own_list(x)
-        cdef int64_t rows = rows_of(x)
+    cdef int compute(self, int64_t rows, void **x, const fm_csr *sparse, void **y) except -1:
+        """Predict from checked arrays; returns FM_OK or FM_BAD_INDEX."""
         cdef _Signals signals = None
-        cdef fm_csr sparse
-        sparse.start = NULL
-        if isinstance(x, list):  # a single array has been checked
-            self.check_rows(&sparse, x, rows)
-        y = self.made(x, self.widths_out, rows) if out is None else own_list(out)
-        check_list("out", y, rows, self.widths_out, self.typenum)
-        cdef void *from_x[FM_MOST_ENDS]
-        cdef void *to_y[FM_MOST_ENDS]
         cdef void *context = NULL
         cdef fm_poll poll = NULL
         cdef fm_status status
-        if sparse.start == NULL:
-            point_at(from_x, x)
-        point_at(to_y, y)
         if rows > MANY_ROWS:
             signals = _Signals()
             poll, context = poll_signals, <void *>signals
         if rows <= SHORT_WORK // (self.n_params + 1):
-            status = self.run_predict(rows, from_x, &sparse, to_y, poll, context)
+            status = self.run_predict(rows, x, sparse, y, poll, context)
         else:
             with nogil:
-                status = self.run_predict(rows, from_x, &sparse, to_y, poll, context)
+                status = self.run_predict(rows, x, sparse, y, poll, context)
+        if status == FM_OK or status == FM_BAD_INDEX:
+            return status
         if status == FM_IN_USE:
             # The updating thread may have lost its processor, or may wait for the GIL.
             until = monotonic() + PATIENCE
             while status == FM_IN_USE and monotonic() < until:
                 PyErr_CheckSignals()
                 with nogil:
-                    status = self.run_predict(rows, from_x, &sparse, to_y, poll, context)
+                    status = self.run_predict(rows, x, sparse, y, poll, context)
         if status == FM_INTERRUPTED and signals is not None and signals.error is not None:
             raise signals.error
         if status == FM_IN_USE:
             raise StateError("predict: another thread is updating this network's parameters; call "
                              "it again, or predict with a copy of the network")
-        self.check(status)
+        if status != FM_BAD_INDEX:
+            self.check(status)
+        return status
+
+    def predict(self, x, out):
+        """Take and return lists of arrays."""
+        x = own_list(x)
+        cdef int64_t rows = rows_of(x)
+        cdef fm_csr sparse
+        self.check_rows(&sparse, x, rows)
+        y = self.made(x, self.widths_out, rows) if out is None else own_list(out)
+        check_list("out", y, rows, self.widths_out, self.typenum)
+        cdef void *from_x[FM_MOST_ENDS]
+        cdef void *to_y[FM_MOST_ENDS]
+        if sparse.start == NULL:
+            point_at(from_x, x)
+        point_at(to_y, y)
+        check(<fm_status>self.compute(rows, from_x, &sparse, to_y))
         return y
 
     def freeze(self):

@@ -115,12 +115,12 @@ cdef class Trainer:
             raise
         return 0
 
-    cdef double train(self, const fm_epoch *epoch) except? -1.0:
-        cdef double value = 0.0
+    cdef int run(self, const fm_epoch *epoch, double *value) except -1:
+        """Train; returns FM_OK or FM_BAD_INDEX."""
         cdef fm_status status
         self.enter()
         with nogil:
-            status = fm_train(self.trainer, epoch, &value, &self.steps_done)
+            status = fm_train(self.trainer, epoch, value, &self.steps_done)
         self.net.leave()
         if status == FM_INTERRUPTED or status == FM_BAD_LABEL:
             # A loss, a node or the poll function raised it.
@@ -128,10 +128,28 @@ cdef class Trainer:
             if self.net.runners is not None:
                 self.net.runners.raise_error()
             if status == FM_BAD_LABEL:
-                raise bad_label(value)
-        else:
+                raise bad_label(value[0])
+            return FM_OK
+        if status != FM_BAD_INDEX:
             check(status)
+        return status
+
+    cdef double train(self, const fm_epoch *epoch) except? -1.0:
+        cdef double value = 0.0
+        check(<fm_status>self.run(epoch, &value))
         return value
+
+    cdef void one_batch(self, fm_epoch *epoch, int64_t rows) noexcept:
+        """One step on all rows; the caller sets `x`, or `sparse`, and the targets."""
+        epoch.sparse.start = NULL
+        epoch.rows = epoch.batch = rows
+        epoch.fold = 1
+        epoch.order = NULL
+        epoch.lr = &self.lr
+        epoch.penalty = epoch.weight_decay = epoch.dropout = epoch.label_smoothing = NULL
+        epoch.losses = epoch.members = NULL
+        epoch.poll = NULL
+        epoch.poll_context = NULL
 
     cdef int fill(self, fm_epoch *epoch, object x, object target, object sample_weight,
                   int64_t fold) except -1:
@@ -141,12 +159,9 @@ cdef class Trainer:
         """
         cdef Net net = self.net
         cdef Scores scores
-        epoch.penalty = epoch.weight_decay = epoch.dropout = epoch.label_smoothing = NULL
-        epoch.losses = epoch.members = NULL
-        epoch.rows = rows_of(x)
+        self.one_batch(epoch, rows_of(x))
         epoch.fold = fold
         scores.rows, scores.typenum = epoch.rows, net.typenum
-        epoch.sparse.start = NULL
         if isinstance(x, list):
             net.check_rows(&epoch.sparse, x, epoch.rows, fold)
         else:
@@ -175,11 +190,6 @@ cdef class Trainer:
         cdef fm_epoch epoch
         x, target = own_list(x), own_list(target)
         self.fill(&epoch, x, target, sample_weight, 1)
-        epoch.batch = epoch.rows
-        epoch.order = NULL
-        epoch.lr = &self.lr
-        epoch.poll = NULL
-        epoch.poll_context = NULL
         return self.train(&epoch)
 
     def epoch(self, x, target, sample_weight, order, int64_t batch_size, lrs,

@@ -42,7 +42,7 @@ class Network(EnginePredictor, Derivatives):
         dtype = validation.float_dtype(dtype)
         self._compute = compute_type(compute, dtype)
         self._engine, places = self._plan(dtype)
-        self._bind_core(self._engine.core)
+        self._bind()
         for position, (layer, (first, count)) in enumerate(zip(layers, places, strict=True)):
             init = init_for(self._following(position)) if layer.n_parameters else "xavier"
             layer.attach(self, self._engine, first, self._seed, init, count)

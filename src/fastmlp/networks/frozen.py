@@ -48,7 +48,7 @@ class FrozenPredictor(EnginePredictor):
         frozen._net = type(net), net.architecture()
         compute = "bfloat16" if weights == "bfloat16" else None
         frozen._engine = net.own_engine().frozen(compute, by_node)
-        frozen._bind_core(frozen._engine.core)
+        frozen._bind()
         return frozen
 
     @property

@@ -13,6 +13,11 @@ class EnginePredictor(_core.Predictor):
 
     _engine: Engine
 
+    def _bind(self) -> None:
+        """Predict with the engine from now on."""
+        engine = self._engine
+        self._bind_core(engine.core, engine.inputs.names, engine.outputs.names)
+
     @property
     def dtype(self) -> Any:
         """The type of inputs and outputs, float32 or float64, as a NumPy dtype."""

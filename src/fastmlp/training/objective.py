@@ -106,9 +106,9 @@ class Objective:
             "schedules: got 'label_smoothing', which needs a CrossEntropyLoss; leave it out"
         )
 
-    def unchecked_target(self) -> str:
-        """Return `Loss.unchecked_target`; "" if there are several outputs."""
-        return self.losses[0].unchecked_target if len(self.losses) == 1 else ""
+    def unchecked_targets(self) -> tuple[str, ...]:
+        """Return the `Loss.unchecked_target` of each output."""
+        return tuple(loss.unchecked_target for loss in self.losses)
 
     def heads(self) -> list[tuple[Any, float]]:
         """Return loss and weight of each output, for the core's trainer."""

@@ -90,8 +90,10 @@ class Trainer(_core.Stepper):
             partial(self.optimizer.ranges, net),
         )
         self._core.lr = self.optimizer.lr
-        one_call = not isinstance(self.optimizer, LBFGS)
-        self._bind_core(self._core, self._objective.unchecked_target() if one_call else "")
+        targets = self._objective.unchecked_targets()
+        if isinstance(self.optimizer, LBFGS):  # a step is several calls of the core
+            targets = ("",) * len(targets)
+        self._bind_core(self._core, net.input_names, net.outputs_named().names, targets)
 
     @property
     def members(self) -> int:
