@@ -82,6 +82,10 @@ void fm_net_give_back(fm_net *net);
 void fm_net_begin_update(fm_net *net);
 void fm_net_end_update(fm_net *net);
 
+/* The target's parameters become (1 - tau) times their values plus tau times those of `source`, and its state becomes
+   that of `source`. FM_BAD_ARGUMENT if types or numbers of elements differ. The caller must have taken both. */
+fm_status fm_net_average(fm_net *target, const fm_net *source, double tau);
+
 /* Sparse rows may take the place of x[0] if the network has one input that only the weights of Linear multiply. All
    results are those of the same rows with zeros, as docs/numerics.md says. A row's columns must be less than the
    input's width; they are not checked. */
@@ -196,6 +200,12 @@ typedef struct {
 /* Copies `n` groups, which must cover all parameters. With n = 0, every factor is 1. */
 fm_status fm_trainer_set_groups(fm_trainer *trainer, int n, const fm_group *groups);
 
+/* Running means over the steps of an epoch: of losses that are means, by the weight of the samples, and of penalties,
+   by rows; and the sum of the losses that are sums. */
+typedef struct {
+    double rows, weight, mean, sum, penalty;
+} fm_totals;
+
 /* With `fold` members, each takes the rows of the data in its own order: row r of a step consists of fold rows of the
    data, order[r][0 .. fold), one behind another. So x[k] has the width of input k divided by fold, and every loss has
    this fold. */
@@ -214,7 +224,8 @@ typedef struct {
     const double *label_smoothing; /* (steps) replaces the losses' label smoothing; NULL: it stays */
     double *losses;                /* (steps, 2) receives the loss and the penalties of each step; or NULL */
     double *members;               /* (fold of the first loss) receives the loss of each member; or NULL */
-    fm_poll poll;                  /* or NULL */
+    fm_totals *totals; /* NULL, or for an epoch in several calls: 0 before the first; each goes on from the last one */
+    fm_poll poll;      /* or NULL */
     void *poll_context;
 } fm_epoch;
 

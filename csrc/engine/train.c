@@ -24,18 +24,17 @@ typedef struct {
     fm_trainer *trainer;
     const fm_epoch *epoch;
     fm_tables tables;
-    int packs;                           /* see fm_run */
-    _Atomic int stop, regroup;           /* stop: 1 if raised in phase A, 2 if raised in phase B */
-    _Atomic int fault;                   /* status of an operation that stopped the run */
-    _Atomic int never;                   /* stop flag of work that must not stop */
-    _Atomic int64_t wrong_label;         /* label that is not a class and stopped the run; 0: none */
-    int64_t next_row;                    /* first row of the next step */
-    double last_poll;                    /* time of the calling thread's last poll */
-    fm_shift shift;                      /* threads of this region, as planned */
-    int taken;                           /* threads that the region really had */
-    double mean_loss, sum_loss, penalty; /* of the finished steps; of the losses that are means, sums */
-    double weight_done;                  /* total weight of the samples in mean_loss */
-    int64_t steps, rows_done;
+    int packs;                   /* see fm_run */
+    _Atomic int stop, regroup;   /* stop: 1 if raised in phase A, 2 if raised in phase B */
+    _Atomic int fault;           /* status of an operation that stopped the run */
+    _Atomic int never;           /* stop flag of work that must not stop */
+    _Atomic int64_t wrong_label; /* label that is not a class and stopped the run; 0: none */
+    int64_t next_row;            /* first row of the next step */
+    double last_poll;            /* time of the calling thread's last poll */
+    fm_shift shift;              /* threads of this region, as planned */
+    int taken;                   /* threads that the region really had */
+    fm_totals done;              /* of the finished steps */
+    int64_t steps;
 } training;
 
 typedef struct {
@@ -242,13 +241,13 @@ static void account(const training_thread *t, losses step, int64_t number) {
     if (run->epoch->losses != NULL)
         memcpy(run->epoch->losses + 2 * number, (double[]){sum, step.penalty}, 2 * sizeof(double));
     run->steps++;
-    run->rows_done += t->walk.run.rows;
-    run->penalty += (step.penalty - run->penalty) * (rows / (double)run->rows_done);
-    run->weight_done += t->total_weight;
-    run->sum_loss += step.heads.sum;
-    if (run->weight_done == 0.0) return;
-    const double part = t->total_weight / run->weight_done;
-    run->mean_loss += (step.heads.mean - run->mean_loss) * part;
+    run->done.rows += rows;
+    run->done.penalty += (step.penalty - run->done.penalty) * (rows / run->done.rows);
+    run->done.weight += t->total_weight;
+    run->done.sum += step.heads.sum;
+    if (run->done.weight == 0.0) return;
+    const double part = t->total_weight / run->done.weight;
+    run->done.mean += (step.heads.mean - run->done.mean) * part;
     if (run->epoch->members != NULL) fm_heads_account(run->trainer, &t->walk, part, run->epoch->members);
 }
 
@@ -371,7 +370,8 @@ static fm_status train(fm_trainer *trainer, const fm_epoch *epoch, double *loss,
     *loss = 0.0;
     *steps = 0;
     if (batch < 1 || !fm_net_can_run(trainer->net) || !fm_heads_take_fold(trainer, epoch)) return FM_BAD_ARGUMENT;
-    if (epoch->members != NULL)
+    if (epoch->totals != NULL) run.done = *epoch->totals;
+    if (epoch->members != NULL && run.done.rows == 0.0)
         for (int64_t i = 0; i < fm_loss_fold(&trainer->heads[0].loss); i++) epoch->members[i] = 0.0;
     if (trainer->has_custom && trainer->custom == NULL) return FM_BAD_ARGUMENT;
     if (epoch->sparse.start != NULL && (epoch->fold > 1 || !fm_net_takes_sparse(trainer->net))) return FM_BAD_ARGUMENT;
@@ -380,7 +380,8 @@ static fm_status train(fm_trainer *trainer, const fm_epoch *epoch, double *loss,
         if (status != FM_OK) return status;
     }
     *steps = run.steps;
-    *loss = run.wrong_label != 0 ? (double)run.wrong_label : run.mean_loss + run.sum_loss + run.penalty;
+    if (epoch->totals != NULL) *epoch->totals = run.done;
+    *loss = run.wrong_label != 0 ? (double)run.wrong_label : run.done.mean + run.done.sum + run.done.penalty;
     if (run.wrong_label != 0) return FM_BAD_LABEL;
     if (atomic_load(&run.fault) != FM_OK) return (fm_status)atomic_load(&run.fault);
     return atomic_load(&run.stop) ? FM_INTERRUPTED : FM_OK;

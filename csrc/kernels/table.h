@@ -213,7 +213,8 @@ typedef struct {
     /* penalties on weights: L1 (p = 1), L2 (p = 2) or any p: the lane sum of |w|^p, and g += lam * p * |w|^(p-1) sign w */
     double (*penalty)(double p, int64_t n, const void *w);
     void (*penalty_gradient)(double p, double lam, int64_t n, const void *w, void *g);
-    double (*sum)(int64_t n, const void *x); /* lane sum */
+    void (*average)(int64_t n, double tau, const void *x, void *mean); /* mean = (1 - tau) mean + tau x */
+    double (*sum)(int64_t n, const void *x);                           /* lane sum */
     double (*sum_squares)(int64_t n, const void *x);
 } fm_kernels;
 

@@ -39,20 +39,27 @@ from fastmlp.layers.activations import *  # noqa: F403
 from fastmlp.losses.base import Loss as Loss
 from fastmlp.losses.builtin import *  # noqa: F403
 from fastmlp.losses.penalties import *  # noqa: F403
-from fastmlp.networks import FrozenPredictor, Graph, Network, Sequential, freeze
+from fastmlp.networks import FrozenPredictor, Graph, Network, Sequential, freeze, polyak
 from fastmlp.optim.base import Optimizer as Optimizer
 from fastmlp.optim.first_order import *  # noqa: F403
 from fastmlp.optim.lbfgs import *  # noqa: F403
 from fastmlp.optim.schedules import *  # noqa: F403
 from fastmlp.training import (
+    EMA,
     Checkpoint,
+    CSVLogger,
     EarlyStopping,
     FitState,
     History,
+    JSONLogger,
+    LRFinder,
     Members,
     MemberStopping,
     ProgressBar,
+    PythonLogger,
+    TensorBoardLogger,
     Trainer,
+    find_lr,
     fit,
     gradcheck,
 )
@@ -61,8 +68,10 @@ from fastmlp.training import (
 _LAZY = ("io", "plot", "reference", "sklearn", "tabular")
 
 __all__ = [
+    "EMA",
     "ArgumentError",
     "ArgumentTypeError",
+    "CSVLogger",
     "Checkpoint",
     "EarlyStopping",
     "FastMLPError",
@@ -70,19 +79,25 @@ __all__ = [
     "FrozenPredictor",
     "Graph",
     "History",
+    "JSONLogger",
+    "LRFinder",
     "MemberStopping",
     "Members",
     "MissingPackageError",
     "OutOfMemoryError",
     "ProgressBar",
+    "PythonLogger",
     "Sequential",
     "StateError",
+    "TensorBoardLogger",
     "Trainer",
+    "find_lr",
     "fit",
     "freeze",
     "get_num_threads",
     "gradcheck",
     "load",
+    "polyak",
     "set_num_threads",
     "show_config",
     "threads",

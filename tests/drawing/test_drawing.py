@@ -307,3 +307,16 @@ def test_a_png_of_a_long_graph_has_no_more_pixels_than_can_be_drawn(tmp_path: Pa
         h = fm.Tanh()(h)
     fm.Graph(x, h).draw(tmp_path / "long.png")
     assert 10_000 < size_of(tmp_path / "long.png")[0] <= 16_000
+
+
+def test_a_chain_is_drawn_and_shown_in_notebooks():
+    net = fm.Sequential(fm.Linear(2, 3), fm.ReLU(), fm.Linear(3, 1), seed=0)
+    assert "Linear(2, 3)" in net.draw()
+    net.forward([[1.0, 2.0]], keep=True)
+    net.backward([[1.0]])
+    assert f"{net[2].output.item():.2f}" in net.draw()
+    html = net._repr_html_()
+    assert "<svg" in html
+    assert "Sequential</b>, 13 parameters" in html
+    deep = fm.Sequential([fm.Linear(2, 2) for _ in range(41)])
+    assert "<svg" not in deep._repr_html_()

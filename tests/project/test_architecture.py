@@ -83,6 +83,7 @@ FRONT = {"__init__", "__main__"}
 LATE_STEPS_UP = {
     ("networks", "io"),
     ("networks", "drawing"),
+    ("training", "plot"),
     ("tabular", "plot"),
     ("__init__", "io"),
 }

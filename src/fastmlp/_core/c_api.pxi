@@ -99,6 +99,8 @@ cdef extern from "fastmlp.h" nogil:
         const char *name
         fm_role role
         int64_t at
+        int64_t rows
+        int64_t cols
 
     ctypedef struct fm_csr:
         const int64_t *start
@@ -149,6 +151,7 @@ cdef extern from "fastmlp.h" nogil:
     void fm_net_give_back(fm_net *net)
     void fm_net_begin_update(fm_net *net)
     void fm_net_end_update(fm_net *net)
+    fm_status fm_net_average(fm_net *target, const fm_net *source, double tau)
     int64_t fm_net_saved_rows(const fm_net *net)
     fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int accumulate,
                               void *const *dx)
@@ -239,6 +242,9 @@ cdef extern from "fastmlp.h" nogil:
 
     fm_status fm_trainer_set_groups(fm_trainer *trainer, int n, const fm_group *groups)
 
+    ctypedef struct fm_totals:
+        pass
+
     ctypedef struct fm_epoch:
         const void *x[FM_MOST_ENDS]
         fm_csr sparse
@@ -254,6 +260,7 @@ cdef extern from "fastmlp.h" nogil:
         const double *label_smoothing
         double *losses
         double *members
+        fm_totals *totals
         fm_poll poll
         void *poll_context
 

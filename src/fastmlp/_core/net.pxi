@@ -14,6 +14,8 @@ cdef int64_t MANY_ROWS = 128
 # Multiply-adds of a prediction that takes some microseconds. For shorter work the GIL stays: to
 # hand it to another thread costs more than parallel predictions save.
 cdef int64_t SHORT_WORK = 1 << 17
+# The same for an update, by its number of parameters.
+cdef int64_t SHORT_UPDATE = 1 << 13
 
 # For so many seconds a prediction is tried again while the parameters are updated.
 cdef double PATIENCE = 0.1
@@ -41,17 +43,6 @@ cdef int fill_node(fm_node *node, object given) except -1:
     return 0
 
 
-_ROLES = {
-    FM_WEIGHT: "weight",
-    FM_BIAS: "bias",
-    FM_GAIN: "gain",
-    FM_SHIFT: "shift",
-    FM_TABLE: "table",
-    FM_ALPHA: "alpha",
-    FM_FREE: "free",
-}
-
-
 cdef class Net:
     """A compiled node list with its parameters and gradients."""
     cdef _NetHandle handle
@@ -63,6 +54,7 @@ cdef class Net:
     cdef object kept_sparse  # the sparse rows that the next backward reads
     cdef readonly object params, grads, state, dtype
     cdef readonly list places, state_offsets, widths_in, widths_out
+    cdef readonly tuple layout  # name, rows and columns of each array, and the size of the state
     cdef readonly dict roles  # role of each parameter array, by the index of its first element
     cdef readonly int64_t n_in, n_out
     cdef public int64_t groups_version  # changes if a layer is frozen or no longer frozen
@@ -106,7 +98,7 @@ cdef class Net:
         for i in outputs:
             self.widths_out.append(fm_net_node(self.net, i).fan_out)
         self.n_in, self.n_out = self.widths_in[0], self.widths_out[0]
-        self.roles = {}
+        self.roles, layout = {}, []
         for i in range(len(nodes)):
             self.places.append({})
             self.state_offsets.append(fm_net_state_at(self.net, i))
@@ -115,6 +107,8 @@ cdef class Net:
             array = fm_net_array(self.net, i)
             self.places[array.node][array.name.decode()] = array.at
             self.roles[array.at] = _ROLES[array.role]
+            layout.append((array.name.decode(), array.rows, array.cols))
+        self.layout = (*layout, fm_net_state_size(self.net))
         if run:
             self.runners = _Runners(run, self.typenum)
             fm_net_set_custom(self.net, run_custom, <void *>self.runners)
@@ -215,11 +209,15 @@ cdef class Net:
 
     def assign(self, params, state):
         """Copy numbers into parameters and state. A prediction sees all of them or none."""
+        self.write([(self.params, params), (self.state, state)])
+
+    def write(self, list pairs):
+        """Copy numbers into views of parameters or state; (view, numbers) each, as `assign`."""
         self.enter()
         fm_net_begin_update(self.net)
         try:
-            self.params[...] = params
-            self.state[...] = state
+            for view, numbers in pairs:
+                view[...] = numbers
         finally:
             fm_net_end_update(self.net)
             self.leave()

@@ -69,3 +69,15 @@ def optimizers():
             "slots": row.slots,
         })
     return rows
+
+
+# The names of the roles of parameter arrays.
+_ROLES = {
+    FM_WEIGHT: "weight",
+    FM_BIAS: "bias",
+    FM_GAIN: "gain",
+    FM_SHIFT: "shift",
+    FM_TABLE: "table",
+    FM_ALPHA: "alpha",
+    FM_FREE: "free",
+}

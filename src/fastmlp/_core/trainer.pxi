@@ -9,10 +9,6 @@ cdef class _TrainerHandle:
         fm_trainer_free(self.trainer)
 
 
-# Number of parameters whose update takes some microseconds; compare SHORT_WORK.
-cdef int64_t SHORT_UPDATE = 1 << 13
-
-
 cdef class Trainer:
     """A network, a loss and an optimizer with its state; runs whole steps and epochs in C."""
     cdef _TrainerHandle handle
@@ -147,7 +143,7 @@ cdef class Trainer:
         epoch.order = NULL
         epoch.lr = &self.lr
         epoch.penalty = epoch.weight_decay = epoch.dropout = epoch.label_smoothing = NULL
-        epoch.losses = epoch.members = NULL
+        epoch.losses = epoch.members = epoch.totals = NULL
         epoch.poll = NULL
         epoch.poll_context = NULL
 
@@ -194,7 +190,7 @@ cdef class Trainer:
 
     def epoch(self, x, target, sample_weight, order, int64_t batch_size, lrs,
               penalties=None, losses=None, weight_decays=None, dropouts=None,
-              label_smoothings=None, members=None, int64_t fold=1):
+              label_smoothings=None, members=None, int64_t fold=1, totals=None):
         """Train on all batches once; a signal's exception is raised after the last finished step.
 
         `order` holds the positions of the rows to train on; None: all rows as they are. With a
@@ -203,6 +199,7 @@ cdef class Trainer:
         `penalties` and `dropouts` (steps) are factors of the penalties and of the dropout
         probabilities. `weight_decays` and `label_smoothings` (steps) replace those of the optimizer
         and of the losses. `losses` (steps, 2) receives the loss and the penalties of each step.
+        `totals` (5) is for an epoch in several calls: 0 before the first one, changed by each.
         """
         cdef fm_epoch epoch
         cdef _Signals signals = _Signals()
@@ -213,6 +210,8 @@ cdef class Trainer:
             epoch.rows = len(order) // fold
         check_vector("members", members, max(self.folds[0], 1), cnp.NPY_FLOAT64)
         epoch.members = <double *>data(members)
+        check_vector("totals", totals, 5, cnp.NPY_FLOAT64)
+        epoch.totals = <fm_totals *>data(totals)
         epoch.order = <const int64_t *>data(order)
         epoch.batch = batch_size
         epoch.lr = <const double *>data(lrs)

@@ -1,4 +1,4 @@
-"""Drawings of graphs, as SVG or PNG: boxes for the nodes, values and gradients on the edges.
+"""Drawings of networks, as SVG or PNG: boxes for the nodes, values and gradients on the edges.
 
 Graphviz makes the drawing if its program ``dot`` is installed. Otherwise a plain layout is used; a
 PNG then needs Matplotlib (extra ``plot``).
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import PurePath
 from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
 
 from fastmlp.base import validation
 from fastmlp.base.errors import ArgumentError
@@ -17,21 +18,22 @@ from fastmlp.drawing.diagram import Diagram
 from fastmlp.io import write_atomically
 
 if TYPE_CHECKING:
-    from fastmlp.networks.graph import Graph
+    from fastmlp.networks.base import Network
 
-__all__ = ["draw"]
+__all__ = ["draw", "html"]
 
 _ENDINGS = (".svg", ".png")
+_MOST_DRAWN = 40  # layers in a notebook
 
 
 def draw(
-    graph: Graph, path: str | os.PathLike[str] | None = None, values: bool = True
+    net: Network, path: str | os.PathLike[str] | None = None, values: bool = True
 ) -> str | None:
-    """Draw a graph; `Graph.draw` calls this.
+    """Draw a network; its method `draw` calls this.
 
     The boxes are the inputs, the nodes with their layers, and the outputs (rounded). An edge shows
-    the shape of its value, ``(N, width)``. After ``graph.forward(x, keep=True)`` it shows the value
-    instead. After ``graph.backward(dy)`` it also shows, below and in another colour, the gradient
+    the shape of its value, ``(N, width)``. After ``net.forward(x, keep=True)`` it shows the value
+    instead. After ``net.backward(dy)`` it also shows, below and in another colour, the gradient
     of the loss with respect to the value. Up to four numbers are written with 2 decimals, larger
     arrays as shape, mean and standard deviation. If several nodes read a value, the sum of their
     gradients is in the box of the node that computes the value. Parameters have their present
@@ -39,7 +41,7 @@ def draw(
 
     Parameters
     ----------
-    graph : Graph
+    net : Sequential or Graph
     path : str or path-like, optional
         The file to write; its ending, ``.svg`` or ``.png``, decides the format.
     values : bool, default True
@@ -78,7 +80,7 @@ def draw(
     >>> draw(graph, "circuit.svg")
     """
     ending = ".svg" if path is None else _ending(path)
-    diagram = Diagram.of(graph, validation.flag(values, "values"))
+    diagram = Diagram.of(net, validation.flag(values, "values"))
     picture = _picture(diagram, ending)
     if path is None:
         return picture.decode("utf-8")
@@ -101,3 +103,21 @@ def _picture(diagram: Diagram, ending: str) -> bytes:
         return made
     scene = layout.place(diagram)
     return render.svg(scene) if ending == ".svg" else render.png(scene)
+
+
+def html(net: Network) -> str:
+    """Return HTML that shows a network in a notebook: a drawing, and the table of its layers.
+
+    Networks of more than 40 layers have no drawing.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> "<svg" in html(fm.Sequential(fm.Linear(2, 1)))
+    True
+    """
+    kind = f"<b>{type(net).__name__}</b>, {net.n_parameters:,} parameters, {net.dtype}"
+    picture = f'<div style="overflow-x: auto">{draw(net)}</div>' if len(net) <= _MOST_DRAWN else ""
+    table = f"<pre>{escape(net.summary())}</pre>"
+    folded = f"<details><summary>{kind}</summary>{table}</details>"
+    return f"<div>{picture}{folded}</div>"

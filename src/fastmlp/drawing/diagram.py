@@ -14,7 +14,8 @@ from fastmlp.layers.products import Parameter
 from fastmlp.layers.symbol import Symbol
 
 if TYPE_CHECKING:
-    from fastmlp.networks.graph import Graph
+    from fastmlp.networks.base import Network
+    from fastmlp.networks.structure import Structure
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 VALUE, GRADIENT, LINE, TEXT, FAINT = "#0072B2", "#D55E00", "#4D4D4D", "#000000", "#6B6B6B"
@@ -60,12 +61,13 @@ class Diagram:
     legend: tuple[Part, ...]
 
     @classmethod
-    def of(cls, graph: Graph, values: bool) -> Diagram:
-        """Return the diagram of a graph; with ``values``, show those that the last passes kept."""
-        symbols = [*graph._inputs.values(), *graph._order]
+    def of(cls, net: Network, values: bool) -> Diagram:
+        """Return a network's diagram; with ``values``, show those that the last passes kept."""
+        own = net.structure()
+        symbols = [*own.inputs.values(), *own.order]
         pairs = [(s, symbol) for symbol in symbols for s in symbol.sources]
-        readers = [id(source) for source, _ in pairs] + [id(s) for s in graph._outputs.values()]
-        numbers = _Numbers(graph if values else None)
+        readers = [id(source) for source, _ in pairs] + [id(s) for s in own.outputs.values()]
+        numbers = _Numbers(net if values else None, own)
         place = {id(symbol): k for k, symbol in enumerate(symbols)}
 
         def edge(source: Symbol, head: int) -> Edge:
@@ -76,7 +78,7 @@ class Diagram:
             return Edge(place[id(source)], head, above, below)
 
         def box(symbol: Symbol) -> Box:
-            lines = [(clean(graph._names[id(symbol)]), TEXT), (clean(layer_text(symbol)), FAINT)]
+            lines = [(clean(own.names[id(symbol)]), TEXT), (clean(layer_text(symbol)), FAINT)]
             gradient = numbers.gradient(symbol)
             if gradient is not None and readers.count(id(symbol)) > 1:
                 lines.append((f"sum of gradients {describe(gradient)}", GRADIENT))
@@ -84,18 +86,18 @@ class Diagram:
 
         boxes = [box(symbol) for symbol in symbols]
         edges = [edge(source, place[id(symbol)]) for source, symbol in pairs]
-        for name, symbol in graph._outputs.items():
+        for name, symbol in own.outputs.items():
             edges.append(edge(symbol, len(boxes)))
             boxes.append(Box("output", ((clean(name), TEXT),)))
         return cls(tuple(boxes), tuple(edges), _legend(numbers.passes, edges))
 
 
 class _Numbers:
-    """The values and gradients that the last passes of a graph kept; none for None."""
+    """The values and gradients that the last passes of a network kept; none for None."""
 
-    def __init__(self, graph: Graph | None) -> None:
-        kept = {} if graph is None else graph._engine.kept_ends
-        inputs = [] if graph is None else [id(symbol) for symbol in graph._inputs.values()]
+    def __init__(self, net: Network | None, structure: Structure) -> None:
+        kept = {} if net is None else net.own_engine().kept_ends
+        inputs = [id(symbol) for symbol in structure.inputs.values()]
         self.passes = frozenset(kept)
         self._values = dict(zip(inputs, kept.get("values", ()), strict=False))
         self._gradients = dict(zip(inputs, kept.get("gradients", ()), strict=False))

@@ -1,6 +1,7 @@
-"""Checkpoints: a model file that also holds optimizer, history and callbacks of a fit.
+"""Checkpoints and trainers: model files that also hold an optimizer, a history and more.
 
-The metadata key ``"fastmlp.fit"`` holds JSON. Values that JSON cannot hold are objects of one key:
+The metadata key ``"fastmlp.fit"`` or ``"fastmlp.trainer"`` holds JSON. Values that JSON cannot
+hold are objects of one key:
 
 ============================  ============================================================
 ``{"float": "0x1.8p+0"}``     a float, exactly
@@ -25,8 +26,8 @@ from numpy.typing import NDArray
 
 from fastmlp.base.errors import ArgumentTypeError
 from fastmlp.io import model, safetensors
-from fastmlp.io.model import FIT_KEY, FIT_PREFIX
-from fastmlp.io.safetensors import DTYPE_NAMES, MAX_DIMENSIONS, Malformed
+from fastmlp.io.model import FIT_KEY, FIT_PREFIX, TRAINER_KEY
+from fastmlp.io.safetensors import DTYPE_NAMES, MAX_DIMENSIONS, Header, Malformed
 from fastmlp.networks.base import Network
 
 TAGS = ("float", "floats", "array", "tuple", "dict")
@@ -38,8 +39,12 @@ WANTED = (
 )
 
 
-def save(path: str | os.PathLike[str], net: Network, state: Mapping[str, Any]) -> None:
+def save(
+    path: str | os.PathLike[str], net: Network, state: Mapping[str, Any], key: str = FIT_KEY
+) -> None:
     """Write a network with ``state``: nested dicts, lists and tuples of numbers, text and arrays.
+
+    ``key`` is the metadata key of the state: FIT_KEY or TRAINER_KEY.
 
     Raises
     ------
@@ -53,12 +58,12 @@ def save(path: str | os.PathLike[str], net: Network, state: Mapping[str, Any]) -
         raise ArgumentTypeError(
             f"state: got a container that contains itself; want {WANTED}"
         ) from None
-    fields = {**model.own_fields(net), FIT_KEY: text}
+    fields = {**model.own_fields(net), key: text}
     safetensors.write(path, {**model.tensors_of(net), **packing.arrays}, fields)
 
 
-def read(path: str | os.PathLike[str]) -> tuple[Network, Any]:
-    """Return the network and the state that ``save`` wrote.
+def read(path: str | os.PathLike[str], key: str = FIT_KEY) -> tuple[Network, Any]:
+    """Return the network and the state that ``save`` wrote with this key.
 
     Raises
     ------
@@ -68,10 +73,10 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, Any]:
         If it is missing or unreadable.
     """
     with safetensors.naming(path), safetensors.open_tensors(path) as (file, header):
-        if FIT_KEY not in header.metadata:
-            raise Malformed("it holds a network without the state of a fit")
+        if key not in header.metadata:
+            raise Malformed(_lacking(key, header))
         net = model.read(file, header)
-        packed = safetensors.parse_json(header.metadata[FIT_KEY], "its fit")
+        packed = safetensors.parse_json(header.metadata[key], "its state")
         arrays = {}
         for name, entry in header.tensors.items():
             if name.startswith(FIT_PREFIX):
@@ -80,10 +85,20 @@ def read(path: str | os.PathLike[str]) -> tuple[Network, Any]:
         try:
             state = _unpacked(packed, arrays)
         except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
-            raise Malformed(f"the state of its fit is invalid ({error!r:.200})") from None
+            raise Malformed(f"its state is invalid ({error!r:.200})") from None
         if arrays:
-            raise Malformed(f"the state of its fit leaves out {sorted(arrays)[0]!r:.60}")
+            raise Malformed(f"its state leaves out {sorted(arrays)[0]!r:.60}")
     return net, state
+
+
+def _lacking(key: str, header: Header) -> str:
+    """Say what a file holds that has no state of this kind."""
+    if TRAINER_KEY in header.metadata:
+        return "it holds a trainer, which fm.Trainer.load reads"
+    if FIT_KEY in header.metadata:
+        return "it is a checkpoint of a fit, which fm.Checkpoint resumes"
+    wanted = "the state of a fit" if key == FIT_KEY else "a trainer"
+    return f"it holds a network without {wanted}"
 
 
 class _Packing:

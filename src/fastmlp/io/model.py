@@ -32,11 +32,13 @@ from fastmlp.networks.sequential import Sequential
 RESERVED_KEY = "fastmlp"
 # A checkpoint has one more metadata key, and tensors with this prefix.
 FIT_KEY, FIT_PREFIX = "fastmlp.fit", "fit/"
+# The file of a trainer has this metadata key instead, and tensors with the same prefix.
+TRAINER_KEY = "fastmlp.trainer"
 # A frozen predictor has this metadata key.
 FROZEN_KEY = "fastmlp.frozen"
 # A file of several networks has this metadata key instead of the first.
 NETWORKS_KEY = "fastmlp.networks"
-RESERVED_KEYS = {RESERVED_KEY, FIT_KEY, FROZEN_KEY, NETWORKS_KEY}
+RESERVED_KEYS = {RESERVED_KEY, FIT_KEY, TRAINER_KEY, FROZEN_KEY, NETWORKS_KEY}
 FORMAT_VERSION = 1
 
 TensorKind = tuple[np.dtype[Any], tuple[int, ...]]
@@ -57,7 +59,7 @@ class ModelFile:
     metadata : dict of str to str
         The user's metadata.
     is_checkpoint : bool
-        Whether the file also holds the state of a fit.
+        Whether the file also holds the state of a fit or a trainer.
     """
 
     size: int
@@ -227,7 +229,7 @@ def _model_file(file: BufferedReader, header: Header) -> ModelFile:
             if not name.startswith(FIT_PREFIX)
         },
         metadata={k: v for k, v in header.metadata.items() if k not in RESERVED_KEYS},
-        is_checkpoint=FIT_KEY in header.metadata,
+        is_checkpoint=not header.metadata.keys().isdisjoint({FIT_KEY, TRAINER_KEY}),
     )
 
 

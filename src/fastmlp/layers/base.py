@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import weakref
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from fastmlp.base.engine import Engine
 from fastmlp.base.node import Node
 from fastmlp.base.parameters import ParameterArray
 from fastmlp.base.validation import Array
+from fastmlp.layers.state import checked_state
 from fastmlp.layers.symbol import Symbol
 
 
@@ -125,6 +127,45 @@ class Layer(Configurable):
     def parameters(self) -> dict[str, Array]:
         """Return views of the trainable parameters, by name."""
         return {}
+
+    def values(self) -> dict[str, Array]:
+        """Return views of everything that a file keeps, by name."""
+        return self.parameters()
+
+    def state_dict(self) -> dict[str, Array]:
+        """Return copies of the parameters and the running statistics, by name.
+
+        Examples
+        --------
+        >>> import fastmlp as fm
+        >>> fm.Linear(2, 1, init="zeros").state_dict()["W"].tolist()
+        [[0.0], [0.0]]
+        """
+        return {name: view.copy() for name, view in self.values().items()}
+
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
+        """Copy arrays by name into the parameters and the running statistics.
+
+        Parameters
+        ----------
+        state : mapping of str to array_like
+            Such as ``state_dict`` returns.
+        strict : bool, default True
+            Whether it must have every name and no other. Otherwise only names that both have are
+            copied.
+
+        Raises
+        ------
+        ArgumentError, ArgumentTypeError
+            If names or shapes do not fit; nothing changes then.
+        """
+        pairs = checked_state(self.values(), state, strict)
+        cores = self._cores()
+        if cores:
+            cores[0].write(pairs)
+        else:  # its network no longer exists
+            for view, numbers in pairs:
+                view[...] = numbers
 
     @property
     def trainable(self) -> bool:

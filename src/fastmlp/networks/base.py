@@ -13,24 +13,20 @@ from fastmlp.base.engine import Ends, Engine
 from fastmlp.base.parameters import ParameterArray
 from fastmlp.base.validation import Array
 from fastmlp.layers import Layer
+from fastmlp.networks.copying import CopyableNetwork
 from fastmlp.networks.derivatives import Derivatives
 from fastmlp.networks.description import (
     architecture_of,
-    copy_of,
     init_for,
     layer_from,
-    own_form,
-    restored,
-    retyped,
     uninitialised_layer,
 )
-from fastmlp.networks.predictor import EnginePredictor
+from fastmlp.networks.structure import Structure
 
 
-class Network(EnginePredictor, Derivatives):
+class Network(CopyableNetwork, Derivatives):
     """Base of ``Sequential`` and ``Graph``."""
 
-    _layers: tuple[Layer, ...]
     _engine: Engine
     _seed: int
     _compute: str | None
@@ -318,38 +314,37 @@ class Network(EnginePredictor, Derivatives):
 
         io.save(self, path, metadata=metadata)
 
-    def copy(self, dtype: Any = None) -> Any:
-        """Return an independent network with the same parameters, in another dtype if given.
+    def structure(self) -> Structure:
+        """Return which values the layers read."""
+        raise NotImplementedError
 
-        With ``dtype="float64"`` the copy of a network with ``compute="bfloat16"`` rounds nothing.
+    def summary(self) -> str:
+        """Return a table of the layers."""
+        raise NotImplementedError
+
+    def draw(self, path: str | PathLike[str] | None = None, values: bool = True) -> str | None:
+        """Draw the network to an SVG or PNG file; without ``path``, return the text of the SVG.
+
+        With ``values``, the edges show the values that ``forward(x, keep=True)`` kept and the
+        gradients that ``backward`` kept: see ``fastmlp.drawing``.
 
         Examples
         --------
         >>> import fastmlp as fm
-        >>> net = fm.Sequential(fm.Linear(4, 2))
-        >>> net.copy(dtype="float64").params.dtype.name
-        'float64'
+        >>> fm.Sequential(fm.Linear(2, 4), fm.ReLU(), fm.Linear(4, 1)).draw()[:4]
+        '<svg'
         """
-        description = self._described(copy_of)
-        if dtype is not None:
-            description = retyped(description, validation.float_dtype(dtype))
-        return restored(type(self), description, self._numbers())
+        from fastmlp import drawing
+
+        return drawing.draw(self, path, values)
+
+    def _repr_html_(self) -> str:
+        from fastmlp import drawing
+
+        return drawing.html(self)
 
     def __len__(self) -> int:
         return len(self._layers)
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self._layers)
-
-    def __copy__(self) -> Any:
-        return self.copy()
-
-    def __reduce__(self) -> Any:
-        return restored, (type(self), self._described(own_form), self._numbers())
-
-    def _numbers(self) -> dict[str, Any]:
-        """Return copies of everything that training changes."""
-        arrays = {"params": self.params, "grads": self.grads, "state": self.state}
-        return {name: array.copy() for name, array in arrays.items()} | {
-            "step_count": self.step_count
-        }

@@ -14,6 +14,7 @@ from fastmlp.layers.products import MatMul, Parameter
 from fastmlp.layers.symbol import Symbol
 from fastmlp.networks.base import Network
 from fastmlp.networks.compose import check_layers, from_list, in_order, named, names_of
+from fastmlp.networks.structure import Structure
 
 
 class Graph(Network):
@@ -195,6 +196,9 @@ class Graph(Network):
         options["compute"] = description.get("compute")
         return cls(description["inputs"], description["outputs"], nodes, **options)
 
+    def structure(self) -> Structure:
+        return Structure(self._inputs, self._order, self._outputs, self._names)
+
     def summary(self) -> str:
         """Return a table of the nodes: inputs, output width, parameters, and what was fused.
 
@@ -226,23 +230,6 @@ class Graph(Network):
             ).rstrip()
             for row in rows
         )
-
-    def draw(self, path: Any = None, values: bool = True) -> str | None:
-        """Draw the graph to an SVG or PNG file; without ``path``, return the text of the SVG.
-
-        With ``values``, the edges show the values that ``forward(x, keep=True)`` kept and the
-        gradients that ``backward`` kept: see ``fastmlp.drawing``.
-
-        Examples
-        --------
-        >>> import fastmlp as fm
-        >>> x = fm.Input(2, "x")
-        >>> fm.Graph(x, x + fm.ReLU()(x)).draw()[:4]
-        '<svg'
-        """
-        from fastmlp import drawing
-
-        return drawing.draw(self, path, values)
 
     def _fused(self) -> dict[str, str]:
         """Return, for each node, the node that it is fused into; "" if it is not fused."""

@@ -11,7 +11,9 @@ from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 from fastmlp.layers import Layer
 from fastmlp.layers.custom import layered
 from fastmlp.layers.parametric import ParametricLayer
+from fastmlp.layers.symbol import Symbol
 from fastmlp.networks.base import Network
+from fastmlp.networks.structure import Structure
 
 
 class Sequential(Network):
@@ -102,6 +104,16 @@ class Sequential(Network):
         options = {name: description[name] for name in ("dtype", "seed", "in_features")}
         options["compute"] = description.get("compute")
         return cls([layer_of(layer) for layer in description["layers"]], **options)
+
+    def structure(self) -> Structure:
+        width, *widths = self._widths
+        symbols = [Symbol((width,))]
+        for layer, after in zip(self._layers, widths, strict=True):
+            symbols.append(Symbol((after,), layer, (symbols[-1],)))
+        names = {
+            id(one): name for one, name in zip(symbols, ["x", *self.layer_names()], strict=True)
+        }
+        return Structure({"x": symbols[0]}, symbols[1:], {"y": symbols[-1]}, names)
 
     def summary(self) -> str:
         """Return a table of the layers, their output widths and numbers of parameters.

@@ -7,8 +7,9 @@ here imports pyplot, chooses a backend or shows anything. Save a plot with
 
 from fastmlp.plot.base import BLUE, GREY, ORANGE, figure
 from fastmlp.plot.boundary import decision_boundary
-from fastmlp.plot.curves import LOG_SCALE_RATIO, LossHistory, loss_curves
+from fastmlp.plot.curves import LOG_SCALE_RATIO, LossHistory, loss_curves, lr_range
 from fastmlp.plot.histograms import histograms
+from fastmlp.plot.notebook import history_html, show, svg
 from fastmlp.plot.predictions import (
     MAX_CELLS_WITH_COUNTS,
     confusion_matrix,
@@ -26,6 +27,10 @@ __all__ = [
     "decision_boundary",
     "figure",
     "histograms",
+    "history_html",
     "loss_curves",
+    "lr_range",
     "predicted_against_true",
+    "show",
+    "svg",
 ]

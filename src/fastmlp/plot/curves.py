@@ -95,3 +95,47 @@ def _scale_losses(ax: Axes, losses: NDArray[np.float64]) -> None:
         ax.set_yscale("log")
     elif finite.size and finite.min() >= 0:
         ax.set_ylim(bottom=0)
+
+
+class LRRange(Protocol):
+    """The part of the result of ``find_lr`` that `lr_range` reads."""
+
+    rates: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    smoothed: NDArray[np.float64]
+    suggestion: float
+
+
+def lr_range(found: LRRange, ax: Axes | None = None) -> Axes:
+    """Draw the losses of a learning-rate range test over the rates, and mark the suggestion.
+
+    Parameters
+    ----------
+    found : LRFinder
+        The result of `fastmlp.find_lr`.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    MissingPackageError
+        Matplotlib is not installed.
+    """
+    ax = figure().subplots() if ax is None else ax
+    ax.plot(found.rates, found.losses, color=GREY, alpha=0.45, linewidth=1, label="loss of a step")
+    ax.plot(found.rates, found.smoothed, color=BLUE, linewidth=1.8, label="running mean")
+    label = f"suggestion: {found.suggestion:.2g}"
+    ax.axvline(found.suggestion, color=ORANGE, linestyle="--", linewidth=1.4, label=label)
+    ax.set_xscale("log")
+    # The losses after the least one rise to several times the first.
+    low, high = float(found.smoothed.min()), float(found.smoothed[0])
+    ax.set_ylim(low - 0.15 * abs(high - low), high + 0.5 * abs(high - low))
+    ax.set(xlabel="learning rate", ylabel="loss", title="Learning-rate range test")
+    ax.grid(alpha=0.25, linewidth=0.6)
+    clear_spines(ax)
+    ax.legend(framealpha=0.9, edgecolor="none")
+    return ax

@@ -43,7 +43,7 @@ def capture(state: FitState, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
         "epoch": state.epoch,
         "epochs": state.epochs,
         "stopped": state.stopped,
-        "history": _columns(state),
+        "history": state.history.columns(),
         "schedules": {name: one.state_dict() for name, one in state.schedules.parts.items()},
         "callbacks": [hook.state_dict() for hook in stateful(state)],
     }
@@ -67,7 +67,7 @@ def resume(state: FitState, fingerprint: Mapping[str, Any], net: Network, saved:
     if found:
         raise ArgumentError(f"it belongs to another fit: {'; '.join(found)}")
     _check_progress(state, saved)
-    _check_trainer(state, saved["trainer"])
+    check_trainer(state.trainer, saved["trainer"])
     before = _Snapshot(state)
     try:
         _take_over(state, net, saved)
@@ -90,7 +90,7 @@ class _Snapshot:
         parts = [state.trainer, *state.schedules.parts.values(), *stateful(state)]
         # state_dict() of a callback may return its own lists and arrays, which loading changes.
         self._parts = [(part, copy.deepcopy(part.state_dict())) for part in parts]
-        self._history = copy.deepcopy(_columns(state))
+        self._history = copy.deepcopy(state.history.columns())
 
     def put_back(self) -> None:
         state = self._state
@@ -116,10 +116,6 @@ def _take_over(state: FitState, net: Network, saved: Mapping[str, Any]) -> None:
         hook.load_state_dict(known)
 
 
-def _columns(state: FitState) -> dict[str, list[float]]:
-    return {name: one for name, one in state.history.to_dict().items() if isinstance(one, list)}
-
-
 def _check_network(saved: Network, net: Network) -> None:
     # Callbacks may change which layers are trained, so that is part of the trainer's state.
     ours, theirs = net.architecture(), saved.architecture()
@@ -141,8 +137,8 @@ def _check_progress(state: FitState, saved: Mapping[str, Any]) -> None:
             raise ArgumentError(f"{name}: the file has {value!r:.60}; want a count")
     if type(saved["stopped"]) is not bool:
         raise ArgumentError(f"stopped: the file has {saved['stopped']!r:.60}; want true or false")
-    if not isinstance(history, dict) or history.keys() != _columns(state).keys():
-        raise ArgumentError(f"history: want exactly {', '.join(_columns(state))}")
+    if not isinstance(history, dict) or history.keys() != state.history.columns().keys():
+        raise ArgumentError(f"history: want exactly {', '.join(state.history.columns())}")
     for name, column in history.items():
         rows = epoch + 1 if state.has_validation or not name.startswith("val") else 0
         if not isinstance(column, list) or len(column) != rows:
@@ -160,9 +156,9 @@ def _check_progress(state: FitState, saved: Mapping[str, Any]) -> None:
         raise ArgumentError(f"schedules: want the states of {', '.join(known) or 'none'}")
 
 
-def _check_trainer(state: FitState, saved: Any) -> None:
+def check_trainer(trainer: Any, saved: Any) -> None:
     """Check keys, types, dtypes and shapes of a state from ``Trainer.state_dict``."""
-    known = state.trainer.state_dict()
+    known = trainer.state_dict()
     wrong = _unlike(saved, known, "trainer")
     if wrong:
         raise ArgumentError(wrong)

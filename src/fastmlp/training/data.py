@@ -48,14 +48,18 @@ class Data(NamedTuple):
         """Return the same arrays, of which only the rows at ``index`` count."""
         return self._replace(chosen=index if self.chosen is None else self.chosen[index])
 
+    def rows_at(self, rows: slice) -> Data:
+        """Return a range of the rows, without a copy."""
+        if self.chosen is not None:
+            return self._replace(chosen=self.chosen[rows])
+        weights = None if self.weights is None else self.weights[rows]
+        return self._replace(
+            x=[x[rows] for x in self.x], target=[y[rows] for y in self.target], weights=weights
+        )
+
     def first(self, rows: int) -> Data:
         """Return the first rows, without a copy."""
-        if self.chosen is not None:
-            return self._replace(chosen=self.chosen[:rows])
-        weights = None if self.weights is None else self.weights[:rows]
-        return self._replace(
-            x=[x[:rows] for x in self.x], target=[y[:rows] for y in self.target], weights=weights
-        )
+        return self.rows_at(slice(rows))
 
     def taken(self) -> Data:
         """Return the rows that count, as the network takes them."""

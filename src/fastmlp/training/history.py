@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastmlp.base import validation
-from fastmlp.base.errors import ArgumentError
+from fastmlp.base.errors import ArgumentError, MissingPackageError
+from fastmlp.base.host import in_notebook
 
 if TYPE_CHECKING:
     from fastmlp.base.validation import Array
@@ -110,10 +111,70 @@ class History:
         numbers = isinstance(value, list) and all(type(one) is float for one in value)
         return numbers and len(value) == self._members
 
+    def columns(self) -> dict[str, list[Any]]:
+        """Return copies of the lists by name; those of members only if there are several."""
+        return {name: list(getattr(self, name)) for name in self._columns()}
+
     def to_dict(self) -> dict[str, Any]:
         """Return the lists, ``best_epoch`` and ``score_name`` as a JSON-able dict."""
-        lists = {name: list(getattr(self, name)) for name in self._columns()}
-        return {**lists, "best_epoch": self.best_epoch, "score_name": self.score_name}
+        return {**self.columns(), "best_epoch": self.best_epoch, "score_name": self.score_name}
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame with one row for each epoch, from 1 (extra ``tabular``).
+
+        Columns without values, such as ``val_loss`` without validation, are left out.
+
+        Raises
+        ------
+        MissingPackageError
+            If pandas is not installed.
+
+        Examples
+        --------
+        >>> import fastmlp as fm
+        >>> net = fm.Sequential(fm.Linear(1, 1), seed=0)
+        >>> fm.fit(net, [[0.0]], [1], loss=fm.MSELoss(), epochs=3).to_frame().columns.tolist()
+        ['loss', 'lr', 'seconds']
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            message = 'to_frame needs pandas: pip install "fastmlp[tabular]"'
+            raise MissingPackageError(message, name="pandas") from error
+        columns = {name: getattr(self, name) for name in _COLUMNS if getattr(self, name)}
+        index = pandas.RangeIndex(1, len(self) + 1, name="epoch")
+        return pandas.DataFrame(columns, index=index)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the losses of the epochs; return Matplotlib's axes (extra ``plot``).
+
+        In a notebook the picture is also shown, unless ``ax`` is given.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no epoch.
+        MissingPackageError
+            If Matplotlib is not installed.
+
+        Examples
+        --------
+        >>> import fastmlp as fm
+        >>> net = fm.Sequential(fm.Linear(1, 1), seed=0)
+        >>> ax = fm.fit(net, [[0.0]], [1], loss=fm.MSELoss(), epochs=3).plot()
+        >>> ax.figure.savefig("losses.png")
+        """
+        from fastmlp import plot
+
+        drawn = plot.loss_curves(self, ax)
+        if ax is None and in_notebook():
+            plot.show(drawn)
+        return drawn
+
+    def _repr_html_(self) -> str:
+        from fastmlp import plot
+
+        return plot.history_html(self, repr(self))
 
     def __len__(self) -> int:
         return len(self.loss)
@@ -138,6 +199,11 @@ class FitState:
         The network, the ``Trainer`` and the ``History`` of this fit.
     loss, lr, seconds : float
         The values of this epoch, as in the history.
+    step : int
+        In ``on_step_end``: number of steps of this fit so far.
+    step_losses : ndarray
+        In ``on_step_end``: losses of the last ``step_every`` steps, with penalties; only those of
+        this epoch.
     val_loss, val_score : float or None
         None without validation.
     member_loss, val_member_loss, val_member_score : ndarray, shape (members,), or None
@@ -173,6 +239,8 @@ class FitState:
         self.callbacks: list[Any] = []
         self.schedules: Any = None
         self.steps = 1
+        self.step = 0
+        self.step_losses: Array = np.empty(0)
         self.fingerprint: Callable[[], dict[str, Any]] = dict
         self.error: BaseException | None = None
         self.stopped = False
@@ -183,7 +251,7 @@ class FitState:
         return self.trainer.net
 
     def stop(self) -> None:
-        """End the fit after this epoch."""
+        """End the fit after this epoch; in ``on_step_end``, the epoch too."""
         self.stopped = True
 
     def record(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from fastmlp.base import validation as check
 from fastmlp.base.errors import ArgumentTypeError
-from fastmlp.training.callbacks import ProgressBar
+from fastmlp.base.validation import Array
 from fastmlp.training.history import FitState
+from fastmlp.training.progress import ProgressBar, shows_progress
+from fastmlp.training.stepping import step_hooks
 
 
 class Hooks:
@@ -18,6 +19,7 @@ class Hooks:
 
     def __init__(self, callbacks: list[Any], state: FitState) -> None:
         self._callbacks, self._state = callbacks, state
+        self.of_steps = step_hooks(callbacks)
         state.callbacks = callbacks
 
     def dispatch(self, hook: str) -> None:
@@ -35,6 +37,16 @@ class Hooks:
                 errors.append(error)
         if errors:
             raise errors[0]
+
+    def dispatch_steps(self, losses: Array) -> None:
+        """Call ``on_step_end`` of the callbacks whose number of steps is complete.
+
+        ``losses`` (steps, 2) are loss and penalties of the steps of this epoch so far.
+        """
+        for callback, every in self.of_steps:
+            if self._state.step % every == 0:
+                self._state.step_losses = losses[-every:].sum(axis=1)
+                callback.on_step_end(self._state)
 
     @contextmanager
     def lifecycle(self) -> Iterator[None]:
@@ -55,11 +67,12 @@ def checked_callbacks(callbacks: Any, progress: bool | None) -> list[Any]:
     found = [] if callbacks is None else callbacks
     hooks = check.items(found, "callbacks", "a list of callbacks")
     for callback in hooks:
-        if not callable(getattr(callback, "on_epoch_end", None)):
+        methods = (getattr(callback, name, None) for name in ("on_epoch_end", "on_step_end"))
+        if not any(map(callable, methods)):
             raise ArgumentTypeError(
-                f"callbacks: got {check.shown(callback)}; want objects with on_epoch_end(state)"
+                f"callbacks: got {check.shown(callback)}; want objects with on_epoch_end(state) "
+                "or on_step_end(state)"
             )
-    terminal = sys.stderr is not None and sys.stderr.isatty()
-    if terminal if progress is None else check.flag(progress, "progress"):
+    if shows_progress() if progress is None else check.flag(progress, "progress"):
         hooks.append(ProgressBar())
     return hooks

@@ -22,6 +22,7 @@ from fastmlp.training.history import FitState, History
 from fastmlp.training.hooks import Hooks, checked_callbacks
 from fastmlp.training.members import MemberRows, Members
 from fastmlp.training.schedules import Schedules
+from fastmlp.training.stepping import PartedEpoch
 
 if TYPE_CHECKING:
     from fastmlp.training.protocol import TrainerLike
@@ -78,6 +79,11 @@ class Run:
         self.state = FitState(trainer, history, self.epochs, self.held_out is not None)
         self.state.schedules = self.schedules
         self.hooks = Hooks(hooks, self.state)
+        if self.hooks.of_steps and isinstance(trainer.optimizer, LBFGS):
+            raise ArgumentError(
+                f"callbacks: got {check.shown(self.hooks.of_steps[0][0])}, which has on_step_end; "
+                "LBFGS has no steps"
+            )
         self.state.steps = -(-self.rows // self.batch_size)
         self.state.fingerprint = self._fingerprint
 
@@ -102,9 +108,13 @@ class Run:
             several = self.trainer.members > 1
             losses = np.empty(self.trainer.members) if several else None
             data, order = self._ordered()
-            loss = self.trainer.epoch(
-                data, order, self.batch_size, rates, member_losses=losses, **settings
-            )
+            if self.hooks.of_steps:
+                parts = PartedEpoch(self.trainer, self.state, self.hooks, self.batch_size)
+                loss = parts.run(data, order, rates, losses, settings)
+            else:
+                loss = self.trainer.epoch(
+                    data, order, self.batch_size, rates, member_losses=losses, **settings
+                )
             self._end_epoch(loss, float(rates[-1]), start, losses)
 
     def _ordered(self) -> tuple[Data, Array | None]:

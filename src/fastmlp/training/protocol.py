@@ -51,11 +51,14 @@ class TrainerLike(Protocol):
         order: Array | None,
         batch_size: int,
         rates: Array,
+        penalties: Array | None = None,
+        losses: Array | None = None,
         *,
         weight_decays: Array | None = None,
         dropouts: Array | None = None,
         label_smoothings: Array | None = None,
         member_losses: Array | None = None,
+        totals: Array | None = None,
     ) -> float:
         """Run the steps of one epoch and return the mean loss."""
 

@@ -34,12 +34,13 @@ from fastmlp.training.history import History
 from fastmlp.training.loop import Run
 from fastmlp.training.members import Members, members_of
 from fastmlp.training.objective import Evaluation, Objective
+from fastmlp.training.saving import StoredTrainer
 from fastmlp.training.schedules import SETTINGS, Setting
 
 _T = TypeVar("_T")
 
 
-class Trainer(_core.Stepper):
+class Trainer(StoredTrainer):
     """Trains a network with a loss and an optimizer, step by step or in whole fits.
 
     Parameters
@@ -79,6 +80,7 @@ class Trainer(_core.Stepper):
         self._objective = Objective(net, loss, loss_weights)
         self.optimizer = _checked_optimizer(Adam() if optimizer is None else optimizer)
         self.penalties = as_list(penalty)
+        self.loss_weights = loss_weights
         self.epochs_done = 0
         self.history = History(self._objective.score_name, self.members)
         self._core = _core.Trainer(
@@ -188,13 +190,15 @@ class Trainer(_core.Stepper):
         penalties: Array | None = None, losses: Array | None = None, *,
         weight_decays: Array | None = None, dropouts: Array | None = None,
         label_smoothings: Array | None = None, member_losses: Array | None = None,
+        totals: Array | None = None,
     ) -> float:  # fmt: skip
         """Run the steps of one epoch in one call of the core; return the mean loss.
 
         ``rates`` are the learning rates and ``penalties`` the factors of the penalties, float64,
         one for each step. ``losses`` (steps, 2) receives the loss and the penalties of each step.
         ``member_losses`` (members,) receives the loss of each member. The other arrays have one
-        number for each step, which ``fit`` takes from its ``schedules``.
+        number for each step, which ``fit`` takes from its ``schedules``. ``totals`` (5,), 0 at
+        first, is for an epoch in several calls: each returns the mean of all rows so far.
         """
         _checked(data, "data", Data, "what checked_data() returns")
         target = self._objective.core_targets(data.target, data.weights)
@@ -209,9 +213,11 @@ class Trainer(_core.Stepper):
         if member_losses is not None:
             shape = (self.members,)
             check.output(member_losses, "member_losses", shape, check.FLOAT64, ())
+        if totals is not None:
+            check.output(totals, "totals", (5,), check.FLOAT64, ())
         return self._core.epoch(
             data.x, target, data.weights, *steps, decays, drops, smoothings, member_losses,
-            data.members,
+            data.members, totals,
         )  # fmt: skip
 
     def _checked_setting(self, name: str, values: Any, steps: int) -> Array | None:
