@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -25,13 +26,15 @@ from bench.pool import ROOT, all_threads, pinned_environment
 from bench.problems import SEED
 
 BATCH, LARGE_BATCH, ROWS = 128, 256, 1024
+# A network as those of reinforcement learning, and its batch.
+CONTROL, CONTROL_BATCH = (4, 256, 256, 2), 64
 # Blocks on one thread and on all threads alternate. The result is a mean, because a median would
 # hide stalls.
-BLOCK_SECONDS, ROUNDS = 0.5, 8
+BLOCK_SECONDS, ROUNDS = 0.5, 12
 WORKERS, SIDE_ROUNDS, SIDE_SECONDS = 4, 5, 0.3
 # Many more threads than processors.
 MANY_THREADS = (64, 128)
-# A program that works all the time, and one that works for half of it.
+# Programs that work all the time, for half of it, and in bursts of 2 to 200 ms.
 BUSY = "while True: pass"
 HALF_BUSY = """
 from time import perf_counter, sleep
@@ -41,6 +44,35 @@ while True:
         pass
     sleep(0.01)
 """
+BURSTY = """
+from random import Random
+from time import perf_counter, sleep
+rng = Random(0)
+while True:
+    end = perf_counter() + 0.002 * 100 ** rng.random()
+    while perf_counter() < end:
+        pass
+    sleep(0.002 * 100 ** rng.random())
+"""
+# An environment: it answers each line on its standard input after a millisecond of work.
+ENVIRONMENT = """
+import sys
+from time import perf_counter
+for line in sys.stdin:
+    end = perf_counter() + 0.001
+    while perf_counter() < end:
+        pass
+    print(line, end="", flush=True)
+"""
+# What runs beside the work: the codes of processes that work by themselves.
+LOADS: dict[str, list[str]] = {
+    "quiet": [],
+    "one processor busy": [BUSY],
+    "one processor half busy": [HALF_BUSY],
+    "two processors busy": [BUSY, BUSY],
+    "bursts": [BURSTY],
+}
+PING_PONG = "an environment in another process"
 # Each runs so many fits at the same time, in Python threads or in spawned processes.
 EXECUTORS: dict[str, Callable[[], Executor]] = {
     "processes": lambda: ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")),
@@ -58,43 +90,112 @@ def measure_busy(rounds: int = ROUNDS) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def make_trainer(widths: tuple[int, ...] = MNIST) -> tuple[fm.Trainer, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(SEED)
+class SquaredError:
+    """A loss of the user's own, as reinforcement learning needs them."""
+
+    def forward(self, scores: np.ndarray, y: np.ndarray) -> float:
+        self._error = scores - y
+        return float((self._error * self._error).mean())
+
+    def backward(self) -> np.ndarray:
+        return 2.0 / self._error.size * self._error
+
+
+def make_net(widths: tuple[int, ...]) -> fm.Sequential:
     layers: list[fm.Layer] = []
     for fan_in, fan_out in pairwise(widths):
         layers += [fm.ReLU()] if layers else []
         layers.append(fm.Linear(fan_in, fan_out))
-    trainer = fm.Trainer(fm.Sequential(*layers, seed=SEED), fm.CrossEntropyLoss(), fm.SGD(lr=1e-3))
+    return fm.Sequential(*layers, seed=SEED)
+
+
+def make_trainer(widths: tuple[int, ...] = MNIST) -> tuple[fm.Trainer, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(SEED)
+    trainer = fm.Trainer(make_net(widths), fm.CrossEntropyLoss(), fm.SGD(lr=1e-3))
     x = rng.standard_normal((ROWS, widths[0]), dtype=np.float32)
     return trainer, x, rng.integers(widths[-1], size=ROWS)
 
 
-@contextlib.contextmanager
-def busy_processor(code: str = BUSY) -> Iterator[None]:
-    """Keeps one processor busy from another process."""
-    with subprocess.Popen([sys.executable, "-c", code]) as process:
-        try:
-            yield
-        finally:
-            process.kill()
-
-
-def steps_on(
-    counts: list[int], rounds: int, widths: tuple[int, ...] = MNIST, batch: int = BATCH
-) -> dict[int, float]:
-    """Mean seconds of a step for each number of threads, in interleaved blocks."""
+def training_step(widths: tuple[int, ...], batch: int) -> Callable[[], object]:
     trainer, x, y = make_trainer(widths)
-    x, y = x[:batch], y[:batch]
-    seconds, steps = dict.fromkeys(counts, 0.0), dict.fromkeys(counts, 0)
+    return partial(trainer.step, x[:batch], y[:batch])
+
+
+def own_step() -> Callable[[], object]:
+    """A step with a loss of the user's own."""
+    rng = np.random.default_rng(SEED)
+    trainer = fm.Trainer(make_net(CONTROL), SquaredError(), fm.Adam(lr=1e-3))
+    x = rng.standard_normal((CONTROL_BATCH, CONTROL[0]), dtype=np.float32)
+    return partial(trainer.step, x, rng.standard_normal((CONTROL_BATCH, CONTROL[-1])))
+
+
+def by_hand() -> Callable[[], object]:
+    """A prediction, and a step that consists of its three parts."""
+    rng = np.random.default_rng(SEED)
+    net = make_net(CONTROL)
+    optimizer = fm.Adam(net, lr=1e-3)
+    x = rng.standard_normal((CONTROL_BATCH, CONTROL[0]), dtype=np.float32)
+
+    def run() -> None:
+        y = net.predict(x)
+        net.backward(net.forward(x, training=True) - 0.9 * y)
+        optimizer.step()
+
+    return run
+
+
+# The work that is timed.
+WORKS: dict[str, Callable[[], Callable[[], object]]] = {
+    "step": lambda: training_step(MNIST, BATCH),
+    "large step": lambda: training_step(SQUARE, LARGE_BATCH),
+    "step with an own loss": own_step,
+    "step by hand": by_hand,
+}
+
+
+@contextlib.contextmanager
+def beside(codes: list[str]) -> Iterator[None]:
+    """Runs programs in processes of their own meanwhile."""
+    with contextlib.ExitStack() as stack:
+        for code in codes:
+            process = stack.enter_context(subprocess.Popen([sys.executable, "-c", code]))
+            stack.callback(process.kill)
+        yield
+
+
+def mean_seconds(work: Callable[[], object], counts: list[int], rounds: int) -> dict[int, float]:
+    """Mean seconds of a call for each number of threads, in interleaved blocks."""
+    seconds, calls = dict.fromkeys(counts, 0.0), dict.fromkeys(counts, 0)
     for _ in range(rounds):
         for count in counts:
             with fm.threads(count):
                 start = time.perf_counter()
                 while (passed := time.perf_counter() - start) < BLOCK_SECONDS:
-                    trainer.step(x, y)
-                    steps[count] += 1
+                    work()
+                    calls[count] += 1
             seconds[count] += passed
-    return {count: seconds[count] / steps[count] for count in counts}
+    return {count: seconds[count] / calls[count] for count in counts}
+
+
+def ping_pong(counts: list[int], rounds: int) -> dict[int, float]:
+    """Steps while an environment in another process works, then one answer from it."""
+    command = [sys.executable, "-c", ENVIRONMENT]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        to, back, step = process.stdin, process.stdout, own_step()
+        assert to is not None
+        assert back is not None
+
+        def run() -> None:
+            to.write(b"a\n")
+            to.flush()
+            for _ in range(8):
+                step()
+            back.readline()
+
+        try:
+            return mean_seconds(run, counts, rounds)
+        finally:
+            process.kill()
 
 
 def fit_for(threads: int, epochs: int) -> None:
@@ -123,21 +224,24 @@ def slowdown(kind: str, rounds: int) -> float:
     return statistics.median(ratios)
 
 
+def measure_loads(counts: list[int], rounds: int) -> dict[str, dict[int, float]]:
+    """Mean seconds of each work beside each load."""
+    found = {}
+    for load, codes in LOADS.items():
+        with beside(codes):
+            for name, make in WORKS.items():
+                blocks = rounds if codes else max(1, rounds // 4)
+                found[f"{name}, {load}"] = mean_seconds(make(), counts, blocks)
+    found[f"step with an own loss, {PING_PONG}"] = ping_pong(counts, rounds)
+    return found
+
+
 def main(rounds: int) -> None:
     counts = sorted({1, all_threads()})
-    quiet = steps_on(counts, max(1, rounds // 4))
-    with busy_processor():
-        busy = steps_on(counts, rounds)
-    large = SQUARE, LARGE_BATCH
-    large_quiet = steps_on(counts, max(1, rounds // 4), *large)
-    with busy_processor(HALF_BUSY):
-        half_busy = steps_on(counts, rounds, *large)
+    many = [all_threads(), *MANY_THREADS]
     print(json.dumps({
-        "step, quiet": quiet,
-        "step, one processor busy": busy,
-        "large step, quiet": large_quiet,
-        "large step, one processor half busy": half_busy,
-        "many threads": steps_on([all_threads(), *MANY_THREADS], max(1, rounds // 2)),
+        **measure_loads(counts, rounds),
+        "many threads": mean_seconds(training_step(MNIST, BATCH), many, max(1, rounds // 2)),
         "side by side": {kind: slowdown(kind, min(rounds, SIDE_ROUNDS)) for kind in EXECUTORS},
     }))  # fmt: skip
 

@@ -198,8 +198,9 @@ def _busy(found: dict[str, Any]) -> str:
         if isinstance(values, dict) and name != "side by side"
         for count, seconds in values.items()
     ]
-    note = "Means, of 128, 784-256-128-10; a large step is 256, 1024x4. Time of simultaneous fits "
-    note += "with all threads each, relative to one thread each: "
+    note = "Means, of 128, 784-256-128-10; a large step is 256, 1024x4; with an own loss and by "
+    note += "hand it is 64, 4-256-256-2 (bench/busy.py describes the loads). Time of simultaneous "
+    note += "fits with all threads each, relative to one thread each: "
     note += ", ".join(f"{r:.2f}x in {kind}" for kind, r in busy.get("side by side", {}).items())
     return f"{table(['', 'threads', 'us'], rows)}\n{note}.\n" if rows else ""
 

@@ -37,6 +37,18 @@ static fm_cpu_set processors_at_load;
 static pthread_once_t topology_is_read = PTHREAD_ONCE_INIT;
 static fm_topology topology;
 
+static int bounded(long threads) { return threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : (int)threads; }
+
+/* OMP_NUM_THREADS may be a list with one number for each nesting level; the first one is the outermost. 0 if it is
+   not set. */
+static long threads_of_environment(void) {
+    const char *text = getenv("OMP_NUM_THREADS");
+    char *end;
+    if (text == NULL) return 0;
+    const long asked = strtol(text, &end, 10);
+    return *end == '\0' || *end == ',' || isspace((unsigned char)*end) ? asked : 0;
+}
+
 static void count_fork(void) { atomic_fetch_add(&forks, 1); }
 
 /* Read when the core is loaded, because a later caller may have bound its own thread to one processor. */
@@ -59,18 +71,6 @@ static int smaller(int a, int b) { return a < b ? a : b; }
 int fm_processors(void) { return processors; }
 
 int fm_forks(void) { return atomic_load_explicit(&forks, memory_order_relaxed); }
-
-static int bounded(long threads) { return threads < 1 ? 1 : threads > MOST_THREADS ? MOST_THREADS : (int)threads; }
-
-/* OMP_NUM_THREADS may be a list with one number for each nesting level; the first one is the outermost. 0 if it is
-   not set. */
-static long threads_of_environment(void) {
-    const char *text = getenv("OMP_NUM_THREADS");
-    char *end;
-    if (text == NULL) return 0;
-    const long asked = strtol(text, &end, 10);
-    return *end == '\0' || *end == ',' || isspace((unsigned char)*end) ? asked : 0;
-}
 
 /* One thread for each performance core. A second thread on the same core shares its arithmetic units, and a team is as
    fast as its slowest core. */
@@ -136,8 +136,9 @@ static _Thread_local struct {
 } record;
 
 static void look(fm_worker *self, double now) {
-    if (fm_traces_work()) return; /* more workers than processors, on purpose */
-    const double busy = fm_thread_seconds(), passed = now - self->since - self->waited;
+    if (fm_traces_work()) return;                              /* more workers than processors, on purpose */
+    const double asked = self->outside - self->outside_before; /* the caller may have waited for its locks */
+    const double busy = fm_thread_seconds(), passed = now - self->since - self->waited - asked;
     if (self->busy >= 0.0 && busy > self->busy) { /* the thread clocks of some systems stand still for milliseconds */
         record.seen += passed;
         record.lost += passed - (busy - self->busy);
@@ -145,6 +146,7 @@ static void look(fm_worker *self, double now) {
     self->since = now;
     self->busy = busy;
     self->waited = 0.0;
+    self->outside_before = self->outside;
     if (record.seen < enough_seen) return;
     if (record.lost > (self->steals ? most_lost_stealing : most_lost) * record.seen && !self->displaced) {
         self->displaced = 1;
@@ -219,7 +221,7 @@ static void work(fm_worker *self, fm_task task, void *context) {
     if (self->index == 0) atomic_store_explicit(&regions_are_long, end - start > long_region, memory_order_relaxed);
 }
 
-static void work_alone(fm_task task, void *context) {
+static fm_region work_alone(fm_task task, void *context) {
     fm_team team;
     fm_worker self = {.count = 1, .team = &team};
     atomic_init(&team.displaced, 0);
@@ -228,10 +230,12 @@ static void work_alone(fm_task task, void *context) {
     task(context, &self);
     end_interval(&self);
     fm_leave_arithmetic(host);
+    return (fm_region){1, self.outside};
 }
 
-static void work_together(int threads, fm_team_kind kind, fm_task task, void *context) {
+static fm_region work_together(int threads, fm_team_kind kind, fm_task task, void *context) {
     fm_team team;
+    fm_region region = {1, 0.0};
     fm_meeting_begin(&team.meeting, threads, threads > processors);
     atomic_init(&team.displaced, 0);
     for (int i = 0; i < FM_MOST_PROCESSORS / 64; i++) atomic_init(&team.taken[i], 0);
@@ -243,23 +247,25 @@ static void work_together(int threads, fm_team_kind kind, fm_task task, void *co
                           .team = &team,
                           .steals = kind == FM_STEALING};
         work(&self, task, context);
+        if (self.index == 0) region = (fm_region){self.count, self.outside};
     }
     fm_backoff_report(threads, atomic_load(&team.displaced), kind);
+    return region;
 }
 
-static void parallel(int threads, fm_team_kind kind, fm_task task, void *context) {
+static fm_region parallel(int threads, fm_team_kind kind, fm_task task, void *context) {
     const int most = threads <= 1 ? 1 : available_threads(0, kind == FM_STEALING);
     const int taken = fm_forks() > 0 ? 1 : smaller(threads, most);
     atomic_fetch_add_explicit(&at_work, taken, memory_order_relaxed);
-    if (taken <= 1) work_alone(task, context);
-    else work_together(taken, kind, task, context);
+    const fm_region region = taken <= 1 ? work_alone(task, context) : work_together(taken, kind, task, context);
     atomic_fetch_sub_explicit(&at_work, taken, memory_order_relaxed);
+    return region;
 }
 
-void fm_parallel(int threads, fm_task task, void *context) { parallel(threads, FM_FIXED, task, context); }
+fm_region fm_parallel(int threads, fm_task task, void *context) { return parallel(threads, FM_FIXED, task, context); }
 
-void fm_parallel_large(int threads, fm_team_kind kind, fm_task task, void *context) {
-    parallel(threads, kind, task, context);
+fm_region fm_parallel_large(int threads, fm_team_kind kind, fm_task task, void *context) {
+    return parallel(threads, kind, task, context);
 }
 
 void fm_partition(const fm_worker *self, int64_t n, int64_t granularity, int64_t *begin, int64_t *end) {

@@ -6,10 +6,20 @@ static const double warm_up = 2e-3, trial_length = 5e-4, shortest_wait = 0.05, l
 static const double least_steps = 4.0;
 /* The alternative must take less than this part of the time: if several threads are equally fast, one thread stays. */
 static const double clearly = 0.97;
+/* The most that may be lost at the beginning and after a rest, and the most gain that is remembered. A short stall of
+   the system costs several threads a few milliseconds on a quiet machine too. */
+static const double overdraft = 1e-3, most_balance = 2e-2;
+/* A rest is so many times as long as what was lost before it, and longer each time, unless several threads have worked
+   well for `well` seconds in between. */
+static const double rest_for_loss = 30.0, longest_rest = 2.0, well = 0.1;
+/* The time on one thread is a mean over about so many seconds of work, stalls included. */
+static const double memory = 0.05;
+
+enum { NO_TRIAL, OF_CHOICE, OF_ALTERNATIVE, OF_ONE };
 
 static void begin(fm_autotuner *tuner, int trial, double length) {
     tuner->trial = trial;
-    tuner->settling = trial != 0;
+    tuner->settling = trial != NO_TRIAL;
     tuner->seconds = tuner->steps = 0.0;
     tuner->next_change = tuner->worked + length;
 }
@@ -23,13 +33,19 @@ static int alternative(const fm_autotuner *tuner) {
     return below;
 }
 
+static int rests(const fm_autotuner *tuner) { return tuner->worked < tuner->rest_until; }
+
+/* Steps of similar sizes share what was learned: the time of a row is about the same. */
+static int are_similar(int64_t a, int64_t b) { return 2 * a > b && 2 * b > a; }
+
 int fm_autotuner_threads(fm_autotuner *tuner, int64_t rows, int proposed, int most) {
     if (most < 2) return most;
-    if (tuner->rows != rows || tuner->most != most) {
+    if (!are_similar(tuner->rows, rows) || tuner->most != most) {
         *tuner = (fm_autotuner){.rows = rows, .choice = proposed, .most = most, .tries_more = 1};
-        begin(tuner, 0, warm_up);
+        begin(tuner, OF_ONE, warm_up);
     }
-    return tuner->trial == 2 ? alternative(tuner) : tuner->choice;
+    if (tuner->trial == OF_ONE || rests(tuner)) return 1;
+    return tuner->trial == OF_ALTERNATIVE ? alternative(tuner) : tuner->choice;
 }
 
 /* After a success, the next trial goes on in the same direction; otherwise it takes the other one. */
@@ -41,25 +57,73 @@ static void decide(fm_autotuner *tuner) {
     if (changes) tuner->tries_more = tried > tuner->choice, tuner->choice = tried;
     else tuner->tries_more = tried < tuner->choice;
     tuner->last_wait = wait;
-    begin(tuner, 0, wait);
+    begin(tuner, NO_TRIAL, wait);
 }
 
-void fm_autotuner_note(fm_autotuner *tuner, double seconds, int64_t steps) {
+/* One thread works alone for a while; then a trial decides anew. */
+static void rest(fm_autotuner *tuner) {
+    const double least = rest_for_loss * -tuner->balance;
+    double length = tuner->worked - tuner->rest_until < well ? 2.0 * tuner->last_rest : 0.0;
+    length = length < least ? least : length;
+    tuner->last_rest = length > longest_rest && least < longest_rest ? longest_rest : length;
+    tuner->rest_until = tuner->worked + tuner->last_rest;
+    tuner->balance = 0.0;
+    begin(tuner, NO_TRIAL, tuner->last_rest);
+}
+
+/* A step on one thread, or the gain of several. False if their balance is used up. */
+static int balance(fm_autotuner *tuner, int threads, double seconds, double steps) {
+    if (tuner->alone == 0.0) return 1;
+    if (threads == 1) {
+        const double part = steps * tuner->alone / memory;
+        tuner->alone += (seconds / steps - tuner->alone) * (part < 0.25 ? part : 0.25);
+        return 1;
+    }
+    tuner->balance += steps * tuner->alone - seconds;
+    if (tuner->balance > most_balance) tuner->balance = most_balance;
+    return tuner->balance > -overdraft;
+}
+
+/* The next part of the trial, once it has lasted long enough. */
+static void go_on(fm_autotuner *tuner) {
+    const double of_step = tuner->seconds / tuner->steps;
+    if (tuner->trial == OF_ALTERNATIVE) {
+        decide(tuner);
+    } else if (tuner->trial == OF_ONE) {
+        tuner->alone = of_step;
+        begin(tuner, NO_TRIAL, warm_up);
+    } else {
+        if (tuner->trial == OF_CHOICE) tuner->seconds_of_choice = of_step;
+        begin(tuner, tuner->trial + 1, trial_length);
+    }
+}
+
+/* In steps of the size that it was tuned for. */
+static double steps_of(const fm_autotuner *tuner, int64_t rows) { return (double)rows / (double)tuner->rows; }
+
+void fm_autotuner_note(fm_autotuner *tuner, int threads, double seconds, int64_t rows) {
+    const double steps = steps_of(tuner, rows);
+    if (rows < 1) return;
     tuner->worked += seconds;
+    if (!balance(tuner, threads, seconds, steps)) {
+        rest(tuner);
+        return;
+    }
+    if (rests(tuner)) return;
     if (tuner->settling) {
         tuner->settling = 0;
         tuner->next_change = tuner->worked + trial_length;
         return;
     }
     tuner->seconds += seconds;
-    tuner->steps += (double)steps;
-    if (tuner->worked < tuner->next_change || tuner->steps < least_steps) return;
-    if (tuner->trial == 2) {
-        decide(tuner);
-        return;
-    }
-    if (tuner->trial == 1) tuner->seconds_of_choice = tuner->seconds / tuner->steps;
-    begin(tuner, tuner->trial + 1, trial_length);
+    tuner->steps += steps;
+    if (tuner->worked >= tuner->next_change && tuner->steps >= least_steps) go_on(tuner);
 }
 
-double fm_autotuner_seconds_left(const fm_autotuner *tuner) { return tuner->next_change - tuner->worked; }
+double fm_autotuner_seconds_left(const fm_autotuner *tuner) {
+    return (rests(tuner) ? tuner->rest_until : tuner->next_change) - tuner->worked;
+}
+
+double fm_autotuner_patience(const fm_autotuner *tuner, int64_t rows) {
+    return tuner->alone == 0.0 ? 1e9 : steps_of(tuner, rows) * tuner->alone + tuner->balance + overdraft;
+}

@@ -109,12 +109,12 @@ static void backward_task(void *context, fm_worker *self) {
 fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int accumulate, void *const *dx) {
     if (net->saved_rows < 0 || net->saved_rows != rows || !fm_net_can_run(net)) return FM_BAD_ARGUMENT;
     const fm_modes host = fm_enter_arithmetic();
-    int threads = fm_schedule_threads(net, net->saved_rows, FM_WORK_BACKWARD, 1);
-    if (threads > net->workspace.threads) threads = net->workspace.threads;
+    fm_shift shift = fm_schedule_shift(&net->backward_tuners, net, rows, FM_WORK_BACKWARD, 1);
+    if (shift.threads > net->workspace.threads) shift.threads = net->workspace.threads;
     _Atomic int stop = 0, fault = FM_OK;
     const int packs = fm_schedule_packs(FM_FORWARD, net->ends.compute, rows);
     backward_call call = {{net, &net->workspace, fm_tables_in_use(), &stop, &fault, packs}, accumulate, dy, dx};
-    fm_parallel(threads, backward_task, &call);
+    fm_schedule_note(&shift, fm_parallel(shift.threads, backward_task, &call), rows);
     net->saved_rows = -1;
     fm_leave_arithmetic(host);
     return atomic_load(&stop) ? FM_INTERRUPTED : FM_OK;

@@ -46,16 +46,16 @@ static void forward_task(void *context, fm_worker *self) {
         fm_walk_copy(&walk, net->ops[net->output[k]].node.fan_out, walk.at[net->output[k]].y, call->y[k]);
 }
 
-void fm_forward_all(fm_forward_call *call, int threads) { fm_parallel(threads, forward_task, call); }
+fm_region fm_forward_all(fm_forward_call *call, int threads) { return fm_parallel(threads, forward_task, call); }
 
 /* Also reserves memory for the threads of the backward that may follow. */
 static fm_status forward(fm_net *net, int64_t rows, const void *const *x, const fm_csr *sparse, int training,
                          void *const *y) {
     if (rows < 0 || net->ends.frozen || !fm_net_can_run(net)) return FM_BAD_ARGUMENT;
-    const int threads = fm_schedule_threads(net, rows, FM_WORK_FORWARD, 1);
+    const fm_shift shift = fm_schedule_shift(&net->forward_tuners, net, rows, FM_WORK_FORWARD, 1);
     const int later = fm_schedule_threads(net, rows, FM_WORK_BACKWARD, 1);
     const int packs = fm_schedule_packs(FM_FORWARD, net->ends.compute, rows);
-    const fm_demand demand = {FM_FORWARD, rows, threads > later ? threads : later, .inputs = sparse == NULL,
+    const fm_demand demand = {FM_FORWARD, rows, shift.threads > later ? shift.threads : later, .inputs = sparse == NULL,
                               .packs = packs};
     if (fm_workspace_reserve(&net->workspace, net, &demand) != FM_OK) return FM_NO_MEMORY;
     _Atomic int stop = 0, fault = FM_OK;
@@ -69,8 +69,9 @@ static fm_status forward(fm_net *net, int64_t rows, const void *const *x, const 
                             .y = y};
     net->saved_rows = -1;
     if (training && net->n_state > 0) fm_net_begin_update(net); /* predict must notice that the state changes */
-    fm_forward_all(&call, threads);
+    const fm_region region = fm_forward_all(&call, shift.threads);
     fm_net_end_update(net);
+    fm_schedule_note(&shift, region, rows);
     if (atomic_load(&fault) != FM_OK) return (fm_status)atomic_load(&fault);
     if (atomic_load(&stop)) return FM_INTERRUPTED;
     net->saved_rows = rows;

@@ -19,6 +19,6 @@ typedef struct {
     void *const *y;
 } fm_forward_call;
 
-void fm_forward_all(fm_forward_call *call, int threads);
+fm_region fm_forward_all(fm_forward_call *call, int threads);
 
 #endif

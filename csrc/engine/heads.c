@@ -64,7 +64,7 @@ static void ask_caller(const fm_trainer *trainer, const fm_walk *walk, const int
                                 .gradient = output(walk, k)->delta};
     const double start = fm_seconds();
     if (trainer->custom(trainer->custom_context, &call)) atomic_store(walk->run.stop, 1);
-    *walk->run.waited += fm_seconds() - start;
+    *walk->run.outside += fm_seconds() - start;
     walk->workspace->head[k].custom_loss = trainer->heads[k].weight * call.value;
 }
 

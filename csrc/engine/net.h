@@ -4,6 +4,7 @@
 
 #include "base/seqlock.h"
 #include "base/try_lock.h"
+#include "engine/autotuner.h"
 #include "engine/op.h"
 #include "engine/workspace.h"
 #include "fastmlp.h"
@@ -20,6 +21,7 @@ enum { FM_LEAST_PART_COLUMNS = 192 };
 typedef struct {
     atomic_flag taken;
     fm_workspace workspace;
+    fm_tuners tuners;
 } fm_idle;
 
 enum { FM_MOST_IDLE = 8 };
@@ -52,9 +54,10 @@ struct fm_net {
     uint64_t seed;
     uint32_t step;
     fm_workspace workspace; /* for forward and backward by hand */
-    fm_workspace training;  /* for all trainers of the network, which take turns */
-    fm_workspace vjp;       /* for vector-Jacobian products, which leave the saved forward as it is */
-    int64_t saved_rows;     /* rows that await backward; -1: none */
+    fm_tuners forward_tuners, backward_tuners;
+    fm_workspace training; /* for all trainers of the network, which take turns */
+    fm_workspace vjp;      /* for vector-Jacobian products, which leave the saved forward as it is */
+    int64_t saved_rows;    /* rows that await backward; -1: none */
     uint32_t saved_step;
     int saved_training;
     fm_csr saved_sparse; /* the input that backward reads, if it was sparse */

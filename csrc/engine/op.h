@@ -82,7 +82,7 @@ typedef struct {
     _Atomic int *fault;               /* status of an operation that failed; FM_OK at first */
     void (*poll)(void *context);      /* must be called every few milliseconds; or NULL */
     void *poll_context;
-    double *waited; /* seconds that this thread spent in the caller's functions */
+    double *outside; /* seconds that this thread spent in the caller's functions */
     fm_custom custom;
     void *custom_context;
 } fm_run;

@@ -98,7 +98,7 @@ typedef struct {
 } request;
 
 static fm_status predict_blocks(fm_net *net, const fm_workspace *workspace, const request *r, int64_t block,
-                                uint64_t count, int threads) {
+                                uint64_t count, const fm_shift *shift) {
     const int is_frozen = net->tables != NULL;
     const int packs = is_frozen || fm_schedule_packs(FM_PREDICT, net->ends.compute, r->rows);
     const fm_tables tables = is_frozen ? net->tables : fm_tables_in_use();
@@ -111,13 +111,13 @@ static fm_status predict_blocks(fm_net *net, const fm_workspace *workspace, cons
                          .poll = r->poll,
                          .poll_context = r->poll_context,
                          .count = count};
-    fm_parallel(threads, predict_task, &call);
+    fm_schedule_note(shift, fm_parallel(shift->threads, predict_task, &call), r->rows);
     const int fault = atomic_load(&call.fault);
     return (fm_status)(fault != FM_OK ? fault : atomic_load(&call.stop));
 }
 
 /* Custom nodes get all rows in one call. */
-static fm_status predict_whole(fm_net *net, const fm_workspace *workspace, const request *r, int threads) {
+static fm_status predict_whole(fm_net *net, const fm_workspace *workspace, const request *r, const fm_shift *shift) {
     _Atomic int stop = 0, fault = FM_OK;
     fm_forward_call call = {.of = {net, workspace, fm_tables_in_use(), &stop, &fault, 0},
                             .rows = r->rows,
@@ -125,21 +125,21 @@ static fm_status predict_whole(fm_net *net, const fm_workspace *workspace, const
                             .x = r->x,
                             .sparse = r->sparse,
                             .y = r->y};
-    fm_forward_all(&call, threads);
+    fm_schedule_note(shift, fm_forward_all(&call, shift->threads), r->rows);
     if (atomic_load(&fault) != FM_OK) return (fm_status)atomic_load(&fault);
     return atomic_load(&stop) ? FM_INTERRUPTED : FM_OK;
 }
 
-static fm_status predict_in(fm_net *net, fm_workspace *workspace, const request *r, uint64_t count) {
-    const int threads = fm_schedule_threads(net, r->rows, FM_WORK_FORWARD, 1);
+static fm_status predict_in(fm_net *net, fm_workspace *workspace, fm_tuners *tuners, const request *r, uint64_t count) {
+    const fm_shift shift = fm_schedule_shift(tuners, net, r->rows, FM_WORK_FORWARD, 1);
     const int64_t most = fm_schedule_block(net), block = r->rows < most ? r->rows : most;
-    const fm_demand whole = {FM_FORWARD, r->rows, threads, .inputs = r->sparse == NULL};
-    const fm_demand blocks = {FM_PREDICT, block, threads,
+    const fm_demand whole = {FM_FORWARD, r->rows, shift.threads, .inputs = r->sparse == NULL};
+    const fm_demand blocks = {FM_PREDICT, block, shift.threads,
                               .packs = fm_schedule_packs(FM_PREDICT, net->ends.compute, r->rows)};
     const fm_status status = fm_workspace_reserve(workspace, net, net->asks_caller ? &whole : &blocks);
     if (status != FM_OK || r->y == NULL || r->rows == 0) return status;
-    return net->asks_caller ? predict_whole(net, workspace, r, threads)
-                            : predict_blocks(net, workspace, r, block, count, threads);
+    return net->asks_caller ? predict_whole(net, workspace, r, &shift)
+                            : predict_blocks(net, workspace, r, block, count, &shift);
 }
 
 /* Memory of an earlier call; NULL if other threads are using all of it. */
@@ -155,7 +155,8 @@ static fm_status predict_once(fm_net *net, const request *r, uint64_t count) {
     const fm_modes host = fm_enter_arithmetic();
     fm_workspace own = {0};
     fm_idle *idle = take_idle(net);
-    const fm_status status = predict_in(net, idle == NULL ? &own : &idle->workspace, r, count);
+    const fm_status status =
+        predict_in(net, idle == NULL ? &own : &idle->workspace, idle == NULL ? NULL : &idle->tuners, r, count);
     if (idle == NULL) fm_workspace_release(&own);
     else atomic_flag_clear(&idle->taken);
     fm_leave_arithmetic(host);

@@ -91,41 +91,63 @@ void fm_thread_costs(double costs[4]) {
            4 * sizeof(double));
 }
 
+/* The largest number of threads that a tuner may try for work that takes one thread so long; 1: no trials. Very short
+   work always takes one thread. For long work several threads are faster on any processors. */
+static int choices(double alone_us) {
+    const double shortest = 5.0, longest = 2000.0;
+    return ignores_cost() || alone_us < shortest || alone_us > longest ? 1 : worthwhile_threads();
+}
+
+static fm_shift tuned(fm_autotuner *tuner, int64_t rows, int proposed, int most) {
+    fm_shift shift = {.threads = proposed, .tuner = tuner, .start = fm_seconds()};
+    shift.threads = fm_autotuner_threads(tuner, rows, proposed, most);
+    shift.until = shift.start + fm_autotuner_seconds_left(tuner);
+    return shift;
+}
+
+static int log2_of(int64_t n) { return 63 - __builtin_clzll((unsigned long long)(n | 1)); }
+
+fm_shift fm_schedule_shift(fm_tuners *tuners, const fm_net *net, int64_t rows, fm_work work, int64_t steps) {
+    const int most = tuners == NULL ? 1 : choices(microseconds_alone(net, rows, work));
+    const int proposed = fm_schedule_threads(net, rows, work, steps);
+    if (most < 2) return (fm_shift){.threads = proposed};
+    return tuned(&tuners->by_rows[log2_of(rows) % FM_TUNERS], rows, proposed, most);
+}
+
+static double microseconds_of_update(const fm_net *net) {
+    return (double)net->n_params / fm_usual_costs.updates_per_us;
+}
+
 int fm_schedule_update(const fm_net *net) {
     if (ignores_cost()) return fm_threads();
-    const double alone = (double)net->n_params / fm_usual_costs.updates_per_us;
+    const double alone = microseconds_of_update(net);
     const fm_costs *costs = fm_costs_for(alone, worthwhile_threads());
     return best_on_ladder(alone, 1.0, costs->region_us, costs, worthwhile_threads());
 }
 
-/* The largest number of threads that the autotuner may try; 1: no trials. Very short steps always take one thread.
-   For long steps several threads are faster on any processors. */
-static int choices(const fm_net *net, int64_t rows) {
-    const double shortest = 5.0, longest = 2000.0, alone = microseconds_alone(net, rows, FM_WORK_STEP);
-    return ignores_cost() || alone < shortest || alone > longest ? 1 : worthwhile_threads();
-}
-
-fm_shift fm_schedule_shift(fm_autotuner *tuner, const fm_net *net, int64_t rows, int64_t steps) {
-    const int most = choices(net, rows);
-    fm_shift shift = {.threads = fm_schedule_threads(net, rows, FM_WORK_STEP, steps), .is_trial = most > 1};
-    if (!shift.is_trial) return shift;
-    shift.start = fm_seconds();
-    shift.threads = fm_autotuner_threads(tuner, rows, shift.threads, most);
-    shift.until = shift.start + fm_autotuner_seconds_left(tuner);
-    return shift;
+fm_shift fm_schedule_update_shift(fm_tuners *tuners, const fm_net *net) {
+    const int most = choices(microseconds_of_update(net)), proposed = fm_schedule_update(net);
+    return most < 2 ? (fm_shift){.threads = proposed} : tuned(&tuners->by_rows[0], 1, proposed, most);
 }
 
 static int steals_without_need(const fm_worker *self) {
     return self->steals && !forces_stealing() && !fm_backoff_wants_stealing();
 }
 
-int fm_schedule_shift_is_over(const fm_shift *shift, const fm_worker *self) {
-    return fm_should_regroup(self, shift->threads) || steals_without_need(self) ||
-           (shift->is_trial && fm_seconds() >= shift->until);
+static int tuner_ends(const fm_shift *shift, const fm_worker *self, int64_t rows) {
+    if (shift->tuner == NULL) return 0;
+    const double now = fm_seconds(), outside = self->outside;
+    if (now >= shift->until) return 1;
+    return self->count > 1 && now - shift->start - outside > fm_autotuner_patience(shift->tuner, rows);
 }
 
-void fm_schedule_note(fm_autotuner *tuner, const fm_shift *shift, int taken, int64_t steps) {
-    if (shift->is_trial && taken == shift->threads) fm_autotuner_note(tuner, fm_seconds() - shift->start, steps);
+int fm_schedule_shift_is_over(const fm_shift *shift, const fm_worker *self, int64_t rows) {
+    return fm_should_regroup(self, shift->threads) || steals_without_need(self) || tuner_ends(shift, self, rows);
+}
+
+void fm_schedule_note(const fm_shift *shift, fm_region region, int64_t rows) {
+    if (shift->tuner == NULL || region.threads != shift->threads) return;
+    fm_autotuner_note(shift->tuner, region.threads, fm_seconds() - shift->start - region.outside, rows);
 }
 
 static int64_t weights_of_input(const fm_net *net) {

@@ -11,23 +11,24 @@
 
 typedef enum { FM_WORK_FORWARD, FM_WORK_BACKWARD, FM_WORK_STEP } fm_work;
 
-/* The fastest number of threads for `rows` rows, `times` times in one parallel region. */
+/* By prediction, the fastest number of threads for `rows` rows, `times` times in one parallel region. */
 int fm_schedule_threads(const fm_net *net, int64_t rows, fm_work work, int64_t times);
-int fm_schedule_update(const fm_net *net); /* for an update by hand */
+int fm_schedule_update(const fm_net *net); /* for one pass over the parameters */
 
-/* The threads for one part of an epoch, and when this part ends to try another number. */
+/* The threads for a call or one part of an epoch, and when this part ends to try another number. */
 typedef struct {
     int threads;
-    int is_trial;        /* the autotuner chose the number and needs the time it took */
+    fm_autotuner *tuner; /* it chose the number and needs the time it took; NULL: there was no choice */
     double start, until; /* until: 0 means the end of the epoch */
 } fm_shift;
 
-/* `rows` rows in each step, `steps` steps left. */
-fm_shift fm_schedule_shift(fm_autotuner *tuner, const fm_net *net, int64_t rows, int64_t steps);
-/* Whether to change the number of threads now. */
-int fm_schedule_shift_is_over(const fm_shift *shift, const fm_worker *self);
-/* Records that `taken` threads did `steps` steps. */
-void fm_schedule_note(fm_autotuner *tuner, const fm_shift *shift, int taken, int64_t steps);
+/* `rows` rows in each step, `steps` steps left; `tuners` may be NULL. */
+fm_shift fm_schedule_shift(fm_tuners *tuners, const fm_net *net, int64_t rows, fm_work work, int64_t steps);
+fm_shift fm_schedule_update_shift(fm_tuners *tuners, const fm_net *net); /* for an update by hand */
+/* Whether to change the number of threads now, after `rows` rows of a training shift. */
+int fm_schedule_shift_is_over(const fm_shift *shift, const fm_worker *self, int64_t rows);
+/* Records that the region did all steps of the shift, of `rows` rows together. */
+void fm_schedule_note(const fm_shift *shift, fm_region region, int64_t rows);
 
 /* Whether the gradients of a step take so long that the stop flag must be checked during them. `sparse`: not counting
    those of the weights of the input, which has few entries. */

@@ -32,7 +32,7 @@ typedef struct {
     int64_t next_row;            /* first row of the next step */
     double last_poll;            /* time of the calling thread's last poll */
     fm_shift shift;              /* threads of this region, as planned */
-    int taken;                   /* threads that the region really had */
+    double rows_before;          /* rows done before this region */
     fm_totals done;              /* of the finished steps */
     int64_t steps;
 } training;
@@ -57,7 +57,7 @@ static void poll_now_and_then(void *context) {
     if (now - t->run->last_poll < every) return;
     t->run->last_poll = now;
     if (epoch->poll(epoch->poll_context)) atomic_store(&t->run->stop, 1 + t->phase);
-    t->walk.worker->waited += fm_seconds() - now; /* the caller may have waited for its locks */
+    t->walk.worker->outside += fm_seconds() - now;
 }
 
 static void stop_at_wrong_label(training_thread *t, int64_t label) {
@@ -167,7 +167,8 @@ static void phase_a(training_thread *t, int64_t first) {
     const fm_epoch *epoch = t->run->epoch;
     fm_worker *self = t->walk.worker;
     fm_check_preemption(self);
-    if (self->index == 0 && fm_schedule_shift_is_over(&t->run->shift, self)) atomic_store(&t->run->regroup, 1);
+    if (self->index == 0 && fm_schedule_shift_is_over(&t->run->shift, self, (int64_t)(t->run->done.rows - t->run->rows_before)))
+        atomic_store(&t->run->regroup, 1);
     fm_batch_read(&t->walk, epoch, first);
     const int gathers_late = t->steals && epoch->targets[0].weight == NULL;
     if (!gathers_late) gather(t, first);
@@ -324,7 +325,6 @@ static void training_task(void *context, fm_worker *self) {
     }
     fm_barrier(self); /* after this, no thread reads the trainer's step state */
     if (self->index == 0) {
-        run->taken = self->count;
         run->next_row = first;
         memcpy(trainer->power, t.state.power, sizeof trainer->power);
         trainer->net->step += (uint32_t)(t.state.t - trainer->t);
@@ -339,8 +339,9 @@ static int64_t steps_from(const fm_epoch *epoch, int64_t row) {
 /* Trains until the epoch ends or the number of threads must change. */
 static fm_status train_on(training *run, int64_t batch) {
     fm_trainer *trainer = run->trainer;
-    const int64_t steps_before = run->steps;
-    run->shift = fm_schedule_shift(&trainer->tuner, trainer->net, batch, steps_from(run->epoch, run->next_row));
+    run->rows_before = run->done.rows;
+    run->shift =
+        fm_schedule_shift(&trainer->tuners, trainer->net, batch, FM_WORK_STEP, steps_from(run->epoch, run->next_row));
     const fm_demand demand = {FM_TRAIN,
                               batch,
                               run->shift.threads,
@@ -355,8 +356,8 @@ static fm_status train_on(training *run, int64_t batch) {
     }
     atomic_store(&run->regroup, 0);
     const fm_team_kind kind = may_steal(trainer) ? fm_schedule_team(trainer->net, batch, run->shift.threads) : FM_FIXED;
-    fm_parallel_large(run->shift.threads, kind, training_task, run);
-    fm_schedule_note(&trainer->tuner, &run->shift, run->taken, run->steps - steps_before);
+    const fm_region region = fm_parallel_large(run->shift.threads, kind, training_task, run);
+    fm_schedule_note(&run->shift, region, (int64_t)(run->done.rows - run->rows_before));
     return FM_OK;
 }
 

@@ -145,9 +145,11 @@ static fm_status update(fm_trainer *trainer, double lr) {
         call.chunk_sum = fm_alloc(fm_workspace_chunks(trainer->net), sizeof *call.chunk_sum);
         if (call.chunk_sum == NULL) return FM_NO_MEMORY;
     }
+    const fm_shift shift = fm_schedule_update_shift(&trainer->update_tuners, trainer->net);
     fm_net_begin_update(trainer->net);
-    fm_parallel(fm_schedule_update(trainer->net), update_task, &call);
+    const fm_region region = fm_parallel(shift.threads, update_task, &call);
     fm_net_end_update(trainer->net);
+    fm_schedule_note(&shift, region, 1);
     fm_free(call.chunk_sum);
     trainer->t = call.state.t;
     memcpy(trainer->power, call.state.power, sizeof trainer->power);

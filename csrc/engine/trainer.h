@@ -2,7 +2,6 @@
 #ifndef FM_ENGINE_TRAINER_H
 #define FM_ENGINE_TRAINER_H
 
-#include "engine/autotuner.h"
 #include "engine/net.h"
 
 struct fm_trainer {
@@ -22,7 +21,7 @@ struct fm_trainer {
     void *slot[FM_SLOTS]; /* like the parameters; NULL if the optimizer does not use it */
     double power[2];      /* hyper[0]^t, hyper[1]^t */
     int64_t t;
-    fm_autotuner tuner;
+    fm_tuners tuners, update_tuners;
 };
 
 #endif

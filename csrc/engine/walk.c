@@ -18,7 +18,7 @@ fm_walk fm_walk_new(const fm_walk_of_call *call, fm_worker *worker) {
                 .temporary_width = workspace->temporary_width,
                 .stop = call->stop,
                 .fault = call->fault,
-                .waited = &worker->waited,
+                .outside = &worker->outside,
                 .custom = net->custom,
                 .custom_context = net->custom_context},
         .net = net,

@@ -67,7 +67,7 @@ static double tune_for(fm_autotuner *tuner, double duration, const double step[2
         const double seconds = step[threads - 1];
         if (seconds > step[2 - threads]) on_slower += seconds;
         done += seconds;
-        fm_autotuner_note(tuner, seconds, 1);
+        fm_autotuner_note(tuner, threads, seconds, 32);
     }
     return on_slower / duration;
 }
@@ -84,6 +84,33 @@ static void check_autotuner(void) {
     CHECK(fm_autotuner_threads(&tuner, 8, 1, 2) == 1, "steps of another size start again");
 }
 
+/* The mean time of a step, over that of one thread, if every `every`th step on two threads comes `stall` seconds late
+   from the first second on. */
+static double mean_beside_stalls(int every, double stall, double seconds) {
+    fm_autotuner tuner = {0};
+    double done = 0.0, alone = 0.0;
+    for (int steps = 0; done < seconds; steps++) {
+        const int threads = fm_autotuner_threads(&tuner, 32, 2, 2);
+        double step = threads == 1 ? 100e-6 : 60e-6;
+        if (threads == 2 && done > 1.0 && steps % every == 0) step += stall;
+        if (done > 1.0) alone += 100e-6;
+        done += step;
+        fm_autotuner_note(&tuner, threads, step, 32);
+    }
+    return (done - 1.0) / alone;
+}
+
+/* Stalls of 4 ms in one of 20 to 90 steps make two threads slower than one, although their median is shorter. */
+static void check_stalls(void) {
+    for (int every = 1; every < 100; every = 2 * every + 1) {
+        const double mean = mean_beside_stalls(every, 4e-3, 20.0);
+        CHECK(mean < 1.05, "a stall in every %d steps: %.3f times one thread", every, mean);
+    }
+    CHECK(mean_beside_stalls(300, 4e-3, 20.0) < 0.85, "rare stalls are worth it: %.3f",
+          mean_beside_stalls(300, 4e-3, 20.0));
+    CHECK(mean_beside_stalls(1 << 30, 0.0, 20.0) < 0.62, "no stalls");
+}
+
 /* The choice after some seconds, from a start on `first` threads, if `seconds[i]` is the time of a step on 2^i. */
 static int choice_of(int first, const double seconds[5]) {
     fm_autotuner tuner = {0};
@@ -91,7 +118,7 @@ static int choice_of(int first, const double seconds[5]) {
         const int threads = fm_autotuner_threads(&tuner, 32, first, 12);
         const double step = seconds[threads == 12 ? 4 : threads == 8 ? 3 : threads / 2];
         done += step;
-        fm_autotuner_note(&tuner, step, 1);
+        fm_autotuner_note(&tuner, threads, step, 32);
     }
     return tuner.choice;
 }
@@ -313,6 +340,7 @@ int main(void) {
     check_limits();
     check_pauses();
     check_autotuner();
+    check_stalls();
     check_ladder();
     check_bits();
     check_many_threads();

@@ -22,7 +22,7 @@ static fm_custom_call call_for(const fm_run *run, const fm_operands *at) {
 static void ask_caller(const fm_run *run, const fm_custom_call *call) {
     const double start = fm_seconds();
     if (run->custom(run->custom_context, call)) atomic_store(run->stop, 1);
-    *run->waited += fm_seconds() - start; /* the caller may have waited for its locks */
+    *run->outside += fm_seconds() - start;
 }
 
 static void collect(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
