@@ -32,6 +32,8 @@ static _Atomic int forks;
 static _Atomic int at_work;
 
 static int processors;
+/* What OpenMP allows a thread for which nobody has set a limit. */
+static int openmp_default;
 static fm_cpu_set processors_at_load;
 
 static pthread_once_t topology_is_read = PTHREAD_ONCE_INIT;
@@ -56,6 +58,8 @@ __attribute__((constructor)) static void look_at_process(void) {
     pthread_atfork(NULL, NULL, count_fork);
     processors = fm_usable_cpus("");
     fm_affinity(&processors_at_load);
+    const long asked = threads_of_environment();
+    openmp_default = asked > 0 ? bounded(asked) : omp_get_num_procs();
 }
 
 /* Reading some files for each processor takes milliseconds on large machines, so it waits for the first use. */
@@ -95,7 +99,16 @@ int fm_process_threads(void) {
 
 void fm_set_process_threads(int threads) { atomic_store(&process_threads, bounded(threads)); }
 
-int fm_threads(void) { return thread_override > 0 ? thread_override : fm_process_threads(); }
+/* OpenMP has a number of threads for each thread of the host. Tools such as threadpoolctl set it for a while, and
+   expect that it is a limit. */
+static int limit_of_openmp(void) {
+    const int most = omp_get_max_threads();
+    return most < openmp_default ? most : MOST_THREADS;
+}
+
+int fm_threads(void) {
+    return smaller(thread_override > 0 ? thread_override : fm_process_threads(), limit_of_openmp());
+}
 
 int fm_override_threads(int threads) {
     int before = thread_override;

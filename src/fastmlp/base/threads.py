@@ -13,6 +13,10 @@ MAX_THREADS = 1024
 def get_num_threads() -> int:
     """Return how many threads a call from this thread may use.
 
+    That is the number of the innermost ``fm.threads`` block, or of ``fm.set_num_threads``, or
+    ``OMP_NUM_THREADS``, or the number of cores; and never more than the limit that threadpoolctl,
+    or another user of OpenMP, has set for this thread.
+
     Examples
     --------
     >>> import fastmlp as fm
@@ -46,7 +50,9 @@ def set_num_threads(n: int) -> None:
 class threads:
     """Context manager: calls that this Python thread makes in its block use ``n`` threads.
 
-    Blocks can be nested. One object can be entered several times and by several Python threads.
+    They use fewer where fewer are faster, such as for small networks or while other programs take
+    the processors. Results have the same bits in any case. Blocks can be nested. One object can be
+    entered several times and by several Python threads.
 
     Parameters
     ----------
