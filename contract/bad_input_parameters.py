@@ -55,7 +55,7 @@ class World:
         """A good argument for a parameter without a default."""
         known = {
             "net": self.net, "loss": self.loss, "x": X, "y": Y, "dy": Y, "path": "net",
-            "scores": Y,
+            "scores": Y, "target": self.net.copy(), "other": self.net.copy(),
             "data": self.trainer.checked_data(X, Y, None),
         }  # fmt: skip
         return known[name] if name in known else _NEEDED[name]
@@ -82,22 +82,34 @@ _NEEDED: dict[str, Any] = {
     "n": 1, "value": 0.5, "low": -1.0, "high": 1.0, "std": 1.0, "mean": 0.0, "gain": 1.0,
     "node": 0, "layer": fm.ReLU(), "name": "y", "state": {}, "columns": {}, "num_embeddings": 5,
     "embedding_dim": 2, "indices": [0, 2], "activation": "ReLU", "train": [[0, 1], [1, 2]],
-    "order": None, "batch_size": 4, "rates": np.ones(3),
+    "order": None, "batch_size": 4, "rates": np.ones(3), "tau": 0.5, "folder": "runs",
 }  # fmt: skip
 # Not called by users, or made of objects that check their own arguments.
 _OTHERS = {
     "FitState", "Parameter", "Symbol", "Custom", "Sequential", "Graph", "History", "ModelFile",
-    "write_atomically",
+    "LRFinder", "write_atomically",
 }  # fmt: skip
 _METHODS = {
-    "net": ("forward", "backward", "predict", "save", "copy", "kept", "rows", "jacobian"),
-    "graph": ("draw", "sources_of", "__getitem__"),
-    "layer": ("forward", "backward"),
+    "net": (
+        "forward",
+        "backward",
+        "predict",
+        "save",
+        "copy",
+        "copy_from",
+        "load_state_dict",
+        "draw",
+        "kept",
+        "rows",
+        "jacobian",
+    ),
+    "graph": ("sources_of", "__getitem__"),
+    "layer": ("forward", "backward", "load_state_dict"),
     "loss": ("forward", "score"),
     "penalty": ("forward", "backward"),
     "symbol": ("named",),
     "history": ("load",),
-    "trainer": ("fit", "step", "epoch", "evaluate", "load_state_dict"),
+    "trainer": ("fit", "step", "epoch", "evaluate", "load_state_dict", "save", "load"),
     "optimizer": ("step", "load_state_dict"),
     "stopping": ("load_state_dict",),
     "schedule": ("load_state_dict",),
@@ -106,7 +118,7 @@ _METHODS = {
 
 # Alternatives: an error about the first parameter may name the second one.
 _ALSO_NAMED = {"net": "lr", "nodes": "inputs", "batch_size": "rates", "name": "node", "scores": "y",
-               "layer": "layers"}  # fmt: skip
+               "layer": "layers", "strict": "state"}  # fmt: skip
 # Objects that raise errors of their own; these reach the caller.
 _RAISING = {"attributes raise", "__len__ raises"}
 

@@ -83,7 +83,7 @@ def test_tensorboard_gets_the_scalars(tmp_path):
 
 
 def test_without_tensorboard_the_extra_is_named(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    monkeypatch.setitem(sys.modules, "tensorboard.compat.proto", None)
     with pytest.raises(fm.MissingPackageError, match=r"fastmlp\[tensorboard\]"):
         fit(fm.TensorBoardLogger(tmp_path))
 

@@ -180,7 +180,7 @@ def polyak(target: Any, net: Any, tau: float) -> None:
 
 
 def check_match(
-    net: Any, other: Any, name: str, own_name: str = "net", same_dtype: bool = False
+    net: Any, other: Any, name: str, own_name: str = "this network", same_dtype: bool = False
 ) -> None:
     """Raise unless both are networks with the same arrays of parameters."""
     for one, argument in ((net, own_name), (other, name)):
@@ -189,7 +189,7 @@ def check_match(
     ours, theirs = net.own_engine().core, other.own_engine().core
     if ours.layout != theirs.layout:
         raise ArgumentError(
-            f"{name}: got arrays {_shown(theirs.layout)}; want those of the other network, "
+            f"{name}: got arrays {_shown(theirs.layout)}; want those of {own_name}, "
             f"{_shown(ours.layout)}"
         )
     if same_dtype and ours.dtype != theirs.dtype:

@@ -161,11 +161,12 @@ class PythonLogger(Configurable):
             )
         self.logger, self.level = logger, level
         names = logging.getLevelNamesMapping()
-        if isinstance(level, bool) or not (isinstance(level, int) or level in names):
+        known = isinstance(level, str) and level in names
+        if isinstance(level, bool) or not (isinstance(level, int) or known):
             raise ArgumentError(
                 f"level: got {validation.shown(level)}; want a number or one of {', '.join(names)}"
             )
-        self._number = level if isinstance(level, int) else names[level]
+        self._number = names[level] if isinstance(level, str) else level
         self.every = validation.size(every, "every")
 
     def on_epoch_end(self, state: FitState) -> None:

@@ -30,16 +30,12 @@ class LRFinder:
         Learning rate of each step, its loss before the update, and the running mean of the losses.
     suggestion : float
         A tenth of the rate with the least smoothed loss.
-    steepest : float
-        The rate at which the smoothed loss falls fastest against the logarithm of the rate.
     """
 
     def __init__(self, rates: Array, losses: Array) -> None:
         self.rates, self.losses = rates, losses
         self.smoothed = _smoothed(losses)
         self.suggestion = float(rates[int(np.argmin(self.smoothed))]) / 10.0
-        slopes = np.gradient(self.smoothed) if len(rates) > 1 else np.zeros(1)
-        self.steepest = float(rates[int(np.argmin(slopes))])
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the losses over the rates, with the suggestion; return Matplotlib's axes.
@@ -54,10 +50,7 @@ class LRFinder:
         return plot.lr_range(self, ax)
 
     def __repr__(self) -> str:
-        return (
-            f"LRFinder(suggestion={self.suggestion:.2g}, steepest={self.steepest:.2g}, "
-            f"steps={len(self.rates)})"
-        )
+        return f"LRFinder(suggestion={self.suggestion:.2g}, steps={len(self.rates)})"
 
 
 def find_lr(
