@@ -16,10 +16,11 @@ pytest.importorskip("pandas")
 pytest.importorskip("pyarrow")
 
 import pandas as pd
+import pyarrow as pa
 
 from fastmlp.base.errors import ArgumentError
 from fastmlp.tabular import TableError, TableReader
-from fastmlp.tabular.reading import frame_of
+from fastmlp.tabular.reading import Frame, frame_of
 
 pytestmark = pytest.mark.usefixtures("in_tmp_path")
 
@@ -155,7 +156,6 @@ def test_types_of_data_frames(name: str) -> None:
 
 def test_tables_of_other_libraries() -> None:
     polars = pytest.importorskip("polars")
-    import pyarrow as pa
 
     columns = {"size": [1.5, None, 2.5], "city": ["a", None, "b"], "c": ["u", "v", "u"]}
     expected = TableReader().fit(columns).read(columns)
@@ -236,3 +236,32 @@ def test_frames_keep_what_they_are_given() -> None:
     assert taken.names == ["a"]
     assert taken.column("a").to_pylist() == [3, 1]
     assert frame.take(np.array([True, False, True])).column("b").to_pylist() == ["x", "z"]
+
+
+def test_some_rows_are_read_as_if_there_were_no_others() -> None:
+    """Columns are parsed as a whole; what other rows hold must not show."""
+    rng = np.random.default_rng(0)
+    n = 400
+    size = [f"{value:.2f}" for value in rng.normal(size=n)]
+    colour = rng.choice(["red ", "blue", " red", ""], n)
+    cells = [
+        [size[i] if i else "none", size[i], i % 7 or "", colour[i], f"20{i % 9}0-0{1 + i % 5}-11",
+         f"key{i}", "0.5" if i % 3 else "", "007" if i == 1 else i]
+        for i in range(n)
+    ]  # fmt: skip
+    lines = [",".join(map(str, row)) for row in cells]
+    Path("t.csv").write_text("a,b,c,d,e,f,g,h\n" + "\n".join(lines))
+    frame = frame_of("t.csv")
+    for rows in (rng.permutation(n)[:300], np.arange(2, n), np.arange(n) % 2 == 0):
+        some = frame.take(rows)
+        alone = Frame(pa.Table.from_pylist(some.table.to_pylist()).take(some.rows))
+        readers = TableReader(), TableReader()
+        read, expected = readers[0].fit_read(some), readers[1].fit_read(alone)
+        assert readers[0].describe() == readers[1].describe()
+        again = readers[0].read(frame.take(rows))
+        for one, two, three in zip(read.columns, expected.columns, again.columns, strict=True):
+            for field in ("values", "codes", "texts"):
+                np.testing.assert_array_equal(getattr(one, field), getattr(two, field))
+                np.testing.assert_array_equal(getattr(one, field), getattr(three, field))
+    few = frame.take(np.arange(50)).take(np.array([4, 2]))
+    assert few.column("f").to_pylist() == ["key4", "key2"]

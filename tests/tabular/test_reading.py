@@ -212,3 +212,11 @@ def test_a_text_file_is_read_without_pandas() -> None:
         "TableReader().fit_read('t.csv'); sys.exit('pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_values_longer_than_a_block_are_read() -> None:
+    text = "word " * 300_000
+    Path("t.csv").write_text("note,size\n" + f'"{text}",1.5\nshort,2.5\n' * 3)
+    frame = frame_of("t.csv")
+    assert len(frame) == 6
+    assert frame.column("note")[0].as_py() == text

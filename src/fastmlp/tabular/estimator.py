@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from numbers import Integral
 from typing import Any, Self
 
@@ -140,8 +140,7 @@ class BaseTabular(AnySettings, BaseEstimator):  # type: ignore[misc]
             self.n_features_in_ = len(frame.names)
             self.feature_names_in_ = np.array(frame.names, dtype=object)
         elif not hasattr(self, "feature_names_in_") and len(frame.names) == self.n_features_in_:
-            names = _made_up(self.n_features_in_)
-            frame = replace(frame, table=frame.table.rename_columns(names))
+            frame = frame.renamed(_made_up(self.n_features_in_))
         return frame
 
     def _frame_of_array(self, X: Any, reset: bool) -> Frame:

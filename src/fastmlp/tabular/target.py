@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from fastmlp.base.validation import Array
 from fastmlp.tabular.columns import typed
-from fastmlp.tabular.columns.cells import Cells, cells_of, factorised
+from fastmlp.tabular.columns.cells import Cells, factorised
+from fastmlp.tabular.columns.chosen import Chosen
 from fastmlp.tabular.columns.decision import Hints
 from fastmlp.tabular.columns.evidence import is_accepted, listed, shown_texts, unread, weight
 from fastmlp.tabular.columns.numbers import Numbers, bare
@@ -74,7 +75,7 @@ def read_target(frame: Frame, name: str, task: Task | None, hints: Hints) -> Tar
         raise TableError(f"target {name!r} holds values of the type {array.type}")
     if what == "numbers":
         return _from_numbers(name, array, task, hints)
-    cells = cells_of(array) if str(array.type) == "string" else typed.cells_of_typed(array)
+    cells = Chosen(array).cells() if str(array.type) == "string" else typed.cells_of_typed(array)
     cells = cells.without([text.lower() for text in hints.missing])
     if cells.present == 0:
         raise TableError(f"target {name!r} has no values")
@@ -104,7 +105,7 @@ def read_known(frame: Frame, name: str, classes: Sequence[str], hints: Hints) ->
     array = typed.storage(frame.column(name))
     if typed.class_of(array) == "numbers" and not classes:
         return Target(typed.numbers_of(array), [])
-    cells = cells_of(array) if str(array.type) == "string" else typed.cells_of_typed(array)
+    cells = Chosen(array).cells() if str(array.type) == "string" else typed.cells_of_typed(array)
     cells = cells.without([text.lower() for text in hints.missing])
     if not classes:
         styled = find_style(cells, hints)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fastmlp.base.validation import Array
 from fastmlp.tabular.reading.arrow import null, numbers, strings, valid_of, values_of
+from fastmlp.tabular.reading.frame import as_array
 
 SAMPLE = 4000
 SPREAD_SAMPLE = 250
@@ -69,24 +70,40 @@ class Cells:
         # The code -1 is the last place.
         return np.append(found, np.array([missing], dtype=found.dtype))[self.codes]
 
+    def rows(self, rows: Array) -> Cells:
+        """Return the cells of some rows, whose values stand in the order of these rows."""
+        assert self.codes is not None
+        codes, count = self.codes[rows], len(self.values)
+        # The code -1 is the last place.
+        first = np.full(count + 1, len(codes))
+        first[codes[::-1]] = np.arange(len(codes))[::-1]
+        order = np.argsort(first[:count], kind="stable")[: np.sum(first[:count] < len(codes))]
+        new = np.full(count + 1, -1, dtype=np.int32)
+        new[order] = np.arange(len(order))
+        codes = new[codes]
+        counts = np.bincount(codes[codes >= 0], minlength=len(order))
+        return Cells(self.values.take(numbers(order)), codes, counts)
 
-def cells_of(array: Any) -> Cells:
-    """Return the cells of a pyarrow array of text; blanks around values do not count."""
-    import pyarrow.compute as pc
 
-    sample = array.slice(0, SAMPLE)
-    few = pc.count_distinct(sample).as_py() <= MANY * (len(sample) - sample.null_count)
-    if not few:
-        values = trimmed(array)
-        return Cells(values, None, np.ones(len(values), dtype=np.int64))
-    return factorised(array)
+def cells_of_rows(array: Any) -> Cells:
+    """Return the cells of a pyarrow array of texts that mostly differ."""
+    values = trimmed(array)
+    return Cells(values, None, one_each(len(values)))
+
+
+def one_each(count: int) -> Array:
+    """Return a 1 for each of so many values, which takes no memory."""
+    return np.broadcast_to(np.int64(1), (count,))
 
 
 def factorised(array: Any) -> Cells:
     """Return the different texts and the codes of the rows."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     encoded = pc.dictionary_encode(array)
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = as_array(encoded.unify_dictionaries())
     codes = values_of(encoded.indices, -1)
     values = trimmed(encoded.dictionary)
     return Cells(values, codes, np.bincount(codes[codes >= 0], minlength=len(values)))

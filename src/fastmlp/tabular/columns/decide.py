@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from fastmlp.tabular.columns import typed
-from fastmlp.tabular.columns.cells import Cells, cells_of
+from fastmlp.tabular.columns.cells import Cells
+from fastmlp.tabular.columns.chosen import Chosen
 from fastmlp.tabular.columns.decision import Decision, Hints
 from fastmlp.tabular.columns.moments import decide_dates
-from fastmlp.tabular.columns.numbers import plain_numbers
 from fastmlp.tabular.columns.quantities import (
     decide_numbers,
     decide_plain_numbers,
@@ -21,14 +21,13 @@ from fastmlp.tabular.columns.words import decide_levels, decide_words
 from fastmlp.tabular.reading.errors import TableError
 
 
-def decide(name: str, array: Any, hints: Hints) -> Decision:
+def decide(name: str, column: Chosen, hints: Hints) -> Decision:
     """Decide how a column is read.
 
     Parameters
     ----------
     name : str
-    array : pyarrow.Array
-        All its values, without an extension type.
+    column : Chosen
     hints : Hints
 
     Raises
@@ -36,30 +35,30 @@ def decide(name: str, array: Any, hints: Hints) -> Decision:
     TableError
         If the owner gave a kind that does not suit the values.
     """
-    what = typed.class_of(array)
+    what = column.kind()
     if what == "":
-        return Decision(left_out=f"holds {_nested(array)}")
-    if what == "nothing" or array.null_count == len(array):
+        return Decision(left_out=f"holds {_nested(column)}")
+    if what == "nothing" or column.are_missing():
         return Decision(left_out="all missing")
     kind = hints.kinds.get(name, "").partition(":")[0]
     if what == "numbers" and kind in ("", "numeric"):
-        return decide_typed_numbers(name, array, hints)
+        return decide_typed_numbers(name, column.array(), hints)
     if what in ("dates", "hours") and kind in ("", "numeric", "date"):
-        return _decide_moments(name, array, what)
+        return _decide_moments(name, column.array(), what)
     if what == "levels" and kind in ("", "categorical"):
-        reason = "truth values" if str(array.type) == "bool" else "a column of categories"
-        return decide_levels(name, typed.cells_of_typed(array), hints, reason)
-    return decide_texts(name, typed.texts_of(array), hints)
+        reason = "truth values" if str(column.type) == "bool" else "a column of categories"
+        return decide_levels(name, typed.cells_of_typed(column.array()), hints, reason)
+    return decide_texts(name, column.texts(), hints)
 
 
-def decide_texts(name: str, array: Any, hints: Hints) -> Decision:
+def decide_texts(name: str, column: Chosen, hints: Hints) -> Decision:
     """Decide how a column of text is read."""
     kind, _, order = hints.kinds.get(name, "").partition(":")
     as_usual = not (hints.missing or hints.decimal or hints.thousands or hints.commas)
-    numbers = plain_numbers(array) if as_usual and kind in ("", "numeric") else None
+    numbers = column.plain_numbers() if as_usual and kind in ("", "numeric") else None
     if numbers is not None:
-        return decide_plain_numbers(name, array, numbers, hints)
-    cells = cells_of(array)
+        return decide_plain_numbers(name, column, numbers, hints)
+    cells = column.cells()
     if hints.missing:
         cells = cells.without([text.lower() for text in hints.missing])
     if cells.present == 0:
@@ -100,11 +99,11 @@ def _decide_moments(name: str, array: Any, what: str) -> Decision:
     return Decision(ColumnRule(name, "date", f"dates ({array.type})", form="year-month-day"))
 
 
-def _nested(array: Any) -> str:
+def _nested(column: Chosen) -> str:
     """Say what a column of a type that nothing can be learnt from holds."""
     from pyarrow import types
 
-    kind = array.type
+    kind = column.type
     if types.is_struct(kind):
         # Columns of memory that Arrow does not know, see `reading.memory`.
         unfit = kind.num_fields == 1 and types.is_null(kind.field(0).type)

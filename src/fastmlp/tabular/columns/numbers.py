@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.tabular.reading.arrow import mask_of, null, strings, values_of
+from fastmlp.tabular.reading.frame import as_array
 
 Numbers = NDArray[np.float64]
 
@@ -75,7 +76,12 @@ STYLES = (
 
 
 def plain_numbers(array: Any) -> Numbers | None:
-    """Return the numbers of a pyarrow array of text, NaN for null; None if a text is no number."""
+    """Return the numbers of texts, NaN for null; None if a text is no number.
+
+    Parameters
+    ----------
+    array : pyarrow.StringArray or pyarrow.ChunkedArray
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -85,7 +91,13 @@ def plain_numbers(array: Any) -> Numbers | None:
         numbers = pc.cast(array, pa.float64())
     except pa.ArrowInvalid:
         return None
-    return finite(values_of(numbers, np.nan))
+    return finite(values_of(as_array(numbers), np.nan))
+
+
+def present(values: Numbers) -> Numbers:
+    """Return the numbers that are not NaN: the array itself if all are there."""
+    missing = np.isnan(values)
+    return values[~missing] if missing.any() else values
 
 
 def finite(values: Any) -> Numbers:

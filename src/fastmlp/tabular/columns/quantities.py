@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.tabular.columns import dates, typed
-from fastmlp.tabular.columns.cells import Cells
+from fastmlp.tabular.columns.cells import Cells, one_each
+from fastmlp.tabular.columns.chosen import Chosen
 from fastmlp.tabular.columns.decision import Decision, Hints
 from fastmlp.tabular.columns.evidence import is_accepted, listed, shown_texts, unread, weight
 from fastmlp.tabular.columns.levels import IDENTIFIER_NAME
 from fastmlp.tabular.columns.numbers import EXACT, PLACEHOLDERS, PLAIN, Numbers, NumberStyle, bare
+from fastmlp.tabular.columns.numbers import present as present_of
 from fastmlp.tabular.columns.rule import ColumnRule
 from fastmlp.tabular.columns.styles import Styled, find_style, may_be_numbers
 from fastmlp.tabular.columns.words import decide_levels
@@ -56,12 +58,17 @@ def with_missing(decision: Decision, cells: Cells, rest: Cells) -> Decision:
     return replace(decision, rule=replace(decision.rule, missing=tuple(words)))
 
 
-def decide_plain_numbers(name: str, array: Any, numbers: Numbers, hints: Hints) -> Decision:
+def decide_plain_numbers(name: str, column: Chosen, numbers: Numbers, hints: Hints) -> Decision:
     """Decide on a column of text that all is numbers as Python writes them, or null."""
-    cells = Cells(array, None, np.ones(len(array), dtype=np.int64))
     if np.isnan(numbers).all():
         return Decision(left_out="no finite numbers")
-    styled, none = Styled(numbers, plain=True), np.zeros(len(array), dtype=bool)
+    import pyarrow as pa
+
+    # Of several numbers that are not whole, nobody looks at the texts, and taking them is slow.
+    texts = _are_whole(numbers) or np.nanmin(numbers) == np.nanmax(numbers)
+    values = column.array() if texts else pa.nulls(len(column), pa.string())
+    cells = Cells(values, None, one_each(len(column)))
+    styled, none = Styled(numbers, plain=True), np.zeros(len(column), dtype=bool)
     if name in hints.kinds:
         return _rule(name, cells, cells, styled, none)
     return _no_quantity(name, cells, styled, hints) or _rule(name, cells, cells, styled, none)
@@ -74,13 +81,13 @@ def decide_typed_numbers(name: str, array: Any, hints: Hints) -> Decision:
     numbers = typed.numbers_of(array)
     for text in hints.missing:
         numbers = np.where(numbers == number_or_nan(text), np.nan, numbers)
-    present = numbers[~np.isnan(numbers)]
+    present = present_of(numbers)
     if len(present) == 0:
         return Decision(left_out="all missing")
     if name not in hints.kinds:
         odd = np.abs(present).max() >= EXACT or _are_compact_dates(present)
         if types.is_integer(array.type) and odd:
-            cells = Cells(typed.texts_of(array), None, np.ones(len(array), dtype=np.int64))
+            cells = Cells(typed.texts_of(array), None, one_each(len(array)))
             found = _no_quantity(name, cells, Styled(numbers, plain=True), hints)
             if found is not None:
                 return found
@@ -110,7 +117,7 @@ def _no_quantity(name: str, cells: Cells, styled: Styled, hints: Hints) -> Decis
     """Decide on numbers that measure nothing: zip codes, long identifiers, dates in digits."""
     if not _are_whole(styled.numbers):
         return None
-    numbers = styled.numbers[~np.isnan(styled.numbers)]
+    numbers = present_of(styled.numbers)
     texts = cells.values if styled.plain else bare(cells.values, styled.style.unit)
     if have_leading_zeros(texts):
         return decide_levels(name, cells, hints, "digits with leading zeros, such as zip codes")
@@ -216,14 +223,14 @@ def _name_warning(name: str, numbers: Numbers) -> str:
     """Warn of whole numbers whose name is that of an identifier, but which are repeated."""
     if IDENTIFIER_NAME.fullmatch(name) is None or not _are_whole(numbers):
         return ""
-    numbers = numbers[~np.isnan(numbers)]
+    numbers = present_of(numbers)
     many = len(np.unique(numbers)) > MANY_DIFFERENT * len(numbers)
     return f"its name is that of an identifier; `drop` {name} leaves it out" if many else ""
 
 
 def _useless(name: str, numbers: Numbers, present: int, rows: int) -> str:
     """Say why numbers cannot help, `ONE_VALUE` for one value beside missing ones, or ""."""
-    numbers = numbers[~np.isnan(numbers)]
+    numbers = present_of(numbers)
     if numbers.min() == numbers.max():
         return "constant" if present == rows else ONE_VALUE
     named = IDENTIFIER_NAME.fullmatch(name) and present >= IDENTIFIER_SHARE * rows

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.base.errors import ArgumentError
 from fastmlp.tabular.columns import dates, typed
-from fastmlp.tabular.columns.cells import Cells, cells_of, factorised
+from fastmlp.tabular.columns.cells import Cells
+from fastmlp.tabular.columns.chosen import Chosen
 from fastmlp.tabular.columns.decision import Decision, Hints
 from fastmlp.tabular.columns.evidence import listed, shown_texts, unread, weight
 from fastmlp.tabular.columns.levels import TRUTH, codes_of
@@ -17,7 +16,6 @@ from fastmlp.tabular.columns.numbers import (
     PLACEHOLDERS,
     PLAIN,
     Numbers,
-    plain_numbers,
     read_numbers,
 )
 from fastmlp.tabular.columns.quantities import number_or_nan
@@ -31,14 +29,14 @@ MOST_ODD = 0.5  # of the values, for them to be missing
 MUST_BE = {"numeric": "numeric", "date": "dates"}
 
 
-def read_column(rule: ColumnRule, array: Any, hints: Hints) -> tuple[ReadColumn, str]:
+def read_column(rule: ColumnRule, column: Chosen, hints: Hints) -> tuple[ReadColumn, str]:
     """Read a column.
 
     Parameters
     ----------
     rule : ColumnRule
-    array : pyarrow.Array
-        N values of any type, without an extension type.
+    column : Chosen
+        N values of any type.
     hints : Hints
         Its `missing` texts count as missing; `commas` tells how to read what the rule cannot.
 
@@ -54,14 +52,14 @@ def read_column(rule: ColumnRule, array: Any, hints: Hints) -> tuple[ReadColumn,
         If no value of a column of numbers or dates can be read.
     """
     if rule.kind == "categorical":
-        return _read_levels(rule, array, hints)
+        return _read_levels(rule, column, hints)
     if rule.kind == "text":
-        texts = cells_of(typed.texts_of(array)).without(_lower(hints.missing))
+        texts = column.texts().cells().without(_lower(hints.missing))
         found = texts.spread(np.array(texts.values.to_pylist(), dtype=object), None)
         return ReadColumn(rule.name, "text", texts=found), ""
-    values, note = _typed_values(rule, array), ""
+    values, note = _typed_values(rule, column), ""
     if values is None:
-        values, note = _read_texts(rule, typed.texts_of(array), hints)
+        values, note = _read_texts(rule, column.texts(), hints)
     return ReadColumn(rule.name, rule.kind, values=_without_missing(rule, values, hints)), note
 
 
@@ -92,25 +90,24 @@ def _lower(texts: tuple[str, ...]) -> list[str]:
     return [text.lower() for text in texts]
 
 
-def _typed_values(rule: ColumnRule, array: Any) -> Numbers | None:
+def _typed_values(rule: ColumnRule, column: Chosen) -> Numbers | None:
     """Return the values of a column whose type already is what the rule wants, else None."""
-    what = typed.class_of(array)
+    what = column.kind()
     if what == "nothing":
-        return np.full(len(array), np.nan)
+        return np.full(len(column), np.nan)
     if rule.kind == "date":
-        return typed.days_of(array) if what == "dates" else None
-    if what == ("hours" if rule.form == "clock" else "numbers"):
-        return typed.numbers_of(array)
-    return typed.numbers_of(array) if str(array.type) == "bool" else None
+        return typed.days_of(column.array()) if what == "dates" else None
+    fits = what == ("hours" if rule.form == "clock" else "numbers")
+    return typed.numbers_of(column.array()) if fits or str(column.type) == "bool" else None
 
 
-def _read_texts(rule: ColumnRule, array: Any, hints: Hints) -> tuple[Numbers, str]:
+def _read_texts(rule: ColumnRule, column: Chosen, hints: Hints) -> tuple[Numbers, str]:
     """Read numbers or dates that are text."""
     if rule.kind == "numeric" and rule.style == PLAIN and not (rule.form or hints.missing):
-        found = plain_numbers(array)
+        found = column.plain_numbers()
         if found is not None:
             return found, ""
-    cells = cells_of(array)
+    cells = column.cells()
     cells = cells.without([*PLACEHOLDERS, *_lower(rule.missing), *_lower(hints.missing)])
     found, fits = _by_rule(rule, cells)
     bad = unread(cells, np.where(fits, 0.0, np.nan))
@@ -168,11 +165,11 @@ def _note(rule: ColumnRule, cells: Cells, bad: NDArray[np.bool_]) -> str:
     return f"column {rule.name!r}: {values} (such as {listed(texts)}) not {kind}: taken as missing"
 
 
-def _read_levels(rule: ColumnRule, array: Any, hints: Hints) -> tuple[ReadColumn, str]:
+def _read_levels(rule: ColumnRule, column: Chosen, hints: Hints) -> tuple[ReadColumn, str]:
     from pyarrow import types
 
-    text = types.is_string(array.type)
-    cells = factorised(array) if text else typed.cells_of_typed(array)
+    text = types.is_string(column.type)
+    cells = column.factorised() if text else typed.cells_of_typed(column.array())
     codes, unseen = codes_of(cells, rule.levels, (*rule.missing, *hints.missing))
     note = ""
     if unseen:

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastmlp.base.errors import ArgumentError
 from fastmlp.tabular.checking import check_choice, check_keys, check_text, check_texts
-from fastmlp.tabular.columns import typed
+from fastmlp.tabular.columns.chosen import Chosen
 from fastmlp.tabular.columns.dates import ORDERS
 from fastmlp.tabular.columns.decide import decide
 from fastmlp.tabular.columns.decision import Decision, Hints
@@ -123,7 +123,7 @@ class TableReader:
             decision = decisions.get(rule.name)
             if decision is not None and is_known(decision):
                 return column_of_decision(decision, hints)
-            return read_column(rule, typed.storage(frame.column(rule.name)), hints)
+            return read_column(rule, Chosen.of(frame, rule.name), hints)
 
         read = side_by_side(column, self.rules, len(frame))
         notes = {column.name: note for column, note in read if note}
@@ -196,7 +196,7 @@ class TableReader:
 
     @staticmethod
     def _decide(frame: Frame, name: str, hints: Hints) -> Decision:
-        return decide(name, typed.storage(frame.column(name)), hints)
+        return decide(name, Chosen.of(frame, name), hints)
 
     def _second_look(self, frame: Frame, decisions: dict[str, Decision]) -> None:
         """Decide again on columns that the values of others make clear."""

@@ -35,6 +35,22 @@ def _cosine(part: Array) -> Array:
     return found
 
 
+_FEW = 0.5  # days in the range of the dates, for each date: then the days are computed once
+
+
+def part_of(part: str, days: Array) -> Array:
+    """Return a part of `DATE_PARTS` of (N,) days; days without a time are computed once each."""
+    compute = DATE_PARTS[part]
+    if len(days) == 0 or not (np.floor(days) == days).all():
+        return compute(days)
+    first = days.min()
+    span = days.max() - first + 1
+    if span > _FEW * len(days):
+        return compute(days)
+    found: Array = compute(first + np.arange(int(span)))[(days - first).astype(np.int32)]
+    return found
+
+
 # Each takes days since 1970, with fractions, (N,).
 DATE_PARTS: Mapping[str, Callable[[Array], Array]] = {
     "days": lambda days: days,

@@ -209,9 +209,9 @@ class Encoder:
         columns = self._arrays(read)
         place = np.empty((read.n_rows, entries), np.int32)
         value = np.empty((read.n_rows, entries), dtype)
-        place[:, :first] = np.arange(first)
 
         def fill(rows: slice) -> None:
+            place[rows, :first] = np.arange(first)
             part = {name: array[rows] for name, array in columns.items()}
             self._fill_numbers(value[rows], part)
             self._fill_places(place[rows, first:], value[rows, first:], part, first)

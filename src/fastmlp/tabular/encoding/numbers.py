@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp.base.errors import ArgumentError
 from fastmlp.base.validation import Array
 from fastmlp.tabular.checking import check_keys, check_number, check_texts
-from fastmlp.tabular.encoding.dates import DATE_PARTS
+from fastmlp.tabular.encoding.dates import DATE_PARTS, part_of
 from fastmlp.tabular.encoding.scaling import (
     Affine,
     NormalQuantiles,
@@ -52,7 +52,7 @@ class NumberColumn:
         """Fit to (N,) numbers, NaN where missing; None if all that are there are equal."""
         present = values[~np.isnan(values)]
         if part:
-            present = DATE_PARTS[part](present)
+            present = part_of(part, present)
         if len(present) == 0 or (present == present[0]).all():
             return None
         least, most = present.min(), present.max()
@@ -63,7 +63,7 @@ class NumberColumn:
     def transform(self, values: Array) -> Array:
         """Map (N,) numbers, NaN where missing, to inputs of the network."""
         missing = np.isnan(values)
-        parts = DATE_PARTS[self.part](np.where(missing, 0.0, values)) if self.part else values
+        parts = part_of(self.part, np.where(missing, 0.0, values)) if self.part else values
         return self.scaling.apply(np.where(missing, self.filling, parts))
 
     def describe(self) -> dict[str, Any]:

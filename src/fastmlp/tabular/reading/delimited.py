@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,8 @@ from fastmlp.tabular.reading.errors import TableError
 from fastmlp.tabular.reading.frame import named
 from fastmlp.tabular.reading.options import ReadOptions
 
-BLOCK = 8 << 20  # bytes that one thread parses at once
+BLOCK = 1 << 20  # bytes that one thread parses at once: they stay in its cache
+LARGEST_BLOCK = 2**31 - 1
 NOT_BLANK = re.compile(rb"\S")
 TOTALS = {"total", "totals", "grand total", "sum", "summe", "gesamt", "total general"}
 
@@ -101,17 +103,32 @@ def _closed(data: bytes, start: int, quote: bytes, what: str) -> tuple[bytes, st
 def _arrow(data: bytes, dialect: Dialect, odd: list[Any], threads: bool) -> Any:
     """Parse the values; rows whose number of values is wrong are skipped and appended to `odd`."""
     import pyarrow as pa
-    from pyarrow import csv
 
     def skip(row: Any) -> str:
         odd.append(row)
         return "skip"
 
+    try:
+        return _parse(data, dialect, skip, threads, BLOCK)
+    except pa.ArrowInvalid as error:
+        # A value may be longer than a block.
+        if "straddling" not in str(error) or len(data) < BLOCK:
+            raise
+    odd.clear()
+    return _parse(data, dialect, skip, False, min(len(data), LARGEST_BLOCK))
+
+
+def _parse(
+    data: bytes, dialect: Dialect, skip: Callable[[Any], str], threads: bool, block: int
+) -> Any:
+    import pyarrow as pa
+    from pyarrow import csv
+
     names = [str(i) for i in range(dialect.width)]
     quoted = bool(dialect.quote) and data.find(dialect.quote.encode(), dialect.start) >= 0
     return csv.read_csv(
         pa.BufferReader(pa.py_buffer(memoryview(data)[dialect.start :])),
-        csv.ReadOptions(column_names=names, use_threads=threads, block_size=BLOCK),
+        csv.ReadOptions(column_names=names, use_threads=threads, block_size=block),
         csv.ParseOptions(
             delimiter=dialect.separator,
             quote_char=dialect.quote if quoted else False,

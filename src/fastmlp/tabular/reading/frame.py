@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,14 +28,20 @@ class Frame:
     separator : str
         The character between values of a text file. Where it is ``";"``, a comma is more likely
         to be a decimal one.
+    rows : ndarray of int64, optional
+        The rows of `table` that the frame consists of; by default all.
+    memo : dict
+        What readers keep about whole columns of `table`, by name.
     """
 
     table: Any
     notes: tuple[str, ...] = ()
     separator: str = ""
+    rows: Array | None = None
+    memo: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
-        return int(self.table.num_rows)
+        return int(self.table.num_rows) if self.rows is None else len(self.rows)
 
     @property
     def names(self) -> list[str]:
@@ -44,16 +50,23 @@ class Frame:
 
     def column(self, name: str) -> Any:
         """Return a column as one pyarrow.Array."""
-        import pyarrow as pa
+        whole = as_array(self.table.column(name))
+        return whole if self.rows is None else whole.take(numbers(self.rows))
 
-        chunks = self.table.column(name).combine_chunks()
-        # Of a column without rows, pyarrow returns no array but chunks.
-        return pa.concat_arrays(chunks.chunks) if isinstance(chunks, pa.ChunkedArray) else chunks
+    def stored(self, name: str) -> tuple[Any, Array | None, dict[str, Any]]:
+        """Return a pyarrow.ChunkedArray of `table`, the rows of it, and what is kept about it."""
+        memo = {} if self.rows is None else self.memo.setdefault(name, {})
+        return self.table.column(name), self.rows, memo
 
     def take(self, rows: Array) -> Frame:
         """Return some rows, by index or by truth values."""
         found = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return replace(self, table=self.table.take(numbers(found.astype(np.int64))))
+        found = found.astype(np.int64)
+        return replace(self, rows=found if self.rows is None else self.rows[found])
+
+    def renamed(self, names: Sequence[str]) -> Frame:
+        """Return the table with other names."""
+        return replace(self, table=self.table.rename_columns(list(names)), memo={})
 
     def drop(self, names: Iterable[str]) -> Frame:
         """Return the table without some columns."""
@@ -78,6 +91,19 @@ class Frame:
         self.check_names(options.drop, "`drop`")
         self.check_names(options.keep, "`keep`")
         self.check_names(options.kinds, "kinds of columns")
+
+
+def as_array(column: Any) -> Any:
+    """Return a pyarrow.ChunkedArray as one pyarrow.Array, and a pyarrow.Array as it is."""
+    import pyarrow as pa
+
+    if isinstance(column, pa.Array):
+        return column
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    chunks = column.combine_chunks()
+    # Of a column without rows, pyarrow returns no array but chunks.
+    return pa.concat_arrays(chunks.chunks) if isinstance(chunks, pa.ChunkedArray) else chunks
 
 
 def named(table: Any, names: Sequence[Any], what: str) -> Any:
