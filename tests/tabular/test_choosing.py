@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from fastmlp.tabular.calibration import fit_temperature, temper
 from fastmlp.tabular.ensembling import select_weights
-from fastmlp.tabular.models import RealMLP, TabM
-from fastmlp.tabular.presets import plan_of
+from fastmlp.tabular.fitting import Data
+from fastmlp.tabular.models import MLP, RealMLP, TabM
+from fastmlp.tabular.presets import FEWEST_EPOCHS, PRESETS, plan_of
 from fastmlp.tabular.scores import METRICS, log_loss
 from fastmlp.tabular.settings import Settings
 from fastmlp.tabular.thresholds import choose_threshold
@@ -104,18 +107,32 @@ def test_a_member_that_diverged_has_no_weight() -> None:
 
 
 def test_presets_train_less_on_more_rows() -> None:
-    def models(preset: str, rows: int) -> list[tuple[str, int | None]]:
-        plan = plan_of(Settings(preset=preset), rows, 2)
-        return [(type(one).__name__, one.epochs) for one in plan.models]
-
-    assert models("fast", 1000) == [("TabM", 60)]
-    assert models("fast", 30_000) == [("MLP", None)]
-    assert models("best", 1000) == [("MLP", None), ("RealMLP", 128), ("TabM", 100)]
-    assert models("best", 200_000) == [("MLP", None), ("RealMLP", 32), ("TabM", 25)]
+    for preset in PRESETS:
+        few, many, most = (
+            plan_of(Settings(preset=preset), rows, 2) for rows in (500, 10**5, 10**8)
+        )
+        assert few.models == PRESETS[preset].models
+        assert all(0 < b.epochs < a.epochs for a, b in zip(few.models, many.models, strict=True))
+        assert {model.epochs for model in most.models} == {FEWEST_EPOCHS}
 
 
 def test_a_given_model_overrules_the_preset() -> None:
     given = TabM(members=2)
     assert plan_of(Settings(model=given), 10**6, 2).models == (given,)
     plan = plan_of(Settings(model="realmlp", preset="fast", n_members=3), 100, 2)
-    assert (plan.models, plan.members) == ((RealMLP(),), 3)
+    of_fast = [model for model in PRESETS["fast"].models if isinstance(model, RealMLP)]
+    assert (list(plan.models), plan.members) == (of_fast, 3)
+    assert plan_of(Settings(model="mlp"), 100, 2).models == (MLP(),)
+
+
+def test_an_epoch_is_judged_by_its_calibrated_log_loss() -> None:
+    scores, true = drawn(2000, 3)
+    plain = Data(*[None] * 6, None, None, METRICS["log_loss"], 1, calibrate=False)  # type: ignore[arg-type]
+    calibrated = replace(plain, calibrate=True)
+    rows = np.arange(2000)
+    sure, unsure = softmax(5 * scores), softmax(scores)
+    loss = plain.loss_of(rows)
+    assert loss(true, sure) > 1.5 * loss(true, unsure)
+    loss = calibrated.loss_of(rows)
+    assert loss(true, sure) == pytest.approx(loss(true, unsure), rel=1e-3)
+    assert np.isnan(loss(true, np.full_like(sure, np.nan)))

@@ -136,7 +136,14 @@ def test_dates_become_their_parts_and_constant_parts_are_left_out() -> None:
     days = np.arange(18_000.0, 18_400.0)
     encoder = Encoder().fit(read(d_start=days))
     parts = [column.part for column in encoder.numbers]
-    assert parts == ["days", "weekday", "week sine", "week cosine", "year sine", "year cosine"]
+    assert parts == [
+        "days", "weekday", "day of the year", "day of the month", "week sine", "week cosine",
+        "year sine", "year cosine",
+    ]  # fmt: skip
+    # 2019-04-14 and 2020-01-01: a leap year has one day more at its end.
+    days_of_month = encoder.numbers[3]
+    fourteenth = days_of_month.scaling.apply(np.array([14.0]))
+    assert days_of_month.transform(np.array([18_000.0])) == fourteenth
     assert encoder.numbers[1].scaling.center == pytest.approx(3.0, abs=0.02)
     # 2019-04-14 was a Sunday.
     number = encoder.numbers[1]
@@ -232,3 +239,25 @@ def test_bins_lie_between_quantiles() -> None:
     np.testing.assert_allclose(pieces[:, 0], expected, atol=1e-5)
     np.testing.assert_array_equal(pieces[:, 1, 0], x[:, 1])
     assert not pieces[:, 1, 1:].any()
+
+
+def test_of_many_numbers_those_with_many_values_are_encoded_by_bins() -> None:
+    many, few = RANDOM.normal(size=(100, 2)), RANDOM.integers(0, 3, (100, 4))
+    x = np.column_stack([few[:, :2], many, few[:, 2:]]).astype(np.float64)
+    bins, places = Bins.fit_some(x, 16, None)
+    assert bins is not None
+    assert places.tolist() == list(range(6))
+    bins, places = Bins.fit_some(x, 16, 3)
+    assert bins is not None
+    assert places.tolist() == [2, 3]
+    np.testing.assert_array_equal(bins.edges[0], Bins.fit(x[:, [2]], 16).edges[0])
+    for most, columns in ((16, 1), (0, None)):
+        bins, places = Bins.fit_some(x, most, columns)
+        assert bins is None
+        assert len(places) == 0
+
+
+def test_the_rarer_of_two_values_is_not_far_out_among_quantiles() -> None:
+    rare = np.where(np.arange(1000) == 7, 1.0, 0.0)
+    encoder = Encoder("quantile").fit(read(x=rare))
+    assert np.ptp(encoder.transform(read(x=rare))) < 2.0

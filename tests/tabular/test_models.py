@@ -167,6 +167,23 @@ def test_only_the_first_scaling_of_tabm_differs_between_members() -> None:
     assert set(plain["r 1"].gain.tolist()) == {-1.0, 1.0}
 
 
+def test_realmlp_embeds_numbers_by_bins_too() -> None:
+    (train, _, y), (test, _, true) = table(), table(200, seed=1)
+    model = RealMLP(hidden=(32, 32), epochs=30, batch_size=64, bins=8, lr=0.05)
+    net = model.fit_member(train, y, classes=0, seed=1)
+    assert net.net["slopes"].groups == 2
+    assert np.corrcoef(net.outputs(test), true)[0, 1] > 0.85
+
+
+def test_an_annealed_training_ends_with_small_steps_and_not_before() -> None:
+    train, y, _ = table(150)
+    model = TabM(members=1, hidden=(8,), epochs=9, waits=1, annealed=True)
+    settings = model.settings(None, 150, 2)
+    assert settings["schedule"].rates(model.lr, 8, 9, 1)[0] < 1e-3 * model.lr
+    found = model.fit_member(train, y, train, y, classes=2, metric=lambda true, outputs: 0.5)
+    assert len(found.history) == 9
+
+
 def test_a_wrong_model_is_refused() -> None:
     assert find_model("realmlp") == RealMLP()
     with pytest.raises(ArgumentError, match="want one of mlp, realmlp, tabm"):

@@ -55,12 +55,9 @@ CONTESTANTS: dict[str, Row] = {
         Row("fastmlp fast", f"{_HERE}.ours:Estimator", (OURS,), {"preset": "fast"}),
         Row("fastmlp balanced", f"{_HERE}.ours:Estimator", (OURS,), {"preset": "balanced"}),
         Row("fastmlp best", f"{_HERE}.ours:Estimator", (OURS,), {"preset": "best"}),
-        # One network of each kind, as pytabkit fits one. RealMLP has its published settings in
-        # presets that do not train it.
-        Row("fastmlp RealMLP", f"{_HERE}.ours:Estimator", (OURS,),
-            {"model": "realmlp", "preset": "fast", "n_members": 1, "compute": "bfloat16"}),
-        Row("fastmlp TabM", f"{_HERE}.ours:Estimator", (OURS,),
-            {"model": "tabm", "n_members": 1}),
+        # One network of each kind, as pytabkit fits one.
+        Row("fastmlp RealMLP", f"{_HERE}.ours:Estimator", (OURS,), {"alone": "RealMLP"}),
+        Row("fastmlp TabM", f"{_HERE}.ours:Estimator", (OURS,), {"alone": "TabM"}),
         Row("scikit-learn MLP", f"{_HERE}.networks:ScikitMLP", ("sklearn",)),
         Row("HistGradientBoosting", f"{_HERE}.trees:HistGradientBoosting", ("sklearn",)),
         Row("LightGBM", f"{_HERE}.trees:LightGBM", ("lightgbm",)),

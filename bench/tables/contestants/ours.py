@@ -11,16 +11,20 @@ from bench.tables.contestants.base import Context, all_classes
 
 
 class Estimator:
-    """`TabularClassifier` or `TabularRegressor`; the row's options are their arguments."""
+    """`TabularClassifier` or `TabularRegressor`; the row's options are their arguments.
+
+    With the option "alone", one network of that kind is trained instead of a preset.
+    """
 
     def __init__(self, context: Context) -> None:
         from fastmlp.tabular import TabularClassifier, TabularRegressor
 
         self.context = context
         kind = TabularClassifier if context.classes else TabularRegressor
-        self.estimator: Any = kind(
-            random_state=context.seed, n_threads=context.threads, **context.options
-        )
+        options = dict(context.options)
+        if alone := options.pop("alone", None):
+            options |= {"model": _network(alone), "n_members": 1}
+        self.estimator: Any = kind(random_state=context.seed, n_threads=context.threads, **options)
 
     def fit(self, frame: Any, y: Array) -> None:
         self.estimator.fit(frame, y)
@@ -30,3 +34,15 @@ class Estimator:
             return np.asarray(self.estimator.predict(frame), np.float64)
         found = self.estimator.predict_proba(frame)
         return all_classes(found, self.estimator.classes_, self.context.classes)
+
+
+def _network(kind: str) -> Any:
+    """RealMLP with its published settings; TabM with a quarter of its members and of its width."""
+    from fastmlp.tabular import RealMLP, TabM
+
+    if kind == "RealMLP":
+        return RealMLP(compute="bfloat16")
+    return TabM(
+        members=8, hidden=(128, 128), bins=32, embedding=8, most_embedded=100, lr=4e-3, epochs=100,
+        waits=12, compute="bfloat16",
+    )  # fmt: skip

@@ -15,7 +15,7 @@ from fastmlp.base.validation import Array
 PRIOR_ROWS = 10.0
 MOST_ROWS = 20_000  # used to choose it; more rows no longer change three digits
 LARGEST = math.log(20.0)  # of the logarithm of the temperature, either sign
-STEPS = 50
+STEPS = 20
 SMALLEST = 1e-15  # of a probability, before its logarithm is taken
 
 

@@ -23,6 +23,7 @@ from fastmlp.tabular.thresholds import choose_threshold
 if TYPE_CHECKING:
     from fastmlp.tabular.fitting import Data, Job
 
+PRIOR_ROWS = 300  # held-out rows whose choice counts as much as equal weights
 FEWEST_TO_CHOOSE = 20  # held-out rows: by fewer, nothing is chosen
 CHOSEN_THRESHOLDS = ("f1", "balanced_accuracy")  # metrics that "auto" chooses a threshold for
 
@@ -78,6 +79,11 @@ def _kind_weights(data: Data, means: Sequence[Array], rows: Array) -> list[float
         return [1 / len(means)] * len(means)
     weights = None if data.held_weights is None else data.held_weights[rows]
     found = select_weights(means, data.metric, data.held_y[rows], weights, data.positive)
+    # What few rows say is worth little: it is drawn towards equal weights.
+    usable = np.array([float(np.isfinite(outputs).all()) for outputs in means])
+    if usable.sum():
+        share = len(rows) / (len(rows) + PRIOR_ROWS)
+        found = share * found + (1.0 - share) * usable / usable.sum()
     return [float(value) for value in found]
 
 

@@ -15,6 +15,7 @@ import fastmlp as fm
 from fastmlp.base.errors import ArgumentError
 from fastmlp.base.validation import Array
 from fastmlp.tabular import scores
+from fastmlp.tabular.calibration import fit_temperature, temper
 from fastmlp.tabular.columns import ReadTable, TableReader
 from fastmlp.tabular.finishing import finished_model
 from fastmlp.tabular.labels import Target
@@ -70,12 +71,21 @@ class Data:
     target: Target
     metric: scores.Metric
     positive: int
+    calibrate: bool
 
     def loss_of(self, rows: Array) -> Callable[[Array, Array], float]:
-        """Return the metric of some held-out rows, the less the better."""
+        """Return the metric of some held-out rows, the less the better.
+
+        A log loss is that of calibrated probabilities, as the finished model's are. Otherwise the
+        training would end when the network gets too sure, long before its ranking of the classes
+        is best (Berta, Holzmüller, Jordan and Bach, Rethinking Early Stopping, 2025).
+        """
         weights = None if self.held_weights is None else self.held_weights[rows]
+        calibrates = self.calibrate and self.metric is scores.METRICS["log_loss"]
 
         def loss(true: Array, outputs: Array) -> float:
+            if calibrates and np.isfinite(outputs).all():
+                outputs = temper(outputs, fit_temperature(true, outputs, weights))
             return -self.metric.sign * self.metric.of(true, outputs, weights, self.positive, 0.5)
 
         return loss
@@ -160,7 +170,7 @@ def _read(
         held_weights = row_weights(held_y, validation.weights, target, settings.class_weight)
     return Data(
         reader, read, rows.y, weights, held_read, held_y, held_weights, target, metric,
-        positive_class(rows.y, target.classes),
+        positive_class(rows.y, target.classes), settings.calibrate,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fastmlp.tabular.models import MLP, Model, RealMLP, TabM, find_model
+from fastmlp.tabular.models import Model, RealMLP, TabM, find_model
 
 if TYPE_CHECKING:
     from fastmlp.tabular.settings import Settings
@@ -24,32 +24,47 @@ class Plan:
         Of each model.
     folds : int
         A member is trained on all rows but one of so many folds, which stops its training.
+    visits : int
+        Rows that a member is trained on, over all epochs: with many rows there are fewer epochs.
     """
 
     models: tuple[Model, ...]
     members: int
     folds: int
+    visits: int
 
 
-# A TabM for two cores: on folds of training rows it had less error than larger ones that take
-# several times as long; see docs/tabular.md.
-_SMALL = TabM(
-    members=8, hidden=(128, 128), bins=32, embedding=8, most_embedded=100, lr=4e-3, epochs=60,
-    waits=8, compute="bfloat16",
+# Both networks embed numbers piecewise linearly and go through a schedule of rates, after which
+# they are better than after several times as many epochs at a constant rate. On folds of training
+# rows one is better for most regressions, the other for many columns or classes, and their mean is
+# hardly ever worse than the better one; see docs/tabular.md.
+_BLOCKS = TabM(
+    members=1, hidden=(128, 128), bins=16, embedding=8, most_embedded=100, lr=8e-3, epochs=32,
+    annealed=True, compute="bfloat16",
 )  # fmt: skip
-_LARGE = TabM(members=16, hidden=(256, 256), most_embedded=100, epochs=100, compute="bfloat16")
-_REALMLP = RealMLP(epochs=128, compute="bfloat16")
+_REALMLP = RealMLP(
+    hidden=(128, 128, 128), bins=16, most_embedded=100, epochs=24, compute="bfloat16"
+)
 PRESETS: dict[str, Plan] = {
-    "fast": Plan((_SMALL,), members=1, folds=6),
+    "fast": Plan((_BLOCKS, _REALMLP), members=1, folds=6, visits=200_000),
     "balanced": Plan(
-        (MLP(), replace(_REALMLP, epochs=64), replace(_SMALL, epochs=100, waits=12)),
-        members=2,
+        (replace(_BLOCKS, bins=32, epochs=48), replace(_REALMLP, bins=32, epochs=32)),
+        members=3,
         folds=6,
+        visits=500_000,
     ),
-    "best": Plan((MLP(), _REALMLP, _LARGE), members=6, folds=6),
+    "best": Plan(
+        (
+            replace(_BLOCKS, members=4, hidden=(256, 256), bins=48, epochs=64, lr=4e-3),
+            replace(_REALMLP, hidden=(256, 256, 256), bins=48, epochs=64),
+            RealMLP(epochs=64, compute="bfloat16"),
+        ),
+        members=8,
+        folds=8,
+        visits=2_000_000,
+    ),
 }
-# Above so many rows, "fast" trains a plain MLP, and the others a small TabM, for fewer epochs.
-MANY_ROWS = {"fast": 20_000, "balanced": 50_000, "best": 50_000}
+FEWEST_EPOCHS = 6  # of which a schedule of rates makes sense
 
 
 def models_of(preset: str, model: str | Model) -> tuple[Model, ...]:
@@ -79,19 +94,15 @@ def plan_of(settings: Settings, rows: int, classes: int) -> Plan:
     chosen = PRESETS[settings.preset]
     models = models_of(settings.preset, settings.model)
     if settings.model == AUTO:
-        models = tuple(_for_rows(one, settings.preset, rows) for one in models)
+        models = tuple(_for_rows(one, rows, chosen.visits) for one in models)
     if settings.compute is not None:
         models = tuple(replace(one, compute=settings.compute) for one in models)
     members = chosen.members if settings.n_members is None else settings.n_members
-    return Plan(models, members, chosen.folds)
+    return replace(chosen, models=models, members=members)
 
 
-def _for_rows(model: Model, preset: str, rows: int) -> Model:
-    """Return the model that a preset trains on so many rows in place of one of its models."""
-    many = MANY_ROWS[preset]
-    if rows <= many or not isinstance(model, (TabM, RealMLP)):
+def _for_rows(model: Model, rows: int, visits: int) -> Model:
+    """Return a model of a preset with fewer epochs if there are many rows."""
+    if not isinstance(model, (TabM, RealMLP)):
         return model
-    if preset == "fast":
-        return MLP()
-    epochs = max(1, round(model.epochs * many / rows))
-    return replace(_SMALL if isinstance(model, TabM) else model, epochs=epochs)
+    return replace(model, epochs=min(model.epochs, max(FEWEST_EPOCHS, round(visits / rows))))

@@ -34,6 +34,33 @@ class Bins:
         quantiles = np.quantile(wide, np.linspace(0.0, 1.0, most + 1), axis=0)
         return cls(tuple(np.unique(column) for column in quantiles.T))
 
+    @classmethod
+    def fit_some(cls, x: Array, most: int, columns: int | None) -> tuple[Bins | None, Array]:
+        """Fit to the columns of (N, C) numbers that are worth it; return these columns too.
+
+        They are all, up to `columns` of them. Of more columns, those with many different numbers
+        are taken: a quarter of `most` edges at least. If these are too many as well, such as the
+        pixels of an image, none is.
+        """
+        none = np.arange(0)
+        if not most or not x.shape[1]:
+            return None, none
+        bins = cls.fit(x, most)
+        places = np.arange(x.shape[1])
+        if columns is not None and len(places) > columns:
+            places = np.flatnonzero([4 * len(edges) > most for edges in bins.edges])
+            if not 0 < len(places) <= columns:
+                return None, none
+        return cls(tuple(bins.edges[place] for place in places)), places
+
+    def nodes(self, places: Array) -> list[Any]:
+        """Return the nodes of a `Graph` that encode these columns of its input "x"."""
+        return [
+            ("for edges", fm.GatherColumns(np.repeat(places, self.most)), "x"),
+            ("edges", self.layer(), "for edges"),
+            ("pieces", fm.Clamp(0.0, 1.0), "edges"),
+        ]
+
     @property
     def most(self) -> int:
         """The largest number of bins of a column."""

@@ -25,6 +25,13 @@ def _year(days: Array) -> Array:
     return found
 
 
+def _month_day(days: Array) -> Array:
+    whole = np.floor(days).astype("datetime64[D]")
+    first = whole.astype("datetime64[M]").astype("datetime64[D]")
+    found: Array = 1.0 + (whole - first).astype(np.float64)
+    return found
+
+
 def _sine(part: Array) -> Array:
     found: Array = np.sin(2.0 * np.pi * part)
     return found
@@ -55,6 +62,8 @@ def part_of(part: str, days: Array) -> Array:
 DATE_PARTS: Mapping[str, Callable[[Array], Array]] = {
     "days": lambda days: days,
     "weekday": _weekday,
+    "day of the year": _year,
+    "day of the month": _month_day,
     "week sine": lambda days: _sine((days + _THURSDAY) / 7.0),
     "week cosine": lambda days: _cosine((days + _THURSDAY) / 7.0),
     "year sine": lambda days: _sine(_year(days)),

@@ -58,7 +58,9 @@ class NumberColumn:
         least, most = present.min(), present.max()
         is_pair = bool(((present == least) | (present == most)).all())
         filling = float(np.median(present))
-        return cls(name, part, filling, _scaling(present, numbers), is_pair)
+        # Normal quantiles would take the rarer of two values far out.
+        kind: Numbers = "robust" if is_pair and numbers == "quantile" else numbers
+        return cls(name, part, filling, _scaling(present, kind), is_pair)
 
     def transform(self, values: Array) -> Array:
         """Map (N,) numbers, NaN where missing, to inputs of the network."""

@@ -13,6 +13,7 @@ from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.base.validation import Array
 from fastmlp.tabular.encoding import Encoder
+from fastmlp.tabular.encoding.bins import Bins
 from fastmlp.tabular.models.base import Model
 from fastmlp.tabular.models.first_values import set_by_rows
 from fastmlp.tabular.models.head import Head
@@ -30,6 +31,7 @@ _MOST_ONE_HOT, _EMBEDDING = 8, 8
 _COSINES, _PERIODIC_OUTPUTS, _FREQUENCY = 16, 3, 0.1
 # Rows that the first values are chosen by.
 _ROWS_OF_FIRST_VALUES = 16384
+_EMBEDS_NUMBERS = ("periodic", "slopes")  # layers whose first values do not depend on rows
 # Random streams of the first values here; networks and `set_by_rows` use others.
 _FIRST_STREAM = 1 << 21
 
@@ -52,6 +54,15 @@ class RealMLP(Model):
         For classes.
     periodic : bool
         Whether each number is embedded by cosines with learnt frequencies ("PBLD").
+    bins : int
+        If not 0, numbers become normal quantiles instead of robust ones, and are embedded by a
+        piecewise linear encoding with at most so many bins instead of cosines. The published
+        network has none.
+    embedding : int
+        Width of the embedding of a number by bins.
+    most_embedded : int, optional
+        If there are more numbers than this, only those with many different values are embedded
+        by bins, and none if there are more of these.
     simple : bool
         RealMLP-TD-S: one input for each level, plain activations, no embeddings, no dropout, no
         weight decay, and first values that do not depend on the rows.
@@ -72,13 +83,17 @@ class RealMLP(Model):
     weight_decay: float = _DECAY
     label_smoothing: float = _SMOOTHING
     periodic: bool = True
+    bins: int = 0
+    embedding: int = 8
+    most_embedded: int | None = None
     simple: bool = False
 
     def __post_init__(self) -> None:
         for width in validation.items(self.hidden, "hidden", "a tuple of widths"):
             validation.size(width, "hidden")
-        validation.size(self.epochs, "epochs")
-        validation.size(self.batch_size, "batch_size")
+        for name in ("epochs", "batch_size", "embedding"):
+            validation.size(getattr(self, name), name)
+        validation.integer(self.bins, "bins", 0)
         validation.real(self.dropout, "dropout", 0.0, 1.0, high_open=True)
         validation.real(self.weight_decay, "weight_decay", 0.0)
         validation.real(self.label_smoothing, "label_smoothing", 0.0, 1.0)
@@ -87,7 +102,7 @@ class RealMLP(Model):
     def encoder(self) -> Encoder:
         """Return an unfitted encoder: robust scaling with a smooth clip, of levels too."""
         most = None if self.simple else _MOST_ONE_HOT
-        return Encoder("robust", most_one_hot=most, scaled_levels=True)
+        return Encoder("quantile" if self.bins else "robust", most_one_hot=most, scaled_levels=True)
 
     def head(self, y: Array, classes: int) -> Head:
         """Return what the outputs mean; predicted numbers are limited to the training's range."""
@@ -96,7 +111,8 @@ class RealMLP(Model):
     def network(self, encoder: Encoder, x: Array, head: Head, seed: int) -> fm.Graph:
         """Make the network with its first weights, for encoded training rows (N, width)."""
         activation: Any = fm.SELU if head.classes else fm.Mish
-        nodes, width = self._front(encoder)
+        bins, places = Bins.fit_some(x[:, : encoder.n_numbers], self.bins, self.most_embedded)
+        nodes, width = self._front(encoder, bins, places)
         source = nodes[-1][0] if nodes else "x"
         nodes.append(("scale", fm.Scale(width, bias=False), source))
         for number, size in enumerate(self.hidden, 1):
@@ -110,6 +126,9 @@ class RealMLP(Model):
         net = fm.Graph({"x": encoder.width}, "y", nodes, dtype=self.dtype, seed=seed,
                        compute=self.compute)  # fmt: skip
         _set_periodic(net, seed)
+        if bins is not None:
+            bins.set_layer(net["edges"])
+            _set_normal(net["slopes"], seed)
         if self.simple:
             self._set_simple(net, seed)
         else:
@@ -134,11 +153,11 @@ class RealMLP(Model):
             "schedules": schedules,
         }
 
-    def _front(self, encoder: Encoder) -> tuple[list[Any], int]:
+    def _front(self, encoder: Encoder, bins: Bins | None, places: Array) -> tuple[list[Any], int]:
         """Return the nodes that embed numbers and levels, and the width after them."""
         numbers, flags, embedded = encoder.n_numbers, encoder.n_flags, encoder.embedded
-        periodic = numbers if self.periodic and not self.simple else 0
-        if not periodic and not embedded:
+        periodic = numbers if self.periodic and not self.simple and not self.bins else 0
+        if not periodic and not embedded and bins is None:
             return [], encoder.width
         nodes: list[Any] = []
         parts: list[str] = []
@@ -154,6 +173,11 @@ class RealMLP(Model):
                                        groups=numbers), "cosines"),
             ]  # fmt: skip
             parts.append("periodic")
+        of_bins = self.embedding * len(places)
+        if bins is not None:
+            slopes = fm.Linear(len(places) * bins.most, of_bins, bias=False, groups=len(places))
+            nodes += [*bins.nodes(places), ("slopes", slopes, "pieces")]
+            parts.append("slopes")
         if embedded:
             nodes += [
                 ("rows", fm.GatherColumns(np.arange(numbers + flags, encoder.width)), "x"),
@@ -162,8 +186,8 @@ class RealMLP(Model):
             parts.append("levels")
         if len(parts) > 1:
             nodes.append(("embedded", fm.Concat(), parts))
-        width = numbers + flags + _PERIODIC_OUTPUTS * periodic + _EMBEDDING * len(embedded)
-        return nodes, width
+        width = numbers + flags + _PERIODIC_OUTPUTS * periodic + of_bins
+        return nodes, width + _EMBEDDING * len(embedded)
 
     def _set_by_rows(self, net: fm.Graph, x: Array, seed: int) -> None:
         """Set the weights of the hidden layers and of the last one by training rows."""
@@ -173,7 +197,7 @@ class RealMLP(Model):
         number = 0
         for name, layer in net.nodes.items():
             sources: list[Any] = [values[source] for source in net.sources_of(name)]
-            if isinstance(layer, fm.Linear) and name != "periodic":
+            if isinstance(layer, fm.Linear) and name not in _EMBEDS_NUMBERS:
                 values[name] = set_by_rows(layer, sources[0], seed, number)
                 number += 1
             else:
@@ -184,10 +208,15 @@ class RealMLP(Model):
         for number in range(1, len(self.hidden) + 1):
             layer = net[f"linear {number}"]
             stream = _FIRST_STREAM + 2 * number + 4
-            w = _core.random_normal(layer.W.size, seed, stream).reshape(layer.W.shape)
-            layer.W[...] = w / math.sqrt(layer.in_features)
+            _set_normal(layer, seed, stream)
             layer.b[...] = _core.random_normal(layer.b.size, seed, stream + 1)
         net["y"].W[...], net["y"].b[...] = 0.0, 0.0
+
+
+def _set_normal(layer: Any, seed: int, stream: int = _FIRST_STREAM) -> None:
+    """Set the weights of a linear layer: normal, of the variance 1 / fan_in."""
+    draws = _core.random_normal(layer.W.size, seed, stream).reshape(layer.W.shape)
+    layer.W[...] = draws / math.sqrt(layer.in_features // layer.groups)
 
 
 def _set_periodic(net: fm.Graph, seed: int) -> None:
@@ -224,7 +253,9 @@ def groups(net: fm.Graph) -> dict[str, dict[str, float]]:
             found["angles.shift"] = _factors(_PERIODIC)
         elif name == "periodic":
             found["periodic"] = _factors(_PERIODIC)
-        elif isinstance(layer, fm.Scale):
+        elif name == "slopes":
+            found[name] = _factors(1.0, 1.0 / math.sqrt(layer.in_features // layer.groups))
+        elif isinstance(layer, fm.Scale) and layer.trainable:
             found[name] = _factors(_SCALE)
         elif isinstance(layer, fm.ParametricActivation):
             found[name] = _factors(_ALPHA)

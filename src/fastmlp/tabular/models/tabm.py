@@ -43,7 +43,8 @@ class TabM(Model):
     embedding : int
         Width of the embedding of a number.
     most_embedded : int, optional
-        If there are more numbers than this, they are not embedded.
+        If there are more numbers than this, only those with many different values are embedded,
+        and none if there are more of these.
     mini : bool
         TabM-mini: only r of the first block is a member's own.
     epochs, batch_size : int
@@ -51,6 +52,9 @@ class TabM(Model):
     waits : int
         Epochs without a better metric that end the training.
     lr, weight_decay, dropout : float
+    annealed : bool
+        One cycle of learning rates, up to `lr` and down again, over all epochs; ``waits`` then does
+        not count. The published training has a constant rate.
     dtype, compute : str
         See `Model`.
 
@@ -72,6 +76,7 @@ class TabM(Model):
     lr: float = 2e-3
     weight_decay: float = 3e-4
     dropout: float = 0.1
+    annealed: bool = False
 
     def __post_init__(self) -> None:
         for name in ("members", "embedding", "epochs", "batch_size", "waits"):
@@ -94,16 +99,15 @@ class TabM(Model):
 
     def patience(self, rows: int) -> int | None:
         """Return the number of epochs without a better metric that end the training."""
-        return self.waits
+        return None if self.annealed else self.waits
 
     def network(self, encoder: Encoder, x: Array, head: Head, seed: int) -> fm.Graph:
         """Make the network with its first weights, for encoded training rows (N, width)."""
-        k, numbers = self.members, encoder.n_numbers
-        few = self.most_embedded is None or numbers <= self.most_embedded
-        embeds = bool(self.bins and numbers and few)
-        hidden = self.hidden or (512,) * (2 if embeds else 3)
-        bins = Bins.fit(x[:, :numbers], self.bins) if embeds else None
-        nodes, width = self._front(encoder, bins)
+        k = self.members
+        numbers = x[:, : encoder.n_numbers]
+        bins, places = Bins.fit_some(numbers, self.bins, self.most_embedded)
+        hidden = self.hidden or (512,) * (3 if bins is None else 2)
+        nodes, width = self._front(encoder, bins, places)
         source = nodes[-1][0] if nodes else "x"
         nodes.append(("copies", fm.GatherColumns(np.tile(np.arange(width), k)), source))
         for number, size in enumerate(hidden, 1):
@@ -114,7 +118,7 @@ class TabM(Model):
                        compute=self.compute)  # fmt: skip
         if bins is not None:
             bins.set_layer(net["edges"])
-        self._set_first_values(net, self._chunks(encoder, embeds), seed)
+        self._set_first_values(net, self._chunks(encoder, len(places)), seed)
         return net
 
     def settings(self, net: fm.Graph, rows: int, classes: int) -> dict[str, Any]:
@@ -125,6 +129,7 @@ class TabM(Model):
             "optimizer": fm.AdamW(lr=self.lr, weight_decay=self.weight_decay, clip_norm=_CLIP_NORM),
             "epochs": self.epochs,
             "batch_size": self.batch_size,
+            "schedule": fm.OneCycleLR(self.lr) if self.annealed else None,
         }
 
     def _block(self, number: int, width: int, size: int, source: str) -> list[Any]:
@@ -143,33 +148,31 @@ class TabM(Model):
             nodes.append((f"dropout {number}", fm.Dropout(self.dropout), nodes[-1][0]))
         return nodes
 
-    def _front(self, encoder: Encoder, bins: Bins | None) -> tuple[list[Any], int]:
+    def _front(self, encoder: Encoder, bins: Bins | None, places: Array) -> tuple[list[Any], int]:
         """Return the nodes that embed numbers, and the width after them."""
         if bins is None:
             return [], encoder.width
-        numbers = encoder.n_numbers
-        out = numbers * self.embedding
+        count = len(places)
+        out = count * self.embedding
         nodes: list[Any] = [
-            ("numbers", fm.GatherColumns(np.repeat(np.arange(numbers), self.embedding)), "x"),
+            ("numbers", fm.GatherColumns(np.repeat(places, self.embedding)), "x"),
             ("line", fm.Scale(out), "numbers"),
-            ("for edges", fm.GatherColumns(np.repeat(np.arange(numbers), bins.most)), "x"),
-            ("edges", bins.layer(), "for edges"),
-            ("pieces", fm.Clamp(0.0, 1.0), "edges"),
-            ("slopes", fm.Linear(numbers * bins.most, out, bias=False, groups=numbers), "pieces"),
+            *bins.nodes(places),
+            ("slopes", fm.Linear(count * bins.most, out, bias=False, groups=count), "pieces"),
             ("embedded", fm.Add(), ["slopes", "line"]),
         ]
-        if encoder.n_flags:
-            flags = np.arange(numbers, encoder.width)
+        others = np.setdiff1d(np.arange(encoder.width), places)
+        if len(others):
             nodes += [
-                ("flags", fm.GatherColumns(flags), "x"),
-                ("all", fm.Concat(), ["embedded", "flags"]),
+                ("others", fm.GatherColumns(others), "x"),
+                ("all", fm.Concat(), ["embedded", "others"]),
             ]
-        return nodes, out + encoder.n_flags
+        return nodes, out + len(others)
 
-    def _chunks(self, encoder: Encoder, embeds: bool) -> list[int]:
+    def _chunks(self, encoder: Encoder, embedded: int) -> list[int]:
         """Return the number of columns, after the embedding, of each column of the table."""
-        numbers = [self.embedding if embeds else 1] * encoder.n_numbers
-        return [*numbers, *encoder.flag_widths]
+        plain = encoder.n_numbers - embedded
+        return [self.embedding] * embedded + [1] * plain + encoder.flag_widths
 
     def _set_first_values(self, net: fm.Graph, chunks: list[int], seed: int) -> None:
         """Set the first weights: only the first r differs between the members.
