@@ -118,7 +118,7 @@ _METHODS = {
 
 # Alternatives: an error about the first parameter may name the second one.
 _ALSO_NAMED = {"net": "lr", "nodes": "inputs", "batch_size": "rates", "name": "node", "scores": "y",
-               "layer": "layers", "strict": "state"}  # fmt: skip
+               "layer": "layers", "strict": "state", "order": "rates"}  # fmt: skip
 # Objects that raise errors of their own; these reach the caller.
 _RAISING = {"attributes raise", "__len__ raises"}
 

@@ -20,6 +20,10 @@ X = EIGHTHS
 Y = EIGHTHS[:, :CLASSES] / 4  # valid as probabilities and as counts too
 DY = EIGHTHS[::-1, :CLASSES] - 1
 WEIGHTS = np.array([1.0, 2.0, 0.5, 1.0, 3.0, 1.0])
+PLAIN_LOSSES = (
+    "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1Loss", "MSELoss", "MultiMarginLoss",
+    "PoissonNLLLoss", "QuantileLoss",
+)  # fmt: skip
 OF_CLASSES = ("CrossEntropyLoss", "MultiMarginLoss")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests import loss_problems
 from tests.bad_values import NEEDED, subclasses
 
 import fastmlp as fm
@@ -42,10 +43,11 @@ def _of_public_classes() -> Calls:
         for name, made in _each(base):
             options = {"epochs": 2, argument: made}
             yield name, lambda options=options: fit(chain, ROWS, LABELS, **options)
-    scores = np.full((len(LABELS), 3), 0.5, np.float32)
     for name, loss in _each(fm.Loss):
-        y = LABELS if name in ("CrossEntropyLoss", "MultiMarginLoss") else scores
-        yield name, lambda loss=loss, y=y: (loss.forward(scores, y), loss.backward())
+        scores = np.full((len(LABELS), loss_problems.width_of(loss, 3)), 0.5, np.float32)
+        y = loss_problems.targets(loss, *scores.shape, np.random.default_rng(0))
+        given = scores, y
+        yield name, lambda loss=loss, given=given: (loss.forward(*given), loss.backward())
     for name, kind in ACTIVATIONS.items():
         layer = kind()
         yield name, lambda layer=layer: layer.backward(layer.forward(ROWS))

@@ -125,7 +125,7 @@ void fm_net_set_custom(fm_net *net, fm_custom custom, void *context);
 
 typedef struct {
     int kind; /* row of losses.def */
-    int mean; /* otherwise the sum */
+    int mean; /* 0: the sum; 1: the mean; 2: the mean over rows of sums over columns */
     int n_params;
     const double *params; /* (n_params); at least one element must be readable */
     int64_t fold;         /* members; the scores of each are an equal part of the columns; 0: one */

@@ -70,11 +70,13 @@ NETS = listed("a", [1], 1j, True, object(), fm.Sequential, NAN, -1.0, HUGE, np.z
 KINDS = {
     "size": integers(0, -1, 2**40, HUGE),
     "size or None": integers(0, -1, 2**40, HUGE, none=True),
+    "components": integers(0, -1, 257, HUGE),
     "pieces": integers(1, 0, -1, 2**40, HUGE),
     "count": integers(-1, 2**40, HUGE),
     "real": reals(),
     "positive": reals(0, -1e-9),
     "at least 0": reals(-1e-9, -1),
+    "-1 to 1": reals(-1.0000001, 1.5),
     "0 to 1": reals(-1e-9, 1.0000001, 2),
     "below 1": reals(-1e-9, 1.0, 2),
     "lr": reals(-1e-9, none=True),

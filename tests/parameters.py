@@ -30,6 +30,10 @@ PARAMETERS = {
     ),
     **dict.fromkeys(["patience", "cooldown", "warmup"], "count"),
     **dict.fromkeys(["value", "margin", "negative_slope", "alpha", "min", "max"], "real"),
+    **dict.fromkeys(["entropy_coef"], "real"),
+    **dict.fromkeys(["value_coef", "clip_value"], "at least 0"),
+    "clip": "positive",
+    "components": "components",
     **dict.fromkeys(["delta", "max_lr", "div_factor", "final_div_factor"], "positive"),
     **dict.fromkeys(["weight_decay", "momentum", "eps", "lr_decay", "lam", "gamma"], "at least 0"),
     **dict.fromkeys(["eta_min", "min_lr", "min_delta"], "at least 0"),
@@ -40,7 +44,10 @@ PARAMETERS = {
     "lr": "lr",
     "clip_norm": "positive or None",
     **dict.fromkeys(["reduction", "monitor", "approximate", "ties"], "name"),
-    **dict.fromkeys(["bias", "nesterov", "restore_best", "eps_hat"], "flag"),
+    **dict.fromkeys(
+        ["bias", "nesterov", "restore_best", "eps_hat", "full", "log_std", "log_target", "swap"],
+        "flag",
+    ),
     "seed": "seed",
     **dict.fromkeys(["init", "bias_init"], "initializer"),
     "dtype": "dtype",
@@ -63,6 +70,10 @@ EXCEPTIONS = {
     ("BatchNorm", "eps"): "positive",
     ("LayerNorm", "eps"): "positive",
     ("BatchNorm", "momentum"): "0 to 1",
+    ("GaussianNLLLoss", "eps"): "positive",
+    ("CosineSimilarityLoss", "eps"): "positive",
+    ("CosineEmbeddingLoss", "margin"): "-1 to 1",
+    ("SigmoidFocalLoss", "alpha"): "-1 to 1",
 }
 
 

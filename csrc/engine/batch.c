@@ -50,6 +50,13 @@ static void copies(fm_walk *walk, const fm_epoch *epoch) {
     fm_walk_read(walk, (const void *const *)w->input);
 }
 
+int64_t fm_batch_target_cols(const fm_net *net, const fm_epoch *epoch) {
+    int64_t most = 0;
+    for (int k = 0; k < net->ends.n_outputs && epoch->order != NULL; k++)
+        if (epoch->targets[k].values != NULL && epoch->targets[k].cols > most) most = epoch->targets[k].cols;
+    return most * fold_of(epoch);
+}
+
 void fm_batch_read(fm_walk *walk, const fm_epoch *epoch, int64_t first) {
     if (epoch->sparse.start != NULL) {
         fm_csr all = epoch->sparse;

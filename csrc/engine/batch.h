@@ -4,6 +4,9 @@
 
 #include "engine/walk.h"
 
+/* The most numbers in the targets of a row that will be copied. */
+int64_t fm_batch_target_cols(const fm_net *net, const fm_epoch *epoch);
+
 /* Sets the inputs and targets: rows `first` .. first + walk->run.rows of the epoch, or copies of them. */
 void fm_batch_read(fm_walk *walk, const fm_epoch *epoch, int64_t first);
 

@@ -4,6 +4,19 @@
 #include "base/aligned_alloc.h"
 #include "base/arithmetic.h"
 
+static int count_of_params(const char *text) {
+    int count = 0;
+    for (; *text != '\0'; text++) count += *text == '=';
+    return count;
+}
+
+int fm_loss_fits(const fm_loss_spec *loss, int64_t n) {
+    const fm_loss_row *row = fm_loss_at(loss->kind);
+    const int64_t fold = fm_loss_fold(loss);
+    if (row == NULL || loss->fold < 0 || n % fold != 0 || loss->n_params < count_of_params(row->params)) return 0;
+    return row->target != FM_TARGET_FIELDS || fm_loss_target_cols(loss->kind, n / fold, loss->params) > 0;
+}
+
 /* The sum of a member's weights, which are `step` apart. */
 static double total_weight(fm_dtype dtype, int64_t rows, const void *weight, int64_t first, int64_t step) {
     double total = 0.0;
@@ -13,13 +26,14 @@ static double total_weight(fm_dtype dtype, int64_t rows, const void *weight, int
     return total;
 }
 
-/* 1 / fold for a sum and 1 / (total weight [* columns] * fold) for a mean. It is 0 if the total weight is 0: such a
+/* 1 / fold for a sum and 1 / (total weight [* elements of a row] * fold) for a mean. It is 0 if the total weight is 0: such a
    batch has loss 0 and changes nothing. */
 static double scale_of(const fm_loss_spec *loss, int64_t n, double total) {
     const double fold = (double)fm_loss_fold(loss);
     if (!loss->mean) return 1.0 / fold;
     const fm_loss_row *row = fm_loss_at(loss->kind); /* NULL: the caller's */
-    const double columns = row != NULL && row->elementwise ? (double)n / fold : 1.0;
+    const int averages = row != NULL && row->averaged > 0 && loss->mean == 1;
+    const double columns = averages ? (double)n / fold / row->averaged : 1.0;
     return total == 0.0 ? 0.0 : 1.0 / (total * columns * fold);
 }
 
@@ -78,7 +92,7 @@ fm_status fm_loss(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_
                   const fm_targets *targets, double *value, double *members, void *gradient) {
     const int64_t fold = fm_loss_fold(loss);
     int64_t count;
-    if (n % fold != 0) return FM_BAD_ARGUMENT;
+    if (!fm_loss_fits(loss, n)) return FM_BAD_ARGUMENT;
     if (__builtin_mul_overflow(rows, fold, &count)) return FM_NO_MEMORY;
     double *row_value = fm_alloc(count, sizeof *row_value), *scale = fm_alloc(fold, sizeof *scale);
     int64_t wrong_label = 0;

@@ -14,6 +14,9 @@ static inline const void *fm_row_at(const void *base, int64_t row, int64_t width
 /* The number of members of a loss, at least 1. */
 static inline int64_t fm_loss_fold(const fm_loss_spec *loss) { return loss->fold > 1 ? loss->fold : 1; }
 
+/* Whether the loss has all its parameters and can take n columns of scores. */
+int fm_loss_fits(const fm_loss_spec *loss, int64_t n);
+
 /* Sets scale[member], the factor of each weighted loss of a row in the total; `factor` multiplies it. Returns the sum of
    the weights, averaged over the members. */
 double fm_loss_scales(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_t n, const fm_targets *targets,

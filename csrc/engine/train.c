@@ -347,7 +347,8 @@ static fm_status train_on(training *run, int64_t batch) {
                               run->shift.threads,
                               .inputs = run->epoch->order != NULL && run->epoch->sparse.start == NULL,
                               .packs = run->packs,
-                              .fold = trainer->fold};
+                              .fold = trainer->fold,
+                              .target_cols = fm_batch_target_cols(trainer->net, run->epoch)};
     const fm_status status = fm_workspace_reserve(&trainer->net->training, trainer->net, &demand);
     if (status != FM_OK) {
         if (run->steps == 0) return FM_NO_MEMORY;

@@ -62,9 +62,8 @@ static int allocate(fm_trainer *trainer, const fm_head *heads, const fm_optimize
 }
 
 static int loss_fits(const fm_net *net, int output, const fm_loss_spec *loss) {
-    const int64_t fold = fm_loss_fold(loss), width = net->ops[net->output[output]].node.fan_out;
-    if (loss->kind == -1) return fold == 1;
-    return fm_loss_at(loss->kind) != NULL && loss->fold >= 0 && width % fold == 0;
+    if (loss->kind == -1) return fm_loss_fold(loss) == 1;
+    return fm_loss_fits(loss, net->ops[net->output[output]].node.fan_out);
 }
 
 fm_status fm_trainer_new(fm_net *net, const fm_head *heads, const fm_optimizer_spec *optimizer, fm_trainer **out) {

@@ -166,7 +166,7 @@ static void place_training(fm_placer *p) {
         const fm_head_space head = {
             .row_value = place_rows(p, w->fold, sizeof *head.row_value),
             .label = place_rows(p, w->fold, sizeof *head.label),
-            .target = place_rows(p, p->net->ops[p->net->output[k]].node.fan_out, p->net->size),
+            .target = place_rows(p, w->target_cols, p->net->size),
         };
         if (p->block != NULL) w->head[k] = head;
     }
@@ -198,7 +198,7 @@ static int is_layerwise(const fm_net *net, const fm_demand *demand) {
 static int suffices(const fm_workspace *w, const fm_net *net, const fm_demand *demand) {
     return w->block != NULL && demand->rows <= w->rows && demand->threads <= w->threads &&
            (w->has_inputs || !demand->inputs) && (w->packs || !demand->packs) && demand->fold <= w->fold &&
-           w->layerwise == is_layerwise(net, demand);
+           demand->target_cols <= w->target_cols && w->layerwise == is_layerwise(net, demand);
 }
 
 /* The next workspace, without memory. It also suffices for earlier demands of the same kind. */
@@ -209,6 +209,7 @@ static fm_workspace grown(const fm_workspace *w, const fm_net *net, const fm_dem
                           .has_inputs = demand->inputs || w->has_inputs,
                           .packs = demand->packs || w->packs,
                           .fold = more(demand->fold, w->fold),
+                          .target_cols = more(demand->target_cols, w->target_cols),
                           .layerwise = layerwise};
 }
 

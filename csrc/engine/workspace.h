@@ -28,7 +28,8 @@ typedef struct {
 /* One block of memory, for up to `rows` rows. */
 typedef struct {
     int64_t rows, bytes;
-    int64_t fold; /* training: the largest number of members of a loss */
+    int64_t fold;        /* training: the largest number of members of a loss */
+    int64_t target_cols; /* training: the most numbers in the targets of a row */
     int threads;
     int layerwise; /* training: arrays share memory, so each op's gradients must be computed beside its `down` */
     int has_inputs, packs; /* packs: there is room for packed copies of the weights */
@@ -55,7 +56,7 @@ typedef struct {
     int threads;
     int inputs; /* copies of the inputs */
     int packs;  /* packed copies of the weights */
-    int64_t fold;
+    int64_t fold, target_cols;
 } fm_demand;
 
 /* Makes the workspace large enough. If memory is short, it stays unchanged. */

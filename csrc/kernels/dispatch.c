@@ -73,11 +73,43 @@ static const fm_activation_row activation_rows[] = {
 };
 
 static const fm_loss_row loss_rows[] = {
-#define FM_LOSS(id, name, target, elementwise, params, tol32, tol64) \
-    {#name, params, FM_TARGET_##target, elementwise, {tol32, tol64}},
+#define FM_LOSS(id, name, target, form, averaged, params, cols, tol32, tol64) \
+    {#name, params, FM_TARGET_##target, averaged, {tol32, tol64}},
 #include "kernels/losses.def"
 #undef FM_LOSS
 };
+
+/* ---- the columns of targets; `more` are the fields behind the action ---- */
+
+static int64_t equal_parts(int64_t n, int64_t parts) { return n > 0 && n % parts == 0 ? 1 : -1; }
+
+static int64_t halves(int64_t n, int64_t more) { return n > 1 && n % 2 == 0 ? n / 2 + more : -1; }
+
+static int64_t mixture(int64_t n, double components) {
+    const int64_t k = (int64_t)components;
+    return k > 0 && k <= FM_MOST_COMPONENTS && n % k == 0 ? halves(n / k - 1, 0) : -1;
+}
+
+static int64_t actions(int64_t n, double value_coef, int64_t more) { return n > (value_coef != 0) ? 1 + more : -1; }
+
+static int64_t vectors(int64_t n, double value_coef, int64_t more) { return halves(n - (value_coef != 0), more); }
+
+enum {
+#define FM_LOSS(id, ...) LOSS_##id,
+#include "kernels/losses.def"
+#undef FM_LOSS
+};
+
+int64_t fm_loss_target_cols(int kind, int64_t n, const double *p) {
+    (void)p;
+    switch (kind) {
+#define FM_LOSS(id, name, target, form, averaged, params, cols, tol32, tol64) \
+    case LOSS_##id: return cols;
+#include "kernels/losses.def"
+#undef FM_LOSS
+    }
+    return -1;
+}
 
 static const fm_optimizer_row optimizer_rows[] = {
 #define FM_OPTIMIZER(id, name, slots, need0, need1, hyper) {#name, hyper, slots, {need0, need1}},

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tests.bad_values import NEEDED, ROWS, WIDTH, misaligned, subclasses
+from tests.harness import LOSSES
+from tests.loss_problems import FIELDS, PLAIN, columns, width_of
 
 import fastmlp as fm
-
-OF_CLASSES = {"CrossEntropyLoss", "MultiMarginLoss"}
 
 
 def strided(x):
@@ -92,11 +92,14 @@ def test_layouts_give_the_same_bits(layout, dtype):
 @pytest.mark.parametrize("name", sorted(cls.__name__ for cls in subclasses(fm.Loss)))
 def test_losses_take_any_layout(name, layout):
     give = LAYOUTS[layout]
-    y = BITS[:, 0] if name in OF_CLASSES else BITS[:, :2]
+    loss = getattr(fm, name)(**NEEDED.get(name, {}))
+    scores = BITS[:, 2:] if name in PLAIN else np.tile(BITS, 6)[:, : width_of(loss)]
+    y = BITS[:, 0] if LOSSES[name][1]["target"] == "class" else BITS[:, :2]
+    if name in FIELDS:
+        y = np.tile(BITS, 6)[:, : columns(loss, scores.shape[1])]
 
     def run(give_scores, give):
-        loss = getattr(fm, name)(**NEEDED.get(name, {}))
-        value = loss.forward(give_scores(BITS[:, 2:]), give(y), give(BITS[:, 1]))
+        value = loss.forward(give_scores(scores), give(y), give(BITS[:, 1]))
         return value, loss.backward().tobytes()
 
     assert run(np.ascontiguousarray, give) == run(np.ascontiguousarray, np.ascontiguousarray)

@@ -8,39 +8,16 @@
 #include <string.h>
 
 #include "base/aligned_alloc.h"
+#include "bytes.h"
 #include "check.h"
 #include "engine/net.h"
+#include "targets.h"
 
 enum { MOST_NODES = 24, MOST_ROWS = 150, MOST_COLUMNS = 16 };
 
 /* Limits on the work and the parameters of a network: larger networks are valid, but too slow to run often. No
    machine has `impossible` bytes of memory. */
 static const double most_work = 3e6, most_parameters = 1e5, impossible = 0x1p47;
-
-/* ---- bytes to numbers ---- */
-
-typedef struct {
-    const uint8_t *at;
-    size_t left;
-} bytes;
-
-static unsigned take(bytes *b) {
-    if (b->left == 0) return 0;
-    b->left--;
-    return *b->at++;
-}
-
-static int64_t take_wild(bytes *b) {
-    static const int64_t wild[] = {
-        0,         -1,  INT64_MAX, INT64_MIN,         INT32_MAX,        INT64_C(1) << 31,    INT64_C(1) << 32,
-        1000000,   193, 257,       INT64_C(1) << 40,  INT64_C(1) << 61, INT64_C(1) << 62,    INT64_MAX / 8,
-        INT32_MIN, 16,  4,         INT64_MAX / 4 + 1, INT64_C(3) << 60, -(INT64_C(1) << 62), 1,
-    };
-    const unsigned which = take(b);
-    return which < 200 ? (int64_t)(which % 40) : wild[which % (sizeof wild / sizeof *wild)];
-}
-
-static int64_t take_width(bytes *b) { return 1 + take(b) % 33; }
 
 /* ---- descriptions ---- */
 
@@ -288,6 +265,7 @@ static void train(bytes *b, fm_net *net, int64_t rows) {
     fm_head heads[FM_MOST_ENDS];
     double params[MOST_NODES * 64] = {0.5}, rate[MOST_ROWS], value;
     int64_t label[MOST_ROWS] = {0}, order[MOST_ROWS], steps;
+    int has_labels = 0; /* among fields, which are any numbers */
     arrays a;
     fm_trainer *trainer = NULL;
     fill(&a, net, rows);
@@ -299,11 +277,14 @@ static void train(bytes *b, fm_net *net, int64_t rows) {
         const int kind = (int)(take(b) % (unsigned)(fm_loss_count() + 1)) - 1;
         const fm_target target = kind < 0 ? FM_TARGET_REAL : fm_loss_at(kind)->target;
         const int quantiles = target == FM_TARGET_QUANTILE && width <= (int64_t)(sizeof params / sizeof *params);
-        heads[k] = (fm_head){{kind, (int)take(b) % 2, quantiles ? (int)width : 1, params, 0}, 1.0};
+        heads[k] = (fm_head){{kind, (int)take(b) % 3, quantiles ? (int)width : 4, params, 0}, 1.0};
         if (target == FM_TARGET_CLASS && width % 2 == 0) heads[k].loss.fold = 2;
         if (target == FM_TARGET_QUANTILE && !quantiles) heads[k].loss.kind = -1;
-        epoch.targets[k] =
-            (fm_targets){.label = label, .values = a.other[k], .cols = target == FM_TARGET_QUANTILE ? 1 : width};
+        const int64_t cols = columns_within(kind, width, params);
+        if (cols < 1) heads[k].loss.kind = -1;
+        has_labels |= target == FM_TARGET_FIELDS;
+        epoch.targets[k] = (fm_targets){
+            .label = target == FM_TARGET_FIELDS ? NULL : label, .values = a.other[k], .cols = cols < 1 ? width : cols};
     }
     const fm_penalty penalty = {1.0 + take_real(b), 1e-3};
     const fm_optimizer_spec optimizer = {.kind = (int)(take(b) % (unsigned)fm_optimizer_count()),
@@ -314,8 +295,9 @@ static void train(bytes *b, fm_net *net, int64_t rows) {
     CHECK(fm_trainer_new(net, heads, &optimizer, &trainer) == FM_OK, "a trainer");
     fm_trainer_set_custom(trainer, custom_loss, net);
     const fm_status status = fm_train(trainer, &epoch, &value, &steps);
-    CHECK(status == (rows > 0 ? FM_OK : FM_BAD_ARGUMENT) || status == FM_BAD_INDEX, "training: %d", status);
-    CHECK(status == FM_BAD_INDEX || steps == (rows + epoch.batch - 1) / epoch.batch, "%lld steps", (long long)steps);
+    const int stopped = status == FM_BAD_INDEX || (has_labels && status == FM_BAD_LABEL);
+    CHECK(status == (rows > 0 ? FM_OK : FM_BAD_ARGUMENT) || stopped, "training: %d", status);
+    CHECK(stopped || steps == (rows + epoch.batch - 1) / epoch.batch, "%lld steps", (long long)steps);
     fm_trainer_free(trainer);
     release(&a);
 }

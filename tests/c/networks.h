@@ -9,6 +9,7 @@
 #include "check.h"
 #include "base/aligned_alloc.h"
 #include "engine/net.h"
+#include "targets.h"
 
 enum { WIDTH = 24, INNER = 12, OUT = 5, N_CUSTOM = 2, MOST_NODES = 32 };
 

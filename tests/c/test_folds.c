@@ -117,7 +117,7 @@ static void check_orders(fm_dtype dtype) {
 }
 
 static void check(fm_dtype dtype) {
-    for (int kind = 0; kind < fm_loss_count(); kind++)
+    for (int kind = 0; kind < plain_losses(); kind++)
         for (int own = 0; own < 2; own++) check_loss(dtype, kind, own);
     check_orders(dtype);
 }

@@ -138,7 +138,7 @@ static void check_values_alone(double param) {
     const int64_t label[SCORES] = {0, 3, 1, 2, 2, 0, 3};
     const double params[2] = {param, 0.9};
     double *scores = random_reals(FM_F64, SCORES * N, 6, 1.0), gradient[SCORES * N];
-    for (int kind = 0; kind < fm_loss_count(); kind++) {
+    for (int kind = 0; kind < plain_losses(); kind++) {
         const int by_class = fm_loss_at(kind)->target == FM_TARGET_CLASS;
         const fm_loss_spec loss = {kind, 1, 2, params, 0};
         const fm_targets targets = {by_class ? label : NULL, by_class ? NULL : scores, N, NULL, 0};
@@ -191,10 +191,10 @@ static run of_rows(int which) {
 static run drawn(int i) {
     const int64_t rows = 2 + i % 19, batch = 1 + (i + 5) % 11, batches = (rows + batch - 1) / batch;
     return (run){.activation = i % fm_activation_count(),
-                 .loss = i % fm_loss_count(),
+                 .loss = i % plain_losses(),
                  .optimizer = (i + i / fm_activation_count()) % fm_optimizer_count(),
                  .epochs = (int)((LEAST_STEPS + batches - 1) / batches),
-                 .dtype = i / (fm_activation_count() * fm_loss_count()) % 2 ? FM_F64 : FM_F32,
+                 .dtype = i / (fm_activation_count() * plain_losses()) % 2 ? FM_F64 : FM_F32,
                  .rows = rows,
                  .batch = batch};
 }

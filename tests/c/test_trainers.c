@@ -123,7 +123,7 @@ static void check_steps(const task *t, int loss_kind, int optimizer_kind, int me
 }
 
 static void check_all_steps(const task *t) {
-    for (int loss = 0; loss < fm_loss_count(); loss++)
+    for (int loss = 0; loss < plain_losses(); loss++)
         for (int mean = 0; mean < 2; mean++) check_steps(t, loss, 1, mean, 0.0, mean);
     for (int optimizer = 0; optimizer < fm_optimizer_count(); optimizer++)
         for (int clips = 0; clips < 2; clips++) check_steps(t, 0, optimizer, 1, 0.1 * clips, 0);
@@ -234,7 +234,7 @@ static void check_labels(const task *t) {
     const double lr[2] = {1e-2, 1e-2};
     int64_t label[2 * ROWS], steps = -1;
     void *x = random_reals(t->dtype, 2 * ROWS * IN, 7, 1.0);
-    for (int kind = 0; kind < fm_loss_count(); kind++) {
+    for (int kind = 0; kind < plain_losses(); kind++) {
         if (fm_loss_at(kind)->target != FM_TARGET_CLASS) continue;
         for (int i = 0; i < 4; i++) {
             const fm_head head = {loss_of(kind, 1), 1.0};

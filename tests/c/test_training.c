@@ -8,6 +8,7 @@
 #include "base/rng.h"
 #include "check.h"
 #include "engine/net.h"
+#include "targets.h"
 
 enum { DRAWN = 6, LEAST_STEPS = 50, MOST_BATCHES = 64 };
 
@@ -47,7 +48,7 @@ static const char *optimizer_name(int i) { return fm_optimizer_at(i)->name; }
 static run drawn(int i, char *name, size_t length) {
     static const int widths[][6] = {{9, 33, 3, 0},      {21, 5, 0},     {40, 18, 4, 0},     {7, 16, 15, 17, 6, 0},
                                     {30, 3, 24, 12, 0}, {5, 257, 9, 0}, {12, 64, 32, 11, 0}};
-    const int activations = fm_activation_count(), losses = fm_loss_count();
+    const int activations = fm_activation_count(), losses = plain_losses();
     run r = {.name = name,
              .rows = 11 + i % 23,
              .batch = 3 + i % 17,

@@ -9,6 +9,7 @@ import itertools
 
 import numpy as np
 import pytest
+from tests import loss_problems as problems
 from tests.harness import (
     LOSSES,
     OPTIMIZERS,
@@ -18,66 +19,58 @@ from tests.harness import (
     generator,
     linear,
     make_net,
-    parameter_choices,
     reference_optimizer,
     rounding,
     same_bits,
     weights,
 )
 
+import fastmlp as fm
 from fastmlp import _core
 from fastmlp import reference as ref
 
 # ---- losses ----
 
-
-def loss_choices(name):
-    """Parameters of a loss; quantiles that divide a width are chosen later."""
-    row = LOSSES[name][1]
-    return [(0.5,), (0.1, 0.5, 0.9)] if row["target"] == "quantile" else parameter_choices(row)
+# Losses of fields have no common extreme scores; small slopes of a cosine are differences.
+EXTREME = [name for name in problems.PLAIN if name != "CosineSimilarityLoss"]
 
 
-def reference_loss(name, params, reduction):
-    if LOSSES[name][1]["target"] == "quantile":
-        return ref.LOSSES[name](params, reduction=reduction)
-    return ref.LOSSES[name](*params, reduction=reduction)
+def reference_loss(loss, reduction):
+    return ref.LOSSES[type(loss).__name__](**{**loss.arguments(), "reduction": reduction})
 
 
-def targets(name, params, rng, rows, cols, dtype):
+def targets(loss, rng, rows, cols, dtype):
     """Every kind of target that a loss accepts."""
-    kind = LOSSES[name][1]["target"]
-    if kind == "class":
-        yield rng.integers(cols, size=rows)
-        if name == "CrossEntropyLoss":
-            yield rng.dirichlet(np.ones(cols), size=rows).astype(dtype)
-    else:
-        # From 0 to 1; some equal a score exactly.
-        yield rng.uniform(size=(rows, cols)).astype(dtype)
-        if kind == "quantile" and len(params) > 1:
-            yield rng.uniform(size=(rows, cols // len(params))).astype(dtype)
+    first = problems.targets(loss, rows, cols, rng)
+    yield first if first.dtype.kind == "i" else first.astype(dtype)
+    if isinstance(loss, fm.CrossEntropyLoss):
+        yield rng.dirichlet(np.ones(cols), size=rows).astype(dtype)
+    elif isinstance(loss, fm.QuantileLoss) and len(loss.quantiles) > 1:
+        yield rng.uniform(size=(rows, cols // len(loss.quantiles))).astype(dtype)
 
 
 def loss_cases(name, dtype):
-    """(parameters, scores, target) for all shapes and kinds of targets."""
+    """(loss, scores, target) for all shapes and kinds of targets."""
     shapes = [*SHAPES, (3, 256), (2, 300), (300, 3), (6, 48)]
-    for params, (rows, cols) in itertools.product(loss_choices(name), shapes):
-        rng = generator(name, params, rows, cols)
-        if LOSSES[name][1]["target"] == "quantile" and cols % len(params):
+    for loss, (rows, cols) in itertools.product(problems.cases([name]), shapes):
+        rng = generator(name, repr(loss), rows, cols)
+        if not problems.fits(loss, cols):
             continue
-        for target in targets(name, params, rng, rows, cols, dtype):
-            scores = rng.normal(scale=2.0, size=(rows, cols)).astype(dtype)
-            if target.shape == scores.shape:
+        scale = 1.0 if name in problems.FIELDS else 2.0
+        for target in targets(loss, rng, rows, cols, dtype):
+            scores = rng.normal(scale=scale, size=(rows, cols)).astype(dtype)
+            if target.shape == scores.shape and name in problems.PLAIN:
                 scores[:, ::4] = target[:, ::4]
-            yield params, scores, target
+            yield loss, scores, target
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss(name, reduction, isa, dtype, guarded):
-    kind, row = LOSSES[name]
-    tolerance = column(row, dtype)
-    for params, scores, target in loss_cases(name, dtype):
-        reference = reference_loss(name, params, reduction)
+    tolerance = column(LOSSES[name][1], dtype)
+    for loss, scores, target in loss_cases(name, dtype):
+        kind, params, _, _ = loss.core_spec()
+        reference = reference_loss(loss, reduction)
         weight = generator(name, scores.shape).uniform(size=len(scores)).astype(dtype)
         for w in (None, weight, np.zeros_like(weight)):
             expected = reference.forward(scores, target, w)
@@ -85,10 +78,10 @@ def test_loss(name, reduction, isa, dtype, guarded):
             value, gradient = _core.loss_forward(
                 kind, params, reduction, guarded.input(scores), guarded.input(target), given
             )
-            what = f"{name}{params} {scores.shape} {target.shape} weighted: {w is not None}"
+            what = f"{loss} {scores.shape} {target.shape} weighted: {w is not None}"
             # With scores and targets near 1, the terms of loss and slope are near 1 too.
             factor = factors(w, scores.shape, reduction, reference.elementwise)
-            floor = scores.shape[1] if reference.elementwise else 1
+            floor = scores.shape[1] // (reference.elementwise or scores.shape[1])
             size, slope = abs(expected) + floor * factor.sum(), reference.backward()
             check(np.float64(value), expected, tolerance, size, what)
             size = np.abs(slope) + factor[:, np.newaxis]
@@ -100,19 +93,19 @@ def factors(weight, shape, reduction, elementwise):
     weight = np.ones(shape[0]) if weight is None else weight.astype(float)
     if reduction == "sum" or not weight.sum():
         return weight
-    return weight / (weight.sum() * (shape[1] if elementwise else 1))
+    return weight / (weight.sum() * (shape[1] // elementwise if elementwise else 1))
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", EXTREME)
 def test_loss_of_extreme_scores(name, isa, dtype):
     """Small values keep their relative accuracy; nothing overflows before the result does."""
-    kind, row = LOSSES[name]
-    params = loss_choices(name)[0]
+    loss, row = problems.cases([name])[0], LOSSES[name][1]
+    kind, params, _, _ = loss.core_spec()
     # exp(80) is finite in float32 too.
     scores = np.array([[80.0, -80.0, 3.0], [-80.0, 80.0, 0.0], [0.0, 79.0, 80.0]], dtype)
     classes = LOSSES[name][1]["target"] == "class"
     target = np.array([0, 0, 2]) if classes else np.array([[1, 0, 1], [1, 1, 0], [0, 1, 1]], dtype)
-    reference = reference_loss(name, params, "sum")
+    reference = reference_loss(loss, "sum")
     for row_number in range(3):
         part = scores[row_number : row_number + 1], target[row_number : row_number + 1]
         expected = reference.forward(*part)
@@ -124,19 +117,20 @@ def test_loss_of_extreme_scores(name, isa, dtype):
 @pytest.mark.parametrize("name", LOSSES)
 def test_loss_of_nan_and_infinity(name, isa, dtype):
     """NaN and infinities give the reference's results, in their own row only."""
-    kind, row = LOSSES[name]
-    for params, odd in itertools.product(loss_choices(name), [np.nan, np.inf, -np.inf]):
-        rows, cols = 5, 21
+    row = LOSSES[name][1]
+    for loss, odd in itertools.product(problems.cases([name]), [np.nan, np.inf, -np.inf]):
+        rows, cols = 5, problems.width_of(loss, 21)
         rng = generator(name, odd)
-        reference = reference_loss(name, params, "sum")
+        kind, params, _, _ = loss.core_spec()
+        reference = reference_loss(loss, "sum")
         scores = rng.normal(size=(rows, cols)).astype(dtype)
-        for target in targets(name, params, rng, rows, cols, dtype):
+        for target in targets(loss, rng, rows, cols, dtype):
             clean = _core.loss_forward(kind, params, "sum", scores, target, None)[1]
             spoilt = scores.copy()
             spoilt[2, 17] = odd
             expected = reference.forward(spoilt, target)
             value, gradient = _core.loss_forward(kind, params, "sum", spoilt, target, None)
-            what = f"{name}{params} with {odd}"
+            what = f"{loss} with {odd}"
             tolerance, slope = column(row, dtype), reference.backward()
             check(np.float64(value), expected, tolerance, abs(expected) + scores.size, what)
             check(gradient[2], slope[2], tolerance, 1.0 + np.abs(slope[2]), what)

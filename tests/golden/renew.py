@@ -24,7 +24,8 @@ def changes(before: dict[str, dict[str, str]], after: dict[str, dict[str, str]])
     """Recorded runs whose hash has changed."""
     return [
         f"{part}: {key}"
-        for part in ("initial", "portable", "fma")
+        for part in after
+        if part != "version"
         for key, value in after[part].items()
         if before.get(part, {}).get(key, value) != value
     ]

@@ -2,7 +2,7 @@
 
 The library's own generator draws the data; docs/numerics.md defines it, so they do not depend on
 the version of NumPy. Each run takes another path through the engine; together they use every
-activation, loss, optimizer and penalty.
+activation, optimizer and penalty. Each loss has a hash by itself.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from tests import harness, loss_problems
 
 import fastmlp as fm
 from fastmlp import _core
@@ -158,7 +159,7 @@ def data(run: Run, net: fm.Network) -> tuple[Any, Any, Any]:
     """Inputs, targets and weights."""
     x = 2.0 * uniform((run.rows, net.in_features), 0) - 1.0
     y = uniform((run.rows, net.out_features), 1)
-    if isinstance(run.loss, (fm.CrossEntropyLoss, fm.MultiMarginLoss)):
+    if harness.LOSSES[type(run.loss).__name__][1]["target"] == "class":
         y = (y[:, 0] * net.out_features).astype(np.int64)
     return x, y, uniform((run.rows,), 2) if run.weighted else None
 
@@ -194,6 +195,29 @@ def trained(name: str, dtype: str) -> str:
     return digest(net.params, net.predict(x), np.array(history.loss))
 
 
+def losses(dtype: str) -> dict[str, str]:
+    """The hash of value and gradient of each loss, with the arguments that enable every part."""
+    found = {}
+    for number, (name, (kind, row)) in enumerate(harness.LOSSES.items()):
+        loss = loss_problems.cases([name])[-1]
+        width = loss_problems.width_of(loss, 21)
+        scores = (4.0 * uniform((37, width), 3 + number) - 2.0).astype(dtype)
+        target = uniform((37, width + 4), 3 + number)
+        if row["target"] == "class":
+            target = (target[:, 0] * width).astype(np.int64)
+        else:
+            fields = loss.layout(width) if row["target"] == "fields" else ()
+            if fields and fields[0].end:
+                target[:, 0] = np.floor(target[:, 0] * width / 2)
+            columns = loss_problems.columns(loss, width) if fields else width
+            target = np.ascontiguousarray(target[:, :columns], dtype)
+        weight = uniform((37,), 2).astype(dtype)
+        _, params, reduction, _ = loss.core_spec()
+        value, slope = _core.loss_forward(kind, params, reduction, scores, target, weight)
+        found[f"{name}, {dtype}"] = digest(np.float64(value), slope)
+    return found
+
+
 def family(isa: str) -> str:
     """Instruction sets with fused multiply-add share their bits; portable has its own."""
     return "portable" if isa == "portable" else "fma"
@@ -220,6 +244,8 @@ def measured() -> dict[str, Any]:
         _core.use_isa(isa)
         hashes = {f"{name}, {dtype}": trained(name, dtype) for name, dtype in CASES}
         result[family(isa)] = hashes
+        every = [losses(dtype) for dtype in DTYPES]
+        result[f"losses, {family(isa)}"] = {key: one[key] for one in every for key in one}
     return result
 
 

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from tests import loss_problems
 from tests.bad_values import (
     CLASSES,
     LABELS,
@@ -19,10 +20,12 @@ from tests.bad_values import (
     reshaped,
     subclasses,
 )
+from tests.harness import LOSSES
 
 import fastmlp as fm
 
-OF_CLASSES = {"CrossEntropyLoss", "MultiMarginLoss"}
+# Losses of several fields are in test_fields.py.
+PLAIN = [cls for cls in subclasses(fm.Loss) if cls.__name__ in loss_problems.PLAIN]
 
 SCORES = np.ones((ROWS, CLASSES))
 REAL_TARGETS_BAD = {
@@ -36,16 +39,18 @@ SCORES_BAD = {
     "3-d": SCORES[None],
     "no columns": SCORES[:, :0],
 }
+OUTSIDE_0_TO_1 = {"below": SCORES * -0.1, "above": SCORES * 1.1, "nan": SCORES * NAN}
 TARGET_RANGES = {
-    "BCEWithLogitsLoss": {"below": SCORES * -0.1, "above": SCORES * 1.1, "nan": SCORES * NAN},
+    "BCEWithLogitsLoss": OUTSIDE_0_TO_1,
+    "SigmoidFocalLoss": OUTSIDE_0_TO_1,
     "PoissonNLLLoss": {"negative": SCORES * -1.0},
-    "MultiMarginLoss": WRONG_LABELS,
-    "CrossEntropyLoss": WRONG_LABELS,
+    "KLDivLoss": {"negative": SCORES * -1.0, "nan": SCORES * NAN},
+    **{name: WRONG_LABELS for name, (_, row) in LOSSES.items() if row["target"] == "class"},
 }
 
 
 def loss_cases():
-    for cls in sorted(subclasses(fm.Loss), key=lambda cls: cls.__name__):
+    for cls in sorted(PLAIN, key=lambda cls: cls.__name__):
         name = cls.__name__
         targets = {**REAL_TARGETS_BAD, **TARGET_RANGES.get(name, {})}
         for argument, values in {
@@ -90,7 +95,7 @@ def names_everything(error, argument, value):
 def test_losses(name, argument, value, method):
     cls = getattr(fm, name)
     loss = cls(**NEEDED.get(name, {}))
-    y = LABELS if name in OF_CLASSES else SCORES
+    y = LABELS if LOSSES[name][1]["target"] == "class" else SCORES
     good = {"scores": SCORES, "y": y, "sample_weight": np.ones(ROWS)}
     value_before = loss.forward(**good)
     gradient = loss.backward().copy()

@@ -25,6 +25,55 @@ LOSS_PARAMS = [
 ]
 
 
+# Losses whose scores have other widths, or that can be negative: (arguments, columns of scores,
+# columns of the target; the number of values of its first column, 0 for any number).
+OTHER_LOSSES = [
+    ("FocalLoss", {}, 4, 0, 4),
+    ("FocalLoss", {"gamma": 0.5}, 4, 0, 4),
+    ("SigmoidFocalLoss", {}, 4, 4, 0),
+    ("SigmoidFocalLoss", {"alpha": -1.0, "gamma": 1.5}, 4, 4, 0),
+    ("KLDivLoss", {}, 4, 4, 0),
+    ("KLDivLoss", {"log_target": True}, 4, 4, 0),
+    ("GaussianNLLLoss", {}, 4, 2, 0),
+    ("GaussianNLLLoss", {"full": True, "log_std": True}, 4, 2, 0),
+    ("GaussianCRPSLoss", {}, 4, 2, 0),
+    ("MixtureNLLLoss", {}, 10, 2, 0),
+    ("ContrastiveLoss", {"margin": 2.0}, 4, 1, 2),
+    ("TripletMarginLoss", {}, 6, 1, 2),
+    ("TripletMarginLoss", {"swap": True, "eps": 0.1}, 6, 1, 2),
+    ("CosineEmbeddingLoss", {"margin": -0.2}, 4, 1, 2),
+    ("CosineSimilarityLoss", {}, 4, 4, 0),
+    ("BehaviourCloningLoss", {"entropy_coef": 0.1}, 4, 0, 4),
+    ("PolicyGradientLoss", {}, 4, 2, 4),
+    ("PolicyGradientLoss", {"entropy_coef": 0.1, "value_coef": 0.5}, 5, 3, 4),
+    ("GaussianPolicyGradientLoss", {}, 4, 3, 0),
+    ("GaussianPolicyGradientLoss", {"entropy_coef": 0.1, "value_coef": 0.5}, 5, 4, 0),
+    ("PPOLoss", {}, 4, 3, 4),
+    ("PPOLoss", {"entropy_coef": 0.1, "value_coef": 0.5, "clip_value": 0.2}, 5, 5, 4),
+    ("GaussianPPOLoss", {}, 4, 4, 0),
+    ("GaussianPPOLoss", {"entropy_coef": 0.1, "value_coef": 0.5, "clip_value": 0.2}, 5, 6, 0),
+    ("DQNLoss", {"delta": 0.5}, 4, 2, 4),
+    ("CriticLoss", {}, 4, 1, 0),
+]
+
+
+def other_problem(row, rng):
+    """A loss with its arguments, scores and a target."""
+    name, given, columns, width, values = row
+    if width == 0:
+        return (
+            ref.LOSSES[name](**given),
+            rng.normal(size=(ROWS, columns)),
+            rng.integers(values, size=ROWS),
+        )
+    target = rng.uniform(0.1, 0.9, size=(ROWS, width))
+    if values:
+        target[:, 0] = rng.integers(values, size=ROWS)
+    if name == "CosineEmbeddingLoss":
+        target = 2.0 * target - 1.0
+    return ref.LOSSES[name](**given), rng.normal(size=(ROWS, columns)), target
+
+
 def params_of(name):
     return tuple(ref.ACTIVATIONS[name].params.values())
 

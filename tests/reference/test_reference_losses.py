@@ -6,7 +6,14 @@ import warnings
 
 import numpy as np
 import pytest
-from tests.reference.problems import COLUMNS, LOSS_PARAMS, ROWS, make_target
+from tests.reference.problems import (
+    COLUMNS,
+    LOSS_PARAMS,
+    OTHER_LOSSES,
+    ROWS,
+    make_target,
+    other_problem,
+)
 
 from fastmlp import reference as ref
 
@@ -29,6 +36,30 @@ def test_loss_gradient_equals_central_differences(
     gradient = loss.backward()
     differences = ref.central_difference(lambda: loss.forward(scores, target, weight), scores)
     np.testing.assert_allclose(gradient, differences, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("row", OTHER_LOSSES, ids=lambda row: f"{row[0]}{row[1] or ''}")
+def test_other_losses_equal_central_differences(row, rng):
+    loss, scores, target = other_problem(row, rng)
+    for weight in (None, rng.uniform(0.1, 2.0, size=ROWS)):
+        loss.forward(scores, target, weight)
+        gradient = loss.backward()
+        # Bound by default arguments, because the loop changes the weight.
+        value = lambda weight=weight: loss.forward(scores, target, weight)  # noqa: E731
+        np.testing.assert_allclose(gradient, ref.central_difference(value, scores), 1e-6, 1e-8)
+
+
+@pytest.mark.parametrize("row", OTHER_LOSSES, ids=lambda row: f"{row[0]}{row[1] or ''}")
+def test_other_losses_count_rows_by_their_weights(row, rng):
+    loss, scores, target = other_problem(row, rng)
+    repeats = np.array([1, 3, 0, 2, 1])
+    rows = np.repeat(np.arange(ROWS), repeats)
+    expected = loss.forward(scores[rows], target[rows])
+    np.testing.assert_allclose(loss.forward(scores, target, repeats), expected)
+    assert loss.forward(scores, target, np.zeros(ROWS)) == 0.0
+    assert not loss.backward().any()
+    scores[1] = np.nan
+    assert np.isnan(loss.forward(scores, target))
 
 
 @pytest.mark.parametrize(("name", "params"), LOSS_PARAMS)
@@ -65,7 +96,7 @@ def test_loss_of_nan_is_nan_and_of_huge_scores_warns_not(name, params, rng):
 
 
 def test_every_loss_is_tested():
-    assert {name for name, _ in LOSS_PARAMS} == set(ref.LOSSES)
+    assert {row[0] for row in (*LOSS_PARAMS, *OTHER_LOSSES)} == set(ref.LOSSES)
 
 
 def test_labels_are_one_hot_probabilities(rng):

@@ -35,6 +35,7 @@ cdef extern from "fastmlp.h" nogil:
         FM_TARGET_CLASS
         FM_TARGET_REAL
         FM_TARGET_QUANTILE
+        FM_TARGET_FIELDS
 
     enum:
         FM_HYPERS
@@ -64,6 +65,7 @@ cdef extern from "fastmlp.h" nogil:
     int fm_optimizer_count()
     const fm_activation_row *fm_activation_at(int kind)
     const fm_loss_row *fm_loss_at(int kind)
+    int64_t fm_loss_target_cols(int kind, int64_t n, const double *params)
     const fm_optimizer_row *fm_optimizer_at(int kind)
 
     enum:
@@ -156,11 +158,11 @@ cdef extern from "fastmlp.h" nogil:
     fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int accumulate,
                               void *const *dx)
 
-    const void *fm_net_value(const fm_net *net, int node)
-    const void *fm_net_delta(const fm_net *net, int node)
     fm_status fm_net_vjp(fm_net *net, int64_t rows, const void *const *x, const void *const *dy,
                          void *const *y, void *const *dx)
 
+    const void *fm_net_value(const fm_net *net, int node)
+    const void *fm_net_delta(const fm_net *net, int node)
 
     ctypedef struct fm_custom_call:
         int node

@@ -4,17 +4,16 @@ cdef struct Scores:
     int loss  # row of losses.def; -1 for a custom loss
     int64_t rows, n  # of the targets; n: columns of the scores of one member
     int typenum
+    const double *params  # of the loss
 
 
 cdef bint takes_columns(const Scores *scores, int64_t cols) noexcept:
     """Whether targets with this number of columns fit the scores."""
-    cdef fm_target kind
     if scores.loss < 0:
         return True
-    kind = fm_loss_at(scores.loss).target
-    if kind == FM_TARGET_QUANTILE:
+    if fm_loss_at(scores.loss).target == FM_TARGET_QUANTILE:
         return cols > 0 and scores.n % cols == 0
-    return cols == scores.n and (kind == FM_TARGET_REAL or scores.loss in _OF_PROBABILITIES)
+    return cols == fm_loss_target_cols(scores.loss, scores.n, scores.params)
 
 
 cdef int set_targets(fm_targets *targets, object target, object sample_weight,
@@ -49,6 +48,10 @@ cdef object bad_label(double label):
                          "that do not change until it returns")
 
 
+# In the order of `fm_loss_spec.mean`.
+_REDUCTIONS = ("sum", "mean", "batchmean")
+
+
 cdef class _LossSpec:
     """A loss description and the memory it points to."""
     cdef fm_loss_spec spec
@@ -58,9 +61,15 @@ cdef class _LossSpec:
         self.spec.fold = fold
         self.params = np.array(tuple(params) or (0.0,), np.float64)
         self.spec.kind = kind
-        self.spec.mean = reduction == "mean"
+        self.spec.mean = _REDUCTIONS.index(reduction)
         self.spec.n_params = len(self.params)
         self.spec.params = <const double *>data(self.params)
+
+
+def loss_target_columns(int kind, params, int64_t n):
+    """Columns of the targets of n columns of scores; -1 if n does not fit or they are labels."""
+    cdef _LossSpec loss = _LossSpec(kind, params, "mean")
+    return fm_loss_target_cols(kind, n, loss.spec.params)
 
 
 def loss_forward(int kind, params, str reduction, scores, target, sample_weight,
@@ -78,6 +87,7 @@ def loss_forward(int kind, params, str reduction, scores, target, sample_weight,
     cdef Scores shape
     cdef bint own = fold > 1 and len(target) != rows
     shape.loss, shape.rows, shape.n, shape.typenum = kind, rows, n // fold, typenum
+    shape.params = loss.spec.params
     if own:
         shape.rows = rows * fold
     cdef fm_targets targets

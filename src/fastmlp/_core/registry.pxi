@@ -1,6 +1,7 @@
 # The rows of the core's registries as dicts.
 
-_TARGETS = {FM_TARGET_CLASS: "class", FM_TARGET_REAL: "real", FM_TARGET_QUANTILE: "quantile"}
+_TARGETS = {FM_TARGET_CLASS: "class", FM_TARGET_REAL: "real", FM_TARGET_QUANTILE: "quantile",
+            FM_TARGET_FIELDS: "fields"}
 
 
 def _defaults(const char *text):
@@ -49,12 +50,6 @@ def losses():
             "tolerance": (row.tolerance[0], row.tolerance[1]),
         })
     return rows
-
-
-# Losses whose targets may be probabilities of the classes.
-_OF_PROBABILITIES = frozenset(
-    kind for kind, row in enumerate(losses()) if row["name"] == "CrossEntropyLoss"
-)
 
 
 def optimizers():

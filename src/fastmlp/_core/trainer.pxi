@@ -167,12 +167,14 @@ cdef class Trainer:
         check_vector("sample_weight", sample_weight, epoch.rows, net.typenum)
         if not isinstance(target, list):
             scores.loss, scores.n = self.kinds[0], net.n_out // max(self.folds[0], 1)
+            scores.params = (<_LossSpec>self.losses[0]).spec.params
             set_targets(&epoch.targets[0], target, sample_weight, &scores)
             return 0
         if len(<list>target) != len(net.widths_out):
             raise changed("y", target, f"{len(net.widths_out)} arrays")
         for i, one in enumerate(<list>target):
             scores.loss, scores.n = self.kinds[i], net.widths_out[i] // max(self.folds[i], 1)
+            scores.params = (<_LossSpec>self.losses[i]).spec.params
             set_targets(&epoch.targets[i], one, sample_weight, &scores)
         return 0
 

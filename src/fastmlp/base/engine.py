@@ -278,8 +278,9 @@ class Engine:
 
         A single row ``(width,)`` is an error.
         """
-        widths = [width // members for width in self.core.widths_in]
-        dense = members > 1
+        count = validation.size(members, "members")
+        widths = [width // count for width in self.core.widths_in]
+        dense = count > 1
         return self._rows(self.inputs, x, "x", widths, single=False, sparse_too=not dense)
 
     def _rows(

@@ -21,7 +21,7 @@ from fastmlp.base import validation
 from fastmlp.base.config import Configurable, registered
 from fastmlp.base.errors import ArgumentError, StateError
 from fastmlp.base.validation import Array
-from fastmlp.losses import metrics
+from fastmlp.losses import metrics, packing
 
 REDUCTIONS = ("mean", "sum")
 ROWS: Mapping[str, tuple[int, Any]] = {
@@ -36,9 +36,10 @@ class Loss(Configurable):
     # Targets that a step may pass to the core without a check of their values: "class" (labels in
     # range), "real" (any numbers) or "" (none).
     unchecked_target: ClassVar[str] = ""
+    reductions: ClassVar[tuple[str, ...]] = REDUCTIONS
 
     def __init__(self, reduction: str = "mean", fold: int = 1) -> None:
-        self.reduction = validation.choice(reduction, "reduction", REDUCTIONS)
+        self.reduction = validation.choice(reduction, "reduction", self.reductions)
         self.fold = validation.size(fold, "fold")
         self._gradient: Array | None = None
         self._values: Array | None = None
@@ -69,12 +70,11 @@ class Loss(Configurable):
         array = validation.vectors(scores, "scores", dtype)
         rows, leading = validation.flat_rows(array), array.shape[:-1]
         if len(leading) > 1:
-            y = validation.flattened(y, "y", leading)
+            y = packing.flattened(y, leading)
             if sample_weight is not None:
                 sample_weight = validation.flattened(sample_weight, "sample_weight", leading)
         elif not leading:
-            y = validation.numeric(y, "y")
-            y = y.reshape(1) if y.size == 1 else y[None]
+            y = packing.of_one_row(y)
             if sample_weight is not None:
                 sample_weight = np.atleast_1d(validation.numeric(sample_weight, "sample_weight"))
         target = self.checked_target(y, rows.shape[0], rows.shape[1], dtype)
@@ -199,6 +199,15 @@ class Loss(Configurable):
 
     def _score(self, rows: Array, target: Array, weights: Array | None) -> float:
         return metrics.r2(rows, target, weights)
+
+    def minus_loss(self, rows: Array, target: Array, weights: Array | None) -> float:
+        """Return minus the loss of one member's rows; NaN if there are none."""
+        if not len(rows) or (weights is not None and not weights.sum()):
+            return float("nan")
+        kind, parameters, reduction, _ = self.core_spec()
+        rows, target = np.ascontiguousarray(rows), np.ascontiguousarray(target)
+        weights = None if weights is None else np.ascontiguousarray(weights)
+        return -_core.loss_forward(kind, parameters, reduction, rows, target, weights)[0]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_gradient": None, "_values": None}

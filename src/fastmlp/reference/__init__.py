@@ -15,7 +15,8 @@ file                 family
 ``int8.py``          matrix products of whole numbers of 8 bits
 ``joins.py``         the same for layers with several inputs
 ``norms.py``         layers that normalise rows or columns to mean 0 and variance 1
-``losses.py``        losses and their gradients, with sample weights
+``loss_base.py``     weighting and averaging of losses, and their gradients
+``losses*.py``       losses: of classes and numbers, densities, pairs of vectors, policies
 ``penalties.py``     L2, L1, Lp on the weights
 ``optimizers.py``    update rules on one flat array; clipping
 ``rng.py``           Philox random numbers as a pure function of (seed, stream, step, index)
@@ -36,7 +37,7 @@ array([3., 0., 3.])
 
 from __future__ import annotations
 
-from . import columns, joins, layers, norms
+from . import columns, joins, layers, losses_density, losses_pairs, losses_policy, norms
 from .activations import ACTIVATIONS, ActivationRow
 from .arrays import Array
 from .bfloat16 import bfloat16
@@ -44,20 +45,24 @@ from .columns import *  # noqa: F403
 from .int8 import QuantizedLinear, input_scale, quantized_input, quantized_weights
 from .joins import *  # noqa: F403  (the modules of layers list their classes)
 from .layers import *  # noqa: F403
+from .loss_base import Loss, log_softmax, one_hot
 from .losses import (
     LOSSES,
     BCEWithLogitsLoss,
     CrossEntropyLoss,
+    FocalLoss,
     HuberLoss,
+    KLDivLoss,
     L1Loss,
-    Loss,
     MSELoss,
     MultiMarginLoss,
     PoissonNLLLoss,
     QuantileLoss,
-    log_softmax,
-    one_hot,
+    SigmoidFocalLoss,
 )
+from .losses_density import *  # noqa: F403
+from .losses_pairs import *  # noqa: F403
+from .losses_policy import *  # noqa: F403
 from .norms import *  # noqa: F403
 from .optimizers import (
     OPTIMIZERS,
@@ -96,7 +101,9 @@ __all__ = [
     "Array",
     "BCEWithLogitsLoss",
     "CrossEntropyLoss",
+    "FocalLoss",
     "HuberLoss",
+    "KLDivLoss",
     "L1Loss",
     "Loss",
     "Lp",
@@ -108,6 +115,7 @@ __all__ = [
     "QuantileLoss",
     "QuantizedLinear",
     "RMSprop",
+    "SigmoidFocalLoss",
     "Trainer",
     "bfloat16",
     "central_difference",
@@ -129,4 +137,7 @@ __all__ = [
 __all__ += columns.__all__
 __all__ += joins.__all__
 __all__ += layers.__all__
+__all__ += losses_density.__all__
+__all__ += losses_pairs.__all__
+__all__ += losses_policy.__all__
 __all__ += norms.__all__

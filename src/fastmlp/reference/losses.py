@@ -1,115 +1,20 @@
-"""Losses: one number from scores and targets, and its gradient with respect to the scores.
+"""Losses of classes and numbers: one number from scores and targets, and its gradient.
 
-``scores`` is (N, C). Each loss defines ``rows(scores, target)``, which returns the loss (N,) and
-the gradient (N, C) of every row by itself. `Loss.forward` does the weighting and averaging for all
-of them:
-
-* ``reduction="sum"``:  ``sum_i w_i l_i``
-* ``reduction="mean"``: ``sum_i w_i l_i / sum_i w_i`` (0 when the weights sum to 0); losses that are
-  sums over elements (MSE, L1, ...) are divided by the number of columns ``C`` as well.
-
-With ``fold=k``, scores are (N, k C): ``k`` members predict the same targets, and the loss is the
-mean of theirs (``values``).
-
-Formulas and defaults are PyTorch's where it has them.
+The gradient is that with respect to the scores. Formulas and defaults are PyTorch's where it has
+them. ``LOSSES`` also lists the losses of the other files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from . import losses_density, losses_pairs, losses_policy
 from .activations import sigmoid
 from .arrays import Array, as_float
-
-Reduction = Literal["mean", "sum"]
-
-
-class Loss:
-    """Base of the losses: weighting and reduction; a subclass defines ``rows``.
-
-    Attributes
-    ----------
-    target : what targets are: ``"class"`` (labels (N,) or probabilities (N, C)), ``"real"``
-        ((N, C), or (N,) when C = 1) or ``"quantile"``
-    elementwise : whether ``"mean"`` also averages over the columns
-    """
-
-    target: ClassVar[str] = "real"
-    elementwise: ClassVar[bool] = True
-    dscores: Array
-    values: Array
-
-    def __init__(self, reduction: Reduction = "mean", fold: int = 1) -> None:
-        if reduction not in ("mean", "sum"):
-            raise ValueError(f"reduction must be 'mean' or 'sum', not {reduction!r}")
-        self.reduction, self.fold = reduction, fold
-
-    def rows(self, scores: Array, target: ArrayLike) -> tuple[Array, Array]:
-        """Loss (N,) and gradient (N, C) of each row by itself."""
-        raise NotImplementedError
-
-    def forward(
-        self, scores: ArrayLike, target: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> float:
-        """Return the reduced loss; keep its gradient for `backward`."""
-        scores = as_float(scores)
-        weight = np.ones(len(scores)) if sample_weight is None else as_float(sample_weight)
-        members = np.split(scores, self.fold, axis=1)
-        losses, gradients = zip(
-            *(self._reduced(one, target, weight) for one in members), strict=True
-        )
-        self.values = np.array(losses)
-        self.dscores = as_float(np.hstack(gradients) / self.fold)
-        return float(np.mean(self.values))
-
-    def _reduced(self, scores: Array, target: ArrayLike, weight: Array) -> tuple[float, Array]:
-        """The reduced loss of one member, and its gradient."""
-        with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            loss, gradient = self.rows(scores, target)
-            divisor = self._divisor(weight, scores.shape[1])
-            if divisor == 0.0:
-                return 0.0, np.zeros_like(scores)
-            slope = as_float(gradient * (weight / divisor)[:, np.newaxis])
-            return float(np.sum(weight * loss) / divisor), slope
-
-    def backward(self) -> Array:
-        """The gradient of the last `forward` with respect to the scores, (N, C)."""
-        return self.dscores
-
-    def _divisor(self, weight: Array, columns: int) -> float:
-        if self.reduction == "sum":
-            return 1.0
-        return float(weight.sum()) * (columns if self.elementwise else 1)
-
-
-def one_hot(labels: ArrayLike, classes: int) -> Array:
-    """Return labels 0..classes-1, (N,), as rows of probabilities, (N, classes).
-
-    Examples
-    --------
-    >>> one_hot([1, 0], 2)
-    array([[0., 1.],
-           [1., 0.]])
-    """
-    return as_float(np.asarray(labels)[:, np.newaxis] == np.arange(classes))
-
-
-def log_softmax(scores: ArrayLike) -> Array:
-    """``s_j - log(sum_k exp(s_k))`` in each row, (N, C), without overflow.
-
-    Examples
-    --------
-    >>> log_softmax([[1000.0, 0.0]])
-    array([[    0., -1000.]])
-    """
-    scores = as_float(scores)
-    with np.errstate(under="ignore", invalid="ignore"):
-        shifted = scores - scores.max(axis=1, keepdims=True)
-        return as_float(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+from .loss_base import Loss, Reduction, like, log_softmax, one_hot
 
 
 class CrossEntropyLoss(Loss):
@@ -129,7 +34,7 @@ class CrossEntropyLoss(Loss):
     """
 
     target = "class"
-    elementwise = False
+    elementwise = 0
 
     def __init__(
         self, label_smoothing: float = 0.0, reduction: Reduction = "mean", fold: int = 1
@@ -161,7 +66,7 @@ class BCEWithLogitsLoss(Loss):
     """
 
     def rows(self, scores: Array, target: ArrayLike) -> tuple[Array, Array]:
-        t = _like(target, scores)
+        t = like(target, scores)
         # softplus written out: max(s, 0) - t s is exactly 0 on the right side, and keeps the tail.
         tail = np.log1p(np.exp(-np.abs(scores)))
         loss = np.maximum(scores, 0.0) - t * scores + tail
@@ -181,7 +86,7 @@ class MSELoss(Loss):
     """
 
     def rows(self, scores: Array, target: ArrayLike) -> tuple[Array, Array]:
-        d = scores - _like(target, scores)
+        d = scores - like(target, scores)
         return (d * d).sum(axis=1), 2.0 * d
 
 
@@ -198,7 +103,7 @@ class L1Loss(Loss):
     """
 
     def rows(self, scores: Array, target: ArrayLike) -> tuple[Array, Array]:
-        d = scores - _like(target, scores)
+        d = scores - like(target, scores)
         return np.abs(d).sum(axis=1), np.sign(d)
 
 
@@ -221,7 +126,7 @@ class HuberLoss(Loss):
         self.delta = delta
 
     def rows(self, scores: Array, target: ArrayLike) -> tuple[Array, Array]:
-        d = scores - _like(target, scores)
+        d = scores - like(target, scores)
         outside = self.delta * (np.abs(d) - 0.5 * self.delta)
         loss = np.where(np.abs(d) < self.delta, 0.5 * d * d, outside)
         return loss.sum(axis=1), np.clip(d, -self.delta, self.delta)
@@ -244,7 +149,7 @@ class MultiMarginLoss(Loss):
     """
 
     target = "class"
-    elementwise = False
+    elementwise = 0
 
     def __init__(self, margin: float = 1.0, reduction: Reduction = "mean", fold: int = 1) -> None:
         super().__init__(reduction, fold)
@@ -274,7 +179,7 @@ class PoissonNLLLoss(Loss):
     """
 
     def rows(self, scores: Array, target: ArrayLike) -> tuple[Array, Array]:
-        t = _like(target, scores)
+        t = like(target, scores)
         rate = np.exp(scores)
         return (rate - t * scores).sum(axis=1), rate - t
 
@@ -325,9 +230,101 @@ class QuantileLoss(Loss):
         return np.tile(self.quantiles, outputs), t.reshape(scores.shape)
 
 
-def _like(target: ArrayLike, scores: Array) -> Array:
-    """The target in the scores' shape: (N,) serves a single column."""
-    return as_float(target).reshape(scores.shape)
+class FocalLoss(Loss):
+    """``-(1 - p)^gamma log p`` with ``p`` the softmax of the label's score.
+
+    The derivative with respect to ``log p`` is ``(1 - p)^gamma (gamma p log p / (1 - p) - 1)``,
+    where ``log p / (1 - p)`` is -1 at ``p = 1``.
+
+    Source: Lin et al. 2017, "Focal Loss for Dense Object Detection".
+
+    Examples
+    --------
+    >>> loss = FocalLoss(gamma=0.0)
+    >>> round(loss.forward([[0.0, 0.0]], [1]), 4)
+    0.6931
+    """
+
+    target = "class"
+    elementwise = 0
+
+    def __init__(self, gamma: float = 2.0, reduction: Reduction = "mean", fold: int = 1) -> None:
+        super().__init__(reduction, fold)
+        self.gamma = gamma
+
+    def rows(self, scores: Array, target: ArrayLike) -> tuple[Array, Array]:
+        label = np.asarray(target)[:, np.newaxis]
+        log_p = np.take_along_axis(log_softmax(scores), label, axis=1)
+        p, rest = np.exp(log_p), -np.expm1(log_p)
+        power = rest**self.gamma
+        ratio = np.divide(log_p, rest, out=np.full_like(rest, -1.0), where=rest != 0.0)
+        slope = power * (np.where(p == 0.0, 0.0, self.gamma * p * ratio) - 1.0)
+        distance = one_hot(target, scores.shape[1]) - np.exp(log_softmax(scores))
+        return (-power * log_p)[:, 0], slope * distance
+
+
+class SigmoidFocalLoss(Loss):
+    """``alpha_t (1 - p_t)^gamma`` times the binary cross-entropy, as in torchvision.
+
+    With ``p = sigmoid(s)``: ``1 - p_t = p (1 - t) + (1 - p) t``, whose derivative is
+    ``p (1 - p) (1 - 2 t)``, and ``alpha_t = alpha t + (1 - alpha) (1 - t)``, or 1 if alpha < 0.
+
+    Source: Lin et al. 2017, "Focal Loss for Dense Object Detection".
+
+    Examples
+    --------
+    >>> loss = SigmoidFocalLoss(alpha=-1.0, gamma=0.0)
+    >>> round(loss.forward([[0.0]], [[1.0]]), 4)
+    0.6931
+    """
+
+    def __init__(
+        self,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        reduction: Reduction = "mean",
+        fold: int = 1,
+    ) -> None:
+        super().__init__(reduction, fold)
+        self.alpha, self.gamma = alpha, gamma
+
+    def rows(self, scores: Array, target: ArrayLike) -> tuple[Array, Array]:
+        t = like(target, scores)
+        p, q = sigmoid(scores), sigmoid(-scores)
+        cost = np.maximum(scores, 0.0) - t * scores + np.log1p(np.exp(-np.abs(scores)))
+        rest = p * (1.0 - t) + q * t
+        power = rest**self.gamma
+        weight = 1.0 if self.alpha < 0 else self.alpha * t + (1.0 - self.alpha) * (1.0 - t)
+        bend = np.divide(p * q * (1.0 - 2.0 * t), rest, out=np.zeros_like(rest), where=rest != 0.0)
+        slope = weight * power * (p - t + self.gamma * cost * bend)
+        return (weight * power * cost).sum(axis=1), slope
+
+
+class KLDivLoss(Loss):
+    """``t (log t - s)`` for log probabilities s, with ``0 log 0 = 0``; gradient ``-t``.
+
+    With ``log_target``, ``exp(t) (t - s)`` and ``-exp(t)``.
+
+    Examples
+    --------
+    >>> loss = KLDivLoss(reduction="batchmean")
+    >>> round(loss.forward(np.log([[0.5, 0.5]]), [[1.0, 0.0]]), 4)
+    0.6931
+    >>> loss.backward()
+    array([[-1., -0.]])
+    """
+
+    def __init__(
+        self, log_target: bool = False, reduction: Reduction = "mean", fold: int = 1
+    ) -> None:
+        super().__init__(reduction, fold)
+        self.log_target = log_target
+
+    def rows(self, scores: Array, target: ArrayLike) -> tuple[Array, Array]:
+        t = like(target, scores)
+        weight = np.exp(t) if self.log_target else t
+        log_t = t if self.log_target else np.log(np.where(t == 0.0, 1.0, t))
+        return (weight * (log_t - scores)).sum(axis=1), -weight
 
 
 LOSSES: dict[str, type[Loss]] = {
@@ -339,4 +336,10 @@ LOSSES: dict[str, type[Loss]] = {
     "MultiMarginLoss": MultiMarginLoss,
     "PoissonNLLLoss": PoissonNLLLoss,
     "QuantileLoss": QuantileLoss,
+    "FocalLoss": FocalLoss,
+    "SigmoidFocalLoss": SigmoidFocalLoss,
+    "KLDivLoss": KLDivLoss,
+    **losses_density.LOSSES,
+    **losses_pairs.LOSSES,
+    **losses_policy.LOSSES,
 }

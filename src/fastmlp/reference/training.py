@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from .arrays import Array, as_float
 from .layers import Dropout, Sequential, assign, flatten
-from .losses import CrossEntropyLoss, Loss
+from .loss_base import Loss
+from .losses import CrossEntropyLoss
 from .optimizers import Optimizer, clip_by_norm
 from .penalties import Penalty
 from .rng import permutation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,7 @@ from fastmlp.base import validation as check
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 from fastmlp.base.validation import Array
 from fastmlp.layers import Layer
+from fastmlp.losses import packing
 from fastmlp.losses.base import Loss
 from fastmlp.losses.builtin import CrossEntropyLoss
 from fastmlp.losses.custom import CustomLoss, LossRunner, is_custom_loss
@@ -137,10 +139,13 @@ class Objective:
     def targets(self, y: Any, leading: tuple[int, ...]) -> list[Array]:
         """Check and convert the targets of all outputs, for rows with these leading dimensions."""
         widths, dtype, rows = self._core.widths_out, self._core.dtype, math.prod(leading)
-        values = self._ends.take(y, "y")
+        # A dict that does not name the only output has the fields of its targets.
+        names = self._ends.names
+        of_fields = len(names) == 1 and isinstance(y, Mapping) and set(y) != set(names)
+        values = [y] if of_fields else self._ends.take(y, "y")
         if len(leading) > 1:
             values = [
-                check.flattened(value, self._ends.argument("y", k), leading)
+                packing.flattened(value, leading, self._ends.argument("y", k))
                 for k, value in enumerate(values)
             ]
         if len(values) == 1:
