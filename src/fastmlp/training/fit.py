@@ -64,14 +64,14 @@ def fit(
         Data on which loss and score are computed after each epoch, or the fraction of the rows to
         set aside for this, chosen at random with ``seed``.
     sample_weight : array_like, shape (N,), optional
-    callbacks : iterable of objects with ``on_epoch_end(state)``
-        Called in order, after each epoch.
+    callbacks : iterable of objects with ``on_epoch_end(state)`` or ``on_step_end(state)``
+        Called in order, after each epoch or after each ``step_every`` steps.
     shuffle : bool, default True
         Whether each epoch takes the rows in a new order, determined by ``seed``.
     seed : int, optional
         ``net.seed`` by default.
     progress : bool, optional
-        Whether to show a ``ProgressBar``; by default only if standard error is a terminal.
+        Whether to show a ``ProgressBar``; by default on terminals and in notebooks.
     schedule : Schedule, optional
         Computes the learning rates from the optimizer's ``lr``, which does not change.
     schedules : dict of str to Schedule, optional
