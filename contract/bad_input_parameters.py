@@ -83,11 +83,15 @@ _NEEDED: dict[str, Any] = {
     "node": 0, "layer": fm.ReLU(), "name": "y", "state": {}, "columns": {}, "num_embeddings": 5,
     "embedding_dim": 2, "indices": [0, 2], "activation": "ReLU", "train": [[0, 1], [1, 2]],
     "order": None, "batch_size": 4, "rates": np.ones(3), "tau": 0.5, "folder": "runs",
+    "reward": np.ones(3), "done": np.zeros(3), "next_q": np.ones((3, 2)),
+    "next_log_prob": np.zeros(3), "rewards": np.ones(3), "values": np.ones(3),
+    "dones": np.zeros(3), "last_values": 0.0, "dx": X,
+    "critic": fm.Sequential(fm.Linear(3, 2), seed=0),
 }  # fmt: skip
-# Not called by users, or made of objects that check their own arguments.
+# Not called by users, made of objects that check their own arguments, or for smooth networks only.
 _OTHERS = {
     "FitState", "Parameter", "Symbol", "Custom", "Sequential", "Graph", "History", "ModelFile",
-    "LRFinder", "write_atomically",
+    "LRFinder", "hvp", "write_atomically",
 }  # fmt: skip
 _METHODS = {
     "net": (
@@ -102,6 +106,9 @@ _METHODS = {
         "kept",
         "rows",
         "jacobian",
+        "input_gradient",
+        "vjp",
+        "jvp",
     ),
     "graph": ("sources_of", "__getitem__"),
     "layer": ("forward", "backward", "load_state_dict"),
@@ -118,7 +125,8 @@ _METHODS = {
 
 # Alternatives: an error about the first parameter may name the second one.
 _ALSO_NAMED = {"net": "lr", "nodes": "inputs", "batch_size": "rates", "name": "node", "scores": "y",
-               "layer": "layers", "strict": "state", "order": "rates"}  # fmt: skip
+               "layer": "layers", "strict": "state", "order": "rates",
+               "values": "rewards"}  # fmt: skip
 # Objects that raise errors of their own; these reach the caller.
 _RAISING = {"attributes raise", "__len__ raises"}
 

@@ -36,9 +36,11 @@ from fastmlp.base.errors import (
 from fastmlp.base.threads import get_num_threads, set_num_threads, threads
 from fastmlp.layers import *  # noqa: F403  (these modules list the names that they make public)
 from fastmlp.layers.activations import *  # noqa: F403
+from fastmlp.losses.actors import *  # noqa: F403
 from fastmlp.losses.base import Loss as Loss
 from fastmlp.losses.builtin import *  # noqa: F403
 from fastmlp.losses.penalties import *  # noqa: F403
+from fastmlp.losses.returns import *  # noqa: F403
 from fastmlp.networks import FrozenPredictor, Graph, Network, Sequential, freeze, polyak
 from fastmlp.optim.base import Optimizer as Optimizer
 from fastmlp.optim.first_order import *  # noqa: F403
@@ -62,6 +64,8 @@ from fastmlp.training import (
     find_lr,
     fit,
     gradcheck,
+    gradient_norms,
+    hvp,
 )
 
 # Imported at the first use, because they take time to import.
@@ -96,6 +100,8 @@ __all__ = [
     "freeze",
     "get_num_threads",
     "gradcheck",
+    "gradient_norms",
+    "hvp",
     "load",
     "polyak",
     "set_num_threads",

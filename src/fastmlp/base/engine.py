@@ -210,6 +210,17 @@ class Engine:
         self.core.predict(rows, places)
         return out
 
+    @property
+    def nodes(self) -> list[Node]:
+        """The nodes of the network, in order."""
+        return self._made[1]
+
+    def separate(self) -> _core.Net:
+        """Return a network of the same numbers that keeps value and gradient of every node."""
+        net = _core.Net(*self._made, separate=True)
+        net.params[...], net.state[...] = self.core.params, self.core.state
+        return net
+
     def unsaved(self) -> _core.Net | None:
         """Return a network for passes that change nothing of this one; None: the core itself.
 
@@ -241,8 +252,7 @@ class Engine:
     def quantize(self, rows: Any) -> dict[int, Quantized]:
         """Return matrix products in 8 bits by node, with ranges of their inputs from some rows."""
         arrays, _ = self._rows(self.inputs, rows, "rows", self.core.widths_in, single=False)
-        net, nodes = _core.Net(*self._made, separate=True), self._made[1]
-        net.params[...], net.state[...] = self.core.params, self.core.state
+        net, nodes = self.separate(), self.nodes
         return quantization.quantize(self.core, nodes, quantization.ranges(net, nodes, arrays))
 
     def frozen(self, compute: str | None, by_node: Mapping[int, Quantized]) -> Engine:

@@ -37,6 +37,7 @@ class Loss(Configurable):
     # range), "real" (any numbers) or "" (none).
     unchecked_target: ClassVar[str] = ""
     reductions: ClassVar[tuple[str, ...]] = REDUCTIONS
+    smooth: ClassVar[bool] = True  # has second derivatives everywhere
 
     def __init__(self, reduction: str = "mean", fold: int = 1) -> None:
         self.reduction = validation.choice(reduction, "reduction", self.reductions)

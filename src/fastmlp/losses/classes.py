@@ -89,6 +89,8 @@ class MultiMarginLoss(Loss):
     0.5
     """
 
+    smooth = False
+
     score_name = "accuracy"
     unchecked_target = "class"
 

@@ -165,6 +165,8 @@ class PPOLoss(FieldsLoss):
     [[-0.25, 0.25], [0.0, -0.0]]
     """
 
+    smooth = False
+
     def __init__(
         self,
         clip: float = 0.2,

@@ -65,6 +65,8 @@ class L1Loss(Loss):
     1.5
     """
 
+    smooth = False
+
     unchecked_target = "real"
 
 
@@ -92,6 +94,8 @@ class HuberLoss(Loss):
     >>> fm.HuberLoss(1.0).forward([[1.0], [3.0]], [0.0, 0.0])
     1.5
     """
+
+    smooth = False
 
     unchecked_target = "real"
 
@@ -158,6 +162,8 @@ class QuantileLoss(Loss):
     >>> fm.QuantileLoss([0.25, 0.75]).forward([[0.0, 0.0]], [1.0])
     0.5
     """
+
+    smooth = False
 
     score_name = "d2"
 

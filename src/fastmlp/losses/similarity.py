@@ -56,6 +56,8 @@ class ContrastiveLoss(_VectorsLoss):
     1.25
     """
 
+    smooth = False
+
     def __init__(self, margin: float = 1.0, reduction: str = "mean", fold: int = 1) -> None:
         super().__init__(reduction, fold)
         self.margin = validation.real(margin, "margin")
@@ -89,6 +91,8 @@ class TripletMarginLoss(_VectorsLoss):
     >>> round(fm.TripletMarginLoss().forward([[0.0, 1.0, 1.5]], [0]), 4)
     0.5
     """
+
+    smooth = False
 
     vectors = 3
 
@@ -130,6 +134,8 @@ class CosineEmbeddingLoss(_VectorsLoss):
     >>> round(fm.CosineEmbeddingLoss().forward([[1.0, 0.0, 1.0, 1.0]], [1]), 4)
     0.2929
     """
+
+    smooth = False
 
     def __init__(self, margin: float = 0.0, reduction: str = "mean", fold: int = 1) -> None:
         super().__init__(reduction, fold)

@@ -41,6 +41,8 @@ class DQNLoss(FieldsLoss):
     [[0.0, 1.0]]
     """
 
+    smooth = False
+
     def __init__(self, delta: float = 1.0, reduction: str = "mean", fold: int = 1) -> None:
         super().__init__(reduction, fold)
         self.delta = validation.real(delta, "delta", 0.0, low_open=True)

@@ -2,6 +2,7 @@
 
 from fastmlp.training.averaging import EMA
 from fastmlp.training.callbacks import Checkpoint
+from fastmlp.training.curvature import gradient_norms, hvp
 from fastmlp.training.early_stopping import EarlyStopping
 from fastmlp.training.fit import fit
 from fastmlp.training.gradcheck import gradcheck
@@ -31,4 +32,6 @@ __all__ = [
     "find_lr",
     "fit",
     "gradcheck",
+    "gradient_norms",
+    "hvp",
 ]
