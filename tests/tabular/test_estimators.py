@@ -28,6 +28,7 @@ from tests.houses import houses
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 from fastmlp.io import ModelFileError
 from fastmlp.tabular import MLP, ReadOptions, TableError, TabularClassifier, TabularRegressor
+from fastmlp.tabular.reading import frame_of
 
 HOUSES = houses()
 X, GRADE, PRICE = HOUSES[["size", "city", "country"]], HOUSES["grade"], HOUSES["price"]
@@ -243,3 +244,45 @@ def test_a_failed_fit_leaves_the_estimator_as_it_was() -> None:
     with pytest.raises(ValueError, match="one class only"):
         model.fit(X, ["dear"] * 300)
     np.testing.assert_array_equal(model.predict_proba(X), expected)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "fit", "words"),
+    [
+        (
+            TabularRegressor,
+            {"sample_weight": np.where(PRICE[3] < PRICE, 1.0, -2.0)},
+            "got -2 in row",
+        ),
+        (TabularRegressor, {"sample_weight": np.arange(300) == 7}, "got one weight above 0"),
+        (TabularRegressor, {"y": pd.date_range("2020", periods=300)}, "y: got dates or durations"),
+        (TabularClassifier, {"y": ["cheap", None] * 150}, "y: got None in row 1; want a label"),
+        (TabularClassifier, {"y": np.ones(300)}, "one class only: 1.0"),
+        (TabularRegressor, {"X": {"size": set(range(300))}}, "the column 'size' is"),
+    ],
+)
+def test_rows_that_are_refused(estimator: Any, fit: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        estimator(QUICK).fit(**{"X": X, "y": PRICE, **fit})
+
+
+def test_equal_targets_are_predicted_exactly() -> None:
+    model = TabularRegressor(QUICK).fit(X, np.full(300, 0.1))
+    assert set(model.predict(X).tolist()) == {0.1}
+
+
+def test_large_weights_are_as_good_as_others() -> None:
+    weights = np.arange(1.0, 301.0)
+    models = [TabularRegressor(QUICK).fit(X, PRICE, w) for w in (weights, weights * 1e305)]
+    np.testing.assert_allclose(*[model.predict(X) for model in models], rtol=1e-4)
+
+
+def test_masked_values_are_missing() -> None:
+    values = np.ma.masked_greater(np.arange(600.0).reshape(300, 2), 500)
+    model = TabularRegressor(QUICK).fit(values, PRICE)
+    filled = values.filled(np.nan)
+    np.testing.assert_array_equal(model.predict(values), model.predict(filled))
+    np.testing.assert_array_equal(
+        model.predict(values), TabularRegressor(QUICK).fit(filled, PRICE).predict(filled)
+    )
+    assert frame_of({"a": np.ma.masked_equal([1, 2, 3], 2)}).column("a").null_count == 1

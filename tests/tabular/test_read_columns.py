@@ -164,12 +164,19 @@ def test_tables_of_other_libraries() -> None:
         pa.table(columns),
         polars.DataFrame(columns),
         polars.DataFrame(columns).with_columns(polars.col("c").cast(polars.Categorical)),
+        polars.LazyFrame(columns),
     ):
         read = TableReader().fit(table).read(table)
         for one, other in zip(read.columns, expected.columns, strict=True):
             assert one.kind == other.kind
             np.testing.assert_array_equal(one.values, other.values)
             np.testing.assert_array_equal(one.codes, other.codes)
+
+
+def test_runs_of_values_are_read() -> None:
+    runs = pa.RunEndEncodedArray.from_arrays([2, 3], [1.5, 2.5])
+    read = TableReader().fit_read(pa.table({"x": runs}))
+    np.testing.assert_array_equal(read["x"].values, [1.5, 1.5, 2.5])
 
 
 def test_many_constant_columns_are_one_short_line() -> None:

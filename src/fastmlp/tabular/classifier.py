@@ -97,12 +97,13 @@ class TabularClassifier(ClassifierMixin, ClassSettings, BaseTabular):  # type: i
     def _checked_target(self, y: Any) -> tuple[Array, Target]:
         name = getattr(y, "name", None)
         array = column_or_1d(_check_y(y, estimator=self), warn=True)
+        _check_labels(array)
         check_classification_targets(array)
         self.classes_, codes = np.unique(array, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs two classes at least, but y has one class only: "
-                f"{self.classes_[0]!r}"
+                f"{self.classes_.tolist()[0]!r}"
             )
         name = name if isinstance(name, str) else DEFAULT_NAME
         return codes.astype(np.int64), Target(name, Labels.of(self.classes_))
@@ -121,3 +122,10 @@ class TabularClassifier(ClassifierMixin, ClassSettings, BaseTabular):  # type: i
         if not model.classes:
             raise ArgumentError("path: got the model of a regression; want one of classes")
         self.classes_ = model.target.labels.values
+
+
+def _check_labels(y: Array) -> None:
+    if y.dtype == object:
+        for row, label in enumerate(y):
+            if label is None:
+                raise ValueError(f"y: got None in row {row}; want a label for each row")

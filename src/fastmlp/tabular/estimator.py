@@ -24,6 +24,7 @@ from fastmlp.tabular.fitting import Rows, fit_model
 from fastmlp.tabular.labels import Target
 from fastmlp.tabular.model_file import load
 from fastmlp.tabular.reading import Frame, ReadOptions, frame_of
+from fastmlp.tabular.reading.memory import unmasked
 from fastmlp.tabular.settings import AnySettings, Settings
 from fastmlp.tabular.table_model import TableModel
 
@@ -100,6 +101,7 @@ class BaseTabular(AnySettings, BaseEstimator):  # type: ignore[misc]
         weights = None
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, np.empty((len(frame), 1)))
+            _check_not_negative(weights)
         y, target = self._checked_target(y)
         check_consistent_length(np.empty(len(frame)), y)
         rows = Rows(frame, y, weights)
@@ -120,6 +122,8 @@ class BaseTabular(AnySettings, BaseEstimator):  # type: ignore[misc]
         """Leave out rows of weight 0: they must not choose anything either."""
         assert rows.weights is not None
         kept = np.flatnonzero(rows.weights > 0)
+        if len(kept) < 2:
+            raise ValueError("sample_weight: got one weight above 0; want two at least")
         if target.classes and len(np.unique(rows.y[kept])) < 2:
             raise ValueError("sample_weight: got weights above 0 for one class only; want two")
         return Rows(rows.frame.take(kept), rows.y[kept], rows.weights[kept])
@@ -134,7 +138,7 @@ class BaseTabular(AnySettings, BaseEstimator):  # type: ignore[misc]
     def _frame(self, X: Any, reset: bool) -> Frame:
         """Return X as a frame, and note or compare the number and the names of its columns."""
         if not _has_names(X):
-            return self._frame_of_array(X, reset)
+            return self._frame_of_array(unmasked(X), reset)
         frame = frame_of(X, self.options)
         if reset:
             self.n_features_in_ = len(frame.names)
@@ -175,6 +179,8 @@ class BaseTabular(AnySettings, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         if X is None:
             return report_of(self.model_, None)
+        if y is None:
+            raise ArgumentError("y: got None; want the targets of the rows of X")
         read = self.model_.reader.read(self._frame(X, reset=False))
         return report_of_read(self.model_, read, self._known_target(y))
 
@@ -222,7 +228,15 @@ def _has_names(X: Any) -> bool:
         return False
     if isinstance(X, (Mapping, Frame)):
         return True
-    return hasattr(X, "columns") or hasattr(X, "column_names")
+    # First of the class: the names of a polars.LazyFrame are costly to ask for.
+    names = ("columns", "column_names")
+    return any(hasattr(type(X), name) for name in names) or hasattr(X, "columns")
+
+
+def _check_not_negative(weights: Array) -> None:
+    if (weights < 0).any():
+        row = int(np.argmax(weights < 0))
+        raise ValueError(f"sample_weight: got {weights[row]:g} in row {row}; want 0 or more")
 
 
 def _made_up(count: int) -> list[str]:

@@ -238,7 +238,11 @@ def row_weights(
         if not target.classes:
             raise ArgumentError("class_weight: got it for a regression; want None")
         weights = weights * _of_classes(y, target, class_weight)[y]
-    mean = weights.mean()
+    with np.errstate(over="ignore"):
+        mean = weights.mean()
+    if np.isinf(mean):
+        weights = weights / weights.max()
+        mean = weights.mean()
     if not np.isfinite(mean) or mean <= 0:
         raise ArgumentError("sample_weight: got no row of positive weight; want one at least")
     found: Array = weights / mean

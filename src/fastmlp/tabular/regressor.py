@@ -57,6 +57,9 @@ class TabularRegressor(RegressorMixin, BaseTabular):  # type: ignore[misc]
         return values, Target(name, Labels(np.empty(0, dtype=object)))
 
     def _known_target(self, y: Any) -> Array:
+        kind = np.asarray(y).dtype
+        if kind.kind in "mM":
+            raise ValueError(f"y: got dates or durations ({kind}); want numbers")
         array = column_or_1d(_check_y(y, y_numeric=True, estimator=self), warn=True)
         values: Array = array.astype(np.float64)
         return values

@@ -117,6 +117,10 @@ def table_from_frame(
     """Take a column of a frame as the target, see `load_table`."""
     target = _target_name(frame, target)
     frame.check_options(options)
+    if target in options.drop:
+        raise TableError(f"`drop`: {target!r} is the target")
+    if target in options.kinds:
+        raise TableError(f"kinds of columns: {target!r} is the target, whose kind `task` tells")
     hints = Hints(missing=options.missing, decimal=options.decimal, thousands=options.thousands,
                   commas=frame.separator == ";")  # fmt: skip
     found = read_target(frame, target, task, hints)

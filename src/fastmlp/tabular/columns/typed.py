@@ -46,6 +46,8 @@ def storage(array: Any) -> Any:
 
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
+    if types.is_run_end_encoded(array.type):
+        return pa.compute.run_end_decode(array)
     if types.is_dictionary(array.type) and array.dictionary.null_count:
         array = array.dictionary_decode()
     binary = types.is_binary(array.type) or types.is_large_binary(array.type)

@@ -46,7 +46,9 @@ class Head:
             mean, deviation = float(y.mean()), float(y.std())
         if not math.isfinite(mean + deviation):
             raise ArgumentError("the target holds numbers too large to standardise")
-        limits = (float(y.min()), float(y.max())) if clamp else (-math.inf, math.inf)
+        least, most = float(y.min()), float(y.max())
+        # Of equal targets, all predictions are that number.
+        limits = (least, most) if clamp or least == most else (-math.inf, math.inf)
         return cls(0, members, mean, deviation or 1.0, *limits)
 
     @property

@@ -84,7 +84,8 @@ def find_dialect(data: bytes, options: ReadOptions, what: str) -> Dialect:
     raw = _sample(data).splitlines(keepends=True)
     skipped = options.skip_rows or 0
     if not any(line.strip() for line in raw[skipped:]):
-        raise TableError(f"{what} is empty")
+        below = f"has no lines below the {skipped} that are skipped" if skipped else "is empty"
+        raise TableError(f"{what} {below}")
     separator = options.sep
     declared = SEP_LINE.fullmatch(raw[skipped].decode(errors="replace").strip("\r\n"))
     if declared is not None:

@@ -128,5 +128,5 @@ def missing_names(missing: Sequence[str], found: Sequence[str]) -> str:
     start = "a column is" if len(missing) == 1 else f"{len(missing)} columns are"
     by_case = {name.casefold(): name for name in found}
     similar = [by_case[name.casefold()] for name in missing if name.casefold() in by_case]
-    there = quoted(similar) if similar else f"only {quoted(found)}"
+    there = quoted(similar) if similar else f"only {quoted(found)}" if found else "no other"
     return f"{start} missing: {quoted(missing)} (there is {there})"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,6 +37,8 @@ def frame_from_memory(table: Any) -> Frame:
         return _from_pandas(table)
     if isinstance(table, Mapping):
         return _from_columns(table)
+    if type(table).__name__ == "LazyFrame":  # of polars too
+        table = table.collect()
     if hasattr(table, "to_arrow"):  # polars
         return from_arrow(table.to_arrow(), "the table")
     if hasattr(table, "__arrow_c_stream__"):
@@ -106,7 +108,7 @@ def _from_values(name: Any, values: Any) -> Any:
         import pandas as pd
 
         return _from_series(pd.Series(values))
-    if isinstance(values, (str, bytes, Mapping)) or not hasattr(values, "__len__"):
+    if isinstance(values, (str, bytes, Mapping, Set)) or not hasattr(values, "__len__"):
         wanted = "an array with one value for each row"
         raise TableError(f"the column {name!r} is {shown(values)}; want {wanted}")
     if getattr(values, "ndim", 1) != 1:
@@ -120,6 +122,7 @@ def array_of(values: Any) -> Any:
     """Return values as a pyarrow.Array; values of different types become text."""
     import pyarrow as pa
 
+    values = unmasked(values)
     if isinstance(values, np.ndarray) and values.dtype.kind in "iuf" and values.itemsize <= 8:
         return numbers(values.astype(values.dtype.newbyteorder("=")))
     try:
@@ -128,6 +131,15 @@ def array_of(values: Any) -> Any:
         array = _texts(values)
     # Columns of pandas may come in pieces.
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def unmasked(values: Any) -> Any:
+    """Return a masked array with None in the place of masked values, and others as they are."""
+    if not (isinstance(values, np.ndarray) and hasattr(values, "mask")):
+        return values
+    found = np.array(values, dtype=object, subok=False)
+    found[np.broadcast_to(values.mask, values.shape)] = None
+    return found
 
 
 class _Unfit(Exception):
