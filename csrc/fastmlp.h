@@ -242,6 +242,31 @@ fm_status fm_trainer_update(fm_trainer *trainer, double lr);
 fm_status fm_trainer_penalty(const fm_trainer *trainer, double *value);
 void fm_trainer_add_penalty_gradient(fm_trainer *trainer, double factor);
 
+/* ---- actions ---- */
+
+/* How scores describe the distribution of an action: logits of its classes; or means of its elements, with logarithms
+   of their standard deviations. SQUASHED elements are low + (high - low) (1 + tanh(u)) / 2 of such numbers u. */
+typedef enum { FM_CATEGORICAL, FM_GAUSSIAN, FM_SQUASHED_GAUSSIAN } fm_distribution;
+
+typedef struct {
+    fm_distribution kind;
+    fm_dtype dtype;
+    int64_t rows, n;
+    const void *scores, *log_std;     /* (rows, n); log_std not for classes */
+    int64_t score_step, log_std_step; /* elements from one row to the next; 0: the same for all rows */
+    const double *low, *high;         /* (n), for SQUASHED */
+    void *action;                     /* (rows) int64, or (rows, n) */
+    void *log_prob, *entropy;         /* (rows); entropy NULL: not wanted. SQUASHED has none */
+} fm_actions;
+
+typedef enum { FM_DRAW, FM_MODE, FM_GIVEN } fm_choice;
+
+/* Sets the actions, unless they are GIVEN, and their log_prob and entropy. DRAW uses the random numbers first ..
+   first + fm_actions_drawn of the seed's stream of actions. Returns FM_BAD_LABEL if an action that is GIVEN is not a
+   class, and FM_BAD_ARGUMENT if the scores of a row are no distribution, because of NaN or infinity. */
+fm_status fm_act(const fm_actions *actions, fm_choice choice, uint64_t seed, uint64_t first);
+int64_t fm_actions_drawn(const fm_actions *actions); /* random numbers that DRAW uses */
+
 /* ---- the process ---- */
 
 int fm_isa_count(void);

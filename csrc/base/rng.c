@@ -1,20 +1,47 @@
 #include "base/rng.h"
 
-#include <string.h>
-
 #include "base/arithmetic.h"
+#include "base/plain_math.h"
 
 typedef void (*use_words)(const uint32_t *words, int64_t first, int64_t count, void *context);
 
-static void for_each_group(const fm_rng *rng, int64_t n, use_words use, void *context) {
+/* One element. A group of 64 takes as long as about eight of them. */
+static uint32_t word_at(const fm_rng *rng, uint64_t element) {
+    const uint64_t block = element / FM_RNG_GROUP * 16 + element % 16;
+    uint32_t c[4] = {(uint32_t)block, (uint32_t)(block >> 32), rng->step, rng->stream};
+    uint32_t k0 = rng->key[0], k1 = rng->key[1];
+    for (int round = 0; round < 10; round++) {
+        const uint64_t p0 = 0xD2511F53ull * c[0], p1 = 0xCD9E8D57ull * c[2];
+        const uint32_t n0 = (uint32_t)(p1 >> 32) ^ c[1] ^ k0, n2 = (uint32_t)(p0 >> 32) ^ c[3] ^ k1;
+        c[1] = (uint32_t)p1;
+        c[3] = (uint32_t)p0;
+        c[0] = n0;
+        c[2] = n2;
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    return c[element % FM_RNG_GROUP / 16];
+}
+
+/* The words of elements from .. from + n; `first` of a call counts from `from`. */
+static void for_each_piece(const fm_rng *rng, uint64_t from, int64_t n, use_words use, void *context) {
+    enum { FEW = 8 };
     const fm_modes host = fm_enter_arithmetic();
     uint32_t words[FM_RNG_GROUP];
-    for (int64_t first = 0; first < n; first += FM_RNG_GROUP) {
-        int64_t count = n - first < FM_RNG_GROUP ? n - first : FM_RNG_GROUP;
-        fm_rng_group(rng, (uint64_t)(first / FM_RNG_GROUP), words);
-        use(words, first, count, context);
+    for (int64_t done = 0; done < n;) {
+        const uint64_t element = from + (uint64_t)done, at = element % FM_RNG_GROUP;
+        const int64_t left = FM_RNG_GROUP - (int64_t)at, count = n - done < left ? n - done : left;
+        if (count > FEW) fm_rng_group(rng, element / FM_RNG_GROUP, words);
+        for (int64_t i = 0; i < count && count <= FEW; i++)
+            words[at + (uint64_t)i] = word_at(rng, element + (uint64_t)i);
+        use(words + at, done, count, context);
+        done += count;
     }
     fm_leave_arithmetic(host);
+}
+
+static void for_each_group(const fm_rng *rng, int64_t n, use_words use, void *context) {
+    for_each_piece(rng, 0, n, use, context);
 }
 
 static double unit(uint32_t word) { return ((double)word + 0.5) * 0x1p-32; }
@@ -25,31 +52,15 @@ static void store_uniform(const uint32_t *words, int64_t first, int64_t count, v
 
 void fm_random_uniform(const fm_rng *rng, int64_t n, double *out) { for_each_group(rng, n, store_uniform, out); }
 
+void fm_random_uniform_from(const fm_rng *rng, uint64_t from, int64_t n, double *out) {
+    for_each_piece(rng, from, n, store_uniform, out);
+}
+
 static double horner(const double *c, int degree, double x) {
     double sum = c[degree];
     for (int i = degree - 1; i >= 0; i--) sum = sum * x + c[i];
     return sum;
 }
-
-/* Natural logarithm of a normal positive double by the atanh series, relative error < 2e-16. The C library's log
-   differs between systems, and initial weights must not. */
-static double plain_log(double x) {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    int exponent = (int)(bits >> 52) - 1023;
-    bits = (bits & 0x000FFFFFFFFFFFFFull) | 0x3FF0000000000000ull;
-    double m;
-    memcpy(&m, &bits, sizeof m);
-    if (m > 1.4142135623730951) {
-        m *= 0.5;
-        exponent++;
-    }
-    double s = (m - 1.0) / (m + 1.0), z = s * s, sum = 0.0;
-    for (int k = 23; k >= 1; k -= 2) sum = sum * z + 1.0 / k;
-    return 2.0 * s * sum + exponent * 0.6931471805599453;
-}
-
-static double plain_sqrt(double x) { return __builtin_sqrt(x); } /* IEEE: correctly rounded on every processor */
 
 /* Inverse of the normal distribution function: Wichura, Algorithm AS 241 (PPND16), Applied Statistics 37 (1988). */
 static double normal_quantile(double u) {
@@ -91,7 +102,7 @@ static double normal_quantile(double u) {
         double r = 0.180625 - q * q;
         return q * horner(a, 7, r) / horner(b, 7, r);
     }
-    double r = plain_sqrt(-plain_log(q < 0.0 ? u : 1.0 - u));
+    double r = fm_plain_sqrt(-fm_plain_log(q < 0.0 ? u : 1.0 - u));
     double x = r <= 5.0 ? horner(c, 7, r - 1.6) / horner(d, 7, r - 1.6) : horner(e, 7, r - 5.0) / horner(f, 7, r - 5.0);
     return q < 0.0 ? -x : x;
 }
@@ -101,6 +112,10 @@ static void store_normal(const uint32_t *words, int64_t first, int64_t count, vo
 }
 
 void fm_random_normal(const fm_rng *rng, int64_t n, double *out) { for_each_group(rng, n, store_normal, out); }
+
+void fm_random_normal_from(const fm_rng *rng, uint64_t from, int64_t n, double *out) {
+    for_each_piece(rng, from, n, store_normal, out);
+}
 
 typedef struct {
     uint64_t threshold;

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-enum { FM_RNG_GROUP = 64, FM_STREAM_SPLIT = -2, FM_STREAM_SHUFFLE = -1 };
+enum { FM_RNG_GROUP = 64, FM_STREAM_ACTIONS = -3, FM_STREAM_SPLIT = -2, FM_STREAM_SHUFFLE = -1 };
 
 typedef struct {
     uint32_t key[2];
@@ -54,6 +54,9 @@ static inline __attribute__((always_inline)) void fm_rng_group(const fm_rng *rng
 
 void fm_random_uniform(const fm_rng *rng, int64_t n, double *out); /* in (0, 1) */
 void fm_random_normal(const fm_rng *rng, int64_t n, double *out);
+/* Elements from .. from + n. */
+void fm_random_uniform_from(const fm_rng *rng, uint64_t from, int64_t n, double *out);
+void fm_random_normal_from(const fm_rng *rng, uint64_t from, int64_t n, double *out);
 void fm_random_keep(const fm_rng *rng, int64_t n, double p, uint8_t *out); /* 1: dropout keeps the element */
 void fm_permutation(uint64_t seed, uint32_t epoch, int64_t n, int64_t *out);
 

@@ -41,7 +41,7 @@ from fastmlp.losses.base import Loss as Loss
 from fastmlp.losses.builtin import *  # noqa: F403
 from fastmlp.losses.penalties import *  # noqa: F403
 from fastmlp.losses.returns import *  # noqa: F403
-from fastmlp.networks import FrozenPredictor, Graph, Network, Sequential, freeze, polyak
+from fastmlp.networks import FrozenPredictor, Graph, Network, Policy, Sequential, freeze, polyak
 from fastmlp.optim.base import Optimizer as Optimizer
 from fastmlp.optim.first_order import *  # noqa: F403
 from fastmlp.optim.lbfgs import *  # noqa: F403
@@ -89,6 +89,7 @@ __all__ = [
     "Members",
     "MissingPackageError",
     "OutOfMemoryError",
+    "Policy",
     "ProgressBar",
     "PythonLogger",
     "Sequential",

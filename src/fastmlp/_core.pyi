@@ -118,6 +118,27 @@ class Stepper:
     ) -> None: ...
     def step(self, x: Any, y: Any, sample_weight: Any = None) -> float: ...
 
+class Actor:
+    seed: int
+    drawn: int
+    def _bind_policy(
+        self,
+        scorer: Predictor,
+        critic: Predictor | None,
+        kind: int,
+        n: int,
+        scores_at: int,
+        log_std_at: int,
+        value_at: int,
+        log_std: _Array | None,
+        low: _Array,
+        high: _Array,
+        seed: int,
+    ) -> None: ...
+    def _acted(self, obs: Any, actions: Any, deterministic: bool) -> tuple[Any, Any, Any]: ...
+    def act(self, obs: Any, deterministic: bool = False) -> tuple[Any, Any, Any]: ...
+    def evaluate(self, obs: Any, actions: Any) -> tuple[Any, Any, Any]: ...
+
 class Trainer:
     lr: float
     t: int

@@ -46,6 +46,7 @@ include "average.pxi"
 include "losses.pxi"
 include "trainer.pxi"
 include "fast_paths.pxi"
+include "policy.pxi"
 
 if os.environ.get("FASTMLP_ISA"):
     use_isa(os.environ["FASTMLP_ISA"], "FASTMLP_ISA")

@@ -271,6 +271,34 @@ cdef extern from "fastmlp.h" nogil:
     fm_status fm_trainer_penalty(const fm_trainer *trainer, double *value)
     void fm_trainer_add_penalty_gradient(fm_trainer *trainer, double factor)
 
+    ctypedef enum fm_distribution:
+        FM_CATEGORICAL
+        FM_GAUSSIAN
+        FM_SQUASHED_GAUSSIAN
+
+    ctypedef struct fm_actions:
+        fm_distribution kind
+        fm_dtype dtype
+        int64_t rows
+        int64_t n
+        const void *scores
+        const void *log_std
+        int64_t score_step
+        int64_t log_std_step
+        const double *low
+        const double *high
+        void *action
+        void *log_prob
+        void *entropy
+
+    ctypedef enum fm_choice:
+        FM_DRAW
+        FM_MODE
+        FM_GIVEN
+
+    fm_status fm_act(const fm_actions *actions, fm_choice choice, uint64_t seed, uint64_t first)
+    int64_t fm_actions_drawn(const fm_actions *actions)
+
     int fm_isa_count()
     const char *fm_isa_name(int index)
     int fm_isa_supported(int index)

@@ -293,6 +293,11 @@ class Engine:
         dense = count > 1
         return self._rows(self.inputs, x, "x", widths, single=False, sparse_too=not dense)
 
+    def observations(self, obs: Any) -> tuple[list[Array], tuple[int, ...]]:
+        """Return checked rows (N, width) of every input, and their leading dimensions: none for
+        a single row."""
+        return self._rows(self.inputs, obs, "obs", self.core.widths_in)
+
     def _rows(
         self, ends: Ends, values: Any, argument: str, widths: list[int], single: bool = True,
         sparse_too: bool = False, tangents: bool = False,

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping
 from os import PathLike
 from typing import Any, Self
 
-from fastmlp import _core
 from fastmlp.base import validation
 from fastmlp.base.compute import compute_type
 from fastmlp.base.engine import Ends, Engine
@@ -162,21 +161,12 @@ class Network(CopyableNetwork, Derivatives):
         """Return the names of the outputs, for the trainer."""
         return self._engine.outputs
 
-    def own_engine(self) -> Engine:
-        """Return the engine, for predictors made from the network."""
-        return self._engine
-
     def rows(self, x: Any, members: int = 1) -> tuple[list[Array], tuple[int, ...]]:
         """Return the checked rows (N, width) of each input, and their leading dimensions.
 
         With several members, the rows have the columns of one member.
         """
         return self._engine.rows(x, members)
-
-    @property
-    def input_names(self) -> tuple[str, ...]:
-        """Names of the inputs."""
-        return self._engine.inputs.names
 
     def index_inputs(self) -> set[int]:
         """Return the positions of the inputs that an ``Embedding`` looks up in its table."""
@@ -199,10 +189,6 @@ class Network(CopyableNetwork, Derivatives):
         """Return the slice of ``params`` of each parameter array, by name: ``"0.W"``, ..."""
         arrays = self.parameter_arrays()
         return {f"{one.layer}.{one.name}": slice(one.start, one.stop) for one in arrays}
-
-    def core_net(self) -> _core.Net:
-        """Return the core's network, for optimizers and trainers."""
-        return self._engine.core
 
     def forward(self, x: Any, training: bool = False, keep: bool = False) -> Any:
         """Compute the output and save what ``backward`` needs.

@@ -56,16 +56,6 @@ class FrozenPredictor(EnginePredictor):
         """The type of the packed weights: "float32", "float64", "bfloat16" or "int8"."""
         return self._weights
 
-    @property
-    def input_names(self) -> tuple[str, ...]:
-        """Names of the inputs."""
-        return self._engine.inputs.names
-
-    @property
-    def output_names(self) -> tuple[str, ...]:
-        """Names of the outputs."""
-        return self._engine.outputs.names
-
     def describe(self) -> dict[str, Any]:
         """Return the architecture as a JSON-able dict, like ``net.describe()``."""
         return self._net[1]

@@ -18,6 +18,24 @@ class EnginePredictor(_core.Predictor):
         engine = self._engine
         self._bind_core(engine.core, engine.inputs.names, engine.outputs.names)
 
+    def own_engine(self) -> Engine:
+        """Return the engine, for what is made from the network."""
+        return self._engine
+
+    def core_net(self) -> _core.Net:
+        """Return the core's network, for optimizers and trainers."""
+        return self._engine.core
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the inputs."""
+        return self._engine.inputs.names
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+        return self._engine.outputs.names
+
     @property
     def dtype(self) -> Any:
         """The type of inputs and outputs, float32 or float64, as a NumPy dtype."""
