@@ -32,6 +32,17 @@ def test_gradcheck_leaves_the_network_alone():
     assert net.step_count == 0
 
 
+def test_gradcheck_without_training_checks_the_gradients_of_inputs():
+    layers = [fm.Linear(4, 6), fm.BatchNorm(6), fm.SiLU(), fm.Dropout(0.5), fm.Linear(6, 3)]
+    net = fm.Sequential(*layers, seed=0)
+    net.forward(X, training=True)
+    errors = fm.gradcheck(net, fm.CrossEntropyLoss(), X[:5], LABELS[:5], training=False)
+    assert errors < 1e-6
+    assert errors.inputs
+    with pytest.raises(fm.ArgumentTypeError, match="training: got 1"):
+        fm.gradcheck(net, fm.CrossEntropyLoss(), X, LABELS, training=1)
+
+
 def test_threads_are_scoped():
     outside = fm.get_num_threads()
     again = fm.threads(3)

@@ -28,6 +28,11 @@ def vjp(engine: Engine, x: Any, dy: Any, outputs: bool) -> tuple[Any, Any]:
     return given, engine.given(engine.inputs, dx, leading)
 
 
+def input_gradients(engine: Engine, rows: list[Array], up: list[Array]) -> list[Array]:
+    """Return the gradients of the inputs (N, width) of checked rows and upstream gradients."""
+    return _product(engine, engine.unsaved(), rows, up, False)[1]
+
+
 def jvp(engine: Engine, x: Any, dx: Any) -> Any:
     """Return the derivative of the outputs along ``dx``, in their shapes."""
     rows, leading = engine.inputs_of(x)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.base import validation
+from fastmlp.base import derivatives, validation
 from fastmlp.base.errors import ArgumentTypeError
 from fastmlp.base.validation import Array
 from fastmlp.networks.base import Network
@@ -68,13 +68,14 @@ def gradcheck(
     eps: float = 1e-5,
     sample_weight: Any = None,
     loss_weights: Any = None,
+    training: bool = True,
 ) -> GradientErrors:
     """Compare backward's gradients with central differences, all in float64.
 
     Parameters
     ----------
     net : Sequential or Graph
-        Unchanged: a float64 copy is checked, in training mode with one fixed dropout mask.
+        Unchanged: a float64 copy is checked.
     loss : Loss, object with forward and backward, or dict of them
         As ``fit`` takes it.
     x : array_like, shape (N, in_features)
@@ -85,6 +86,10 @@ def gradcheck(
         Step of the differences. If they disagree, 10 eps, eps / 10 and eps / 100 are tried.
     sample_weight : array_like, shape (N,), optional
     loss_weights : dict of str to float, optional
+    training : bool, default True
+        Whether the passes are those of training, with one fixed dropout mask. Otherwise they are
+        those of ``forward(training=False)``, and gradients of inputs are those of
+        ``net.input_gradient``.
 
     Returns
     -------
@@ -113,6 +118,7 @@ def gradcheck(
     if not isinstance(net, Network):
         raise ArgumentTypeError(f"net: got {validation.shown(net)}; want a Sequential or a Graph")
     step = validation.real(eps, "eps", 0.0, low_open=True)
+    validation.flag(training, "training")
     copied = net.copy(dtype="float64")
     objective = Objective(copied, loss, loss_weights)
     rows, leading = copied.rows(x)
@@ -126,9 +132,12 @@ def gradcheck(
     def evaluate() -> tuple[float, list[Array]]:
         # Each evaluation has the same dropout masks and the same running means.
         copied.step_count, copied.state[...] = count, state
-        return objective.by_hand(core.forward(rows, True), targets, weights)
+        return objective.by_hand(core.forward(rows, training), targets, weights)
 
-    dx = core.backward(evaluate()[1], False)
+    upstream = evaluate()[1]
+    dx = core.backward(upstream, False)
+    if not training:
+        dx = derivatives.input_gradients(copied.own_engine(), rows, upstream)
     slopes = [gradient.copy() for gradient in (core.grads, *dx)]
     largest = max((float(np.abs(a).max()) for a in slopes if a.size), default=0.0)
     floor = max(_LEAST, _PART_OF_LARGEST * largest)
