@@ -242,17 +242,18 @@ def test_bins_lie_between_quantiles() -> None:
 
 
 def test_of_many_numbers_those_with_many_values_are_encoded_by_bins() -> None:
-    many, few = RANDOM.normal(size=(100, 2)), RANDOM.integers(0, 3, (100, 4))
+    many, few = RANDOM.normal(size=(100, 2)), RANDOM.integers(0, 6, (100, 4))
     x = np.column_stack([few[:, :2], many, few[:, 2:]]).astype(np.float64)
     bins, places = Bins.fit_some(x, 16, None)
     assert bins is not None
     assert places.tolist() == list(range(6))
-    bins, places = Bins.fit_some(x, 16, 3)
+    bins, places = Bins.fit_some(x, 32, 3)
     assert bins is not None
     assert places.tolist() == [2, 3]
-    np.testing.assert_array_equal(bins.edges[0], Bins.fit(x[:, [2]], 16).edges[0])
-    for most, columns in ((16, 1), (0, None)):
-        bins, places = Bins.fit_some(x, most, columns)
+    np.testing.assert_array_equal(bins.edges[0], Bins.fit(x[:, [2]], 32).edges[0])
+    few = np.where(x[:, :4] > 2, 1.0, 0.0)
+    for numbers, most, columns in ((x, 16, 1), (x, 0, None), (few, 16, 9)):
+        bins, places = Bins.fit_some(numbers, most, columns)
         assert bins is None
         assert len(places) == 0
 

@@ -38,33 +38,31 @@ class Plan:
 # they are better than after several times as many epochs at a constant rate. On folds of training
 # rows one is better for most regressions, the other for many columns or classes, and their mean is
 # hardly ever worse than the better one; see docs/tabular.md.
-_BLOCKS = TabM(
-    members=1, hidden=(128, 128), bins=16, embedding=8, most_embedded=100, lr=8e-3, epochs=32,
+_TABM = TabM(
+    members=1, hidden=(128, 128), bins=16, embedding=8, most_embedded=100, lr=8e-3, epochs=48,
     annealed=True, compute="bfloat16",
 )  # fmt: skip
 _REALMLP = RealMLP(
-    hidden=(128, 128, 128), bins=16, most_embedded=100, epochs=24, compute="bfloat16"
+    hidden=(128, 128, 128), bins=16, most_embedded=100, epochs=48, compute="bfloat16"
 )
 PRESETS: dict[str, Plan] = {
-    "fast": Plan((_BLOCKS, _REALMLP), members=1, folds=6, visits=200_000),
+    "fast": Plan((_TABM, _REALMLP), members=1, folds=6, visits=80_000),
     "balanced": Plan(
-        (replace(_BLOCKS, bins=32, epochs=48), replace(_REALMLP, bins=32, epochs=32)),
-        members=3,
-        folds=6,
-        visits=500_000,
+        (replace(_TABM, bins=32), replace(_REALMLP, bins=32)), members=3, folds=6, visits=240_000
     ),
     "best": Plan(
         (
-            replace(_BLOCKS, members=4, hidden=(256, 256), bins=48, epochs=64, lr=4e-3),
-            replace(_REALMLP, hidden=(256, 256, 256), bins=48, epochs=64),
+            replace(_TABM, members=2, hidden=(256, 256), bins=48, lr=6e-3),
+            replace(_REALMLP, hidden=(256, 256, 256), bins=32, epochs=64),
             RealMLP(epochs=64, compute="bfloat16"),
         ),
-        members=8,
-        folds=8,
-        visits=2_000_000,
+        members=6,
+        folds=6,
+        visits=500_000,
     ),
 }
 FEWEST_EPOCHS = 6  # of which a schedule of rates makes sense
+OF_CLASSES = 4  # times as many rows are worth training on if there are more than two classes
 
 
 def models_of(preset: str, model: str | Model) -> tuple[Model, ...]:
@@ -93,8 +91,9 @@ def plan_of(settings: Settings, rows: int, classes: int) -> Plan:
     """
     chosen = PRESETS[settings.preset]
     models = models_of(settings.preset, settings.model)
+    visits = chosen.visits * (OF_CLASSES if classes > 2 else 1)
     if settings.model == AUTO:
-        models = tuple(_for_rows(one, rows, chosen.visits) for one in models)
+        models = tuple(_for_rows(one, rows, visits) for one in models)
     if settings.compute is not None:
         models = tuple(replace(one, compute=settings.compute) for one in models)
     members = chosen.members if settings.n_members is None else settings.n_members

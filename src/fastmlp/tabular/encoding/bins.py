@@ -10,6 +10,8 @@ import numpy as np
 import fastmlp as fm
 from fastmlp.base.validation import Array
 
+_FEWEST_BINS = 3  # of a column that is worth it
+
 
 @dataclass(frozen=True)
 class Bins:
@@ -38,17 +40,21 @@ class Bins:
     def fit_some(cls, x: Array, most: int, columns: int | None) -> tuple[Bins | None, Array]:
         """Fit to the columns of (N, C) numbers that are worth it; return these columns too.
 
-        They are all, up to `columns` of them. Of more columns, those with many different numbers
-        are taken: a quarter of `most` edges at least. If these are too many as well, such as the
-        pixels of an image, none is.
+        They are all if `columns` is None. Otherwise they are at most so many, those with three bins
+        at least: fewer hardly tell more than the number. If these are too many, those with a
+        quarter of `most` edges at least are; and if these are too many as well, such as the pixels
+        of an image, none is.
         """
         none = np.arange(0)
         if not most or not x.shape[1]:
             return None, none
         bins = cls.fit(x, most)
+        counts = np.array([len(edges) for edges in bins.edges])
         places = np.arange(x.shape[1])
-        if columns is not None and len(places) > columns:
-            places = np.flatnonzero([4 * len(edges) > most for edges in bins.edges])
+        if columns is not None:
+            places = np.flatnonzero(counts > _FEWEST_BINS)
+            if len(places) > columns:
+                places = np.flatnonzero(4 * counts > most)
             if not 0 < len(places) <= columns:
                 return None, none
         return cls(tuple(bins.edges[place] for place in places)), places

@@ -61,8 +61,8 @@ class RealMLP(Model):
     embedding : int
         Width of the embedding of a number by bins.
     most_embedded : int, optional
-        If there are more numbers than this, only those with many different values are embedded
-        by bins, and none if there are more of these.
+        At most so many numbers are embedded by bins, those with many different values; none if
+        there are more of these. By default all are.
     simple : bool
         RealMLP-TD-S: one input for each level, plain activations, no embeddings, no dropout, no
         weight decay, and first values that do not depend on the rows.

@@ -43,8 +43,8 @@ class TabM(Model):
     embedding : int
         Width of the embedding of a number.
     most_embedded : int, optional
-        If there are more numbers than this, only those with many different values are embedded,
-        and none if there are more of these.
+        At most so many numbers are embedded, those with many different values; none if there are
+        more of these. By default all are.
     mini : bool
         TabM-mini: only r of the first block is a member's own.
     epochs, batch_size : int
