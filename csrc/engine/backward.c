@@ -6,7 +6,7 @@
 static void local_gradient(const fm_walk *walk, const fm_operands *at) {
     const fm_fused *op = at->op;
     fm_tile tile;
-    if (!op->has_local || op->local_is_done) return;
+    if (!op->has_local || op->local_is_done || at->unwanted) return;
     if (!fm_stopped(&walk->run) && fm_walk_tile(walk, op, op->node.fan_out, op->whole_rows, &tile))
         op->row->local(&walk->run, at, &tile);
     fm_walk_wait_for_others(walk);
@@ -66,9 +66,23 @@ void fm_backward_by_pieces(fm_walk *walk, void (*gradients)(void *context, int o
     }
 }
 
+/* Adds the sums of a later chunk of rows, if it is complete; see fm_sums_at. */
+static void add_chunk(const fm_walk *walk, const fm_operands *at, int array, int64_t begin, int64_t end) {
+    const fm_run *run = &walk->run;
+    const int64_t before = run->first_row * at->op->fold, after = before + run->rows * at->op->fold;
+    const int is_last = run->first_row + run->rows == walk->batch_rows;
+    if (at->op->row->sums_in_order || before < FM_BATCH_CHUNK || (after % FM_BATCH_CHUNK != 0 && !is_last)) return;
+    const int64_t cols = walk->net->arrays[walk->net->first_array[at->op->index] + array].cols,
+                  n = (end - begin) * cols;
+    void *to = fm_element(run, at->grad[array], begin * cols);
+    run->kernels->join(FM_JOIN_ADD, 1, n, to, n, fm_element(run, at->chunk[array], begin * cols), n, to, n);
+}
+
 void fm_backward_gradient(const fm_walk *walk, int op, int array, int64_t begin, int64_t end) {
     const fm_operands *at = &walk->at[op];
-    if (begin < end && at->op->row->gradient != NULL) at->op->row->gradient(&walk->run, at, array, begin, end);
+    if (begin >= end || at->op->row->gradient == NULL) return;
+    at->op->row->gradient(&walk->run, at, array, begin, end);
+    if (walk->run.first_row > 0) add_chunk(walk, at, array, begin, end);
 }
 
 /* ---- by hand ---- */

@@ -33,6 +33,7 @@ static fm_loss_spec loss_of(const fm_trainer *trainer, int k, const double *labe
 }
 
 int64_t fm_heads_rows(const fm_trainer *trainer, const fm_walk *walk, const double *label_smoothing) {
+    const int64_t first = walk->run.first_row;
     int64_t wrong_label = 0;
     if (walk->row_begin >= walk->row_end) return 0;
     for (int k = 0; k < walk->net->ends.n_outputs; k++) {
@@ -42,15 +43,16 @@ int64_t fm_heads_rows(const fm_trainer *trainer, const fm_walk *walk, const doub
         const fm_loss_batch batch = {
             .loss = &loss,
             .dtype = walk->net->dtype,
-            .rows = walk->run.rows,
+            .rows = walk->batch_rows,
             .n = at->op->node.fan_out,
             .scores = at->y,
             .targets = &own(walk)->targets[k],
             .scale = scale_of(walk, k),
             .row_value = walk->workspace->head[k].row_value,
             .gradient = at->delta,
+            .first = first,
         };
-        fm_loss_range(&batch, walk->run.kernels, walk->row_begin, walk->row_end, &wrong_label);
+        fm_loss_range(&batch, walk->run.kernels, first + walk->row_begin, first + walk->row_end, &wrong_label);
     }
     return wrong_label;
 }

@@ -60,7 +60,7 @@ void fm_loss_range(const fm_loss_batch *batch, const fm_kernels *kernels, int64_
         .n = batch->n / fold,
         .fold = fold,
         .own = targets->own,
-        .scores = fm_row_at(batch->scores, begin, batch->n, size),
+        .scores = fm_row_at(batch->scores, begin - batch->first, batch->n, size),
         .label = fm_row_at(targets->label, begin, own, sizeof *targets->label),
         .wrong_label = wrong_label,
         .target = fm_row_at(targets->values, begin, own * targets->cols, size),
@@ -71,7 +71,7 @@ void fm_loss_range(const fm_loss_batch *batch, const fm_kernels *kernels, int64_
         .n_params = batch->loss->n_params,
         .value = batch->row_value + begin,
         .value_step = batch->rows,
-        .gradient = (void *)fm_row_at(batch->gradient, begin, batch->n, size),
+        .gradient = (void *)fm_row_at(batch->gradient, begin - batch->first, batch->n, size),
     };
     kernels->loss(&call);
 }
@@ -99,7 +99,7 @@ fm_status fm_loss(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_
     if (row_value != NULL && scale != NULL) {
         const fm_modes host = fm_enter_arithmetic();
         const fm_tables tables = fm_tables_in_use();
-        const fm_loss_batch batch = {loss, dtype, rows, n, scores, targets, scale, row_value, gradient};
+        const fm_loss_batch batch = {loss, dtype, rows, n, scores, targets, scale, row_value, gradient, 0};
         fm_loss_scales(loss, dtype, rows, n, targets, 1.0, scale);
         fm_loss_range(&batch, tables[dtype], 0, rows, &wrong_label);
         const double total = fm_loss_total(loss, tables[FM_F64], rows, scale, row_value, members);

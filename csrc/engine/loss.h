@@ -32,6 +32,7 @@ typedef struct {
     const double *scale; /* (fold) */
     double *row_value;   /* (fold, rows) */
     void *gradient;      /* (rows, n) or NULL */
+    int64_t first;       /* scores and gradient begin with this row */
 } fm_loss_batch;
 
 /* Rows begin .. end. Writes a label that is not a class to `wrong_label`; otherwise leaves it unchanged. */

@@ -63,7 +63,13 @@ void fm_activation_local(const fm_run *run, const fm_operands *at, const fm_tile
                            fm_element(run, at->delta, first), width, fm_element(run, at->dz, first), width);
 }
 
-/* ---- gradients of sources ---- */
+/* ---- gradients ---- */
+
+fm_sums_place fm_sums_at(const fm_run *run, const fm_operands *at, int array, int64_t element) {
+    const int64_t before = run->first_row * at->op->fold;
+    const fm_sums how = before % FM_BATCH_CHUNK > 0 ? FM_SUMS_GO_ON : run->adds ? FM_SUMS_ADD : FM_SUMS_STORE;
+    return (fm_sums_place){fm_element(run, before < FM_BATCH_CHUNK ? at->grad[array] : at->chunk[array], element), how};
+}
 
 void fm_send_down(const fm_run *run, const fm_operands *at, int source, fm_join kind, int64_t offset,
                   const fm_tile *tile) {

@@ -59,8 +59,9 @@ typedef struct {
     const void *saved_below;        /* the same of the fused op `below` */
     void *delta, *dz;               /* dL/dy, and dL/dz from LOCAL; one array unless the net is `separate` */
     void *dx[FM_MOST_SOURCES];      /* NULL: not needed */
+    int unwanted;                   /* nobody needs delta and dz; see wanted.h */
     const void *param[FM_MOST_ARRAYS];
-    void *grad[FM_MOST_ARRAYS];
+    void *grad[FM_MOST_ARRAYS], *chunk[FM_MOST_ARRAYS]; /* chunk: see fm_sums_at */
     void *state, *space[FM_MOST_SPACES];
 } fm_operands;
 
@@ -68,7 +69,8 @@ typedef struct {
 typedef struct {
     const fm_kernels *kernels;
     size_t size;         /* bytes of an element of the storage type */
-    int64_t rows;        /* of the batch */
+    int64_t rows;        /* of the batch, or of the part of it that is in memory */
+    int64_t first_row;   /* the first of them counts as this row of the batch */
     int training, keeps; /* keeps: backward may follow */
     int adds;            /* gradients are added to the existing ones */
     int packs;           /* the rows are so many that copies of weights are packed panels */
@@ -130,7 +132,8 @@ typedef struct {
     fm_tile_work *local;        /* delta -> dz; writes dz */
     fm_tile_work *collect_down; /* like collect, before `down` */
     fm_source_work *down;       /* dz -> dx[source], stored or added; columns: fm_fused.down_cols */
-    fm_array_work *gradient;    /* rows begin .. end of grad[array]; reads all rows of the batch */
+    fm_array_work *gradient;    /* rows begin .. end of grad[array]; reads all rows in memory, writes to fm_sums_at */
+    int sums_in_order;          /* `gradient` adds each row of the batch to grad[array], without chunks */
     void (*renew)(const fm_run *, const fm_operands *, int for_down, int64_t begin, int64_t end);
     /* copies of rows begin .. end of array 0: those that forward reads, or all */
     fm_tile_work *keep; /* state, after a finished step; tiles of columns */
@@ -204,6 +207,15 @@ int fm_check_sum_of_widths(const fm_node *node, const int64_t *width);
 void fm_activation_becomes(const fm_node *node, fm_epilogue *epilogue);
 void fm_activate(const fm_run *run, const fm_operands *at, const fm_tile *tile, const void *z); /* z: like y */
 void fm_activation_local(const fm_run *run, const fm_operands *at, const fm_tile *tile);
+
+/* Where an operation sums elements from `element` on of an array's gradient over the rows in memory, and how. The rows
+   that do not belong to the first chunk of the batch are summed apart; the engine adds that to the gradient. */
+typedef struct {
+    void *to;
+    fm_sums how;
+} fm_sums_place;
+
+fm_sums_place fm_sums_at(const fm_run *run, const fm_operands *at, int array, int64_t element);
 
 /* The first adds or stores dz to dx[source] as it is. The second does so with a join's gradient of that source,
    which begins at column `offset` of dz. */

@@ -85,10 +85,11 @@ static fm_gemm with_packed_b(const fm_product *space, fm_gemm g) {
 static fm_gemm with_packed_a(const fm_product *space, fm_gemm g) {
     const fm_products *k = kernels_of(space);
     k->pack_a(g.m, g.k, g.a, g.a_row, g.a_step, space->pack);
+    const int by_rows = k->terms > 1 && g.a_step == 1;
     g.a = space->pack;
-    g.a_row = 1;
-    g.a_step = k->tile_rows;
     g.k = fm_panel_words(k, g.k);
+    g.a_row = by_rows ? g.k : 1;
+    g.a_step = by_rows ? 1 : k->tile_rows;
     g.a_panel = g.k * k->tile_rows;
     return g;
 }
@@ -216,17 +217,19 @@ void fm_multiply_groups(const fm_product *space, fm_gemm g, int64_t groups) {
 }
 
 /* With few outputs, most lanes of a vector would be idle. Then the gradient is computed transposed, with vectors
-   along the inputs, and transposed back. Every element has the same chain either way. */
+   along the inputs, and transposed back. Every element has the same chain either way. A short part of a chain is not worth
+   the copies. */
 static int is_better_transposed(int64_t in, int64_t out) { return out < FM_LEAST_DIRECT_OUTPUTS && in >= 16; }
 
-static void gradient_chunks(const fm_product *space, fm_gemm g, int64_t rows, int64_t a_step, int add) {
+static void gradient_chunks(const fm_product *space, fm_gemm g, int64_t rows, int64_t a_step, fm_sums sums) {
     const char *a = g.a, *b = g.b;
     int64_t row = 0;
     do {
         g.k = smaller(FM_BATCH_CHUNK, rows - row);
         g.a = at(a, row * a_step, space->size);
         g.b = at(b, row * g.b_step, space->size);
-        g.epilogue = add || row > 0 ? FM_GEMM_ADD : FM_GEMM_STORE;
+        g.start = sums == FM_SUMS_GO_ON && row == 0 ? FM_START_C : FM_START_ZERO;
+        g.epilogue = sums == FM_SUMS_ADD || row > 0 ? FM_GEMM_ADD : FM_GEMM_STORE;
         fm_multiply(space, g);
         row += FM_BATCH_CHUNK;
     } while (row < rows);
@@ -237,7 +240,7 @@ void fm_weight_gradient(const fm_product *space, const fm_weight_gradient_call *
     const void *part = at(call->x, call->begin, space->size);
     char *slice = (char *)call->dw + call->begin * out * (int64_t)space->size;
     if (count <= 0) return;
-    if (!is_better_transposed(in, out)) {
+    if (call->sums == FM_SUMS_GO_ON || !is_better_transposed(in, out)) {
         const fm_gemm g = {.m = count,
                            .n = out,
                            .a = part,
@@ -247,7 +250,7 @@ void fm_weight_gradient(const fm_product *space, const fm_weight_gradient_call *
                            .b_step = call->delta_row,
                            .c = slice,
                            .ldc = out};
-        gradient_chunks(space, g, call->rows, call->x_row, call->add);
+        gradient_chunks(space, g, call->rows, call->x_row, call->sums);
         return;
     }
     const fm_gemm g = {.m = out,
@@ -259,7 +262,7 @@ void fm_weight_gradient(const fm_product *space, const fm_weight_gradient_call *
                        .b_step = call->x_row,
                        .c = call->transposed,
                        .ldc = count};
-    if (call->add) space->kernels->transpose(count, out, slice, out, call->transposed, count);
-    gradient_chunks(space, g, call->rows, call->delta_row, call->add);
+    if (call->sums != FM_SUMS_STORE) space->kernels->transpose(count, out, slice, out, call->transposed, count);
+    gradient_chunks(space, g, call->rows, call->delta_row, call->sums);
     space->kernels->transpose(out, count, call->transposed, count, slice, out);
 }

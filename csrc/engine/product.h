@@ -44,13 +44,13 @@ void fm_multiply_panels(const fm_product *space, fm_gemm g, int64_t first);
 /* So many products side by side, each of the next k columns of A, k rows of B and n columns of C. */
 void fm_multiply_groups(const fm_product *space, fm_gemm g, int64_t groups);
 
-/* Rows begin .. end of dW (in, out), from x (rows, in) and delta (rows, out), stored or added. */
+/* Rows begin .. end of dW (in, out), from x (rows, in) and delta (rows, out). */
 typedef struct {
     int64_t in, out, rows;
     const void *x, *delta;
     int64_t x_row, delta_row; /* distances between their rows */
     int64_t begin, end;
-    int add;
+    fm_sums sums;
     void *transposed; /* (out, end - begin), if there are few outputs */
     void *dw;
 } fm_weight_gradient_call;

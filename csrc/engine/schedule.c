@@ -5,6 +5,7 @@
 
 #include "base/backoff.h"
 #include "base/clock.h"
+#include "base/topology.h"
 #include "engine/costs.h"
 
 /* For each kind of work: its arithmetic in units of one forward, and its number of barriers. */
@@ -170,6 +171,26 @@ int fm_schedule_is_layerwise(const fm_net *net, int64_t rows) {
     const double least_bytes = 8e6, least_bytes_an_op = 250e3;
     const double bytes = (double)rows * net->total_width * (double)net->size;
     return !net->ends.separate && bytes > least_bytes && bytes > least_bytes_an_op * net->n_ops;
+}
+
+/* Whether no chunk of folded rows ends within a part, so that the sums of a part belong to one chunk. */
+static int ends_with_chunks(const fm_net *net, int64_t part, int64_t rows) {
+    for (int i = 0; i < net->n_ops; i++) {
+        const int64_t fold = net->ops[i].fold;
+        if (rows * fold > FM_BATCH_CHUNK && FM_BATCH_CHUNK % (part * fold) != 0) return 0;
+    }
+    return 1;
+}
+
+/* Each part reads all weights and adds to all gradients, which must be few beside its values. */
+int64_t fm_schedule_part_rows(const fm_net *net, int64_t rows) {
+    enum { LEAST_ROWS = 32, LEAST_FORCED = 8 };
+    const double values = net->total_width * (double)net->size; /* bytes a row */
+    const int forced = forces_stealing();
+    int64_t part = forced ? LEAST_FORCED : LEAST_ROWS;
+    if (worthwhile_threads() > 1 || (!forced && (double)rows * values < (double)fm_cache_bytes(2))) return 0;
+    while (!forced && (double)part * net->total_width < (double)net->n_params) part *= 2;
+    return part <= FM_BATCH_CHUNK && part < rows && ends_with_chunks(net, part, rows) ? part : 0;
 }
 
 /* A thread that loses its processor gets it back after some milliseconds. In shorter steps the others would wait for

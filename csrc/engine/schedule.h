@@ -38,6 +38,10 @@ int fm_schedule_gradients_are_long(const fm_net *net, int64_t rows, int sparse, 
    reuse memory. */
 int fm_schedule_is_layerwise(const fm_net *net, int64_t rows);
 
+/* If a single thread trains: the rows of the parts of a batch that go through forward, backward and gradients one after
+   another, so that their arrays stay in cache; 0: the whole batch at once. */
+int64_t fm_schedule_part_rows(const fm_net *net, int64_t rows);
+
 /* Whether threads take the work of a step piece by piece (see work_stealing.h): if it is long, while other programs use
    our processors. */
 fm_team_kind fm_schedule_team(const fm_net *net, int64_t rows, int threads);

@@ -17,41 +17,13 @@
 #include "engine/heads.h"
 #include "engine/loss.h"
 #include "engine/sparse.h"
-#include "engine/update.h"
+#include "engine/training.h"
+#include "engine/wanted.h"
 #include "engine/work_stealing.h"
-
-typedef struct {
-    fm_trainer *trainer;
-    const fm_epoch *epoch;
-    fm_tables tables;
-    int packs;                   /* see fm_run */
-    _Atomic int stop, regroup;   /* stop: 1 if raised in phase A, 2 if raised in phase B */
-    _Atomic int fault;           /* status of an operation that stopped the run */
-    _Atomic int never;           /* stop flag of work that must not stop */
-    _Atomic int64_t wrong_label; /* label that is not a class and stopped the run; 0: none */
-    int64_t next_row;            /* first row of the next step */
-    double last_poll;            /* time of the calling thread's last poll */
-    fm_shift shift;              /* threads of this region, as planned */
-    double rows_before;          /* rows done before this region */
-    fm_totals done;              /* of the finished steps */
-    int64_t steps;
-} training;
-
-typedef struct {
-    training *run;
-    fm_walk walk;
-    fm_step_state state;
-    double total_weight;           /* sample weights of the batch */
-    double penalty;                /* factor of the penalties in this step */
-    const double *label_smoothing; /* of this step; NULL: the loss's own */
-    int phase;                     /* 0: A, 1: B */
-    int steals;                    /* a large step: threads take work of others */
-    int is_last;                   /* last step of this region: the copies for the next step are not needed */
-} training_thread;
 
 /* Only the calling thread may call the caller's function; the other threads see the flag. */
 static void poll_now_and_then(void *context) {
-    training_thread *t = context;
+    fm_training_thread *t = context;
     const fm_epoch *epoch = t->run->epoch;
     const double every = 0.02, now = fm_seconds();
     if (now - t->run->last_poll < every) return;
@@ -60,16 +32,10 @@ static void poll_now_and_then(void *context) {
     t->walk.worker->outside += fm_seconds() - now;
 }
 
-static void stop_at_wrong_label(training_thread *t, int64_t label) {
-    if (label == 0) return;
-    atomic_store(&t->run->wrong_label, label);
-    atomic_store(&t->run->stop, 1);
-}
-
 typedef enum { GRADIENTS = 1, UPDATES = 2 } strip_work;
 
 /* Rows of one array: gradient and penalties; update and the copies for the next step. */
-static void work_on_piece(training_thread *t, int work, const fm_strip *strip) {
+static void work_on_piece(fm_training_thread *t, int work, const fm_strip *strip) {
     const fm_trainer *trainer = t->run->trainer;
     const fm_kernels *kernels = t->walk.run.kernels;
     const fm_operands *at = &t->walk.at[strip->op];
@@ -78,7 +44,8 @@ static void work_on_piece(training_thread *t, int work, const fm_strip *strip) {
     if (from >= to || fm_array_is_frozen(trainer, all)) return;
     if (work & GRADIENTS) {
         fm_backward_gradient(&t->walk, strip->op, strip->array, strip->begin, strip->end);
-        if (fm_takes_penalties(all)) fm_penalty_gradient_range(trainer, kernels, t->penalty, from, to);
+        const int is_complete = t->walk.run.first_row + t->walk.run.rows == t->walk.batch_rows;
+        if (is_complete && fm_takes_penalties(all)) fm_penalty_gradient_range(trainer, kernels, t->penalty, from, to);
     }
     if (!(work & UPDATES)) return;
     fm_update_range(trainer, kernels, &t->state, from, to);
@@ -88,7 +55,7 @@ static void work_on_piece(training_thread *t, int work, const fm_strip *strip) {
 
 /* Products of dense rows want large pieces. The gradient of a sparse input's weights has few terms, and most of its time
    goes to memory, so a piece stays in cache until its update. */
-static void work_on(training_thread *t, int work, const fm_strip *strip) {
+static void work_on(fm_training_thread *t, int work, const fm_strip *strip) {
     enum { PIECE_BYTES = 1 << 17 };
     const fm_operands *at = &t->walk.at[strip->op];
     const int64_t row_bytes = at->op->node.fan_out * (int64_t)t->walk.run.size;
@@ -102,7 +69,7 @@ static void work_on(training_thread *t, int work, const fm_strip *strip) {
 }
 
 /* Strips of the ops first_op .. end_op: this thread's own, or all that it can take from `queue`. */
-static void work_on_arrays(training_thread *t, int work, fm_queue queue, int first_op, int end_op) {
+static void work_on_arrays(fm_training_thread *t, int work, fm_queue queue, int first_op, int end_op) {
     const fm_walk *walk = &t->walk;
     fm_strip strip;
     if (t->steals) {
@@ -122,72 +89,27 @@ static void gradients_of_op(void *context, int op) {
     work_on_arrays(context, GRADIENTS, FM_QUEUE_GRADIENTS + op % 2, op, op + 1);
 }
 
-/* Forward and losses of this thread's rows. */
-static void forward_to_losses(training_thread *t) {
-    fm_forward(&t->walk);
-    stop_at_wrong_label(t, fm_heads_rows(t->run->trainer, &t->walk, t->label_smoothing));
-}
-
-static void pass(training_thread *t, int64_t first) {
+static void phase_a(fm_training_thread *t, int64_t first) {
     const fm_trainer *trainer = t->run->trainer;
-    forward_to_losses(t);
-    if (trainer->has_custom) fm_heads_custom(trainer, &t->walk, t->run->epoch->order, first);
-    fm_walk_wait_for_others(&t->walk);
-    fm_backward(&t->walk, t->walk.workspace->layerwise ? gradients_of_op : NULL, t);
-}
-
-/* The same for each piece that this thread takes. */
-static void pass_by_pieces(training_thread *t, int64_t first, int gathers) {
-    fm_walk *walk = &t->walk;
-    fm_search search = {.walk = walk, .queue = FM_QUEUE_ROWS};
-    while (!fm_stopped(&walk->run) && fm_take_rows(&search, walk, walk->run.rows, walk->run.rows)) {
-        if (gathers) fm_batch_gather(walk, t->run->epoch, first, walk->row_begin, walk->row_end);
-        forward_to_losses(t);
-        if (walk->workspace->layerwise) fm_backward_local(walk, walk->net->n_ops - 1);
-        else fm_backward(walk, NULL, NULL);
-    }
-    if (walk->workspace->layerwise) fm_backward_by_pieces(walk, gradients_of_op, t);
-    else fm_work_refill(walk, FM_QUEUE_GRADIENTS, FM_QUEUE_UPDATES);
-    fm_work_refill(walk, FM_QUEUE_UPDATES, FM_QUEUES);
-}
-
-/* Gathers this thread's part of the rows. Threads that work by columns need rows that others gathered, and the scale
-   of the losses needs all weights. */
-static void gather(const training_thread *t, int64_t first) {
-    const fm_walk *walk = &t->walk;
-    int64_t begin, end;
-    if (t->run->epoch->order == NULL) return;
-    fm_partition(walk->worker, walk->run.rows, walk->run.kernels->product[FM_COMPUTE_STORAGE].tile_rows, &begin, &end);
-    fm_batch_gather(walk, t->run->epoch, first, begin, end);
-    if (walk->axis != FM_BY_ROWS || t->run->epoch->targets[0].weight != NULL) fm_barrier(walk->worker);
-}
-
-static void phase_a(training_thread *t, int64_t first) {
-    const fm_trainer *trainer = t->run->trainer;
-    const fm_epoch *epoch = t->run->epoch;
     fm_worker *self = t->walk.worker;
     fm_check_preemption(self);
-    if (self->index == 0 && fm_schedule_shift_is_over(&t->run->shift, self, (int64_t)(t->run->done.rows - t->run->rows_before)))
+    if (self->index == 0 &&
+        fm_schedule_shift_is_over(&t->run->shift, self, (int64_t)(t->run->done.rows - t->run->rows_before)))
         atomic_store(&t->run->regroup, 1);
-    fm_batch_read(&t->walk, epoch, first);
-    const int gathers_late = t->steals && epoch->targets[0].weight == NULL;
-    if (!gathers_late) gather(t, first);
-    t->total_weight = fm_heads_scale(trainer, &t->walk);
-    if (t->steals) pass_by_pieces(t, first, gathers_late);
-    else pass(t, first);
+    fm_pass(t, first, gradients_of_op);
     fm_penalty_chunks(trainer, t->walk.run.kernels, self, t->walk.workspace->chunk_sum);
 }
 
 /* Whether all gradients are computed before the first update. A layerwise backward has computed them in phase A.
    Clipping needs that. So does a step so long that a stop must be possible during its gradients. Otherwise each array
    is updated right after its gradient, while both are in cache. */
-static int updates_come_last(const training_thread *t) {
+static int updates_come_last(const fm_training_thread *t) {
     return t->walk.workspace->layerwise || t->run->trainer->optimizer.clip_norm != 0.0 ||
            fm_schedule_gradients_are_long(t->walk.net, t->walk.run.rows, t->walk.run.sparse.start != NULL,
                                           t->walk.worker->count);
 }
 
-static void clip(training_thread *t) {
+static void clip(fm_training_thread *t) {
     const fm_trainer *trainer = t->run->trainer;
     double *chunk_sum = t->walk.workspace->chunk_sum;
     const int64_t chunks = fm_square_chunks(trainer, t->walk.run.kernels, t->walk.worker, chunk_sum);
@@ -197,7 +119,7 @@ static void clip(training_thread *t) {
 }
 
 /* False if the run was stopped before the first update. After the first update, all others must follow. */
-static int phase_b(training_thread *t) {
+static int phase_b(fm_training_thread *t) {
     fm_run *run = &t->walk.run;
     void (*const poll)(void *) = run->poll;
     const int all = t->walk.net->n_ops;
@@ -228,7 +150,7 @@ typedef struct {
     double penalty;
 } losses;
 
-static losses losses_of(const training_thread *t) {
+static losses losses_of(const fm_training_thread *t) {
     const fm_trainer *trainer = t->run->trainer;
     const double *chunk_sum = t->walk.workspace->chunk_sum;
     return (losses){.heads = fm_heads_total(trainer, &t->walk, t->run->tables[FM_F64]),
@@ -236,8 +158,8 @@ static losses losses_of(const training_thread *t) {
 }
 
 /* Uses running means, so that the loss of an epoch of one step has exactly the bits of that step. */
-static void account(const training_thread *t, losses step, int64_t number) {
-    training *run = t->run;
+static void account(const fm_training_thread *t, losses step, int64_t number) {
+    fm_training *run = t->run;
     const double sum = step.heads.mean + step.heads.sum, rows = (double)t->walk.run.rows;
     if (run->epoch->losses != NULL)
         memcpy(run->epoch->losses + 2 * number, (double[]){sum, step.penalty}, 2 * sizeof(double));
@@ -254,8 +176,8 @@ static void account(const training_thread *t, losses step, int64_t number) {
 
 /* False if the run was stopped. All threads decide alike: a flag that they check after a barrier was set before it.
    A fast thread may already stop phase B while a slow one checks after phase A; so phase A stops only at 1. */
-static int one_step(training_thread *t, int64_t first) {
-    training *run = t->run;
+static int one_step(fm_training_thread *t, int64_t first) {
+    fm_training *run = t->run;
     const int64_t number = first / run->epoch->batch;
     losses step = {{0.0, 0.0}, 0.0};
     t->phase = 0;
@@ -288,11 +210,11 @@ static int may_steal(const fm_trainer *trainer) {
     return !trainer->has_custom;
 }
 
-static training_thread thread_of(training *run, fm_worker *self) {
+static fm_training_thread thread_of(fm_training *run, fm_worker *self) {
     const fm_trainer *trainer = run->trainer;
     const fm_walk_of_call of = {trainer->net, &trainer->net->training, run->tables, &run->stop, &run->fault,
                                 run->packs};
-    training_thread t = {
+    fm_training_thread t = {
         .run = run,
         .walk = fm_walk_new(&of, self),
         .state = {.t = trainer->t, .power = {trainer->power[0], trainer->power[1]}},
@@ -302,14 +224,15 @@ static training_thread thread_of(training *run, fm_worker *self) {
 }
 
 static void training_task(void *context, fm_worker *self) {
-    training *run = context;
+    fm_training *run = context;
     fm_trainer *trainer = run->trainer;
     const fm_epoch *epoch = run->epoch;
-    training_thread t = thread_of(run, self);
+    fm_training_thread t = thread_of(run, self);
     if (self->index == 0 && epoch->poll != NULL) {
         t.walk.run.poll = poll_now_and_then;
         t.walk.run.poll_context = &t;
     }
+    if (trainer->any_is_frozen) fm_find_wanted(trainer->net, trainer, t.walk.at);
     fm_work_refill(&t.walk, 0, FM_QUEUES);
     fm_walk_renew(&t.walk, 1);
     int64_t first = run->next_row;
@@ -323,6 +246,7 @@ static void training_task(void *context, fm_worker *self) {
         if (!done) break;
         first += epoch->batch;
     }
+    if (trainer->any_is_frozen) fm_find_wanted(trainer->net, NULL, t.walk.at);
     fm_barrier(self); /* after this, no thread reads the trainer's step state */
     if (self->index == 0) {
         run->next_row = first;
@@ -337,14 +261,19 @@ static int64_t steps_from(const fm_epoch *epoch, int64_t row) {
 }
 
 /* Trains until the epoch ends or the number of threads must change. */
-static fm_status train_on(training *run, int64_t batch) {
+static fm_status train_on(fm_training *run, int64_t batch) {
     fm_trainer *trainer = run->trainer;
     run->rows_before = run->done.rows;
     run->shift =
         fm_schedule_shift(&trainer->tuners, trainer->net, batch, FM_WORK_STEP, steps_from(run->epoch, run->next_row));
+    const int64_t part_before = run->part;
+    const int parts = run->shift.threads == 1 && run->epoch->sparse.start == NULL && may_steal(trainer);
+    run->part = parts ? fm_schedule_part_rows(trainer->net, batch) : 0;
     const fm_demand demand = {FM_TRAIN,
-                              batch,
+                              run->part > 0 ? run->part : batch,
                               run->shift.threads,
+                              .batch = batch,
+                              .parts = run->part > 0,
                               .inputs = run->epoch->order != NULL && run->epoch->sparse.start == NULL,
                               .packs = run->packs,
                               .fold = trainer->fold,
@@ -352,8 +281,8 @@ static fm_status train_on(training *run, int64_t batch) {
     const fm_status status = fm_workspace_reserve(&trainer->net->training, trainer->net, &demand);
     if (status != FM_OK) {
         if (run->steps == 0) return FM_NO_MEMORY;
-        run->shift.threads =
-            trainer->net->training.threads; /* no memory for more threads; continue with those that fit */
+        run->shift.threads = trainer->net->training.threads; /* no memory for more threads; go on with those that fit */
+        run->part = part_before;
     }
     atomic_store(&run->regroup, 0);
     const fm_team_kind kind = may_steal(trainer) ? fm_schedule_team(trainer->net, batch, run->shift.threads) : FM_FIXED;
@@ -364,11 +293,11 @@ static fm_status train_on(training *run, int64_t batch) {
 
 static fm_status train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int64_t *steps) {
     const int64_t batch = epoch->rows < epoch->batch ? epoch->rows : epoch->batch;
-    training run = {.trainer = trainer,
-                    .epoch = epoch,
-                    .tables = fm_tables_in_use(),
-                    .packs = fm_schedule_packs(FM_TRAIN, trainer->net->ends.compute, batch),
-                    .last_poll = epoch->poll == NULL ? 0.0 : fm_seconds()};
+    fm_training run = {.trainer = trainer,
+                       .epoch = epoch,
+                       .tables = fm_tables_in_use(),
+                       .packs = fm_schedule_packs(FM_TRAIN, trainer->net->ends.compute, batch),
+                       .last_poll = epoch->poll == NULL ? 0.0 : fm_seconds()};
     *loss = 0.0;
     *steps = 0;
     if (batch < 1 || !fm_net_can_run(trainer->net) || !fm_heads_take_fold(trainer, epoch)) return FM_BAD_ARGUMENT;

@@ -29,7 +29,7 @@ fm_walk fm_walk_new(const fm_walk_of_call *call, fm_worker *worker) {
 }
 
 void fm_walk_set_rows(fm_walk *walk, int64_t rows) {
-    walk->run.rows = rows;
+    walk->run.rows = walk->batch_rows = rows;
     walk->axis = fm_schedule_axis(walk->net, rows, walk->worker, walk->run.keeps);
     walk->row_begin = 0;
     walk->row_end = walk->worker->index == 0 ? rows : 0;
@@ -45,6 +45,17 @@ void fm_walk_read(fm_walk *walk, const void *const *inputs) {
         const fm_reader r = net->input_readers[i];
         walk->at[r.op].x[r.source] = inputs[-1 - net->ops[r.op].source[r.source]];
     }
+}
+
+void fm_walk_go_on(fm_walk *walk, int64_t by, int64_t rows) {
+    const fm_net *net = walk->net;
+    for (int i = 0; i < net->n_input_readers; i++) {
+        const fm_reader r = net->input_readers[i];
+        const void **x = &walk->at[r.op].x[r.source];
+        *x = fm_element(&walk->run, *x, by * net->ends.width[-1 - net->ops[r.op].source[r.source]]);
+    }
+    walk->run.first_row += by;
+    walk->run.rows = walk->row_end = rows;
 }
 
 void fm_walk_send(fm_walk *walk, void *const *dx) {

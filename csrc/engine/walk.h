@@ -11,6 +11,7 @@ typedef struct {
     fm_worker *worker;
     fm_operands *at; /* for each fused op */
     fm_axis axis;
+    int64_t batch_rows;         /* run.rows, unless a step goes by parts of the batch */
     int64_t row_begin, row_end; /* this thread's rows of the batch; by columns, one thread has all of them */
 } fm_walk;
 
@@ -31,6 +32,9 @@ void fm_walk_set_rows(fm_walk *walk, int64_t rows);
    and each dx[k] may be NULL. */
 void fm_walk_read(fm_walk *walk, const void *const *inputs);
 void fm_walk_send(fm_walk *walk, void *const *dx);
+
+/* Moves on by so many rows of the batch, to a part of `rows` rows. */
+void fm_walk_go_on(fm_walk *walk, int64_t by, int64_t rows);
 
 /* This thread's tile of an op's array with `cols` columns; false if it is empty. An op that needs whole rows is divided
    by the threads' rows. */

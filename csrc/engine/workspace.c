@@ -6,6 +6,7 @@
 #include "engine/lifetimes.h"
 #include "engine/product.h"
 #include "engine/schedule.h"
+#include "engine/wanted.h"
 #include "engine/work_stealing.h"
 
 /* One walk over all arrays, run twice: with block == NULL it only adds up the bytes; then it sets the pointers. */
@@ -31,6 +32,10 @@ static int64_t rows_times(int64_t rows, int64_t width) {
 
 static void *place_rows(fm_placer *p, int64_t width, size_t size) {
     return place(p, rows_times(p->workspace->rows, width), size);
+}
+
+static void *place_batch(fm_placer *p, int64_t width, size_t size) {
+    return place(p, rows_times(p->workspace->batch, width), size);
 }
 
 static int64_t more(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -81,11 +86,12 @@ static void place_shared(fm_placer *p) {
 
 /* ---- the arrays of the fused ops ---- */
 
-static void place_parameters(const fm_net *net, const fm_fused *op, fm_operands *at) {
+static void place_parameters(const fm_net *net, const fm_workspace *w, const fm_fused *op, fm_operands *at) {
     const fm_array *array = &net->arrays[net->first_array[op->index]];
     for (int k = 0; k < op->n_arrays; k++) {
         at->param[k] = (char *)net->params + array[k].at * (int64_t)net->size;
         if (net->grads != NULL) at->grad[k] = (char *)net->grads + array[k].at * (int64_t)net->size;
+        if (w->has_chunks) at->chunk[k] = (char *)w->chunk_sums + array[k].at * (int64_t)net->size;
     }
     at->state = (char *)net->state + net->state_at[op->index] * (int64_t)net->size;
 }
@@ -99,7 +105,7 @@ static void *part_at(const fm_placer *p, char *block, int op, int part) {
 static fm_operands operands_at(const fm_placer *p, char *block, int op) {
     const fm_fused *fused = &p->net->ops[op];
     fm_operands at = {.op = fused};
-    place_parameters(p->net, fused, &at);
+    place_parameters(p->net, p->workspace, fused, &at);
     for (int k = 0; k < FM_MOST_SPACES; k++) at.space[k] = part_at(p, block, op, FM_SPACE + k);
     if (p->net->tables != NULL) memcpy(at.space, p->net->packed.thread[0].at[op].space, sizeof at.space);
     at.y = part_at(p, block, op, FM_VALUE);
@@ -131,6 +137,7 @@ static void connect(const fm_placer *p) {
         }
         if (op->below != NULL) all[i].saved_below = all[op->source[0]].saved;
     }
+    if (p->use == FM_TRAIN) fm_find_wanted(p->net, NULL, all);
     for (int t = 1; t < p->workspace->threads; t++)
         memcpy(p->workspace->thread[t].at, all, (size_t)p->net->n_ops * sizeof *all);
 }
@@ -152,7 +159,7 @@ static void place_inputs(fm_placer *p) {
     fm_workspace *w = p->workspace;
     w->input = place(p, p->net->ends.n_inputs, sizeof *w->input);
     for (int k = 0; k < p->net->ends.n_inputs; k++) {
-        void *input = place_rows(p, p->net->ends.width[k], p->net->size);
+        void *input = place_batch(p, p->net->ends.width[k], p->net->size);
         if (p->block != NULL) w->input[k] = input;
     }
 }
@@ -164,9 +171,9 @@ static void place_training(fm_placer *p) {
     w->head = place(p, p->net->ends.n_outputs, sizeof *w->head);
     for (int k = 0; k < p->net->ends.n_outputs; k++) {
         const fm_head_space head = {
-            .row_value = place_rows(p, w->fold, sizeof *head.row_value),
-            .label = place_rows(p, w->fold, sizeof *head.label),
-            .target = place_rows(p, w->target_cols, p->net->size),
+            .row_value = place_batch(p, w->fold, sizeof *head.row_value),
+            .label = place_batch(p, w->fold, sizeof *head.label),
+            .target = place_batch(p, w->target_cols, p->net->size),
         };
         if (p->block != NULL) w->head[k] = head;
     }
@@ -176,12 +183,13 @@ static void place_training(fm_placer *p) {
         if (p->block != NULL) w->thread[t].targets = targets, w->thread[t].scale = scale;
     }
     w->chunk_sum = place(p, fm_workspace_chunks(p->net), sizeof *w->chunk_sum);
-    w->weight = place_rows(p, w->fold, p->net->size);
+    w->weight = place_batch(p, w->fold, p->net->size);
     w->members = place(p, w->fold, sizeof *w->members);
 }
 
 static void place_all(fm_placer *p) {
     place_shared(p);
+    if (p->workspace->has_chunks) p->workspace->chunk_sums = place(p, p->net->n_params, p->net->size);
     place_ops(p);
     if (p->use == FM_PREDICT) place_slots(p);
     else if (p->workspace->has_inputs) place_inputs(p);
@@ -192,19 +200,24 @@ static void place_all(fm_placer *p) {
 /* ---- reserving ---- */
 
 static int is_layerwise(const fm_net *net, const fm_demand *demand) {
-    return demand->use == FM_TRAIN && fm_schedule_is_layerwise(net, demand->rows);
+    return demand->use == FM_TRAIN && (demand->parts || fm_schedule_is_layerwise(net, demand->rows));
 }
 
+static int64_t batch_of(const fm_demand *demand) { return demand->batch > 0 ? demand->batch : demand->rows; }
+
 static int suffices(const fm_workspace *w, const fm_net *net, const fm_demand *demand) {
-    return w->block != NULL && demand->rows <= w->rows && demand->threads <= w->threads &&
-           (w->has_inputs || !demand->inputs) && (w->packs || !demand->packs) && demand->fold <= w->fold &&
-           demand->target_cols <= w->target_cols && w->layerwise == is_layerwise(net, demand);
+    return w->block != NULL && demand->rows <= w->rows && batch_of(demand) <= w->batch &&
+           (w->has_chunks || !demand->parts) && demand->threads <= w->threads && (w->has_inputs || !demand->inputs) &&
+           (w->packs || !demand->packs) && demand->fold <= w->fold && demand->target_cols <= w->target_cols &&
+           w->layerwise == is_layerwise(net, demand);
 }
 
 /* The next workspace, without memory. It also suffices for earlier demands of the same kind. */
 static fm_workspace grown(const fm_workspace *w, const fm_net *net, const fm_demand *demand) {
     const int layerwise = is_layerwise(net, demand), same = w->layerwise == layerwise;
     return (fm_workspace){.rows = same ? more(demand->rows, w->rows) : demand->rows,
+                          .batch = more(batch_of(demand), w->batch),
+                          .has_chunks = demand->parts || w->has_chunks,
                           .threads = demand->threads > w->threads ? demand->threads : w->threads,
                           .has_inputs = demand->inputs || w->has_inputs,
                           .packs = demand->packs || w->packs,

@@ -19,28 +19,31 @@ typedef struct {
 
 /* Training: the gathered targets of an output, and its losses. */
 typedef struct {
-    double *row_value; /* (fold, rows) */
-    int64_t *label;    /* (rows, fold) */
+    double *row_value; /* (fold, batch) */
+    int64_t *label;    /* (batch, fold) */
     void *target;
     double custom_loss;
 } fm_head_space;
 
-/* One block of memory, for up to `rows` rows. */
+/* One block of memory, for up to `rows` rows at a time. */
 typedef struct {
     int64_t rows, bytes;
+    int64_t batch;       /* rows of the inputs, targets and losses; more than `rows` if a step goes by parts */
     int64_t fold;        /* training: the largest number of members of a loss */
     int64_t target_cols; /* training: the most numbers in the targets of a row */
     int threads;
-    int layerwise; /* training: arrays share memory, so each op's gradients must be computed beside its `down` */
+    int layerwise;  /* training: arrays share memory, so each op's gradients must be computed beside its `down` */
+    int has_chunks; /* training by parts: there is memory for sums over later chunks of rows */
     int has_inputs, packs; /* packs: there is room for packed copies of the weights */
     char *block;
     fm_thread_space *thread;
-    void **input;    /* (rows, width) of each input, copied or gathered, if has_inputs */
-    void *temporary; /* (rows, temporary_width) */
+    void *chunk_sums; /* like the gradients, if has_chunks */
+    void **input;     /* (batch, width) of each input, copied or gathered, if has_inputs */
+    void *temporary;  /* (rows, temporary_width) */
     int64_t temporary_width;
     fm_head_space *head; /* for each output */
     double *chunk_sum;   /* one sum for each FM_SUM_CHUNK parameters */
-    void *weight;        /* (rows, fold) sample weights */
+    void *weight;        /* (batch, fold) sample weights */
     double *members;     /* (fold) losses of the members */
 } fm_workspace;
 
@@ -54,8 +57,10 @@ typedef struct {
     fm_use use; /* always the same for a workspace */
     int64_t rows;
     int threads;
-    int inputs; /* copies of the inputs */
-    int packs;  /* packed copies of the weights */
+    int64_t batch; /* 0: rows */
+    int parts;     /* a training step goes by parts of `rows` rows; see fm_schedule_part_rows */
+    int inputs;    /* copies of the inputs */
+    int packs;     /* packed copies of the weights */
     int64_t fold, target_cols;
 } fm_demand;
 

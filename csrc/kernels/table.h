@@ -54,6 +54,10 @@ typedef struct {
     const void *scale, *shift, *row; /* scale NULL: the chains go on; shift NULL: zeros */
 } fm_gemm;
 
+/* What becomes of the sums over the rows of a batch: they are stored; added to those that are there; or the chains that are
+   there go on. The last takes at most FM_BATCH_CHUNK rows. */
+typedef enum { FM_SUMS_STORE, FM_SUMS_ADD, FM_SUMS_GO_ON } fm_sums;
+
 typedef enum { FM_JOIN_ADD, FM_JOIN_MULTIPLY, FM_JOIN_MAXIMUM } fm_join;
 
 /* Columns of a batch and their moments. All matrices are (m, n) with rows ld apart; `rows` is the number of rows of
@@ -141,7 +145,8 @@ typedef struct {
     void (*pack_b)(int64_t k, int64_t n, const void *src, int64_t ld, void *dst, int64_t panel);
     /* The same from the transposed: row i of src (n x k) is column first + i. There is no padding. */
     void (*pack_transposed)(int64_t n, int64_t k, const void *src, int64_t ld, int64_t first, void *dst, int64_t panel);
-    /* panels of mr rows: dst[words of k][mr], from a(i, k) = src[i * row + k * step] */
+    /* Panels of mr rows: dst[words of k][mr], from a(i, k) = src[i * row + k * step]. If terms > 1 and step is 1, rows of
+       words instead. */
     void (*pack_a)(int64_t m, int64_t k, const void *src, int64_t row, int64_t step, void *dst);
 } fm_products;
 
@@ -162,7 +167,7 @@ typedef struct {
     void (*transpose)(int64_t rows, int64_t cols, const void *src, int64_t lds, void *dst, int64_t ldd);
 
     /* out[j] (+)= chains of the rows of x in ascending order, FM_BATCH_CHUNK rows a chain */
-    void (*column_sums)(int64_t m, int64_t n, const void *x, int64_t ldx, void *out, int add);
+    void (*column_sums)(int64_t m, int64_t n, const void *x, int64_t ldx, void *out, fm_sums sums);
 
     void (*activate)(int kind, const double *params, int64_t m, int64_t n, const void *z, int64_t ldz, void *y,
                      int64_t ldy, void *slope, int64_t lds);
@@ -176,6 +181,8 @@ typedef struct {
     void (*join)(fm_join kind, int64_t m, int64_t n, const void *a, int64_t lda, const void *b, int64_t ldb, void *c,
                  int64_t ldc);
     void (*join_gradient)(const fm_join_back *);
+    /* y = x * gain + shift, each rounded; gain and shift (n), shift may be NULL; rows of x and y are ld apart */
+    void (*scale)(int64_t m, int64_t n, int64_t ld, const void *x, const void *gain, const void *shift, void *y);
     void (*copy)(int64_t m, int64_t n, const void *x, int64_t ldx, void *y, int64_t ldy);
     /* y[j] = x[0] in each row */
     void (*repeat)(int64_t m, int64_t n, const void *x, int64_t ldx, void *y, int64_t ldy);
@@ -189,8 +196,10 @@ typedef struct {
                             const void *dy, int64_t ldy, void *dx, int add);
     void (*softmax)(int64_t m, int64_t n, const void *z, int64_t ldz, void *y, int64_t ldy);
     void (*softmax_backward)(int64_t m, int64_t n, const void *y, const void *dy, void *dz); /* contiguous */
-    /* y = x * mask / (1 - p) for elements first .. first + n of the mask's numbering */
-    void (*dropout)(const fm_rng *rng, double p, int64_t first, int64_t n, const void *x, void *y);
+    /* y = x * mask / (1 - p) for elements first .. first + n of the mask's numbering; and its gradient. `kept` receives
+       the mask: 1 or 0 for each element. */
+    void (*dropout)(const fm_rng *rng, double p, int64_t first, int64_t n, const void *x, void *y, uint8_t *kept);
+    void (*dropout_gradient)(double p, int64_t n, const uint8_t *kept, const void *dy, void *dx);
 
     /* y[r] = the lane sum of x[r][:], contiguous; its gradient: dx[r][:] (+)= dy[r] */
     void (*row_sums)(int64_t m, int64_t n, const void *x, void *y);
@@ -202,7 +211,7 @@ typedef struct {
                                 const void *dy, void *dx, int add);
     void (*column_moments)(int64_t m, int64_t n, const void *x, int64_t ldx, void *mean, void *variance);
     void (*column_dots)(int64_t m, int64_t n, const void *x, int64_t ldx, const void *y, int64_t ldy, void *out,
-                        int add);
+                        fm_sums sums);
     void (*batch_norm)(const fm_batch_norm *);
     void (*batch_norm_gradient)(const fm_batch_norm *);
     void (*running_moments)(int64_t n, int64_t rows, double momentum, const void *mean, const void *variance,

@@ -25,6 +25,9 @@ FM_INLINE vec_f32 v_bf16_pair_f32(vec_f32 a, vec_f32 b) {
     const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh(a, b);
     return _mm512_castsi512_ps(_mm512_permutexvar_epi16(_mm512_or_si512(upper, lower), halves));
 }
+FM_INLINE vec_f32 v_bf16_words_f32(vec_f32 a, vec_f32 b) {
+    return _mm512_castsi512_ps(_mm512_rol_epi32((__m512i)_mm512_cvtne2ps_pbh(b, a), 16));
+}
 #endif
 
 #if defined(FM_ISA_AVX512BF16)

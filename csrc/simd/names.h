@@ -101,6 +101,7 @@
 #define v_dot_bytes FM_NAME(v_dot_bytes)
 #define v_store_bytes FM_NAME(v_store_bytes)
 #define v_bf16_pair FM_NAME(v_bf16_pair)
+#define v_bf16_words FM_NAME(v_bf16_words)
 #define v_bf16_dot FM_NAME(v_bf16_dot)
 
 #endif

@@ -30,6 +30,7 @@
  * bfloat16  only _f32, and only where FM_HAS_BF16_DOT is defined:
  *           v_bf16_pair(a, b)      rounds to bfloat16; each lane holds that of a in its upper half, that of b in its
  *                                  lower one
+ *           v_bf16_words(a, b)     the same for each two numbers next to each other: of a, then of b
  *           v_bf16_dot(a, b, c)    for lanes of such pairs, a fused multiply-add of the upper halves to c, then one of
  *                                  the lower halves; denormal numbers are zeros
  * Bytes     only _f32; a lane holds four numbers of 8 bits. They are multiplied in v_byte_parts steps:

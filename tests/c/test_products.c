@@ -235,7 +235,7 @@ static void run_empty(const sizes *s, const way *w) {
                                               .delta = place(s, w, DY),
                                               .delta_row = s->n,
                                               .end = s->k,
-                                              .add = s->add,
+                                              .sums = s->add ? FM_SUMS_ADD : FM_SUMS_STORE,
                                               .transposed = place(s, w, TRANSPOSED_GRADIENT),
                                               .dw = place(s, w, DW)};
     fm_weight_gradient(&space, &gradient);

@@ -187,10 +187,13 @@ static float wide(uint32_t half) { return from_bits_f32((int32_t)(half << 16)); 
 
 static void test_bfloat16(vec va, vec vb, const float *a, const float *b) {
     const vec pair = v_bf16_pair(va, vb), other = v_bf16_pair(vb, va);
-    const vec sum = v_bf16_dot(pair, other, va);
+    const vec sum = v_bf16_dot(pair, other, va), words = v_bf16_words(va, vb);
     for (int l = 0; l < v_lanes; l++) {
         const uint32_t first = bfloat16(a[l]), second = bfloat16(b[l]);
+        const float *of_word = 2 * l < v_lanes ? a + 2 * l : b + 2 * l - v_lanes;
         if (a[l] == a[l] && b[l] == b[l]) SAME(pair, from_bits_f32((int32_t)(first << 16 | second)));
+        if (of_word[0] == of_word[0] && of_word[1] == of_word[1])
+            SAME(words, from_bits_f32((int32_t)(bfloat16(of_word[0]) << 16 | bfloat16(of_word[1]))));
         const float half = flushed(fmaf(wide(first), wide(second), flushed(a[l])));
         SAME(sum, flushed(fmaf(wide(second), wide(first), half)));
     }

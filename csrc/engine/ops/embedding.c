@@ -62,7 +62,7 @@ static void down(const fm_run *run, const fm_operands *at, int source, const fm_
 static void gradient(const fm_run *run, const fm_operands *at, int array, int64_t begin, int64_t end) {
     const int64_t columns = at->op->node.fan_in, width = row_width(&at->op->node);
     const int64_t *kept = at->space[INDEX];
-    if (!run->adds)
+    if (!run->adds && run->first_row == 0)
         memset(fm_element(run, at->grad[array], begin * width), 0, (size_t)((end - begin) * width) * run->size);
     for (int64_t i = 0; i < run->rows * columns; i++) {
         void *to = fm_element(run, at->grad[array], kept[i] * width);
@@ -80,4 +80,5 @@ const fm_op_row fm_op_embedding = {
     .forward = forward,
     .down = down,
     .gradient = gradient,
+    .sums_in_order = 1,
 };

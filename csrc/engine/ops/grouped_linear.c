@@ -67,7 +67,7 @@ static slice slice_at(int64_t at, int64_t end, int64_t width) {
 
 static void renew(const fm_run *run, const fm_operands *at, int for_down, int64_t begin, int64_t end) {
     const int64_t in = in_of(at->op), out = out_of(at->op);
-    if (at->space[TRANSPOSED] == NULL || !for_down) return;
+    if (at->space[TRANSPOSED] == NULL || !for_down || at->dx[0] == NULL) return;
     for (int64_t row = begin; row < end;) {
         const int64_t group = row / in, first = row - group * in, left = end - row;
         const int64_t count = left < in - first ? left : in - first;
@@ -161,6 +161,7 @@ static void group_gradient(const fm_run *run, const fm_operands *at, int64_t gro
     const fm_fused *op = at->op;
     const int64_t in = in_of(op), out = out_of(op);
     const fm_product space = fm_product_of(run, op);
+    const fm_sums_place sums = fm_sums_at(run, at, W, group * in * out);
     const fm_weight_gradient_call call = {
         .in = in,
         .out = out,
@@ -171,17 +172,18 @@ static void group_gradient(const fm_run *run, const fm_operands *at, int64_t gro
         .delta_row = op->node.fan_out,
         .begin = begin,
         .end = end,
-        .add = run->adds,
+        .sums = sums.how,
         .transposed = run->scratch,
-        .dw = fm_element(run, at->grad[W], group * in * out),
+        .dw = sums.to,
     };
     fm_weight_gradient(&space, &call);
 }
 
 static void gradient(const fm_run *run, const fm_operands *at, int array, int64_t begin, int64_t end) {
     if (array == B) {
-        run->kernels->column_sums(run->rows, end - begin, fm_element(run, at->dz, begin), at->op->node.fan_out,
-                                  fm_element(run, at->grad[B], begin), run->adds);
+        const fm_sums_place sums = fm_sums_at(run, at, B, begin);
+        run->kernels->column_sums(run->rows, end - begin, fm_element(run, at->dz, begin), at->op->node.fan_out, sums.to,
+                                  sums.how);
         return;
     }
     const int64_t in = in_of(at->op);

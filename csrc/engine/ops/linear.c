@@ -105,7 +105,8 @@ static void renew(const fm_run *run, const fm_operands *at, int for_down, int64_
         void *panels = fm_element(run, at->space[PANELS], begin / kernels->terms * kernels->tile_cols);
         kernels->pack_b(end - begin, out, rows, out, panels, fm_panel_words(kernels, in) * kernels->tile_cols);
     }
-    if (at->space[TRANSPOSED] == NULL || (op->form != DOT_FORM && !for_down)) return;
+    if (at->space[TRANSPOSED] == NULL) return;
+    if (op->form != DOT_FORM && (!for_down || at->dx[0] == NULL)) return;
     if (run->packs && op->form == PRODUCT_FORM)
         kernels->pack_transposed(end - begin, out, rows, out, begin, at->space[TRANSPOSED],
                                  fm_panel_words(kernels, out) * kernels->tile_cols);
@@ -239,9 +240,9 @@ static void down(const fm_run *run, const fm_operands *at, int source, const fm_
 
 static void gradient(const fm_run *run, const fm_operands *at, int array, int64_t begin, int64_t end) {
     const int64_t in = in_of(at->op), out = out_of(at->op), rows = run->rows * at->op->fold;
+    const fm_sums_place sums = fm_sums_at(run, at, array, array == B ? begin : 0);
     if (array == B) {
-        run->kernels->column_sums(rows, end - begin, fm_element(run, at->dz, begin), out,
-                                  fm_element(run, at->grad[B], begin), run->adds);
+        run->kernels->column_sums(rows, end - begin, fm_element(run, at->dz, begin), out, sums.to, sums.how);
         return;
     }
     if (fm_reads_sparse(run, at)) {
@@ -259,9 +260,9 @@ static void gradient(const fm_run *run, const fm_operands *at, int array, int64_
         .delta_row = out,
         .begin = begin,
         .end = end,
-        .add = run->adds,
+        .sums = sums.how,
         .transposed = run->scratch,
-        .dw = at->grad[W],
+        .dw = sums.to,
     };
     fm_weight_gradient(&space, &call);
 }

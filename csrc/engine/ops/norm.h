@@ -16,9 +16,9 @@ static inline int fm_norm_arrays(const fm_node *node, fm_array *array) {
 static inline void fm_norm_gradient(const fm_run *run, const fm_operands *at, int array, int64_t begin, int64_t end) {
     const int64_t width = at->op->node.fan_out;
     const void *dy = fm_element(run, at->dz, begin), *normal = fm_element(run, at->space[NORMAL], begin);
-    void *to = fm_element(run, at->grad[array], begin);
-    if (array == GAIN) run->kernels->column_dots(run->rows, end - begin, dy, width, normal, width, to, run->adds);
-    else run->kernels->column_sums(run->rows, end - begin, dy, width, to, run->adds);
+    const fm_sums_place sums = fm_sums_at(run, at, array, begin);
+    if (array == GAIN) run->kernels->column_dots(run->rows, end - begin, dy, width, normal, width, sums.to, sums.how);
+    else run->kernels->column_sums(run->rows, end - begin, dy, width, sums.to, sums.how);
 }
 
 #endif

@@ -23,8 +23,9 @@ static void forward(const fm_run *run, const fm_operands *at, const fm_tile *til
 }
 
 static void gradient(const fm_run *run, const fm_operands *at, int array, int64_t begin, int64_t end) {
-    run->kernels->column_sums(run->rows, end - begin, fm_element(run, at->dz, begin), at->op->node.fan_out,
-                              fm_element(run, at->grad[array], begin), run->adds);
+    const fm_sums_place sums = fm_sums_at(run, at, array, begin);
+    run->kernels->column_sums(run->rows, end - begin, fm_element(run, at->dz, begin), at->op->node.fan_out, sums.to,
+                              sums.how);
 }
 
 const fm_op_row fm_op_parameter = {

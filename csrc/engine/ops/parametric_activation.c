@@ -50,9 +50,9 @@ static void down(const fm_run *run, const fm_operands *at, int source, const fm_
 
 static void gradient(const fm_run *run, const fm_operands *at, int array, int64_t begin, int64_t end) {
     const int64_t width = at->op->node.fan_out;
+    const fm_sums_place sums = fm_sums_at(run, at, array, begin);
     run->kernels->column_dots(run->rows, end - begin, fm_element(run, at->dz, begin), width,
-                              fm_element(run, at->space[CHANGE], begin), width, fm_element(run, at->grad[array], begin),
-                              run->adds);
+                              fm_element(run, at->space[CHANGE], begin), width, sums.to, sums.how);
 }
 
 const fm_op_row fm_op_parametric_activation = {
