@@ -46,7 +46,9 @@ _REALMLP = RealMLP(
     hidden=(128, 128, 128), bins=16, most_embedded=100, epochs=48, compute="bfloat16"
 )
 PRESETS: dict[str, Plan] = {
-    "fast": Plan((_TABM, _REALMLP), members=1, folds=6, visits=80_000),
+    "fast": Plan(
+        (replace(_TABM, epochs=36), replace(_REALMLP, epochs=36)), members=1, folds=6, visits=80_000
+    ),
     "balanced": Plan(
         (replace(_TABM, bins=32), replace(_REALMLP, bins=32)), members=3, folds=6, visits=240_000
     ),

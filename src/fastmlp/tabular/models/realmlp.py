@@ -29,8 +29,8 @@ _SCALE, _BIAS, _ALPHA, _PERIODIC = 6.0, 0.1, 0.1, 0.1
 _MOST_ONE_HOT, _EMBEDDING = 8, 8
 # The embedding of a number: cosines, outputs beside the number itself, deviation of frequencies.
 _COSINES, _PERIODIC_OUTPUTS, _FREQUENCY = 16, 3, 0.1
-# Rows that the first values are chosen by.
-_ROWS_OF_FIRST_VALUES = 16384
+# Rows that the first values are chosen by: enough for the deviation of a unit to two digits.
+_ROWS_OF_FIRST_VALUES = 2048
 _EMBEDS_NUMBERS = ("periodic", "slopes")  # layers whose first values do not depend on rows
 # Random streams of the first values here; networks and `set_by_rows` use others.
 _FIRST_STREAM = 1 << 21
