@@ -92,11 +92,14 @@ void fm_thread_costs(double costs[4]) {
            4 * sizeof(double));
 }
 
-/* The largest number of threads that a tuner may try for work that takes one thread so long; 1: no trials. Very short
-   work always takes one thread. For long work several threads are faster on any processors. */
+/* Microseconds. Shorter work always takes one thread, without further ado. */
+static const double shortest_us = 5.0;
+
+/* The largest number of threads that a tuner may try for work that takes one thread so long; 1: no trials. For long
+   work several threads are faster on any processors. */
 static int choices(double alone_us) {
-    const double shortest = 5.0, longest = 2000.0;
-    return ignores_cost() || alone_us < shortest || alone_us > longest ? 1 : worthwhile_threads();
+    const double longest_us = 2000.0;
+    return ignores_cost() || alone_us > longest_us ? 1 : worthwhile_threads();
 }
 
 static fm_shift tuned(fm_autotuner *tuner, int64_t rows, int proposed, int most) {
@@ -109,7 +112,9 @@ static fm_shift tuned(fm_autotuner *tuner, int64_t rows, int proposed, int most)
 static int log2_of(int64_t n) { return 63 - __builtin_clzll((unsigned long long)(n | 1)); }
 
 fm_shift fm_schedule_shift(fm_tuners *tuners, const fm_net *net, int64_t rows, fm_work work, int64_t steps) {
-    const int most = tuners == NULL ? 1 : choices(microseconds_alone(net, rows, work));
+    const double alone = microseconds_alone(net, rows, work);
+    if (alone < shortest_us && !ignores_cost()) return (fm_shift){.threads = 1};
+    const int most = tuners == NULL ? 1 : choices(alone);
     const int proposed = fm_schedule_threads(net, rows, work, steps);
     if (most < 2) return (fm_shift){.threads = proposed};
     return tuned(&tuners->by_rows[log2_of(rows) % FM_TUNERS], rows, proposed, most);
@@ -127,7 +132,9 @@ int fm_schedule_update(const fm_net *net) {
 }
 
 fm_shift fm_schedule_update_shift(fm_tuners *tuners, const fm_net *net) {
-    const int most = choices(microseconds_of_update(net)), proposed = fm_schedule_update(net);
+    const double alone = microseconds_of_update(net);
+    if (alone < shortest_us && !ignores_cost()) return (fm_shift){.threads = 1};
+    const int most = choices(alone), proposed = fm_schedule_update(net);
     return most < 2 ? (fm_shift){.threads = proposed} : tuned(&tuners->by_rows[0], 1, proposed, most);
 }
 

@@ -47,7 +47,7 @@ cdef bint overlap(cnp.ndarray a, cnp.ndarray b) noexcept:
 
 cdef object empty_of(int ndim, cnp.npy_intp *shape, int typenum):
     try:
-        return cnp.PyArray_EMPTY(ndim, shape, typenum, 0)
+        return cnp.PyArray_SimpleNew(ndim, shape, typenum)
     except (MemoryError, ValueError) as error:  # ValueError: more bytes than the address space has
         rows = 1
         for i in range(ndim - 1):

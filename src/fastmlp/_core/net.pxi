@@ -49,6 +49,7 @@ cdef class Net:
     cdef fm_net *net
     cdef int typenum
     cdef int64_t kept_rows, n_params
+    cdef int64_t short_rows  # so many take some microseconds
     cdef _Runners runners  # not in the handle: arrays over its memory would keep them alive
     cdef list widths
     cdef object kept_sparse  # the sparse rows that the next backward reads
@@ -113,6 +114,7 @@ cdef class Net:
             self.runners = _Runners(run, self.typenum)
             fm_net_set_custom(self.net, run_custom, <void *>self.runners)
         self.n_params = fm_net_parameters(self.net)
+        self.short_rows = SHORT_WORK // (self.n_params + 1)
         self.params = view(self.handle, fm_net_params(self.net), self.n_params, self.typenum)
         self.grads = None if frozen else view(self.handle, fm_net_grads(self.net), self.n_params,
                                               self.typenum)
@@ -266,7 +268,7 @@ cdef class Net:
         if rows > MANY_ROWS:
             signals = _Signals()
             poll, context = poll_signals, <void *>signals
-        if rows <= SHORT_WORK // (self.n_params + 1):
+        if rows <= self.short_rows:
             status = self.run_predict(rows, x, sparse, y, poll, context)
         else:
             with nogil:

@@ -16,7 +16,7 @@ cdef object vector_of(const Rows *rows, int typenum, void **to):
     cdef int i
     for i in range(rows.ndim - 1):
         shape[i] = rows.shape[i]
-    array = cnp.PyArray_EMPTY(rows.ndim - 1, shape, typenum, 0)
+    array = cnp.PyArray_SimpleNew(rows.ndim - 1, shape, typenum)
     to[0] = data(array)
     return array
 
