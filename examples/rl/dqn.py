@@ -63,11 +63,10 @@ def train(run):
 
     def update():
         rows, weights = priorities.sample(s["batch"], replay.size)
-        seen, actions, rewards, followers, going = replay.rows(rows)
+        seen, actions, rewards, followers, ended = replay.rows(rows)
         # Double: the network chooses the next action, the target network values it.
         values, after = np.split(net.predict(np.concatenate([seen, followers])), 2)
-        best = after.argmax(axis=1)
-        wanted = rewards + s["gamma"] * going * target.predict(followers)[each, best]
+        wanted = fm.dqn_target(rewards, ended, target.predict(followers), s["gamma"], after)
         errors = values[each, actions] - wanted
         trainer.step(seen, {"action": actions, "target": wanted}, sample_weight=weights)
         priorities.update(rows, errors)

@@ -14,41 +14,6 @@ import fastmlp as fm
 FIXED = {"log_std.W": {"lr": 0.0}}
 
 
-class Categorical:
-    """Actions that are a choice, from a score for each."""
-
-    def __init__(self, scores):
-        shifted = scores - scores.max(axis=1, keepdims=True)
-        self.log = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-
-    def sample(self, rng):
-        below = np.exp(self.log).cumsum(axis=1)
-        return (rng.random((len(below), 1)) > below[:, :-1]).sum(axis=1)
-
-    def log_prob(self, actions):
-        return self.log[np.arange(len(actions)), actions]
-
-    def mode(self):
-        return self.log.argmax(axis=1)
-
-
-class Gaussian:
-    """Actions that are numbers: independent normal ones, from means and log standard deviations."""
-
-    def __init__(self, scores):
-        self.mean, self.log_std = np.split(scores, 2, axis=1)
-
-    def sample(self, rng):
-        return self.mean + np.exp(self.log_std) * rng.standard_normal(self.mean.shape, np.float32)
-
-    def log_prob(self, actions):
-        z = (actions - self.mean) / np.exp(self.log_std)
-        return (-0.5 * z**2 - self.log_std - 0.5 * np.float32(np.log(2 * np.pi))).sum(axis=1)
-
-    def mode(self):
-        return self.mean
-
-
 def network(n_in, n_actions, hidden, discrete, seed):
     """Return a graph with the scores of the policy and the value as columns of its output."""
     x = fm.Input(n_in)
@@ -59,49 +24,35 @@ def network(n_in, n_actions, hidden, discrete, seed):
             value = fm.Tanh()(fm.Linear(value.width, width)(value))
         return fm.Linear(value.width, n_out)(value).named(name)
 
-    columns = [tower(n_actions, "policy"), tower(1, "value")]
+    columns = [tower(n_actions, "means" if not discrete else "logits"), tower(1, "value")]
     if not discrete:
         columns.insert(1, fm.Linear(n_in, n_actions, init="zeros")(x).named("log_std"))
     net = fm.Graph(x, fm.Concat()(*columns), seed=seed)
-    net["policy"].W *= 0.01  # all actions are about as likely at first
+    net["logits" if discrete else "means"].W *= 0.01  # all actions are about as likely at first
     return net
 
 
-def advantages_of(rewards, values, ended, last, gamma, gae_lambda):
-    """Return generalised advantages (T, E); ``last`` are the values after the last step."""
-    found, total = np.empty_like(rewards), np.zeros(rewards.shape[1], np.float32)
-    for t in reversed(range(len(rewards))):
-        going = 1.0 - ended[t]
-        error = rewards[t] + gamma * last * going - values[t]
-        total = found[t] = error + gamma * gae_lambda * going * total
-        last = values[t]
-    return found
-
-
-def collect(run, envs, net, kind, limited):
+def collect(run, envs, policy, limited):
     """Play some steps in all environments; return observations, and the columns of the loss."""
     s = run.settings
     shape = s["horizon"], s["envs"]
     seen = np.empty((*shape, envs.observations.shape[1]), np.float32)
-    rewards, values, ended = (np.empty(shape, np.float32) for _ in range(3))
-    actions, logs = [], []
+    rewards, values, logs, ended = (np.empty(shape, np.float32) for _ in range(4))
+    actions = []
     for t in range(s["horizon"]):
         seen[t] = envs.observations
-        scores = net.predict(seen[t])
-        policy = kind(scores[:, :-1])
-        actions.append(policy.sample(run.rng))
-        logs.append(policy.log_prob(actions[-1]))
-        values[t] = scores[:, -1]
-        rewards[t], ended[t], cut = envs.step(limited(actions[-1]))
+        action, logs[t], values[t] = policy.act(seen[t])
+        actions.append(action)
+        rewards[t], ended[t], cut = envs.step(limited(action))
         for k, observation in cut.items():
-            rewards[t, k] += s["gamma"] * net.predict(observation)[-1]
-    last = net.predict(envs.observations)[:, -1]
-    advantages = advantages_of(rewards, values, ended, last, s["gamma"], s["gae_lambda"])
+            rewards[t, k] += s["gamma"] * policy.value(observation)
+    last = policy.value(envs.observations)
+    advantages, returns = fm.gae(rewards, values, ended, last, s["gamma"], s["gae_lambda"])
     return seen.reshape(-1, seen.shape[2]), {
         "action": np.concatenate(actions),
-        "log_prob": np.concatenate(logs),
+        "log_prob": logs.ravel(),
         "advantage": advantages.ravel(),
-        "return": (advantages + values).ravel(),
+        "return": returns.ravel(),
     }
 
 
@@ -111,8 +62,9 @@ def train(run):
     space = envs.envs[0].action_space
     discrete = hasattr(space, "n")
     n_actions = int(space.n) if discrete else space.shape[0]
-    kind, loss_of = (Categorical, fm.PPOLoss) if discrete else (Gaussian, fm.GaussianPPOLoss)
     net = network(envs.observations.shape[1], n_actions, s["hidden"], discrete, run.seed)
+    kind, loss_of = ("categorical", fm.PPOLoss) if discrete else ("gaussian", fm.GaussianPPOLoss)
+    policy = fm.Policy(net, kind, value="last column", seed=run.seed)
     loss = loss_of(clip=s["clip"], entropy_coef=s["entropy"], value_coef=0.5)
     groups = None if discrete else FIXED
     optimizer = fm.Adam(lr=s["lr"], eps=1e-5, clip_norm=0.5, groups=groups)
@@ -122,11 +74,11 @@ def train(run):
         return actions if discrete else np.clip(actions, space.low, space.high)
 
     def greedy(observation):
-        return limited(kind(net.predict(observation[None])[:, :-1]).mode()[0])
+        return limited(policy.act(observation, deterministic=True)[0])
 
     steps = 0
     while run.goes_on(steps, greedy):
-        seen, columns = collect(run, envs, net, kind, limited)
+        seen, columns = collect(run, envs, policy, limited)
         steps = len(seen)
         left = max(1e-6, 1.0 - run.steps / s["steps"])
         trainer.lr, loss.clip = s["lr"] * left, s["clip"] * left

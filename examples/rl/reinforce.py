@@ -11,33 +11,13 @@ from rl_support import Envs, main
 import fastmlp as fm
 
 
-def probabilities(scores):
-    """Return the softmax of each row."""
-    e = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return e / e.sum(axis=1, keepdims=True)
-
-
-def sample(scores, rng):
-    """Return an action for each row of scores."""
-    below = probabilities(scores).cumsum(axis=1)
-    return (rng.random((len(scores), 1)) > below[:, :-1]).sum(axis=1)
-
-
-def returns_of(rewards, gamma):
-    """Return the discounted sum of the rewards from each step of an episode on."""
-    found, total = np.empty(len(rewards), np.float32), 0.0
-    for k in reversed(range(len(rewards))):
-        total = found[k] = rewards[k] + gamma * total
-    return found
-
-
-def episodes(envs, net, rng, count):
+def episodes(envs, policy, count):
     """Run each environment to the end of an episode; return its observations, actions, rewards."""
     steps = [([], [], []) for _ in range(count)]
     running = np.ones(count, bool)
     while running.any():
         seen = envs.observations.copy()
-        actions = sample(net.predict(seen), rng)
+        actions, _, _ = policy.act(seen)
         rewards, ended, _ = envs.step(actions)
         for k in np.flatnonzero(running):
             for column, value in zip(steps[k], (seen[k], actions[k], rewards[k]), strict=True):
@@ -46,8 +26,14 @@ def episodes(envs, net, rng, count):
     return steps
 
 
+def discounted(rewards, gamma):
+    """Return the discounted sum of the rewards from each step of an episode on."""
+    nothing = np.zeros(len(rewards), np.float32)
+    return fm.gae(rewards, nothing, nothing, 0.0, gamma, lam=1.0)[0]
+
+
 def train(run):
-    s, rng = run.settings, run.rng
+    s = run.settings
     count = s["episodes"]
     envs = Envs(run.env_name, count, run.seed)
     n_in, n_actions = envs.observations.shape[1], int(envs.envs[0].action_space.n)
@@ -55,6 +41,7 @@ def train(run):
     net = fm.Sequential(
         fm.Linear(n_in, hidden), fm.Tanh(), fm.Linear(hidden, n_actions), seed=run.seed
     )
+    policy = fm.Policy(net, seed=run.seed)
     trainer = fm.Trainer(net, fm.PolicyGradientLoss(), fm.Adam(lr=s["lr"]))
 
     def greedy(observation):
@@ -62,10 +49,10 @@ def train(run):
 
     steps = 0
     while run.goes_on(steps, greedy):
-        done = episodes(envs, net, rng, count)
+        done = episodes(envs, policy, count)
         seen = np.concatenate([np.stack(columns[0]) for columns in done])
         actions = np.concatenate([columns[1] for columns in done])
-        returns = np.concatenate([returns_of(columns[2], s["gamma"]) for columns in done])
+        returns = np.concatenate([discounted(columns[2], s["gamma"]) for columns in done])
         advantages = (returns - returns.mean()) / (returns.std() + 1e-8)
         trainer.step(seen, {"action": actions, "advantage": advantages})
         steps = len(actions)

@@ -58,12 +58,12 @@ class Replay:
         self.observations = np.empty((capacity, n_observations), np.float32)
         self.followers = np.empty_like(self.observations)
         self.actions = np.empty((capacity, *action.shape), action.dtype)
-        self.rewards, self.going = np.empty(capacity, np.float32), np.empty(capacity, np.float32)
+        self.rewards, self.ended = np.empty(capacity, np.float32), np.empty(capacity, np.float32)
 
     def add(self, observation, action, reward, follower, terminated):
         k = self.at
         self.observations[k], self.followers[k] = observation, follower
-        self.actions[k], self.rewards[k], self.going[k] = action, reward, not terminated
+        self.actions[k], self.rewards[k], self.ended[k] = action, reward, terminated
         self.at = (k + 1) % len(self.rewards)
         self.size = max(self.size, k + 1)
         return k
@@ -72,7 +72,7 @@ class Replay:
         return self.rows(self.rng.integers(self.size, size=count))
 
     def rows(self, index):
-        columns = self.observations, self.actions, self.rewards, self.followers, self.going
+        columns = self.observations, self.actions, self.rewards, self.followers, self.ended
         return [column[index] for column in columns]
 
 

@@ -11,29 +11,6 @@ from td3 import PULL, critics_of
 
 import fastmlp as fm
 
-LEAST_LOG_STD, MOST_LOG_STD = -20.0, 2.0
-EPS = 1e-6
-
-
-class SquashedGaussian:
-    """Actions ``tanh(mean + std * noise)``, their log-probabilities, and gradients of both."""
-
-    def __init__(self, scores, rng):
-        self.mean, raw = np.split(scores, 2, axis=1)
-        log_std = np.clip(raw, LEAST_LOG_STD, MOST_LOG_STD)
-        self.inside, self.std = raw == log_std, np.exp(log_std)
-        self.noise = rng.standard_normal(log_std.shape, np.float32)
-        self.action = np.tanh(self.mean + self.std * self.noise)
-        normal = -0.5 * self.noise**2 - log_std - 0.5 * np.float32(np.log(2 * np.pi))
-        self.log_prob = (normal - np.log(1.0 - self.action**2 + EPS)).sum(axis=1)
-
-    def gradient(self, of_action, of_log_prob):
-        """Return the gradient for the scores, from those for actions (N, A) and log-probs."""
-        slope = 1.0 - self.action**2
-        inner = of_action * slope + of_log_prob * 2.0 * self.action * slope / (slope + EPS)
-        log_std = self.inside * (inner * self.std * self.noise - of_log_prob)
-        return np.hstack([inner, log_std]).astype(np.float32)
-
 
 def actor_of(n_in, n_actions, hidden, seed):
     """Return a network with mean and logarithm of the standard deviation of each action."""
@@ -52,37 +29,33 @@ def train(run):
     actor = actor_of(n_in, n_actions, s["hidden"], run.seed)
     critics = critics_of(n_in + n_actions, s["hidden"], run.seed + 1)
     old_critics = critics.copy()
-    actor_optimizer = fm.Adam(actor, lr=s["lr"])
+    actor_loss = fm.SACActorLoss(critics, alpha=1.0, seed=run.seed)
+    actor_trainer = fm.Trainer(actor, actor_loss, fm.Adam(lr=s["lr"]))
+    policy = fm.Policy(actor, "squashed_gaussian", seed=run.seed)
     critic_trainer = fm.Trainer(critics, fm.CriticLoss(), fm.Adam(lr=s["lr"]))
     # The logarithm of the temperature is the weight of a network of one number.
-    log_temperature = fm.Sequential(fm.Linear(1, 1, bias=False, init="zeros"))
-    temperature_optimizer = fm.Adam(log_temperature, lr=s["lr"])
+    log_alpha = fm.Sequential(fm.Linear(1, 1, bias=False, init="zeros"))
+    alpha_optimizer = fm.Adam(log_alpha, lr=s["lr"])
     one = np.ones((1, 1), np.float32)
     replay = Replay(s["buffer"], n_in, np.zeros(n_actions, np.float32), rng)
 
     def update():
-        seen, actions, rewards, followers, going = replay.sample(s["batch"])
-        policy = SquashedGaussian(actor.forward(seen, training=True), rng)
-        temperature = np.exp(log_temperature.forward(one)[0, 0])
-        surplus = n_actions - policy.log_prob.mean()  # of the entropy, over -n_actions
-        log_temperature.backward(one * surplus)
-        temperature_optimizer.step()
-        after = SquashedGaussian(actor.predict(followers), rng)
-        values = old_critics.predict(np.hstack([followers, after.action])).min(axis=1)
-        soft = values - temperature * after.log_prob
-        wanted = rewards + s["gamma"] * going * soft
+        seen, actions, rewards, followers, ended = replay.sample(s["batch"])
+        after, log_prob, _ = policy.act(followers)
+        values = old_critics.predict(np.hstack([followers, after]))
+        alpha = actor_loss.alpha
+        wanted = fm.sac_target(rewards, ended, values, log_prob, alpha, s["gamma"])
         critic_trainer.step(np.hstack([seen, actions]), wanted)
-        # The actor climbs the smaller critic, and its entropy.
-        pairs = np.hstack([seen, policy.action])
-        scores = critics.predict(pairs)
-        smaller = scores == scores.min(axis=1, keepdims=True)
-        of_action = critics.input_gradient(pairs, (smaller / -s["batch"]).astype(np.float32))
-        actor.backward(policy.gradient(of_action[:, n_in:], temperature / s["batch"]))
-        actor_optimizer.step()
+        actor_trainer.step(seen, seen)  # it climbs the smaller critic, and its entropy
+        # The wanted entropy is -n_actions: more of it lowers the temperature.
+        log_alpha.forward(one)
+        log_alpha.backward(one * (n_actions - actor_loss.log_prob.mean()))
+        alpha_optimizer.step()
+        actor_loss.alpha = float(np.exp(log_alpha[0].W[0, 0]))
         fm.polyak(old_critics, critics, s["tau"])
 
     def act(observation):
-        return np.tanh(actor.predict(observation)[:n_actions]) * half + middle
+        return policy.act(observation, deterministic=True)[0] * half + middle
 
     observation, noise = np.asarray(env.reset(seed=run.seed)[0], np.float32), np.zeros(n_actions)
     step = 0
@@ -92,7 +65,7 @@ def train(run):
         if step <= s["start"]:
             action = rng.uniform(-1.0, 1.0, n_actions)
         else:
-            action = SquashedGaussian(actor.predict(observation[None]), rng).action[0]
+            action = policy.act(observation)[0]
         action = np.clip(action + noise, -1.0, 1.0)
         follower, reward, terminated, truncated, _ = env.step(action * half + middle)
         follower = np.asarray(follower, np.float32)

@@ -40,26 +40,20 @@ def train(run):
     actor = actor_of(n_in, n_actions, s["hidden"], run.seed)
     critics = critics_of(n_in + n_actions, s["hidden"], run.seed + 1)
     old_actor, old_critics = actor.copy(), critics.copy()
-    actor_optimizer = fm.Adam(actor, lr=s["lr"])
+    actor_trainer = fm.Trainer(actor, fm.TD3ActorLoss(critics), fm.Adam(lr=s["lr"]))
     critic_trainer = fm.Trainer(critics, fm.CriticLoss(), fm.Adam(lr=s["lr"]))
     replay = Replay(s["buffer"], n_in, np.zeros(n_actions, np.float32), rng)
 
     def update(number):
-        seen, actions, rewards, followers, going = replay.sample(s["batch"])
+        seen, actions, rewards, followers, ended = replay.sample(s["batch"])
         noise = SMOOTHING * rng.standard_normal(actions.shape, np.float32)
         noise = np.clip(noise, -MOST_SMOOTHING, MOST_SMOOTHING)
         after = np.clip(old_actor.predict(followers) + noise, -1.0, 1.0)
-        values = old_critics.predict(np.hstack([followers, after])).min(axis=1)
-        wanted = rewards + s["gamma"] * going * values
+        values = old_critics.predict(np.hstack([followers, after]))
+        wanted = fm.td3_target(rewards, ended, values, s["gamma"])
         critic_trainer.step(np.hstack([seen, actions]), wanted)
         if number % DELAY == 0:
-            # The actor climbs the first critic: its gradient for the actions, and on.
-            chosen = actor.forward(seen, training=True)
-            upstream = np.zeros((s["batch"], 2), np.float32)
-            upstream[:, 0] = -1.0 / s["batch"]
-            pairs = np.hstack([seen, chosen])
-            actor.backward(critics.input_gradient(pairs, upstream)[:, n_in:])
-            actor_optimizer.step()
+            actor_trainer.step(seen, seen)  # it climbs the first critic
             fm.polyak(old_actor, actor, s["tau"])
             fm.polyak(old_critics, critics, s["tau"])
 

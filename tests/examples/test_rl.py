@@ -47,25 +47,6 @@ def test_an_algorithm_runs_and_repeats(load, task):
     assert first[-1][0] >= runs[0].settings["steps"]
 
 
-def test_the_gradient_of_the_squashed_gaussian_is_that_of_its_value(load):
-    sac, rng, step = load("sac"), np.random.default_rng(0), 1e-6
-    scores = np.hstack([rng.standard_normal((6, 3)), rng.standard_normal((6, 3)) / 4])
-    weights, of_action = rng.standard_normal(6), rng.standard_normal((6, 3))
-
-    def objective(s):
-        policy = sac.SquashedGaussian(s, np.random.default_rng(1))
-        return (of_action * policy.action).sum() + weights @ policy.log_prob
-
-    policy = sac.SquashedGaussian(scores, np.random.default_rng(1))
-    gradient = policy.gradient(of_action, weights[:, None])
-    for at in ((0, 0), (2, 1), (3, 4), (5, 5)):
-        sides = [scores.copy(), scores.copy()]
-        sides[0][at] += step
-        sides[1][at] -= step
-        expected = (objective(sides[0]) - objective(sides[1])) / (2 * step)
-        assert gradient[at] == pytest.approx(expected, rel=1e-4, abs=1e-5)
-
-
 def test_a_population_predicts_as_its_members_do(load):
     evolution = load("evolution")
     one, many = evolution.policies([4, 5, 2], 1), evolution.policies([4, 5, 2], 3)
