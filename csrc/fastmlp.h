@@ -81,6 +81,7 @@ void fm_net_give_back(fm_net *net);
    calls, so that predict on another thread notices them. The calls below do so themselves. */
 void fm_net_begin_update(fm_net *net);
 void fm_net_end_update(fm_net *net);
+uint64_t fm_net_updates(const fm_net *net); /* changes with each update */
 
 /* The target's parameters become (1 - tau) times their values plus tau times those of `source`, and its state becomes
    that of `source`. FM_BAD_ARGUMENT if types or numbers of elements differ. The caller must have taken both. */
@@ -100,8 +101,13 @@ fm_status fm_net_forward(fm_net *net, int64_t rows, const void *const *x, int tr
 int64_t fm_net_saved_rows(const fm_net *net); /* rows that await backward; -1: none */
 
 /* Computes the gradients of the parameters from dy, and dx unless it is NULL; `rows` as in the forward. With
-   `accumulate` it adds to the gradients. */
+   `accumulate` it adds to the gradients. FM_STALE if parameters or state have been changed since the forward; that is then
+   forgotten. */
 fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int accumulate, void *const *dx);
+
+/* Whether the gradients of the parameters begin .. end are computed by fm_net_backward; at first all are. Otherwise they
+   stay as they are. */
+void fm_net_set_trained(fm_net *net, int64_t begin, int64_t end, int trained);
 
 /* The product of dy and the Jacobian of net at x: dx[k] is the gradient with respect to x[k]. Also y = net(x), unless y
    is NULL. It computes no gradients of parameters, and leaves alone what a forward has saved for its backward.
@@ -168,15 +174,14 @@ typedef struct {
     double weight;
 } fm_head;
 
-/* One call of a custom loss; compare fm_custom. The batch consists of the epoch's rows order[0 .. rows), or of the
-   rows from `first` on if `order` is NULL. */
+/* One call of the custom losses, for all outputs that have one; compare fm_custom. The batch consists of the epoch's rows
+   order[0 .. rows), or of the rows from `first` on if `order` is NULL. */
 typedef struct {
-    int head;
     int64_t rows, first;
     const int64_t *order;
-    const void *scores; /* (rows, width of the output) */
-    double value;       /* the function sets it */
-    void *gradient;     /* like scores; the function fills it with the gradient times the head's weight */
+    const void *scores[FM_MOST_ENDS]; /* (rows, width of the output); NULL: the loss of this output is another one */
+    double value[FM_MOST_ENDS];       /* the function sets it */
+    void *gradient[FM_MOST_ENDS];     /* like scores; the function fills it with the gradient times the head's weight */
 } fm_custom_loss_call;
 
 typedef int (*fm_custom_loss)(void *context, fm_custom_loss_call *call);
@@ -199,6 +204,19 @@ typedef struct {
 
 /* Copies `n` groups, which must cover all parameters. With n = 0, every factor is 1. */
 fm_status fm_trainer_set_groups(fm_trainer *trainer, int n, const fm_group *groups);
+
+/* Replace the losses, or all settings of the optimizer, from the next step on. FM_BAD_ARGUMENT if they do not fit: other
+   settings must leave the kind of the optimizer and its slots as they are. Powers of a changed hyperparameter are computed
+   anew. */
+fm_status fm_trainer_set_heads(fm_trainer *trainer, const fm_head *heads);
+fm_status fm_trainer_set_optimizer(fm_trainer *trainer, const fm_optimizer_spec *optimizer);
+
+/* What a step does whose loss, or the gradient of whose custom loss, is NaN or infinite: the same as others; leave
+   parameters, state and optimizer as they are; or also end the call, with FM_NOT_FINITE. Such steps do not count in the
+   loss of an epoch, which is NaN if there is no other step. */
+typedef enum { FM_NAN_USE, FM_NAN_SKIP, FM_NAN_RAISE } fm_nan;
+void fm_trainer_set_nan(fm_trainer *trainer, fm_nan nan);
+int64_t fm_trainer_not_finite(const fm_trainer *trainer); /* the number of such steps in the last call */
 
 /* Running means over the steps of an epoch: of losses that are means, by the weight of the samples, and of penalties,
    by rows; and the sum of the losses that are sums. */
@@ -241,6 +259,23 @@ fm_status fm_train(fm_trainer *trainer, const fm_epoch *epoch, double *loss, int
 fm_status fm_trainer_update(fm_trainer *trainer, double lr);
 fm_status fm_trainer_penalty(const fm_trainer *trainer, double *value);
 void fm_trainer_add_penalty_gradient(fm_trainer *trainer, double factor);
+
+/* A step in two calls, with gradients of the outputs that the caller computes from them. The first is a forward pass for
+   training: y[k] receives (rows, width of output k). The second is the rest of the step: it reads dy[k], like y[k], adds the
+   gradients of the penalties, and updates the parameters. Sparse rows must stay as they are in between. Each call of the
+   first replaces the last one. The second returns FM_BAD_ARGUMENT if there was no first of so many rows, or it has been
+   used up; FM_STALE if parameters or state have been changed since, or another call has trained the network;
+   FM_NOT_FINITE if a gradient is NaN or infinite and FM_NAN_SKIP or FM_NAN_RAISE is set. It uses up the first in any
+   case. */
+fm_status fm_trainer_forward(fm_trainer *trainer, int64_t rows, const void *const *x, const fm_csr *sparse,
+                             void *const *y);
+fm_status fm_trainer_apply(fm_trainer *trainer, int64_t rows, const void *const *dy, double lr);
+int64_t fm_trainer_pending_rows(const fm_trainer *trainer); /* of a first call that awaits the second; -1: none, or the
+                                                               network has been trained since */
+void fm_trainer_discard(fm_trainer *trainer);               /* forgets the first */
+
+/* The Euclidean norm of the network's gradients, without those of frozen parameters. */
+fm_status fm_trainer_gradient_norm(const fm_trainer *trainer, double *norm);
 
 /* ---- actions ---- */
 

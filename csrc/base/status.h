@@ -12,7 +12,9 @@ typedef enum {
     FM_IN_USE,      /* another thread uses the object */
     FM_LOST,        /* the thread that used the object does not exist in this forked process */
     FM_BAD_LABEL,   /* a label is not a class; the last finished step is kept */
-    FM_BAD_INDEX    /* an input is not a row number of the table; the last finished step is kept */
+    FM_BAD_INDEX,   /* an input is not a row number of the table; the last finished step is kept */
+    FM_STALE,       /* what the call needs has been changed or used by another call since it was computed */
+    FM_NOT_FINITE   /* the loss is NaN or infinite; the last finished step is kept */
 } fm_status;
 
 typedef enum { FM_F32 = 0, FM_F64 = 1 } fm_dtype;

@@ -1,5 +1,7 @@
 #include "engine/backward.h"
 
+#include <string.h>
+
 #include "base/arithmetic.h"
 #include "engine/work_stealing.h"
 
@@ -94,6 +96,22 @@ typedef struct {
     void *const *dx;
 } backward_call;
 
+/* The gradients of frozen arrays stay zero. Only the caller's function computes its gradients in any case. */
+static void gradients_by_hand(const fm_walk *walk) {
+    const fm_net *net = walk->net;
+    for (int i = 0; i < net->n_ops; i++) {
+        for (int k = 0; k < net->ops[i].n_arrays; k++) {
+            const int index = net->first_array[net->ops[i].index] + k;
+            int64_t begin, end;
+            const fm_array *array = fm_walk_array(walk, i, k, &begin, &end);
+            if (!net->untrained[index]) fm_backward_gradient(walk, i, k, begin, end);
+            else if (net->ops[i].row->needs == FM_CALLER && begin < end)
+                memset(fm_element(&walk->run, net->grads, array->at + begin * array->cols), 0,
+                       (size_t)((end - begin) * array->cols) * net->size);
+        }
+    }
+}
+
 static void backward_task(void *context, fm_worker *self) {
     const backward_call *call = context;
     const fm_net *net = call->of.net;
@@ -111,18 +129,14 @@ static void backward_task(void *context, fm_worker *self) {
     fm_walk_renew(&walk, 1);
     fm_backward(&walk, NULL, NULL);
     fm_barrier(self);
-    for (int i = 0; i < net->n_ops; i++) {
-        for (int k = 0; k < net->ops[i].n_arrays; k++) {
-            int64_t begin, end;
-            fm_walk_array(&walk, i, k, &begin, &end);
-            fm_backward_gradient(&walk, i, k, begin, end);
-        }
-    }
+    gradients_by_hand(&walk);
 }
 
-fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int accumulate, void *const *dx) {
-    if (net->saved_rows < 0 || net->saved_rows != rows || !fm_net_can_run(net)) return FM_BAD_ARGUMENT;
-    const fm_modes host = fm_enter_arithmetic();
+static fm_status backward(fm_net *net, int64_t rows, const void *const *dy, int accumulate, void *const *dx) {
+    if (!fm_mark_holds(net, &net->saved_mark)) {
+        net->saved_rows = -1;
+        return FM_STALE;
+    }
     fm_shift shift = fm_schedule_shift(&net->backward_tuners, net, rows, FM_WORK_BACKWARD, 1);
     if (shift.threads > net->workspace.threads) shift.threads = net->workspace.threads;
     _Atomic int stop = 0, fault = FM_OK;
@@ -130,6 +144,13 @@ fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int 
     backward_call call = {{net, &net->workspace, fm_tables_in_use(), &stop, &fault, packs}, accumulate, dy, dx};
     fm_schedule_note(&shift, fm_parallel(shift.threads, backward_task, &call), rows);
     net->saved_rows = -1;
-    fm_leave_arithmetic(host);
     return atomic_load(&stop) ? FM_INTERRUPTED : FM_OK;
+}
+
+fm_status fm_net_backward(fm_net *net, int64_t rows, const void *const *dy, int accumulate, void *const *dx) {
+    if (net->saved_rows < 0 || net->saved_rows != rows || !fm_net_can_run(net)) return FM_BAD_ARGUMENT;
+    const fm_modes host = fm_enter_arithmetic();
+    const fm_status status = backward(net, rows, dy, accumulate, dx);
+    fm_leave_arithmetic(host);
+    return status;
 }

@@ -78,6 +78,7 @@ static fm_status forward(fm_net *net, int64_t rows, const void *const *x, const 
     net->saved_training = training;
     net->saved_sparse = sparse == NULL ? (fm_csr){0} : *sparse;
     net->saved_step = net->step;
+    net->saved_mark = fm_mark_of(net, call.of.tables[net->dtype], rows);
     if (training) net->step++;
     return FM_OK;
 }

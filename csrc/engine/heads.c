@@ -1,6 +1,7 @@
 #include "engine/heads.h"
 
 #include "base/clock.h"
+#include "base/finite.h"
 #include "engine/loss.h"
 
 enum { OF_THE_CALLER = -1 };
@@ -57,25 +58,44 @@ int64_t fm_heads_rows(const fm_trainer *trainer, const fm_walk *walk, const doub
     return wrong_label;
 }
 
-static void ask_caller(const fm_trainer *trainer, const fm_walk *walk, const int64_t *order, int64_t first, int k) {
-    fm_custom_loss_call call = {.head = k,
-                                .rows = walk->run.rows,
-                                .first = first,
-                                .order = order == NULL ? NULL : order + first,
-                                .scores = output(walk, k)->y,
-                                .gradient = output(walk, k)->delta};
+static int is_of_the_caller(const fm_trainer *trainer, int k) { return trainer->heads[k].loss.kind == OF_THE_CALLER; }
+
+/* One call for all outputs whose loss is the caller's. */
+static fm_custom_loss_call call_for(const fm_trainer *trainer, const fm_walk *walk, const int64_t *order,
+                                    int64_t first) {
+    fm_custom_loss_call call = {.rows = walk->run.rows, .first = first, .order = order == NULL ? NULL : order + first};
+    for (int k = 0; k < walk->net->ends.n_outputs; k++) {
+        if (!is_of_the_caller(trainer, k)) continue;
+        call.scores[k] = output(walk, k)->y;
+        call.gradient[k] = output(walk, k)->delta;
+    }
+    return call;
+}
+
+static void ask_caller(const fm_trainer *trainer, const fm_walk *walk, const int64_t *order, int64_t first) {
+    fm_custom_loss_call call = call_for(trainer, walk, order, first);
     const double start = fm_seconds();
     if (trainer->custom(trainer->custom_context, &call)) atomic_store(walk->run.stop, 1);
     *walk->run.outside += fm_seconds() - start;
-    walk->workspace->head[k].custom_loss = trainer->heads[k].weight * call.value;
+    for (int k = 0; k < walk->net->ends.n_outputs; k++) {
+        const int64_t width = output(walk, k)->op->node.fan_out;
+        if (!is_of_the_caller(trainer, k)) continue;
+        fm_head_space *space = &walk->workspace->head[k];
+        space->custom_loss = trainer->heads[k].weight * call.value[k];
+        space->is_finite = fm_all_finite(walk->net->dtype, walk->run.rows * width, call.gradient[k]);
+    }
 }
 
 void fm_heads_custom(const fm_trainer *trainer, const fm_walk *walk, const int64_t *order, int64_t first) {
     fm_barrier(walk->worker);
-    for (int k = 0; k < walk->net->ends.n_outputs && walk->worker->index == 0; k++)
-        if (trainer->heads[k].loss.kind == OF_THE_CALLER && !fm_stopped(&walk->run))
-            ask_caller(trainer, walk, order, first, k);
+    if (walk->worker->index == 0 && !fm_stopped(&walk->run)) ask_caller(trainer, walk, order, first);
     fm_barrier(walk->worker);
+}
+
+int fm_heads_gradients_are_finite(const fm_trainer *trainer, const fm_walk *walk) {
+    for (int k = 0; k < walk->net->ends.n_outputs && trainer->has_custom; k++)
+        if (is_of_the_caller(trainer, k) && !walk->workspace->head[k].is_finite) return 0;
+    return 1;
 }
 
 fm_head_losses fm_heads_total(const fm_trainer *trainer, const fm_walk *walk, const fm_kernels *f64) {
@@ -86,7 +106,7 @@ fm_head_losses fm_heads_total(const fm_trainer *trainer, const fm_walk *walk, co
         const double value = loss->kind == OF_THE_CALLER
                                  ? space->custom_loss
                                  : fm_loss_total(loss, f64, walk->run.rows, scale_of(walk, k), space->row_value,
-                                                 k == 0 ? walk->workspace->members : NULL);
+                                                 k == 0 && walk->worker->index == 0 ? walk->workspace->members : NULL);
         if (loss->mean) total.mean += value;
         else total.sum += value;
     }

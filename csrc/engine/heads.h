@@ -11,7 +11,8 @@ double fm_heads_scale(const fm_trainer *trainer, const fm_walk *walk);
    `label_smoothing` is not NULL, it replaces that of the losses. Returns a label that is not a class, or 0 if there
    is none. */
 int64_t fm_heads_rows(const fm_trainer *trainer, const fm_walk *walk, const double *label_smoothing);
-/* Calls the caller's custom losses on the calling thread, when all scores are complete. All threads must call this. */
+/* Calls the caller's function for its custom losses on the calling thread, when all scores are complete. All threads must
+   call this. */
 void fm_heads_custom(const fm_trainer *trainer, const fm_walk *walk, const int64_t *order, int64_t first);
 
 typedef struct {
@@ -23,7 +24,9 @@ int fm_heads_take_fold(const fm_trainer *trainer, const fm_epoch *epoch);
 /* Adds the members' losses of a step to those of the epoch. `part` is the step's share of the weights so far. */
 void fm_heads_account(const fm_trainer *trainer, const fm_walk *walk, double part, double *members);
 
-/* Also sets the members' losses of the first output, in the workspace. */
+/* The first thread also sets the members' losses of the first output, in the workspace. */
 fm_head_losses fm_heads_total(const fm_trainer *trainer, const fm_walk *walk, const fm_kernels *f64);
+/* Whether the gradients of the custom losses have no NaN and no infinity. */
+int fm_heads_gradients_are_finite(const fm_trainer *trainer, const fm_walk *walk);
 
 #endif

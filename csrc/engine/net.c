@@ -41,6 +41,8 @@ static fm_status fill(fm_net *net, const fm_node *nodes) {
     net->params = fm_first_touch(net);
     if (!net->ends.frozen) net->grads = fm_first_touch(net);
     net->state = fm_alloc_zeroed(net->n_state, net->size);
+    net->untrained = fm_alloc_zeroed(net->n_arrays, sizeof *net->untrained);
+    if (net->untrained == NULL) return FM_NO_MEMORY;
     const int has_grads = net->ends.frozen || net->grads != NULL;
     return net->params != NULL && has_grads && net->state != NULL ? FM_OK : FM_NO_MEMORY;
 }
@@ -68,6 +70,7 @@ fm_status fm_net_new(const fm_ends *ends, int n_nodes, const fm_node *nodes, fm_
 }
 
 void fm_net_release(fm_net *net) {
+    net->trainings++;
     fm_workspace_release(&net->workspace);
     fm_workspace_release(&net->training);
     fm_workspace_release(&net->vjp);
@@ -106,6 +109,7 @@ void fm_net_free(fm_net *net) {
     fm_free(net->arrays);
     fm_free(net->first_array);
     fm_free(net->state_at);
+    fm_free(net->untrained);
     fm_free(net->ops);
     fm_free(net->op_of_node);
     fm_free(net->input_readers);
@@ -128,6 +132,11 @@ void *fm_net_state(fm_net *net) { return net->state; }
 void fm_net_set_custom(fm_net *net, fm_custom custom, void *context) {
     net->custom = custom;
     net->custom_context = context;
+}
+
+void fm_net_set_trained(fm_net *net, int64_t begin, int64_t end, int trained) {
+    for (int i = 0; i < net->n_arrays; i++)
+        if (net->arrays[i].at >= begin && net->arrays[i].at < end) net->untrained[i] = !trained;
 }
 
 int fm_net_can_run(const fm_net *net) {
@@ -166,3 +175,4 @@ fm_status fm_net_take(fm_net *net) { return fm_try_lock_take(&net->lock); }
 void fm_net_give_back(fm_net *net) { fm_try_lock_release(&net->lock); }
 void fm_net_begin_update(fm_net *net) { fm_seqlock_begin_write(&net->updates); }
 void fm_net_end_update(fm_net *net) { fm_seqlock_end_write(&net->updates); }
+uint64_t fm_net_updates(const fm_net *net) { return fm_seqlock_begin_read(&net->updates); }

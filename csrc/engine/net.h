@@ -5,6 +5,7 @@
 #include "base/seqlock.h"
 #include "base/try_lock.h"
 #include "engine/autotuner.h"
+#include "engine/mark.h"
 #include "engine/op.h"
 #include "engine/workspace.h"
 #include "fastmlp.h"
@@ -61,6 +62,10 @@ struct fm_net {
     uint32_t saved_step;
     int saved_training;
     fm_csr saved_sparse; /* the input that backward reads, if it was sparse */
+    fm_mark saved_mark;
+    uint64_t marks;           /* made so far */
+    uint64_t trainings;       /* calls that have used `training` */
+    unsigned char *untrained; /* for each array: backward by hand leaves its gradient out */
     fm_idle idle[FM_MOST_IDLE];
     fm_workspace packed; /* frozen: the copies of the parameters that all predictions read */
     fm_tables tables;    /* frozen: the kernels that they are packed for; otherwise NULL */

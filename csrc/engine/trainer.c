@@ -33,32 +33,31 @@ static int place_of(const char *name, const char *list) {
     return -1;
 }
 
+/* Copies the losses; if memory is short, the trainer keeps those that it has. */
 static int copy_losses(fm_trainer *trainer, const fm_head *heads) {
+    double *params[FM_MOST_ENDS];
+    const int n = trainer->net->ends.n_outputs;
+    int complete = 1;
+    for (int k = 0; k < n; k++) {
+        params[k] = copy_of(heads[k].loss.params, heads[k].loss.n_params, sizeof *params[k]);
+        complete = complete && params[k] != NULL;
+    }
+    for (int k = 0; k < n; k++) fm_free(complete ? trainer->loss_params[k] : params[k]);
+    if (complete) memcpy(trainer->loss_params, params, (size_t)n * sizeof *params);
+    return complete;
+}
+
+static void take_losses(fm_trainer *trainer, const fm_head *heads) {
+    trainer->has_custom = 0;
+    trainer->fold = 1;
     for (int k = 0; k < trainer->net->ends.n_outputs; k++) {
         const fm_loss_spec *loss = &heads[k].loss;
-        trainer->loss_params[k] = copy_of(loss->params, loss->n_params, sizeof *loss->params);
-        if (trainer->loss_params[k] == NULL) return 0;
         trainer->heads[k] = heads[k];
         trainer->heads[k].loss.params = trainer->loss_params[k];
         trainer->has_custom |= loss->kind == -1;
         if (fm_loss_fold(loss) > trainer->fold) trainer->fold = fm_loss_fold(loss);
         trainer->smooths[k] = loss->kind != -1 && place_of("label_smoothing", fm_loss_at(loss->kind)->params) == 0;
     }
-    return 1;
-}
-
-static int allocate(fm_trainer *trainer, const fm_head *heads, const fm_optimizer_spec *optimizer) {
-    const fm_net *net = trainer->net;
-    trainer->penalties = copy_of(optimizer->penalties, optimizer->n_penalties, sizeof *optimizer->penalties);
-    trainer->optimizer.penalties = trainer->penalties;
-    int complete = copy_losses(trainer, heads) && trainer->penalties != NULL;
-    complete = complete && fm_trainer_set_groups(trainer, 0, NULL) == FM_OK;
-    for (int i = 0; i < FM_SLOTS; i++) {
-        if (!keeps_slot(optimizer, i)) continue;
-        trainer->slot[i] = fm_first_touch(net);
-        complete = complete && trainer->slot[i] != NULL;
-    }
-    return complete;
 }
 
 static int loss_fits(const fm_net *net, int output, const fm_loss_spec *loss) {
@@ -66,27 +65,65 @@ static int loss_fits(const fm_net *net, int output, const fm_loss_spec *loss) {
     return fm_loss_fits(loss, net->ops[net->output[output]].node.fan_out);
 }
 
+fm_status fm_trainer_set_heads(fm_trainer *trainer, const fm_head *heads) {
+    for (int k = 0; k < trainer->net->ends.n_outputs; k++)
+        if (!loss_fits(trainer->net, k, &heads[k].loss)) return FM_BAD_ARGUMENT;
+    if (!copy_losses(trainer, heads)) return FM_NO_MEMORY;
+    take_losses(trainer, heads);
+    return FM_OK;
+}
+
+static int has_same_slots(const fm_optimizer_spec *a, const fm_optimizer_spec *b) {
+    for (int i = 0; i < FM_SLOTS; i++)
+        if (keeps_slot(a, i) != keeps_slot(b, i)) return 0;
+    return a->kind == b->kind;
+}
+
+fm_status fm_trainer_set_optimizer(fm_trainer *trainer, const fm_optimizer_spec *optimizer) {
+    if (!has_same_slots(&trainer->optimizer, optimizer)) return FM_BAD_ARGUMENT;
+    fm_penalty *penalties = copy_of(optimizer->penalties, optimizer->n_penalties, sizeof *penalties);
+    if (penalties == NULL) return FM_NO_MEMORY;
+    for (int i = 0; i < 2; i++)
+        if (optimizer->hyper[i] != trainer->optimizer.hyper[i])
+            trainer->power[i] = pow(optimizer->hyper[i], (double)trainer->t);
+    fm_free(trainer->penalties);
+    trainer->optimizer = *optimizer;
+    trainer->optimizer.penalties = trainer->penalties = penalties;
+    return FM_OK;
+}
+
+static fm_status fill(fm_trainer *trainer, const fm_head *heads, const fm_optimizer_spec *optimizer) {
+    const fm_net *net = trainer->net;
+    trainer->penalties = copy_of(optimizer->penalties, optimizer->n_penalties, sizeof *optimizer->penalties);
+    trainer->optimizer.penalties = trainer->penalties;
+    fm_status status = fm_trainer_set_heads(trainer, heads);
+    if (status == FM_OK) status = fm_trainer_set_groups(trainer, 0, NULL);
+    for (int i = 0; i < FM_SLOTS && status == FM_OK; i++) {
+        if (!keeps_slot(optimizer, i)) continue;
+        trainer->slot[i] = fm_first_touch(net);
+        if (trainer->slot[i] == NULL) status = FM_NO_MEMORY;
+    }
+    return trainer->penalties == NULL ? FM_NO_MEMORY : status;
+}
+
 fm_status fm_trainer_new(fm_net *net, const fm_head *heads, const fm_optimizer_spec *optimizer, fm_trainer **out) {
     *out = NULL;
     const fm_optimizer_row *row = fm_optimizer_at(optimizer->kind);
     if (row == NULL || net->ends.frozen) return FM_BAD_ARGUMENT;
-    for (int k = 0; k < net->ends.n_outputs; k++)
-        if (!loss_fits(net, k, &heads[k].loss)) return FM_BAD_ARGUMENT;
     fm_trainer *trainer = fm_alloc_zeroed(1, sizeof *trainer);
     if (trainer == NULL) return FM_NO_MEMORY;
-    *trainer = (fm_trainer){.net = net, .optimizer = *optimizer, .fold = 1, .power = {1.0, 1.0}};
+    *trainer = (fm_trainer){.net = net, .optimizer = *optimizer, .power = {1.0, 1.0}, .pending.rows = -1};
     trainer->decay = place_of("weight_decay", row->hyper);
-    if (!allocate(trainer, heads, optimizer)) {
-        fm_trainer_free(trainer);
-        return FM_NO_MEMORY;
-    }
-    *out = trainer;
-    return FM_OK;
+    const fm_status status = fill(trainer, heads, optimizer);
+    if (status == FM_OK) *out = trainer;
+    else fm_trainer_free(trainer);
+    return status;
 }
 
 /* If another trainer uses the memory on another thread, it stays. */
 static void release_training(fm_net *net) {
     if (fm_net_take(net) != FM_OK) return;
+    net->trainings++;
     fm_workspace_release(&net->training);
     fm_net_give_back(net);
 }
@@ -111,6 +148,8 @@ void *fm_trainer_slot(fm_trainer *trainer, int slot) {
 }
 double *fm_trainer_powers(fm_trainer *trainer) { return trainer->power; }
 int64_t *fm_trainer_updates(fm_trainer *trainer) { return &trainer->t; }
+void fm_trainer_set_nan(fm_trainer *trainer, fm_nan nan) { trainer->nan = nan; }
+int64_t fm_trainer_not_finite(const fm_trainer *trainer) { return trainer->not_finite; }
 
 static const fm_worker alone = {.index = 0, .count = 1};
 
@@ -168,6 +207,17 @@ fm_status fm_trainer_penalty(const fm_trainer *trainer, double *value) {
     const fm_modes host = fm_enter_arithmetic();
     const fm_kernels *kernels = fm_tables_in_use()[trainer->net->dtype];
     *value = fm_chunks_total(chunk_sum, fm_penalty_chunks(trainer, kernels, &alone, chunk_sum));
+    fm_leave_arithmetic(host);
+    fm_free(chunk_sum);
+    return FM_OK;
+}
+
+fm_status fm_trainer_gradient_norm(const fm_trainer *trainer, double *norm) {
+    double *chunk_sum = fm_alloc(fm_workspace_chunks(trainer->net), sizeof *chunk_sum);
+    if (chunk_sum == NULL) return FM_NO_MEMORY;
+    const fm_modes host = fm_enter_arithmetic();
+    const fm_kernels *kernels = fm_tables_in_use()[trainer->net->dtype];
+    *norm = sqrt(fm_chunks_total(chunk_sum, fm_square_chunks(trainer, kernels, &alone, chunk_sum)));
     fm_leave_arithmetic(host);
     fm_free(chunk_sum);
     return FM_OK;

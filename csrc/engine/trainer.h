@@ -4,6 +4,17 @@
 
 #include "engine/net.h"
 
+/* The first half of a step in two calls. */
+typedef struct {
+    int64_t rows;      /* -1: none */
+    uint64_t training; /* the number of this use of the network's memory for training */
+    uint32_t step;
+    int packs;
+    fm_tables tables;
+    fm_csr sparse;
+    fm_mark mark;
+} fm_pending;
+
 struct fm_trainer {
     fm_net *net;
     fm_head heads[FM_MOST_ENDS]; /* one for each output */
@@ -18,10 +29,13 @@ struct fm_trainer {
     fm_penalty *penalties;
     fm_group *groups; /* see groups.h */
     int n_groups, any_is_frozen;
+    fm_nan nan;
+    int64_t not_finite;   /* see fm_trainer_not_finite */
     void *slot[FM_SLOTS]; /* like the parameters; NULL if the optimizer does not use it */
     double power[2];      /* hyper[0]^t, hyper[1]^t */
     int64_t t;
-    fm_tuners tuners, update_tuners;
+    fm_tuners tuners, update_tuners, forward_tuners, apply_tuners;
+    fm_pending pending;
 };
 
 #endif

@@ -23,6 +23,7 @@ typedef struct {
     int64_t *label;    /* (batch, fold) */
     void *target;
     double custom_loss;
+    int is_finite; /* the gradient of a custom loss has no NaN and no infinity */
 } fm_head_space;
 
 /* One block of memory, for up to `rows` rows at a time. */

@@ -225,6 +225,7 @@ typedef struct {
     void (*average)(int64_t n, double tau, const void *x, void *mean); /* mean = (1 - tau) mean + tau x */
     double (*sum)(int64_t n, const void *x);                           /* lane sum */
     double (*sum_squares)(int64_t n, const void *x);
+    uint64_t (*stamp)(int64_t n, const void *x); /* a number that another array of as many elements hardly has */
 } fm_kernels;
 
 /* The same for every table, so that a workspace stays usable after a change of ISA. */

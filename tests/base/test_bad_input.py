@@ -55,9 +55,9 @@ class World:
         self.trainer.step(self.x, LABELS)
         self.net.forward(self.x, training=True)
         self.net.backward(np.ones(OUT))
-        self.net.forward(self.x)
         self.optimizer = fm.Adam(self.net)
         self.optimizer.step()
+        self.net.forward(self.x)
 
     def bits(self):
         states = [self.trainer.state_dict(), self.optimizer.state_dict()]

@@ -194,9 +194,9 @@ static int custom(void *context, const fm_custom_call *call) {
 
 static int custom_loss(void *context, fm_custom_loss_call *call) {
     const fm_net *net = context;
-    const int64_t width = net->nodes[net->ends.output[call->head]].fan_out;
-    call->value = 1.0;
-    memset(call->gradient, 0x3b, (size_t)(call->rows * width) * net->size);
+    for (int k = 0; k < net->ends.n_outputs; k++)
+        if (call->scores[k] != NULL)
+            memset(call->gradient[k], 0x3b, (size_t)(call->rows * net->ops[net->output[k]].node.fan_out) * net->size);
     return 0;
 }
 

@@ -118,11 +118,12 @@ static inline int run_node(void *context, const fm_custom_call *call) {
 /* The sum of squares of the scores; ignores the targets. */
 static inline int run_loss(void *context, fm_custom_loss_call *call) {
     const caller *c = context;
-    call->value = 0.0;
-    for (int64_t i = 0; i < call->rows; i++) {
-        const double score = get(call->scores, i, c->size);
-        call->value += score * score;
-        put(call->gradient, i, c->size, 2.0 * score, 0);
+    for (int k = 0; k < FM_MOST_ENDS; k++) {
+        for (int64_t i = 0; call->scores[k] != NULL && i < call->rows; i++) {
+            const double score = get(call->scores[k], i, c->size);
+            call->value[k] += score * score;
+            put(call->gradient[k], i, c->size, 2.0 * score, 0);
+        }
     }
     return 0;
 }

@@ -217,7 +217,7 @@ def trained(loss, step_of):
 def test_steps_of_common_forms(name, monkeypatch):
     loss, *arguments = STEPS[name]
     expected = trained(loss, lambda trainer: trainer._step_checked(*arguments))
-    monkeypatch.delattr(fm.Trainer, "_step_checked")
+    monkeypatch.delattr("fastmlp.training.steps.Steps._step_checked")
     assert trained(loss, lambda trainer: trainer.step(*arguments)) == expected
 
 
@@ -250,5 +250,5 @@ def test_steps_of_several_outputs(form, monkeypatch):
         return values, trainer.net.params.tobytes()
 
     expected = run(lambda trainer: trainer._step_checked)
-    monkeypatch.delattr(fm.Trainer, "_step_checked")
+    monkeypatch.delattr("fastmlp.training.steps.Steps._step_checked")
     assert run(lambda trainer: trainer.step) == expected

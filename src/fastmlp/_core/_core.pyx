@@ -22,7 +22,7 @@ from cpython.ref cimport Py_INCREF
 
 import numpy as np
 
-from fastmlp.base.errors import ArgumentError, OutOfMemoryError, StateError
+from fastmlp.base.errors import ArgumentError, NotFiniteError, OutOfMemoryError, StateError
 
 cnp.import_array()
 
@@ -35,17 +35,21 @@ cdef extern from *:
     const char *FM_COMPILER
 
 include "c_api.pxi"
+include "c_base.pxi"
 include "arrays.pxi"
 include "rows.pxi"
 include "registry.pxi"
 include "process.pxi"
 include "custom.pxi"
 include "sparse.pxi"
+include "nodes.pxi"
 include "net.pxi"
 include "average.pxi"
 include "losses.pxi"
+include "trainer_parts.pxi"
 include "trainer.pxi"
 include "fast_paths.pxi"
+include "stepper.pxi"
 include "policy.pxi"
 
 if os.environ.get("FASTMLP_ISA"):

@@ -11,6 +11,13 @@ cdef int check(fm_status status) except -1:
     raise ArgumentError(f"the core refused its arguments (status {<int>status})")
 
 
+cdef object stale(str call):
+    """The error for a backward pass whose forward pass has become worthless."""
+    return StateError(f"{call}: parameters have been changed since the forward pass (by a step, or "
+                      "written into net.params or a layer's array), so the gradient would be "
+                      "wrong; call forward(x) again")
+
+
 cdef fm_dtype dtype_of(str name):
     return FM_F32 if name == "float32" else FM_F64
 

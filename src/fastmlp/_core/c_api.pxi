@@ -1,6 +1,6 @@
 # The C API of csrc/fastmlp.h, as Cython sees it.
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 
 cdef extern from "fastmlp.h" nogil:
@@ -15,6 +15,8 @@ cdef extern from "fastmlp.h" nogil:
         FM_LOST
         FM_BAD_LABEL
         FM_BAD_INDEX
+        FM_STALE
+        FM_NOT_FINITE
 
     ctypedef enum fm_dtype:
         FM_F32
@@ -147,6 +149,8 @@ cdef extern from "fastmlp.h" nogil:
                                     void *const *y)
     fm_status fm_net_freeze(fm_net *net)
     fm_status fm_net_reserve(fm_net *net, int64_t rows)
+    uint64_t fm_net_updates(const fm_net *net)
+    void fm_net_set_trained(fm_net *net, int64_t begin, int64_t end, int trained)
     fm_status fm_net_forward(fm_net *net, int64_t rows, const void *const *x, int training,
                              void *const *y)
     fm_status fm_net_take(fm_net *net)
@@ -216,13 +220,12 @@ cdef extern from "fastmlp.h" nogil:
         double weight
 
     ctypedef struct fm_custom_loss_call:
-        int head
         int64_t rows
         int64_t first
         const int64_t *order
-        const void *scores
-        double value
-        void *gradient
+        const void *scores[FM_MOST_ENDS]
+        double value[FM_MOST_ENDS]
+        void *gradient[FM_MOST_ENDS]
 
     ctypedef int (*fm_custom_loss)(void *context, fm_custom_loss_call *call) noexcept nogil
 
@@ -243,6 +246,16 @@ cdef extern from "fastmlp.h" nogil:
         double weight_decay
 
     fm_status fm_trainer_set_groups(fm_trainer *trainer, int n, const fm_group *groups)
+    fm_status fm_trainer_set_heads(fm_trainer *trainer, const fm_head *heads)
+    fm_status fm_trainer_set_optimizer(fm_trainer *trainer, const fm_optimizer_spec *optimizer)
+
+    ctypedef enum fm_nan:
+        FM_NAN_USE
+        FM_NAN_SKIP
+        FM_NAN_RAISE
+
+    void fm_trainer_set_nan(fm_trainer *trainer, fm_nan nan)
+    int64_t fm_trainer_not_finite(const fm_trainer *trainer)
 
     ctypedef struct fm_totals:
         pass
@@ -270,6 +283,12 @@ cdef extern from "fastmlp.h" nogil:
     fm_status fm_trainer_update(fm_trainer *trainer, double lr)
     fm_status fm_trainer_penalty(const fm_trainer *trainer, double *value)
     void fm_trainer_add_penalty_gradient(fm_trainer *trainer, double factor)
+    fm_status fm_trainer_forward(fm_trainer *trainer, int64_t rows, const void *const *x,
+                                 const fm_csr *sparse, void *const *y)
+    fm_status fm_trainer_apply(fm_trainer *trainer, int64_t rows, const void *const *dy, double lr)
+    int64_t fm_trainer_pending_rows(const fm_trainer *trainer)
+    void fm_trainer_discard(fm_trainer *trainer)
+    fm_status fm_trainer_gradient_norm(const fm_trainer *trainer, double *norm)
 
     ctypedef enum fm_distribution:
         FM_CATEGORICAL
@@ -315,70 +334,3 @@ cdef extern from "fastmlp.h" nogil:
     int fm_advised_threads(const fm_net *net, int64_t rows, int most)
     void fm_thread_costs(double *costs)
     void fm_force_ops(int force)
-
-
-cdef extern from "base/rng.h" nogil:
-    ctypedef struct fm_rng:
-        pass
-
-    fm_rng fm_rng_make(uint64_t seed, uint32_t stream, uint32_t step)
-    void fm_random_uniform(const fm_rng *rng, int64_t n, double *out)
-    void fm_random_normal(const fm_rng *rng, int64_t n, double *out)
-    void fm_random_keep(const fm_rng *rng, int64_t n, double p, uint8_t *out)
-    void fm_permutation(uint64_t seed, uint32_t epoch, int64_t n, int64_t *out)
-
-
-cdef extern from "base/convert.h" nogil:
-    ctypedef enum fm_number:
-        FM_FROM_BOOL
-        FM_FROM_INT8
-        FM_FROM_UINT8
-        FM_FROM_INT16
-        FM_FROM_UINT16
-        FM_FROM_INT32
-        FM_FROM_UINT32
-        FM_FROM_INT64
-        FM_FROM_UINT64
-        FM_FROM_F32
-        FM_FROM_F64
-
-    ctypedef struct fm_elements:
-        const char *start
-        fm_number type
-        int64_t rows
-        int64_t cols
-        int64_t row_step
-        int64_t col_step
-
-    void fm_convert(const fm_elements *elements, fm_dtype dtype, void *to)
-    void fm_convert_whole(const fm_elements *elements, int64_t *to)
-
-
-cdef extern from "base/aligned_alloc.h" nogil:
-    int64_t fm_fail_allocation(int64_t n)
-
-
-cdef extern from "base/quota.h" nogil:
-    int fm_cgroup_cpus(const char *root)
-    int fm_usable_cpus(const char *root)
-
-
-cdef extern from "base/topology.h" nogil:
-    ctypedef struct fm_cpu_set:
-        pass
-    ctypedef struct fm_topology:
-        pass
-    ctypedef struct fm_cores:
-        int all
-        int fast
-    enum:
-        FM_MOST_PROCESSORS
-    void fm_add_cpu(fm_cpu_set *set, int processor)
-    void fm_read_topology(const char *root, const fm_cpu_set *set, fm_topology *topology)
-    fm_cores fm_count_cores(const fm_topology *topology, const fm_cpu_set *set)
-    int64_t fm_cache_bytes(int level)
-    int64_t fm_read_cache_bytes(const char *root, int processor, int level)
-
-
-cdef extern from "base/work_trace.h" nogil:
-    void fm_trace_work(double *seconds, int workers, int intervals)

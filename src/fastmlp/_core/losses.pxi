@@ -9,8 +9,6 @@ cdef struct Scores:
 
 cdef bint takes_columns(const Scores *scores, int64_t cols) noexcept:
     """Whether targets with this number of columns fit the scores."""
-    if scores.loss < 0:
-        return True
     if fm_loss_at(scores.loss).target == FM_TARGET_QUANTILE:
         return cols > 0 and scores.n % cols == 0
     return cols == fm_loss_target_cols(scores.loss, scores.n, scores.params)
@@ -24,7 +22,9 @@ cdef int set_targets(fm_targets *targets, object target, object sample_weight,
     targets.cols = 0
     targets.own = 0
     targets.weight = data(sample_weight)
-    cdef bint of_classes = scores.loss >= 0 and fm_loss_at(scores.loss).target == FM_TARGET_CLASS
+    if scores.loss < 0:  # a loss that the user wrote keeps its own
+        return 0
+    cdef bint of_classes = fm_loss_at(scores.loss).target == FM_TARGET_CLASS
     # int64 has one of two type numbers, that of long or of long long.
     if of_classes and (is_ready(target, cnp.NPY_INT64, 1) or is_ready(target, cnp.NPY_LONGLONG, 1)):
         array = target

@@ -21,34 +21,12 @@ cdef int64_t SHORT_UPDATE = 1 << 13
 cdef double PATIENCE = 0.1
 
 
-cdef int fill_node(fm_node *node, object given) except -1:
-    """The C form of a `fastmlp.base.node.Node`."""
-    cdef bytes name = given.op.encode()
-    cdef int op = fm_op_find(name)
-    if op < 0:
-        raise ArgumentError(f"got an unknown operation {given.op!r}")
-    node.op = <fm_op>op
-    node.n_sources = len(given.sources)
-    for k, source in enumerate(given.sources[:FM_MOST_SOURCES]):
-        node.source[k] = source
-    node.fan_in, node.fan_out = given.fan_in, given.fan_out
-    node.kind, node.bias = given.kind, given.bias
-    for k, param in enumerate(given.params[:FM_NODE_PARAMS]):
-        node.param[k] = param
-    for k, size in enumerate(given.sizes[:FM_NODE_SIZES]):
-        node.size[k] = size
-    if given.indices is not None:
-        check_vector("indices", given.indices, len(given.indices), cnp.NPY_INT64)
-        node.n_list, node.list = len(given.indices), <const int64_t *>data(given.indices)
-    return 0
-
-
 cdef class Net:
     """A compiled node list with its parameters and gradients."""
     cdef _NetHandle handle
     cdef fm_net *net
     cdef int typenum
-    cdef int64_t kept_rows, n_params
+    cdef int64_t kept_rows, n_params, gradient_version
     cdef int64_t short_rows  # so many take some microseconds
     cdef _Runners runners  # not in the handle: arrays over its memory would keep them alive
     cdef list widths
@@ -58,6 +36,7 @@ cdef class Net:
     cdef readonly tuple layout  # name, rows and columns of each array, and the size of the state
     cdef readonly dict roles  # role of each parameter array, by the index of its first element
     cdef readonly int64_t n_in, n_out
+    cdef readonly set untrained  # begin and end of parameters that are frozen
     cdef public int64_t groups_version  # changes if a layer is frozen or no longer frozen
 
     def __init__(self, list widths, list nodes, list outputs, str dtype, uint64_t seed,
@@ -89,6 +68,7 @@ cdef class Net:
             fill_node(&node[i], given)
             if given.runner is not None:
                 run[i] = given.runner
+        self.untrained = set()
         self.handle = _NetHandle()
         check(fm_net_new(&ends, len(nodes), node, dtype_of(dtype), seed, &self.handle.net))
         self.net = self.handle.net
@@ -136,6 +116,11 @@ cdef class Net:
     def saved_rows(self):
         """Rows of the last forward pass if its backward has not run yet, otherwise -1."""
         return fm_net_saved_rows(self.net)
+
+    @property
+    def versions(self):
+        """Numbers that change when the core updates the parameters, or overwrites gradients."""
+        return fm_net_updates(self.net), self.gradient_version
 
     @property
     def takes_sparse(self):
@@ -312,6 +297,20 @@ cdef class Net:
         check(fm_net_freeze(self.net))
         self.params.flags.writeable = self.state.flags.writeable = False
 
+    def set_trained(self, int64_t begin, int64_t end, bint trained):
+        """Choose whether `backward` computes the gradients of these parameters.
+
+        Those that it leaves out are zero.
+        """
+        self.enter()
+        fm_net_set_trained(self.net, begin, end, trained)
+        self.untrained.discard((begin, end))
+        if not trained:
+            self.untrained.add((begin, end))
+            self.grads[begin:end] = 0
+        self.groups_version += 1
+        self.leave()
+
     def reserve(self, int64_t rows):
         """Allocate the memory that predict needs for this number of rows."""
         check(fm_net_reserve(self.net, rows))
@@ -361,7 +360,10 @@ cdef class Net:
         with nogil:
             status = fm_net_backward(self.net, rows, <const void *const *>from_dy, accumulate,
                                      to_dx if inputs else NULL)
+        self.gradient_version += 1
         self.leave()
+        if status == FM_STALE:
+            raise stale("backward")
         self.check(status)
         return dx
 

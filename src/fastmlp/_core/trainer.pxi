@@ -1,115 +1,30 @@
 # Trainers.
 
-cdef class _TrainerHandle:
-    """Owns the C trainer, and keeps its network alive."""
-    cdef fm_trainer *trainer
-    cdef _NetHandle net
+cdef class Trainer(TrainerParts):
+    """Runs whole steps and epochs in C, and steps in two halves."""
 
-    def __dealloc__(self):
-        fm_trainer_free(self.trainer)
+    cdef int raised(self, fm_status status, double value) except -1:
+        """Raise the error of a call, or return FM_OK or FM_BAD_INDEX.
 
-
-cdef class Trainer:
-    """A network, a loss and an optimizer with its state; runs whole steps and epochs in C."""
-    cdef _TrainerHandle handle
-    cdef fm_trainer *trainer
-    cdef int kinds[FM_MOST_ENDS]  # the loss of each output
-    cdef int64_t folds[FM_MOST_ENDS]  # the number of its members
-    cdef list losses
-    cdef _Runners runners
-    cdef readonly Net net
-    cdef readonly list state
-    cdef readonly object powers
-    cdef object groups  # a function that returns the parameter groups
-    cdef int64_t groups_version
-    cdef public double lr
-    cdef readonly int64_t steps_done
-
-    def __init__(self, Net net, list heads, tuple optimizer, list penalties, double clip_norm,
-                 groups=None):
-        """`heads`: for each output, the description of its loss and its weight.
-
-        `groups()` returns the parameter groups, each as (end, factor of the learning rate, factor
-        of weight decay). It is called now, and again before the first update after a change of
-        `net.groups_version`.
+        `value` is the loss, or a wrong label.
         """
-        if self.handle is not None:
-            raise StateError("this core trainer has been made already")
-        cdef fm_optimizer_spec spec
-        cdef fm_head head[FM_MOST_ENDS]
-        cdef void *slot
-        pairs = np.array(penalties, np.float64)  # (exponent, lambda) each
-        kind, hyper = optimizer
-        spec.kind = kind
-        for i in range(FM_HYPERS):
-            spec.hyper[i] = hyper[i] if i < len(hyper) else 0.0
-        spec.clip_norm = clip_norm
-        spec.n_penalties = len(penalties)
-        spec.penalties = <const fm_penalty *>data(pairs)
-        self.net = net
-        # A custom loss is an object, not a description.
-        custom = {i: loss for i, (loss, _) in enumerate(heads) if not isinstance(loss, tuple)}
-        none = (-1, (), "mean")
-        self.losses = []
-        for i, (loss, weight) in enumerate(heads):
-            self.losses.append(_LossSpec(*(none if i in custom else loss)))
-            head[i].loss = (<_LossSpec>self.losses[i]).spec
-            self.kinds[i], self.folds[i] = head[i].loss.kind, head[i].loss.fold
-            head[i].weight = weight
-        self.handle = _TrainerHandle()
-        self.handle.net = net.handle
-        check(fm_trainer_new(net.net, head, &spec, &self.handle.trainer))
-        self.trainer = self.handle.trainer
-        self.runners = _Runners(custom, net.typenum)
-        fm_trainer_set_custom(self.trainer, run_custom_loss, <void *>self.runners)
-        self.lr = 1e-3
-        self.state = []
-        for i in range(FM_SLOTS):
-            slot = fm_trainer_slot(self.trainer, i)
-            if slot != NULL:
-                self.state.append(view(self.handle, slot, net.params.size, net.typenum))
-        self.powers = view(self.handle, fm_trainer_powers(self.trainer), 2, cnp.NPY_FLOAT64)
-        self.groups = groups
-        self.set_groups()
-
-    @property
-    def t(self):
-        """Number of updates so far."""
-        return fm_trainer_updates(self.trainer)[0]
-
-    @t.setter
-    def t(self, int64_t value):
-        self.net.enter()
-        fm_trainer_updates(self.trainer)[0] = value
-        self.net.leave()
-
-    cdef int set_groups(self) except -1:
-        """Read the current groups."""
-        self.groups_version = self.net.groups_version
-        if self.groups is None:
-            return 0
-        found = self.groups()
-        cdef cnp.ndarray packed = np.zeros(len(found) * sizeof(fm_group), np.uint8)
-        cdef fm_group *group = <fm_group *>cnp.PyArray_DATA(packed)
-        for i, (end, lr, weight_decay) in enumerate(found):
-            group[i].end = end
-            group[i].lr = lr
-            group[i].weight_decay = weight_decay
-        check(fm_trainer_set_groups(self.trainer, len(found), group))
-        return 0
-
-    cdef int enter(self) except -1:
-        """Take the network, and read its groups if they have changed."""
-        self.net.enter()
-        if self.groups_version == self.net.groups_version:
-            return 0
-        try:
-            self.set_groups()
-        except BaseException:
-            self.groups_version = -1
-            self.net.leave()
-            raise
-        return 0
+        if status == FM_OK or status == FM_BAD_INDEX:
+            return status
+        if status == FM_INTERRUPTED or status == FM_BAD_LABEL:
+            # A loss, a node or the poll function raised it.
+            self.runners.raise_error()
+            if self.net.runners is not None:
+                self.net.runners.raise_error()
+            if status == FM_BAD_LABEL:
+                raise bad_label(value)
+            return FM_OK
+        if status == FM_STALE:
+            raise stale("apply")
+        if status == FM_NOT_FINITE:
+            is_loss = value - value != 0.0
+            what = f"loss is {value}" if is_loss else "gradient of the loss has NaN or infinity"
+            raise NotFiniteError(f"the {what}; nothing was changed by this step (nan='raise')")
+        return check(status)
 
     cdef int run(self, const fm_epoch *epoch, double *value) except -1:
         """Train; returns FM_OK or FM_BAD_INDEX."""
@@ -117,18 +32,9 @@ cdef class Trainer:
         self.enter()
         with nogil:
             status = fm_train(self.trainer, epoch, value, &self.steps_done)
+        self.net.gradient_version += 1
         self.net.leave()
-        if status == FM_INTERRUPTED or status == FM_BAD_LABEL:
-            # A loss, a node or the poll function raised it.
-            self.runners.raise_error()
-            if self.net.runners is not None:
-                self.net.runners.raise_error()
-            if status == FM_BAD_LABEL:
-                raise bad_label(value[0])
-            return FM_OK
-        if status != FM_BAD_INDEX:
-            check(status)
-        return status
+        return self.raised(status, value[0])
 
     cdef double train(self, const fm_epoch *epoch) except? -1.0:
         cdef double value = 0.0
@@ -254,3 +160,78 @@ cdef class Trainer:
         with nogil:
             fm_trainer_add_penalty_gradient(self.trainer, factor)
         self.net.leave()
+
+    cdef int run_forward(self, int64_t rows, void **x, const fm_csr *sparse, void **y) except -1:
+        """The first half of a step; returns FM_OK or FM_BAD_INDEX."""
+        cdef fm_status status
+        if fm_trainer_pending_rows(self.trainer) >= 0:
+            raise StateError("forward: the scores of the last call still await apply(dscores); call "
+                             "it, or discard() to drop them")
+        self.enter()
+        with nogil:
+            status = fm_trainer_forward(self.trainer, rows, <const void *const *>x,
+                                        sparse if sparse.start != NULL else NULL, y)
+        self.net.leave()
+        return self.raised(status, 0.0)
+
+    def forward(self, list x):
+        """The first half of a step, for checked rows; returns the outputs."""
+        cdef int64_t rows = rows_of(x)
+        cdef fm_csr sparse
+        cdef void *from_x[FM_MOST_ENDS]
+        cdef void *to_y[FM_MOST_ENDS]
+        x = own_list(x)
+        self.net.check_rows(&sparse, x, rows)
+        y = self.net.made(x, self.net.widths_out, rows)
+        if sparse.start == NULL:
+            point_at(from_x, x)
+        point_at(to_y, y)
+        check(<fm_status>self.run_forward(rows, from_x, &sparse, to_y))
+        self.pending_sparse = sparse_in(x)
+        return y
+
+    cdef int run_apply(self, int64_t rows, void **dy) except -1:
+        """The second half, with the gradient of each output for the rows of the first."""
+        cdef double lr = self.lr
+        cdef fm_status status
+        self.enter()
+        with nogil:
+            status = fm_trainer_apply(self.trainer, rows, <const void *const *>dy, lr)
+        self.net.gradient_version += 1
+        self.pending_sparse = None
+        self.net.leave()
+        self.raised(status, 0.0)
+        return 0
+
+    def apply(self, list dy):
+        """The second half, for checked gradients."""
+        cdef int64_t rows = fm_trainer_pending_rows(self.trainer)
+        cdef void *from_dy[FM_MOST_ENDS]
+        if rows < 0:
+            raise StateError("apply: no forward pass awaits it; call scores = trainer.forward(x) "
+                             "first (another training step makes it void)")
+        dy = own_list(dy)
+        check_list("dscores", dy, rows, self.net.widths_out, self.net.typenum)
+        point_at(from_dy, dy)
+        self.run_apply(rows, from_dy)
+
+    @property
+    def pending_rows(self):
+        """Rows of a `forward` that awaits `apply`; -1: none."""
+        return fm_trainer_pending_rows(self.trainer)
+
+    def discard(self):
+        """Forget the last `forward`."""
+        self.net.enter()
+        fm_trainer_discard(self.trainer)
+        self.pending_sparse = None
+        self.net.leave()
+
+    def gradient_norm(self):
+        """The norm of the network's gradients, without those of frozen parameters."""
+        cdef double norm = 0.0
+        self.enter()
+        cdef fm_status status = fm_trainer_gradient_norm(self.trainer, &norm)
+        self.net.leave()
+        check(status)
+        return norm

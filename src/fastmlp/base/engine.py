@@ -20,6 +20,14 @@ from fastmlp.base.validation import Array
 
 _NEVER = "backward: no forward pass has been made; call forward(x) first"
 _USED = "backward: the last forward pass has been used up; call forward(x) again first"
+CHANGED = (
+    "backward: parameters have been changed since the forward pass; call forward(x) again first"
+)
+
+
+def same_bits(a: Array, b: Array) -> bool:
+    """Whether two arrays of floats have the same bits."""
+    return bool((a.view(f"u{a.itemsize}") == b.view(f"u{b.itemsize}")).all())
 
 
 class Ends:
@@ -153,6 +161,8 @@ class Engine:
         saved = self._running.saved_rows
         if saved < 0:
             raise StateError(_USED if self._ran else _NEVER)
+        if self._running is not self.core and not same_bits(self._running.params, self.core.params):
+            raise StateError(CHANGED)
         rows = self.upstream(dy, saved, self._leading, "the forward pass had")
         validation.flag(accumulate, "accumulate")
         if self._running is self.core and self.core.saved_sparse:
@@ -182,6 +192,8 @@ class Engine:
         unfused.grads[...] = self.core.grads
         dx = unfused.backward(rows, accumulate)
         self.core.grads[...] = unfused.grads
+        for begin, end in self.core.untrained:
+            self.core.grads[begin:end] = 0
         self.kept_ends["gradients"] = dx
         return dx
 

@@ -25,3 +25,7 @@ class StateError(FastMLPError, ValueError):
 
 class MissingPackageError(FastMLPError, ImportError):
     """An optional package is needed; the message names the extra that installs it."""
+
+
+class NotFiniteError(FastMLPError, FloatingPointError):
+    """A loss or a gradient is NaN or infinite, and the trainer has ``nan="raise"``."""

@@ -172,9 +172,11 @@ class Layer(Configurable):
         """Whether training changes the parameters of this layer; it can be set between steps.
 
         While this is False, optimizers do not change a bit of the layer's parameters. Training
-        steps compute no gradients for them, and ``clip_norm`` does not count them. A batch norm
-        still updates its running mean and variance. During a ``fit``, a new value takes effect at
-        the next epoch. The value is saved, copied and pickled with the layer.
+        steps and ``backward`` compute no gradients for them, which are zero, and ``clip_norm``
+        does not count them. Below the lowest layer that is trained, steps compute no gradients at
+        all. A batch norm still updates its running mean and variance. During a ``fit``, a new value
+        takes effect at the next epoch. The value is saved, copied and pickled with the layer. On a
+        layer without parameters it has no effect.
 
         Examples
         --------
@@ -191,8 +193,10 @@ class Layer(Configurable):
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = validation.flag(value, "trainable")
-        for core in self._cores():
-            core.groups_version += 1
+        for core in self._cores() if self.belongs() else []:
+            for one in self.arrays_in(core, ""):
+                core.set_trained(one.start, one.stop, self._trainable)
+        self._mark_engine()
 
     def _cores(self) -> list[_core.Net]:
         """Return the core's networks whose optimizers update this layer."""
@@ -200,6 +204,12 @@ class Layer(Configurable):
         if net is not None:
             return [net.core_net()]
         return [] if self._engine is None else [self._engine.core]
+
+    def _mark_engine(self) -> None:
+        """Tell the core's network of this layer alone whether the layer is trained."""
+        if self._engine is not None and self._engine.core.params.size > 0:
+            core = self._engine.core
+            core.set_trained(0, core.params.size, self._trainable)
 
     def arrays_in(self, core: _core.Net, layer: str) -> list[ParameterArray]:
         """Return a description of each parameter array of this layer, which ``core`` holds."""

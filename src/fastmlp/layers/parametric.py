@@ -6,10 +6,12 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import numpy as np
+
 from fastmlp import _core
 from fastmlp.base import validation
-from fastmlp.base.engine import Engine
-from fastmlp.base.errors import ArgumentError
+from fastmlp.base.engine import CHANGED, Engine, same_bits
+from fastmlp.base.errors import ArgumentError, StateError
 from fastmlp.base.parameters import ParameterArray
 from fastmlp.base.validation import Array
 from fastmlp.layers.base import Layer
@@ -98,10 +100,17 @@ class ParametricLayer(Layer):
         if not self._in_network():
             own_dx: Array = engine.backward(dy, accumulate)
             return own_dx
-        dx: Array = engine.backward(dy, False)
         views, own = self._parameters(), self._views_of(engine, 0)
-        _copy_all(own, views, [f"d{name}" for name in self.shapes()], accumulate)
+        self._check_unchanged(views, own)
+        dx: Array = engine.backward(dy, False)
+        if self._trainable:
+            _copy_all(own, views, [f"d{name}" for name in self.shapes()], accumulate)
         return dx
+
+    def _check_unchanged(self, views: Mapping[str, Array], own: Mapping[str, Array]) -> None:
+        """Raise if the network's parameters are no longer those of the last forward pass."""
+        if not all(same_bits(np.ascontiguousarray(views[n]), own[n]) for n in self.shapes()):
+            raise StateError(CHANGED)
 
     def forward(self, x: Any, training: bool = False) -> Array:
         y = super().forward(x, training)
@@ -122,6 +131,8 @@ class ParametricLayer(Layer):
             self._parameters()
         if self._engine is None:
             self._engine = self._plan()
+            if not self._trainable:
+                self._mark_engine()
         return self._engine
 
     def _plan(self) -> Engine:
@@ -144,6 +155,8 @@ class ParametricLayer(Layer):
         self.initialise(made[1], self._seed, 0, "xavier")
         first: tuple[Engine, dict[str, Array]] = self.__dict__.setdefault("_begun", made)
         self._engine, self._views = first
+        if not self._trainable:
+            self._mark_engine()
         return first[1]
 
     def _views_of(self, engine: Engine, index: int) -> dict[str, Array]:

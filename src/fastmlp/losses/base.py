@@ -18,7 +18,7 @@ import numpy as np
 
 from fastmlp import _core
 from fastmlp.base import validation
-from fastmlp.base.config import Configurable, registered
+from fastmlp.base.config import Adjustable, registered
 from fastmlp.base.errors import ArgumentError, StateError
 from fastmlp.base.validation import Array
 from fastmlp.losses import metrics, packing
@@ -29,7 +29,7 @@ ROWS: Mapping[str, tuple[int, Any]] = {
 }
 
 
-class Loss(Configurable):
+class Loss(Adjustable):
     """Base of the losses."""
 
     score_name: ClassVar[str] = "r2"

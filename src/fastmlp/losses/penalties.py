@@ -9,7 +9,7 @@ from typing import Any
 
 from fastmlp import _core
 from fastmlp.base import validation
-from fastmlp.base.config import Configurable
+from fastmlp.base.config import Adjustable
 from fastmlp.base.errors import ArgumentTypeError
 
 __all__ = ["L1", "L2", "Lp", "Penalty"]
@@ -19,7 +19,7 @@ _ANY_HEAD = ((0, tuple(default for _, default in _core.losses()[0]["params"]), "
 _ANY_OPTIMIZER = (0, tuple(default for _, default in _core.optimizers()[0]["hyper"]))
 
 
-class Penalty(Configurable):
+class Penalty(Adjustable):
     """Base of the penalties: ``lam * sum(abs(W) ** p)``."""
 
     p: float

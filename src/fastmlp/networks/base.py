@@ -41,6 +41,8 @@ class Network(CopyableNetwork, Derivatives):
         for position, (layer, (first, count)) in enumerate(zip(layers, places, strict=True)):
             init = init_for(self._following(position)) if layer.n_parameters else "xavier"
             layer.attach(self, self._engine, first, self._seed, init, count)
+            if not layer.trainable:
+                layer.trainable = False  # the new network must know
 
     def _plan(self, dtype: Any) -> tuple[Engine, list[tuple[int, int]]]:
         """Return the engine, and for each layer its first node and its number of nodes."""
@@ -244,7 +246,11 @@ class Network(CopyableNetwork, Derivatives):
         Raises
         ------
         StateError
-            Before a forward pass, or a second time after one.
+            Before a forward pass, or a second time after one; or if parameters have been changed
+            since the forward pass, as the gradient would then be wrong. Writes into ``params`` or a
+            layer's array are noticed from a stamp of the numbers, which is taken of all of them in
+            networks of up to 32,768 parameters, or of up to a million for at least 32 rows;
+            otherwise of a part, which is another one in each pass.
         ArgumentError, ArgumentTypeError
             If ``dy`` does not fit.
 

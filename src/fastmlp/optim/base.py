@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from fastmlp import _core
 from fastmlp.base import validation
-from fastmlp.base.config import Configurable, registered
+from fastmlp.base.config import Adjustable, registered
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError, StateError
 from fastmlp.optim import groups as parameter_groups
 from fastmlp.optim.groups import Groups
@@ -21,7 +21,7 @@ _ROWS: Mapping[str, tuple[int, Any]] = {
 _ANY_HEAD = ((0, tuple(default for _, default in _core.losses()[0]["params"]), "mean"), 1.0)
 
 
-class Optimizer(Configurable):
+class Optimizer(Adjustable):
     """Base of the optimizers."""
 
     @property
@@ -53,9 +53,9 @@ class FirstOrder(Optimizer):
         if net is not None and (isinstance(net, type) or not hasattr(net, "core_net")):
             net, lr = None, self._lr_from(net, lr)
         self._rate = validation.real(self._lr if lr is None else lr, "lr", 0.0)
-        self.clip_norm = clip_norm
         if clip_norm is not None:
-            self.clip_norm = validation.real(clip_norm, "clip_norm", 0.0, low_open=True)
+            clip_norm = validation.real(clip_norm, "clip_norm", 0.0, low_open=True)
+        self.clip_norm = clip_norm
         self._groups = parameter_groups.checked(groups)
         self._net = net
         if net is not None and groups is not None:
@@ -80,6 +80,7 @@ class FirstOrder(Optimizer):
         self._rate = validation.real(value, "lr", 0.0)
         if self._core is not None:
             self._core.lr = self._rate
+        _core.settings_have_changed()
 
     @property
     def groups(self) -> Groups | None:
@@ -129,6 +130,17 @@ class FirstOrder(Optimizer):
         values = self._hyper()
         return kind, tuple(float(values[name]) for name, _ in row["hyper"])
 
+    def _changed(self) -> None:
+        if self._core is not None and not self._core.set_optimizer(*self._core_settings()):
+            raise ArgumentError(
+                f"{type(self).__name__}: got a setting that needs other state arrays than those "
+                "of the network's steps so far; make a new optimizer"
+            )
+        super()._changed()
+
+    def _core_settings(self) -> tuple[Any, list[tuple[float, float]], float]:
+        return self.core_spec(), [], self.clip_norm or 0.0
+
     def _hyper(self) -> dict[str, float]:
         """Return the hyperparameters by the registry's names."""
         skip = ("lr", "clip_norm", "groups")
@@ -144,7 +156,7 @@ class FirstOrder(Optimizer):
         if self._core is None:
             net = self._bound_net().core_net()
             self._core = _core.Trainer(
-                net, [_ANY_HEAD] * len(net.widths_out), self.core_spec(), [], self.clip_norm or 0.0,
+                net, [_ANY_HEAD] * len(net.widths_out), *self._core_settings(),
                 partial(self.ranges, self._net),
             )  # fmt: skip
             self._core.lr = self._rate

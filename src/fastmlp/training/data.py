@@ -15,7 +15,9 @@ _PART = 1 << 20
 
 
 class Data(NamedTuple):
-    """Checked rows of each input (arrays, or `SparseRows` of one), targets of each output, weights.
+    """Checked rows of each input (arrays, or `SparseRows` of one), targets of each loss, weights.
+
+    Targets are arrays, or `NamedRows` of a loss of the user's own.
 
     With ``chosen``, only the rows at these positions count, in this order. If the network has
     several ``members``, an input of it is the rows of all members, one behind another. They are all
@@ -24,7 +26,7 @@ class Data(NamedTuple):
     """
 
     x: list[Any]
-    target: list[Array]
+    target: list[Any]
     weights: Array | None
     chosen: Array | None = None
     members: int = 1
@@ -69,7 +71,7 @@ class Data(NamedTuple):
         target, weights = self.taken_targets()
         return Data(x, target, weights)
 
-    def taken_targets(self) -> tuple[list[Array], Array | None]:
+    def taken_targets(self) -> tuple[list[Any], Array | None]:
         """Return targets and weights of the rows that count, or of each member of each row."""
         if self.chosen is None:
             return self.target, self.weights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from fastmlp.base import sparse
 from fastmlp.base.config import Configurable
 from fastmlp.base.validation import Array
+from fastmlp.losses.named_rows import NamedRows
 from fastmlp.training.data import in_parts
 
 _LONGEST = 90  # characters of a value in a message
@@ -37,6 +39,10 @@ def fingerprint(arrays: Sequence[Array], index: Array | None = None) -> str | No
     rows = len(arrays[0] if index is None else index)
     digest = hashlib.sha256()
     for array in arrays:
+        if isinstance(array, NamedRows):
+            for name, one in array.arrays.items():
+                digest.update(f"{name} {fingerprint([one], index)}".encode())
+            continue
         if isinstance(array, sparse.SparseRows):
             _update_sparse(digest, array if index is None else array[index])
             continue
@@ -65,7 +71,8 @@ def describe_part(part: Any) -> Any:
     """
     if part is None:
         return None
-    found: dict[str, Any] = {"type": type(part).__qualname__}
+    kind = part if isinstance(part, FunctionType) else type(part)
+    found: dict[str, Any] = {"type": kind.__qualname__}
     if isinstance(part, Configurable):
         try:
             arguments = part.arguments()

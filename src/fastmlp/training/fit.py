@@ -35,6 +35,7 @@ def fit(
     loss_weights: Any = None,
     check_finite: bool = True,
     members: int | Members | None = None,
+    nan: str = "warn",
 ) -> History:
     """Train a network for some epochs; each epoch is one call of the core.
 
@@ -48,8 +49,11 @@ def fit(
         of scipy.sparse stays sparse; only ``Linear`` layers may read it.
     y : array_like
         Targets, as ``loss`` takes them; a dict by name if there are several outputs.
-    loss : Loss, or dict of str to Loss
-        A dict by name if there are several outputs; the first one's score is then reported.
+    loss : Loss, function or object, or dict of them
+        A loss of fastmlp, or one of your own: a function ``loss(scores, y)`` that returns value
+        and gradient, or an object with ``forward`` and ``backward``. A dict by name if there are
+        several outputs; the first one's score is then reported. One loss of your own may read all
+        outputs (see ``fm.losses.custom``).
     optimizer : Optimizer, optional
         ``Adam()`` by default.
     epochs : int, default 10
@@ -87,6 +91,11 @@ def fit(
         For a network of several members (a loss with this ``fold``): each member takes the rows of
         ``x`` in an order of its own, or rows of its own. ``x`` and ``validation`` have the columns
         of one member, those of the network's input divided by the number of members.
+    nan : {"warn", "raise", "skip", "ignore"}, default "warn"
+        What happens if the loss of a step is NaN or infinite. "warn" and "ignore" make the step;
+        "raise" raises `NotFiniteError`, and "skip" leaves the step out. Both leave parameters and
+        optimizer as they were before the step. A skipped step does not count in the loss of its
+        epoch.
 
     Returns
     -------
@@ -96,6 +105,8 @@ def fit(
     ------
     ArgumentError, ArgumentTypeError
         If shapes, types or values do not fit; the parameters are unchanged.
+    NotFiniteError
+        With ``nan="raise"``, if the loss of a step is NaN or infinite.
     KeyboardInterrupt
         On Ctrl-C. The network then has the parameters of the last finished step. Every exception
         that ends the training has an attribute ``history``, the ``History`` so far.
@@ -103,7 +114,7 @@ def fit(
     Warns
     -----
     RuntimeWarning
-        Once, if the loss is no longer finite.
+        Once, if the loss is no longer finite, with ``nan="warn"``.
 
     Examples
     --------
@@ -116,7 +127,7 @@ def fit(
     >>> history.loss[-1] < 1e-3
     True
     """
-    trainer = Trainer(net, loss, optimizer, penalty, loss_weights)
+    trainer = Trainer(net, loss, optimizer, penalty, loss_weights, nan)
     return trainer.fit(x, y, epochs=epochs, batch_size=batch_size, drop_last=drop_last,
                        validation=validation, sample_weight=sample_weight, callbacks=callbacks,
                        shuffle=shuffle, seed=seed, progress=progress, schedule=schedule,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import _core
-from fastmlp.base.errors import StateError
+from fastmlp.base.errors import NotFiniteError, StateError
 from fastmlp.base.validation import Array
 from fastmlp.networks.base import Network
 from fastmlp.optim.lbfgs import LBFGS, Ended
@@ -33,9 +33,13 @@ def _gradient(
 
 def minimize(
     network: Network, core: _core.Trainer, objective: Objective, optimizer: LBFGS, data: Data,
-    iterations: int, on_iteration: Callable[[float], None], values: list[float],
+    iterations: int, on_iteration: Callable[[float], None], values: list[float], nan: str,
 ) -> Ended:  # fmt: skip
-    """Run L-BFGS as ``Trainer.minimize`` says; ``values`` receives the loss of each evaluation."""
+    """Run L-BFGS as ``Trainer.minimize`` says; ``values`` receives the loss of each evaluation.
+
+    A line search may try parameters whose loss is not finite. ``nan`` is about the first
+    evaluation, that of the initial parameters.
+    """
     net, rows = network.core_net(), data.taken()
     # All evaluations of a line search have the same dropout masks.
     count = net.step_count
@@ -46,6 +50,8 @@ def minimize(
         trial[trained] = flat
         net.assign(trial, moments)
         values.append(_gradient(net, core, objective, rows, count) + core.penalty())
+        if len(values) == 1 and nan in ("raise", "skip") and not np.isfinite(values[0]):
+            raise NotFiniteError(f"the loss is {values[0]}; nothing was changed (nan='raise')")
         return values[-1], net.grads[trained].astype(np.float64)
 
     def after_iteration(flat: Array, value: float) -> None:
@@ -57,6 +63,10 @@ def minimize(
     try:
         start = accepted[trained].copy()
         return optimizer.minimize(evaluate, start, iterations, after_iteration)
+    except NotFiniteError:
+        if nan == "raise":
+            raise
+        return Ended(False, "the loss is not finite")
     finally:
         try:
             net.assign(accepted, moments)

@@ -153,7 +153,8 @@ class Run:
     def _end_epoch(self, loss: float, lr: float, start: float, losses: Array | None = None) -> None:
         state = self.state
         self.trainer.epochs_done += 1
-        if not math.isfinite(loss) and all(map(math.isfinite, state.history.loss)):
+        warns = self.trainer.nan == "warn"
+        if warns and not math.isfinite(loss) and all(map(math.isfinite, state.history.loss)):
             warnings.warn(
                 f"the training loss is {loss} in epoch {state.epoch + 2}: try a smaller learning "
                 "rate, clip_norm=, or scaled inputs",

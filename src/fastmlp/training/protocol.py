@@ -16,11 +16,24 @@ from fastmlp.training.schedules import Setting
 class TrainerLike(Protocol):
     """A network with an optimizer and a loss; checks data, trains epochs, evaluates."""
 
-    net: Network
-    optimizer: Any
-    penalties: list[Any]
     epochs_done: int
     history: History
+
+    @property
+    def net(self) -> Network:
+        """The network."""
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer."""
+
+    @property
+    def penalties(self) -> tuple[Any, ...]:
+        """The penalties."""
+
+    @property
+    def nan(self) -> str:
+        """What happens if a loss is not finite."""
 
     @property
     def lr(self) -> float:

@@ -7,28 +7,23 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
 
-from fastmlp import _core, losses, optim
+from fastmlp import losses, optim
 from fastmlp.base import validation
 from fastmlp.base.errors import ArgumentError, FastMLPError, OutOfMemoryError
 from fastmlp.losses.base import Loss
 from fastmlp.losses.penalties import Penalty
-from fastmlp.networks.base import Network
 from fastmlp.optim.base import Optimizer
 from fastmlp.training.checkpointing import check_trainer
 from fastmlp.training.history import History
+from fastmlp.training.steps import Steps
 
 FORMAT = 1
 _KEYS = {"format", "loss", "loss_weights", "optimizer", "penalties", "state", "history", "options"}
 
 
-class StoredTrainer(_core.Stepper):
+class StoredTrainer(Steps):
     """The part of ``Trainer`` that pickles, saves and loads it."""
 
-    net: Network
-    loss: Any
-    loss_weights: Any
-    optimizer: Optimizer
-    penalties: list[Penalty]
     history: History
 
     def state_dict(self) -> dict[str, Any]:
@@ -41,7 +36,7 @@ class StoredTrainer(_core.Stepper):
 
     def options(self) -> dict[str, Any]:
         """Return the further arguments of the constructor, by name; all can be stored as JSON."""
-        return {}
+        return {"nan": self.nan}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trainer to one file, so that ``Trainer.load`` makes an equal one.

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from fastmlp import _core
-from fastmlp.base import sparse
 from fastmlp.base import validation as check
-from fastmlp.base.errors import ArgumentError, ArgumentTypeError
+from fastmlp.base.errors import ArgumentError
 from fastmlp.base.validation import Array
 from fastmlp.layers import Custom, Dropout, Layer
-from fastmlp.losses.penalties import as_list
 from fastmlp.networks.base import Network
 from fastmlp.optim import groups
 from fastmlp.optim.base import (
@@ -24,20 +20,18 @@ from fastmlp.optim.base import (
     core_state,
     load_core_state,
 )
-from fastmlp.optim.first_order import Adam
 from fastmlp.optim.lbfgs import LBFGS, Ended
 from fastmlp.optim.schedules import Schedule
 from fastmlp.training import full_batch
+from fastmlp.training.configured import checked, is_finite
 from fastmlp.training.data import Data, checked_steps
 from fastmlp.training.fingerprint import describe_part
 from fastmlp.training.history import History
 from fastmlp.training.loop import Run
 from fastmlp.training.members import Members, members_of
-from fastmlp.training.objective import Evaluation, Objective
+from fastmlp.training.objective import Evaluation
 from fastmlp.training.saving import StoredTrainer
 from fastmlp.training.schedules import SETTINGS, Setting
-
-_T = TypeVar("_T")
 
 
 class Trainer(StoredTrainer):
@@ -46,11 +40,26 @@ class Trainer(StoredTrainer):
     Parameters
     ----------
     net : Sequential or Graph
-    loss : Loss
+    loss : Loss, function or object, or dict of them
+        A loss of fastmlp, or one of your own: a function ``loss(scores, y)`` that returns value
+        and gradient, or an object with ``forward`` and ``backward``. For several outputs, a dict
+        by name; or one loss of your own that reads all of them (see ``fm.losses.custom``).
     optimizer : Optimizer, optional
         Made without a network; its state starts anew here. ``Adam()`` by default.
     penalty : Penalty or list of Penalty, optional
         Added to the loss.
+    loss_weights : dict of str to float, optional
+        Weights of the losses of several outputs in the sum; 1 by default.
+    nan : {"warn", "raise", "skip", "ignore"}, default "warn"
+        What happens if the loss of a step is NaN or infinite. "warn" warns once and makes the
+        step; "raise" and "skip" leave parameters and optimizer as they are.
+
+    Attributes
+    ----------
+    loss, loss_weights, optimizer, penalties, lr, nan
+        May be set between steps, as may the arguments of the loss, the optimizer and the
+        penalties (``trainer.optimizer.weight_decay = 0.1``). Each takes effect at the next step,
+        or in ``fit`` at the next epoch.
 
     Raises
     ------
@@ -67,6 +76,9 @@ class Trainer(StoredTrainer):
     True
     """
 
+    epochs_done = 0
+    history: History = None  # type: ignore[assignment]  # set by __init__
+
     def __init__(
         self,
         net: Network,
@@ -74,56 +86,10 @@ class Trainer(StoredTrainer):
         optimizer: Optimizer | None = None,
         penalty: Any = None,
         loss_weights: Any = None,
+        nan: str = "warn",
     ) -> None:
-        self.net = _checked(net, "net", Network, "a Sequential or a Graph")
-        self.loss = loss
-        self._objective = Objective(net, loss, loss_weights)
-        self.optimizer = _checked_optimizer(Adam() if optimizer is None else optimizer)
-        self.penalties = as_list(penalty)
-        self.loss_weights = loss_weights
-        self.epochs_done = 0
+        super().__init__(net, loss, optimizer, penalty, loss_weights, nan)
         self.history = History(self._objective.score_name, self.members)
-        self._core = _core.Trainer(
-            net.core_net(),
-            self._objective.heads(),
-            self.optimizer.core_spec(),
-            [one.core_spec() for one in self.penalties],
-            getattr(self.optimizer, "clip_norm", None) or 0.0,
-            partial(self.optimizer.ranges, net),
-        )
-        self._core.lr = self.optimizer.lr
-        targets = self._objective.unchecked_targets()
-        if isinstance(self.optimizer, LBFGS):  # a step is several calls of the core
-            targets = ("",) * len(targets)
-        self._bind_core(self._core, net.input_names, net.outputs_named().names, targets)
-
-    @property
-    def members(self) -> int:
-        """Number of members of the loss: its ``fold``."""
-        return self._objective.members
-
-    @property
-    def score_name(self) -> str:
-        """Name of the score on validation data."""
-        return self._objective.score_name
-
-    @property
-    def lr(self) -> float:
-        """Learning rate; it can be set between steps, and by a callback between epochs."""
-        return self._core.lr
-
-    @lr.setter
-    def lr(self, value: float) -> None:
-        self._core.lr = check.real(value, "lr", 0.0)
-
-    def _step_checked(self, x: Any, y: Any, sample_weight: Any) -> float:
-        data = self.checked_data(x, y, sample_weight)
-        if isinstance(self.optimizer, LBFGS):
-            losses: list[float] = []
-            self.minimize(data, self.optimizer.max_iter, lambda loss: None, losses)
-            return losses[0]
-        target = self._objective.core_targets(data.target, data.weights)
-        return self._core.step(data.x, target, data.weights)
 
     def fit(
         self,
@@ -167,7 +133,7 @@ class Trainer(StoredTrainer):
 
     def evaluation(self, data: Data) -> Evaluation:
         """Return the result of ``evaluate``, and the loss and the score of each member."""
-        _checked(data, "data", Data, "what checked_data() returns")
+        checked(data, "data", Data, "what checked_data() returns")
         return self._objective.evaluate(self._scores(data), *data.taken_targets())
 
     def _scores(self, data: Data) -> list[Array]:
@@ -200,7 +166,8 @@ class Trainer(StoredTrainer):
         number for each step, which ``fit`` takes from its ``schedules``. ``totals`` (5,), 0 at
         first, is for an epoch in several calls: each returns the mean of all rows so far.
         """
-        _checked(data, "data", Data, "what checked_data() returns")
+        checked(data, "data", Data, "what checked_data() returns")
+        self.current_settings()
         target = self._objective.core_targets(data.target, data.weights)
         self._core.check_data(data.x, target, data.weights, data.members)
         steps = checked_steps(data, order, batch_size, rates, penalties, losses)
@@ -215,10 +182,14 @@ class Trainer(StoredTrainer):
             check.output(member_losses, "member_losses", shape, check.FLOAT64, ())
         if totals is not None:
             check.output(totals, "totals", (5,), check.FLOAT64, ())
-        return self._core.epoch(
+        loss = self._core.epoch(
             data.x, target, data.weights, *steps, decays, drops, smoothings, member_losses,
             data.members, totals,
         )  # fmt: skip
+        # The loop warns of the loss itself.
+        if self._core.not_finite and (self.nan == "skip" or is_finite(loss)):
+            self._not_finite(loss)
+        return loss
 
     def _checked_setting(self, name: str, values: Any, steps: int) -> Array | None:
         """Check the values of a setting, and copy them: the core trusts them."""
@@ -262,7 +233,7 @@ class Trainer(StoredTrainer):
         values = [] if losses is None else losses
         return full_batch.minimize(
             self.net, self._core, self._objective, self.optimizer, data, iterations, on_iteration,
-            values,
+            values, self.nan,
         )  # fmt: skip
 
     def state_dict(self) -> dict[str, Any]:
@@ -325,47 +296,3 @@ class Trainer(StoredTrainer):
             "loss": self._objective.describe(),
             "penalty": [describe_part(one) for one in self.penalties],
         }
-
-    def checked_data(
-        self, x: Any, y: Any, sample_weight: Any, check_finite: bool = False, members: int = 1
-    ) -> Data:
-        """Check and convert rows, targets and weights for this network and loss.
-
-        With several members, the rows of an input have the columns of one member.
-        """
-        if members > 1:
-            self._objective.check_members(members)
-        inputs, leading = self.net.rows(x, members)
-        count = len(inputs[0])
-        if count == 0:
-            raise ArgumentError("x: got 0 rows; want at least one")
-        targets = self._objective.targets(y, leading)
-        if sample_weight is not None and len(leading) > 1:
-            sample_weight = check.flattened(sample_weight, "sample_weight", leading)
-        weights = check.sample_weights(sample_weight, count, self.net.dtype)
-        if check.flag(check_finite, "check_finite"):
-            for one in inputs:
-                (sparse if sparse.is_sparse(one) else check).finite(one, "x")
-            # Targets of a user's loss may be other things than numbers.
-            named = [(array, "y") for array in targets if array.dtype.kind in "fiu"]
-            for array, name in (*named, (weights, "sample_weight")):
-                check.finite(array, name)
-        return Data(inputs, targets, weights, members=members)
-
-
-def _checked(value: Any, name: str, kind: type[_T], wanted: str) -> _T:
-    if not isinstance(value, kind):
-        hint = "; write it with parentheses" if isinstance(value, type) else ""
-        raise ArgumentTypeError(f"{name}: got {check.shown(value)}; want {wanted}{hint}")
-    return value
-
-
-def _checked_optimizer(value: Any) -> Optimizer:
-    optimizer = _checked(value, "optimizer", Optimizer, "an optimizer, such as fm.Adam()")
-    if isinstance(optimizer, FirstOrder) and optimizer.bound:
-        name = type(optimizer).__name__
-        raise ArgumentError(
-            f"optimizer: got {name}(net, ...), which makes its steps by hand; "
-            f"want {name}(...) without a network"
-        )
-    return optimizer
