@@ -129,7 +129,7 @@ typedef struct {
     fm_run run;
     array all[N_ALL];
     _Atomic int stop, fault;
-    double waited;
+    double outside;
 } world;
 
 static inline void plan(world *w, size_t size) {

@@ -295,7 +295,7 @@ static void check_sample(const sample *of, fm_dtype dtype, fm_use use, int train
                      .drop_factor = 1.0,
                      .stop = &w.stop,
                      .fault = &w.fault,
-                     .waited = &w.waited,
+                     .outside = &w.outside,
                      .custom = half_sums,
                      .custom_context = &context};
     make_values(&w, use);

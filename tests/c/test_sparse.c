@@ -84,7 +84,7 @@ static void check_passes(table *t) {
 
 static uint64_t trained(table *t, fm_dtype dtype, int is_sparse, int has_order) {
     static const double none[1] = {0.0};
-    const fm_head head = {{2, 1, 0, none}, 1.0};
+    const fm_head head = {{2, 1, 0, none, 0}, 1.0};
     const fm_optimizer_spec optimizer = {.kind = 0};
     const double lr[5] = {0.1, 0.1, 0.1, 0.1, 0.1};
     double loss;

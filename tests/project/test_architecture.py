@@ -39,7 +39,7 @@ C_RULES: dict[str, str] = {
     r"engine/(op|product|sparse)\..": (
         r"engine/((op|product|sparse|node)\.h|ops\.def)|base/(status|topology)\.h|kernels/table\.h"
     ),
-    r"engine/ops/.*": r"engine/(op|product|sparse|ops/norm)\.h|base/clock\.h",
+    r"engine/ops/.*": r"engine/(op|product|sparse|ops/norm|ops/linear)\.h|base/clock\.h",
     r"engine/.*": r"engine/[a-z_]+\.h|base/.*|fastmlp\.h|kernels/table\.h",
 }
 

@@ -1,14 +1,9 @@
 /* y = f(x W + b + residual) for groups of columns, each with a product of its own: group g reads columns g * in .. of x,
    multiplies by rows g * in .. of W (groups * in, out), and writes columns g * out .. of y. size[0]: the groups. */
-#include "engine/product.h"
+#include "engine/ops/linear.h"
 
-enum { W, B };
-/* Indices of the spaces. TRANSPOSED: W^T (out, in) of each group. */
-enum { TRANSPOSED, GRADIENT, SUM };
-
-/* The shape of a group's part of W. */
-static int64_t in_of(const fm_fused *op) { return op->factor[0].rows; }
-static int64_t out_of(const fm_fused *op) { return op->factor[0].cols; }
+/* Indices of the other spaces. */
+enum { GRADIENT = TRANSPOSED + 1, SUM };
 
 static int check(const fm_node *node, const int64_t *width) {
     const int64_t groups = node->size[0];
@@ -78,32 +73,19 @@ static void renew(const fm_run *run, const fm_operands *at, int for_down, int64_
 }
 
 static void groups_forward(const fm_run *run, const fm_operands *at, const fm_tile *tile, slice s) {
-    const fm_fused *op = at->op;
-    const int64_t in = in_of(op), out = out_of(op), width = op->node.fan_out, col = s.group * out + s.first;
-    const int64_t first = tile->row * width + col;
-    const fm_product space = fm_product_of(run, op);
-    const fm_gemm product = {
-        .m = tile->rows,
-        .n = s.count,
-        .k = in,
-        .a = fm_element(run, at->x[0], tile->row * op->node.fan_in + s.group * in),
-        .a_row = op->node.fan_in,
-        .a_step = 1,
-        .b = fm_element(run, at->param[W], s.group * in * out + s.first),
-        .b_step = out,
-        .c = fm_element(run, at->y, first),
-        .ldc = width,
-        .bias = at->param[B] == NULL ? NULL : fm_element(run, at->param[B], col),
-        .start = at->param[B] == NULL ? FM_START_ZERO : FM_START_BIAS,
-        .epilogue = op->epilogue.activation < 0 ? FM_GEMM_STORE : FM_GEMM_ACTIVATE,
-        .activation = op->epilogue.activation,
-        .act_params = op->epilogue.params,
-        .aux = at->slope == NULL ? NULL : fm_element(run, at->slope, first),
-        .ldaux = width,
-        .residual = op->epilogue.residual ? fm_element(run, at->x[1], first) : NULL,
-        .ldresidual = width,
-    };
-    fm_multiply_groups(&space, product, s.groups);
+    const fm_node *node = &at->op->node;
+    const int64_t in = in_of(at->op), out = out_of(at->op), col = s.group * out + s.first;
+    const fm_linear_place place = {.m = tile->rows,
+                                   .n = s.count,
+                                   .k = in,
+                                   .a = tile->row * node->fan_in + s.group * in,
+                                   .a_row = node->fan_in,
+                                   .b = s.group * in * out + s.first,
+                                   .b_row = out,
+                                   .c = tile->row * node->fan_out + col,
+                                   .c_row = node->fan_out};
+    const fm_product space = fm_product_of(run, at->op);
+    fm_multiply_groups(&space, fm_forward_product(run, at, &place, col), s.groups);
 }
 
 static void forward(const fm_run *run, const fm_operands *at, const fm_tile *tile) {
@@ -115,33 +97,22 @@ static void forward(const fm_run *run, const fm_operands *at, const fm_tile *til
     }
 }
 
-/* dx = dz W^T; see linear.c for what is added. */
 static void groups_down(const fm_run *run, const fm_operands *at, const fm_tile *tile, slice s) {
-    const fm_fused *op = at->op, *below = op->below;
-    const int64_t in = in_of(op), out = out_of(op), width = op->node.fan_in, col = s.group * in + s.first;
-    const int64_t first = tile->row * width + col;
-    const fm_product space = fm_product_of(run, op);
-    void *dx = fm_element(run, at->dx[0], first);
-    const fm_gemm product = {
-        .m = tile->rows,
-        .n = s.count,
-        .k = out,
-        .a = fm_element(run, at->dz, tile->row * op->node.fan_out + s.group * out),
-        .a_row = op->node.fan_out,
-        .a_step = 1,
-        .b = fm_element(run, at->space[TRANSPOSED], s.group * in * out + s.first),
-        .b_step = in,
-        .c = op->adds[0] ? fm_element(run, run->temporary, tile->row * run->temporary_width + col) : dx,
-        .ldc = width,
-        .epilogue = below == NULL ? FM_GEMM_STORE : FM_GEMM_BACKPROP,
-        .activation = below == NULL ? -1 : below->epilogue.activation,
-        .act_params = below == NULL ? NULL : below->epilogue.params,
-        .aux = below == NULL ? NULL : fm_element(run, at->saved_below, first),
-        .ldaux = width,
-    };
-    fm_multiply_groups(&space, product, s.groups);
-    if (op->adds[0])
-        run->kernels->join(FM_JOIN_ADD, tile->rows, s.count * s.groups, dx, width, product.c, width, dx, width);
+    const fm_node *node = &at->op->node;
+    const int64_t in = in_of(at->op), out = out_of(at->op), col = s.group * in + s.first;
+    const fm_linear_place place = {.m = tile->rows,
+                                   .n = s.count,
+                                   .k = out,
+                                   .a = tile->row * node->fan_out + s.group * out,
+                                   .a_row = node->fan_out,
+                                   .b = s.group * in * out + s.first,
+                                   .b_row = in,
+                                   .c = tile->row * node->fan_in + col,
+                                   .c_row = node->fan_in};
+    const fm_product space = fm_product_of(run, at->op);
+    void *sum = fm_element(run, run->temporary, tile->row * run->temporary_width + col);
+    fm_multiply_groups(&space, fm_down_product(run, at, &place, sum), s.groups);
+    fm_add_to_dx(run, at, &place, sum, s.count * s.groups);
 }
 
 static void down(const fm_run *run, const fm_operands *at, int source, const fm_tile *tile) {

@@ -1,18 +1,13 @@
 /* y = f(x W + b + residual). Layers with few outputs use the dot form, whose vectors run along the inputs. With a fold of
    k, each row of x (k * in) is read as k rows (in), which have the same weights. size[0]: the fold; 0 and 1: none. */
-#include "engine/product.h"
+#include "engine/ops/linear.h"
 #include "engine/sparse.h"
 
-enum { W, B };
-/* Indices of the spaces. TRANSPOSED: W^T (out, in), in calls that pack its panels; PANELS: those of W. */
-enum { TRANSPOSED, PANELS, GRADIENT, SUM };
+/* Indices of the other spaces. PANELS: those of W, in calls that pack. */
+enum { PANELS = TRANSPOSED + 1, GRADIENT, SUM };
 enum { PRODUCT_FORM, DOT_FORM };
 
 static int64_t fold_of(const fm_node *node) { return node->size[0] > 1 ? node->size[0] : 1; }
-
-/* The shape of W. */
-static int64_t in_of(const fm_fused *op) { return op->factor[0].rows; }
-static int64_t out_of(const fm_fused *op) { return op->factor[0].cols; }
 
 static int takes_dot_form(const fm_node *node) {
     const int64_t fold = fold_of(node);
@@ -150,29 +145,18 @@ static void forward_by_dots(const fm_run *run, const fm_operands *at, const fm_t
 
 static void forward_by_product(const fm_run *run, const fm_operands *at, const part *p) {
     const fm_fused *op = at->op;
-    const int64_t in = in_of(op), out = out_of(op), first = p->row * out + p->col, stride = p->step * out;
+    const int64_t in = in_of(op), out = out_of(op);
+    const fm_linear_place place = {.m = p->rows,
+                                   .n = p->cols,
+                                   .k = in,
+                                   .a = p->row * in,
+                                   .a_row = p->step * in,
+                                   .b = p->col,
+                                   .b_row = out,
+                                   .c = p->row * out + p->col,
+                                   .c_row = p->step * out};
     const fm_product space = fm_product_of(run, op);
-    fm_gemm product = {
-        .m = p->rows,
-        .n = p->cols,
-        .k = in,
-        .a = fm_element(run, at->x[0], p->row * in),
-        .a_row = p->step * in,
-        .a_step = 1,
-        .b = fm_element(run, at->param[W], p->col),
-        .b_step = out,
-        .c = fm_element(run, at->y, first),
-        .ldc = stride,
-        .bias = at->param[B] == NULL ? NULL : fm_element(run, at->param[B], p->col),
-        .start = at->param[B] == NULL ? FM_START_ZERO : FM_START_BIAS,
-        .epilogue = op->epilogue.activation < 0 ? FM_GEMM_STORE : FM_GEMM_ACTIVATE,
-        .activation = op->epilogue.activation,
-        .act_params = op->epilogue.params,
-        .aux = at->slope == NULL ? NULL : fm_element(run, at->slope, first),
-        .ldaux = stride,
-        .residual = op->epilogue.residual ? fm_element(run, at->x[1], first) : NULL,
-        .ldresidual = stride,
-    };
+    fm_gemm product = fm_forward_product(run, at, &place, p->col);
     if (reads_panels(run, at)) {
         product.b = at->space[PANELS];
         fm_multiply_panels(&space, product, p->col);
@@ -203,34 +187,25 @@ static void *sum_of(const fm_run *run, const fm_fused *op, const part *p) {
     return fm_element(run, run->temporary, row * run->temporary_width + inside * in_of(op) + p->col);
 }
 
-/* dx = dz W^T. If other readers contributed before, the product is computed separately and then added, because a
-   chain must not continue another one. */
 static void product_down(const fm_run *run, const fm_operands *at, const part *p) {
-    const fm_fused *op = at->op, *below = op->below;
-    const int64_t in = in_of(op), out = out_of(op), first = p->row * in + p->col, stride = p->step * in;
-    const fm_product space = fm_product_of(run, op);
-    void *dx = fm_element(run, at->dx[0], first);
+    const fm_fused *op = at->op;
+    const int64_t in = in_of(op), out = out_of(op);
     const int packed = run->packs && op->form == PRODUCT_FORM;
-    const fm_gemm product = {
-        .m = p->rows,
-        .n = p->cols,
-        .k = out,
-        .a = fm_element(run, at->dz, p->row * out),
-        .a_row = p->step * out,
-        .a_step = 1,
-        .b = fm_element(run, at->space[TRANSPOSED], packed ? 0 : p->col),
-        .b_step = in,
-        .c = op->adds[0] ? sum_of(run, op, p) : dx,
-        .ldc = stride,
-        .epilogue = below == NULL ? FM_GEMM_STORE : FM_GEMM_BACKPROP,
-        .activation = below == NULL ? -1 : below->epilogue.activation,
-        .act_params = below == NULL ? NULL : below->epilogue.params,
-        .aux = below == NULL ? NULL : fm_element(run, at->saved_below, first),
-        .ldaux = stride,
-    };
+    const fm_linear_place place = {.m = p->rows,
+                                   .n = p->cols,
+                                   .k = out,
+                                   .a = p->row * out,
+                                   .a_row = p->step * out,
+                                   .b = packed ? 0 : p->col,
+                                   .b_row = in,
+                                   .c = p->row * in + p->col,
+                                   .c_row = p->step * in};
+    const fm_product space = fm_product_of(run, op);
+    void *sum = sum_of(run, op, p);
+    const fm_gemm product = fm_down_product(run, at, &place, sum);
     if (packed) fm_multiply_panels(&space, product, p->col);
     else fm_multiply(&space, product);
-    if (op->adds[0]) run->kernels->join(FM_JOIN_ADD, p->rows, p->cols, dx, stride, product.c, stride, dx, stride);
+    fm_add_to_dx(run, at, &place, sum, p->cols);
 }
 
 static void down(const fm_run *run, const fm_operands *at, int source, const fm_tile *tile) {
