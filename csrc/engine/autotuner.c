@@ -101,23 +101,24 @@ static void go_on(fm_autotuner *tuner) {
 /* In steps of the size that it was tuned for. */
 static double steps_of(const fm_autotuner *tuner, int64_t rows) { return (double)rows / (double)tuner->rows; }
 
-void fm_autotuner_note(fm_autotuner *tuner, int threads, double seconds, int64_t rows) {
+int fm_autotuner_note(fm_autotuner *tuner, int threads, double seconds, int64_t rows) {
     const double steps = steps_of(tuner, rows);
-    if (rows < 1) return;
+    if (rows < 1) return 0;
     tuner->worked += seconds;
     if (!balance(tuner, threads, seconds, steps)) {
         rest(tuner);
-        return;
+        return steps < least_steps && seconds > steps * tuner->alone + overdraft;
     }
-    if (rests(tuner)) return;
+    if (rests(tuner)) return 0;
     if (tuner->settling) {
         tuner->settling = 0;
         tuner->next_change = tuner->worked + trial_length;
-        return;
+        return 0;
     }
     tuner->seconds += seconds;
     tuner->steps += steps;
     if (tuner->worked >= tuner->next_change && tuner->steps >= least_steps) go_on(tuner);
+    return 0;
 }
 
 double fm_autotuner_seconds_left(const fm_autotuner *tuner) {

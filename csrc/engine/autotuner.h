@@ -41,8 +41,9 @@ typedef struct {
 /* Threads for the next steps. At first, this is 1, to time it, then `proposed`; if `most` is below 2, it is `most`. */
 int fm_autotuner_threads(fm_autotuner *tuner, int64_t rows, int proposed, int most);
 
-/* Records that `threads` did steps of `rows` rows together in `seconds`. */
-void fm_autotuner_note(fm_autotuner *tuner, int threads, double seconds, int64_t rows);
+/* Records that `threads` did steps of `rows` rows together in `seconds`. Returns whether several threads rest now because
+   a single step came so late that another program must have taken a processor. */
+int fm_autotuner_note(fm_autotuner *tuner, int threads, double seconds, int64_t rows);
 
 /* How many more seconds of work the choice is valid for. */
 double fm_autotuner_seconds_left(const fm_autotuner *tuner);

@@ -155,7 +155,10 @@ int fm_schedule_shift_is_over(const fm_shift *shift, const fm_worker *self, int6
 
 void fm_schedule_note(const fm_shift *shift, fm_region region, int64_t rows) {
     if (shift->tuner == NULL || region.threads != shift->threads) return;
-    fm_autotuner_note(shift->tuner, region.threads, fm_seconds() - shift->start - region.outside, rows);
+    const double seconds = fm_seconds() - shift->start - region.outside;
+    const int came_late = fm_autotuner_note(shift->tuner, region.threads, seconds, rows);
+    /* Other calls of this process, each with a tuner of its own, need not find out for themselves. */
+    fm_backoff_report(region.threads, came_late ? region.threads - 1 : 0, FM_FIXED);
 }
 
 static int64_t weights_of_input(const fm_net *net) {

@@ -108,6 +108,13 @@ static void check_stalls(void) {
     }
     CHECK(mean_beside_stalls(300, 4e-3, 20.0) < 0.85, "rare stalls are worth it: %.3f",
           mean_beside_stalls(300, 4e-3, 20.0));
+    fm_autotuner tuner = {0};
+    int reports = 0;
+    while (tuner.worked < 1.0) {
+        const int threads = fm_autotuner_threads(&tuner, 32, 2, 2);
+        reports += fm_autotuner_note(&tuner, threads, threads == 1 ? 100e-6 : 130e-6, 32);
+    }
+    CHECK(reports == 0 && tuner.choice == 1, "slower, but no program takes the processor");
     CHECK(mean_beside_stalls(1 << 30, 0.0, 20.0) < 0.62, "no stalls");
 }
 
