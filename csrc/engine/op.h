@@ -54,7 +54,7 @@ typedef struct {
     const fm_fused *op;
     const void *x[FM_MOST_SOURCES]; /* (rows, width) of each source */
     void *y;                        /* (rows, fan_out) */
-    void *slope;                    /* like y, if the epilogue stores slopes */
+    void *slope;                    /* like y, if the epilogue stores slopes; NULL: not needed */
     const void *saved;              /* what the epilogue's backward reads: slope or y */
     const void *saved_below;        /* the same of the fused op `below` */
     void *delta, *dz;               /* dL/dy, and dL/dz from LOCAL; one array unless the net is `separate` */

@@ -197,9 +197,11 @@ int64_t fm_schedule_part_rows(const fm_net *net, int64_t rows) {
     enum { LEAST_ROWS = 32, LEAST_FORCED = 8 };
     const double values = net->total_width * (double)net->size; /* bytes a row */
     const int forced = forces_stealing();
+    const double cache = (double)fm_cache_bytes(2);
     int64_t part = forced ? LEAST_FORCED : LEAST_ROWS;
-    if (worthwhile_threads() > 1 || (!forced && (double)rows * values < (double)fm_cache_bytes(2))) return 0;
-    while (!forced && (double)part * net->total_width < (double)net->n_params) part *= 2;
+    if (worthwhile_threads() > 1 || (!forced && (double)rows * values < cache)) return 0;
+    while (!forced && (4.0 * (double)part * values < cache || (double)part * net->total_width < (double)net->n_params))
+        part *= 2;
     return part <= FM_BATCH_CHUNK && part < rows && ends_with_chunks(net, part, rows) ? part : 0;
 }
 

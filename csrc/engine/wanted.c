@@ -21,5 +21,6 @@ void fm_find_wanted(const fm_net *net, const fm_trainer *trainer, fm_operands *a
             wanted |= !at[source].unwanted;
         }
         at[i].unwanted = !wanted;
+        if (op->epilogue.stores_slope) at[i].slope = wanted ? (void *)at[i].saved : NULL;
     }
 }

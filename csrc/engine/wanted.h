@@ -4,7 +4,7 @@
 
 #include "engine/net.h"
 
-/* Sets `unwanted` and `dx` of all fused ops. Parameters that `trainer` has frozen do not count; NULL: all count. */
+/* Sets `unwanted`, `dx` and `slope` of all fused ops. Parameters that `trainer` has frozen do not count; NULL: all count. */
 void fm_find_wanted(const fm_net *net, const fm_trainer *trainer, fm_operands *at);
 
 #endif
