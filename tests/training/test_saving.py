@@ -95,6 +95,27 @@ def test_a_loss_of_your_own_is_pickled_and_given_again(tmp_path):
         fm.Trainer.load(tmp_path / "t")
 
 
+def squares(scores, y):
+    d = scores - y[:, None]
+    return float((d**2).mean()), 2 * d / d.size
+
+
+def test_a_function_as_loss_and_what_to_do_with_nan(tmp_path):
+    trainer = fm.Trainer(fm.Sequential(fm.Linear(5, 1), seed=0), squares, nan="skip")
+    trainer.save(tmp_path / "t")
+    others = [pickle.loads(pickle.dumps(trainer)), fm.Trainer.load(tmp_path / "t", loss=squares)]
+    assert [one.nan for one in others] == ["skip", "skip"]
+    assert len({one.step(X, X[:, 0]) for one in (trainer, *others)}) == 1
+    with pytest.raises(fm.ArgumentError, match="had squares, a loss of your own"):
+        fm.Trainer.load(tmp_path / "t")
+
+
+def test_a_loss_with_fields_is_saved_with_its_arguments(tmp_path):
+    trainer = fm.Trainer(fm.Sequential(fm.Linear(5, 3), seed=0), fm.PPOLoss(clip=0.1, value_coef=1))
+    trainer.save(tmp_path / "t")
+    assert repr(fm.Trainer.load(tmp_path / "t").loss) == repr(trainer.loss)
+
+
 class OwnAdam(fm.Adam):
     pass
 
