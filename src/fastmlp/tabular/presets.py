@@ -47,10 +47,13 @@ _REALMLP = RealMLP(
 )
 PRESETS: dict[str, Plan] = {
     "fast": Plan(
-        (replace(_TABM, epochs=36), replace(_REALMLP, epochs=36)), members=1, folds=6, visits=80_000
+        (replace(_TABM, epochs=36), replace(_REALMLP, epochs=36)),
+        members=1,
+        folds=6,
+        visits=120_000,
     ),
     "balanced": Plan(
-        (replace(_TABM, bins=32), replace(_REALMLP, bins=32)), members=3, folds=6, visits=240_000
+        (replace(_TABM, bins=32), replace(_REALMLP, bins=32)), members=4, folds=6, visits=300_000
     ),
     "best": Plan(
         (
@@ -58,12 +61,12 @@ PRESETS: dict[str, Plan] = {
             replace(_REALMLP, hidden=(256, 256, 256), bins=32, epochs=64),
             RealMLP(epochs=64, compute="bfloat16"),
         ),
-        members=6,
-        folds=6,
+        members=8,
+        folds=8,
         visits=500_000,
     ),
 }
-FEWEST_EPOCHS = 6  # of which a schedule of rates makes sense
+FEWEST_EPOCHS = 8  # of which a schedule of rates makes sense
 OF_CLASSES = 4  # times as many rows are worth training on if there are more than two classes
 
 
