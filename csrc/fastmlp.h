@@ -265,8 +265,7 @@ void fm_trainer_add_penalty_gradient(fm_trainer *trainer, double factor);
    gradients of the penalties, and updates the parameters. Sparse rows must stay as they are in between. Each call of the
    first replaces the last one. The second returns FM_BAD_ARGUMENT if there was no first of so many rows, or it has been
    used up; FM_STALE if parameters or state have been changed since, or another call has trained the network;
-   FM_NOT_FINITE if a gradient is NaN or infinite and FM_NAN_SKIP or FM_NAN_RAISE is set. It uses up the first in any
-   case. */
+   FM_NOT_FINITE if a gradient is NaN or infinite and FM_NAN_RAISE is set. It uses up the first in any case. */
 fm_status fm_trainer_forward(fm_trainer *trainer, int64_t rows, const void *const *x, const fm_csr *sparse,
                              void *const *y);
 fm_status fm_trainer_apply(fm_trainer *trainer, int64_t rows, const void *const *dy, double lr);

@@ -147,7 +147,7 @@ static fm_status apply(fm_trainer *trainer, int64_t rows, const void *const *dy,
     trainer->pending.rows = -1;
     if (pending.training != net->trainings || !fm_mark_holds(net, &pending.mark)) return FM_STALE;
     trainer->not_finite = !are_finite(net, pending.rows, dy);
-    if (trainer->not_finite && trainer->nan != FM_NAN_USE) return FM_NOT_FINITE;
+    if (trainer->not_finite && trainer->nan != FM_NAN_USE) return trainer->nan == FM_NAN_RAISE ? FM_NOT_FINITE : FM_OK;
     fm_shift shift = fm_schedule_shift(&trainer->apply_tuners, net, rows, FM_WORK_BACKWARD, 1);
     if (shift.threads > net->training.threads) shift.threads = net->training.threads;
     apply_call call = {training_of(trainer, pending.tables, pending.packs), pending, dy, lr};

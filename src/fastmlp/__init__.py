@@ -30,6 +30,7 @@ from fastmlp.base.errors import (
     ArgumentTypeError,
     FastMLPError,
     MissingPackageError,
+    NotFiniteError,
     OutOfMemoryError,
     StateError,
 )
@@ -88,6 +89,7 @@ __all__ = [
     "MemberStopping",
     "Members",
     "MissingPackageError",
+    "NotFiniteError",
     "OutOfMemoryError",
     "Policy",
     "ProgressBar",
