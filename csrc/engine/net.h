@@ -55,7 +55,7 @@ struct fm_net {
     uint64_t seed;
     uint32_t step;
     fm_workspace workspace; /* for forward and backward by hand */
-    fm_tuners forward_tuners, backward_tuners;
+    fm_tuners forward_tuners, backward_tuners, vjp_tuners;
     fm_workspace training; /* for all trainers of the network, which take turns */
     fm_workspace vjp;      /* for vector-Jacobian products, which leave the saved forward as it is */
     int64_t saved_rows;    /* rows that await backward; -1: none */

@@ -32,13 +32,13 @@ static void vjp_task(void *context, fm_worker *self) {
 }
 
 static fm_status vjp(fm_net *net, vjp_call *call) {
-    const int threads = fm_schedule_threads(net, call->rows, FM_WORK_BACKWARD, 1);
+    const fm_shift shift = fm_schedule_shift(&net->vjp_tuners, net, call->rows, FM_WORK_BACKWARD, 1);
     const int packs = fm_schedule_packs(FM_FORWARD, net->ends.compute, call->rows);
-    const fm_demand demand = {FM_FORWARD, call->rows, threads, .packs = packs};
+    const fm_demand demand = {FM_FORWARD, call->rows, shift.threads, .packs = packs};
     if (fm_workspace_reserve(&net->vjp, net, &demand) != FM_OK) return FM_NO_MEMORY;
     _Atomic int stop = 0, fault = FM_OK;
     call->of = (fm_walk_of_call){net, &net->vjp, fm_tables_in_use(), &stop, &fault, packs};
-    fm_parallel(threads, vjp_task, call);
+    fm_schedule_note(&shift, fm_parallel(shift.threads, vjp_task, call), call->rows);
     return (fm_status)atomic_load(&fault);
 }
 
