@@ -182,7 +182,22 @@ Y = NUMBERS[:, :3] / 3
 LABELS = np.array([0, 2, 1, 1, 0, 2])
 WEIGHT = np.arange(ROWS) / 4.0
 CLASSES, REAL = fm.CrossEntropyLoss, fm.MSELoss
+FIELDS = {"action": LABELS, "target": WEIGHT}
+POLICY = {"action": LABELS % 2, "log_prob": -WEIGHT, "advantage": X[:, 0], "return": WEIGHT}
+OF_ODD_TYPES = {"target": WEIGHT.tolist(), "action": LABELS.astype(np.int8)[:, None]}
+
+
+def ppo():
+    return fm.PPOLoss(value_coef=0.5, entropy_coef=0.01)
+
+
 STEPS = {
+    "fields": (fm.DQNLoss, X, FIELDS, None),
+    "fields of other types": (fm.DQNLoss, X, OF_ODD_TYPES, WEIGHT),
+    "fields side by side": (fm.DQNLoss, X, np.stack([LABELS, WEIGHT], 1), None),
+    "more fields": (ppo, X, POLICY, None),
+    "one field": (fm.CriticLoss, X, WEIGHT, None),
+    "one named field": (fm.CriticLoss, X, {"target": WEIGHT}, None),
     "float64": (REAL, X, Y, None),
     "float32": (REAL, X.astype(np.float32), Y.astype(np.float32), None),
     "weights": (REAL, X, Y, WEIGHT),
@@ -194,6 +209,13 @@ STEPS = {
     "list of labels": (CLASSES, X, LABELS.tolist(), None),
 }
 WRONG_STEPS = {
+    "class of a field": (fm.DQNLoss, X, {**FIELDS, "action": LABELS + 1}, None),
+    "fraction of a field": (fm.DQNLoss, X, {**FIELDS, "action": LABELS / 2}, None),
+    "NaN in a field": (fm.DQNLoss, X, {**FIELDS, "action": LABELS * np.nan}, None),
+    "names of fields": (fm.DQNLoss, X, {"action": LABELS, "value": WEIGHT}, None),
+    "a field too many": (fm.DQNLoss, X, {**FIELDS, "value": WEIGHT}, None),
+    "rows of a field": (fm.DQNLoss, X, {**FIELDS, "target": WEIGHT[:2]}, None),
+    "columns of fields": (fm.DQNLoss, X, X, None),
     "label": (CLASSES, X, LABELS + 1, None),
     "huge label": (CLASSES, X, LABELS.astype(np.uint64) - np.uint64(1), None),
     "label of a list": (CLASSES, X, [0, 1, 2, 0, 1, 1.5], None),

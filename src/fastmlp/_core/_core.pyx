@@ -49,6 +49,7 @@ include "losses.pxi"
 include "trainer_parts.pxi"
 include "trainer.pxi"
 include "fast_paths.pxi"
+include "targets.pxi"
 include "stepper.pxi"
 include "policy.pxi"
 

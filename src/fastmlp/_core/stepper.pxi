@@ -1,60 +1,5 @@
 # The base class of trainers. What is commonly passed needs no other call of Python.
 
-cdef bint labels_fit(const int64_t *label, int64_t n, int64_t classes) noexcept:
-    cdef int64_t i
-    for i in range(n):
-        if label[i] < 0 or label[i] >= classes:
-            return False
-    return True
-
-
-cdef bint whole_numbers(const double *numbers, int64_t n, int64_t *to) noexcept:
-    """Convert numbers that are whole and small; False if one is not."""
-    cdef int64_t i
-    for i in range(n):
-        if not -<double>EXACT_WHOLE <= numbers[i] <= <double>EXACT_WHOLE:
-            return False
-        to[i] = <int64_t>numbers[i]
-        if <double>to[i] != numbers[i]:
-            return False
-    return True
-
-
-cdef object take_labels(int64_t **to, object value, int64_t n, int64_t classes, Space *space):
-    """Class labels (n,) as int64; returns what keeps them, None if they need the validation."""
-    cdef fm_elements elements
-    cdef void *numbers
-    cdef void *start
-    if is_ready(value, cnp.NPY_INT64, 1):
-        if cnp.PyArray_DIM(<cnp.ndarray>value, 0) != n:
-            return None
-        kept, to[0] = value, <int64_t *>data(value)
-        return kept if labels_fit(to[0], n, classes) else None
-    if not is_worth_it(n, 1):
-        return None
-    kept = room(&start, space, n, 1, cnp.NPY_INT64)
-    to[0] = <int64_t *>start
-    if cnp.PyArray_CheckExact(value):
-        if (cnp.PyArray_NDIM(<cnp.ndarray>value) != 1 or not describe(&elements, value)
-                or elements.cols != n or elements.type >= FM_FROM_F32):
-            return None
-        fm_convert_whole(&elements, to[0])
-    else:
-        own = room(&numbers, space, n, 1, cnp.NPY_FLOAT64)
-        if (not take_numbers(<double *>numbers, value, n)
-                or not whole_numbers(<double *>numbers, n, to[0])):
-            return None
-    return kept if labels_fit(to[0], n, classes) else None
-
-
-cdef object take_vector(void **to, object value, int64_t n, int typenum, Space *space):
-    """Numbers (n,)."""
-    cdef Rows row
-    kept = take_rows(&row, value, n, typenum, space)
-    to[0] = row.start
-    return kept if kept is not None and row.ndim == 1 else None
-
-
 cdef bint has_rows(object array, int64_t rows) noexcept:
     return (cnp.PyArray_CheckExact(array) and cnp.PyArray_NDIM(<cnp.ndarray>array) > 0
             and cnp.PyArray_DIM(<cnp.ndarray>array, 0) == rows)
@@ -82,8 +27,8 @@ cdef class Stepper:
     """The base class of trainers: steps run no Python for what is commonly passed.
 
     A subclass binds its core trainer with the names of inputs and outputs, and the targets that
-    each loss takes without further checks: "class", "real", "" (none), or an OwnLoss, which may be
-    a single one for all outputs. Without targets, every call is checked. A subclass defines
+    each loss takes without further checks: "class", "real", "" (none), a tuple of fields (name,
+    columns, end of whole numbers or 0), or an OwnLoss, which may be a single one for all outputs. Without targets, every call is checked. A subclass defines
     `_step_checked(x, y, sample_weight)`, `_forward_checked(x)` and `_apply_checked(dscores)` for
     all other arguments, and `_settings_changed()`, `_refuses(value)` and `_not_finite(value)`.
     """
@@ -122,6 +67,8 @@ cdef class Stepper:
         if kind == "class":
             kept = take_labels(&label, y, n, width, space)
             to.label = label
+        elif type(kind) is tuple:
+            kept = take_fields(to, kind, y, n, core.net.typenum, space)
         elif isinstance(kind, OwnLoss):
             return y if take_own(kind, y, sample_weight, n, core.net.typenum) else None
         elif kind != "real":

@@ -161,6 +161,11 @@ class Loss(Adjustable):
         """Check the targets of one member, whose scores have ``width`` columns."""
         return validation.targets(y, "y", rows, width, dtype)
 
+    def unchecked(self, width: int) -> Any:
+        """Return `unchecked_target`, or fields that the core packs, for ``width`` columns of scores
+        of a member."""
+        return self.unchecked_target
+
     def core_spec(self) -> tuple[int, tuple[float, ...], Any, int]:
         """Return the core's description of the loss: kind, parameters, reduction, fold."""
         kind, row = registered(ROWS, self, "loss")

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fastmlp.base.errors import ArgumentError
 from fastmlp.base.validation import Array
 from fastmlp.losses.base import Loss
 from fastmlp.losses.packing import Field, check_whole, packed
@@ -23,6 +24,12 @@ class FieldsLoss(Loss):
     def layout(self, width: int) -> list[Field]:
         """Return the fields of the targets of ``width`` columns of scores."""
         raise NotImplementedError
+
+    def unchecked(self, width: int) -> Any:
+        try:
+            return tuple(tuple(field) for field in self.layout(width))
+        except ArgumentError:  # the next step says what does not fit
+            return ""
 
     def target(self, y: Any, rows: int, width: int, dtype: np.dtype[Any]) -> Array:
         layout = self.layout(width)

@@ -155,8 +155,12 @@ class Objective:
         )
 
     def unchecked_targets(self) -> tuple[Any, ...]:
-        """Return for each loss its `unchecked_target`, or an `OwnLoss`."""
-        return tuple(self._own.get(k, one.unchecked_target) for k, one in enumerate(self.losses))
+        """Return for each loss its `unchecked`, or an `OwnLoss`."""
+        pairs = zip(self.losses, self._core.widths_out, strict=False)
+        return tuple(
+            self._own.get(k) or loss.unchecked(width // loss.fold)
+            for k, (loss, width) in enumerate(pairs)
+        )
 
     def heads(self) -> list[tuple[Any, float]]:
         """Return loss and weight of each output, for the core's trainer."""
