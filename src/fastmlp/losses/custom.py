@@ -111,7 +111,7 @@ class CustomLoss(Loss):
             return found, self._backward()
         if not isinstance(found, tuple) or len(found) != 2:
             raise ArgumentTypeError(
-                f"{self.name}: got {validation.shown(found)}; want a pair (value, gradient)"
+                f"loss {self.name}: got {validation.shown(found)}; want a pair (value, gradient)"
             )
         return found
 

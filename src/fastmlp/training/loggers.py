@@ -104,6 +104,19 @@ class JSONLogger(_FileLogger):
         Whether to keep the lines of a file that exists.
     step_every : int, optional
         Steps between two lines of steps; by default there are none.
+
+    Examples
+    --------
+    >>> import json, pathlib, tempfile
+    >>> import fastmlp as fm
+    >>> net = fm.Sequential(fm.Linear(1, 1), seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     log = fm.JSONLogger(f"{folder}/log.jsonl")
+    ...     history = fm.fit(net, [[0.0], [1.0]], [0, 1], loss=fm.MSELoss(), epochs=2,
+    ...                      callbacks=[log])
+    ...     lines = pathlib.Path(folder, "log.jsonl").read_text().splitlines()
+    >>> [json.loads(line)["epoch"] for line in lines]
+    [1, 2]
     """
 
     def __init__(
@@ -202,6 +215,11 @@ class TensorBoardLogger(Configurable):
     ------
     MissingPackageError
         When a fit begins, if ``tensorboard`` is not installed.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> log = fm.TensorBoardLogger("runs", step_every=100)  # for fit(..., callbacks=[log])
     """
 
     _NAMES: ClassVar = {

@@ -30,6 +30,14 @@ class LRFinder:
         Learning rate of each step, its loss before the update, and the running mean of the losses.
     suggestion : float
         A tenth of the rate with the least smoothed loss.
+
+    Examples
+    --------
+    >>> import fastmlp as fm
+    >>> net = fm.Sequential(fm.Linear(1, 1), seed=0)
+    >>> found = fm.find_lr(net, [[0.0], [1.0]], [0, 1], loss=fm.MSELoss(), steps=20)
+    >>> found.rates[0] == 1e-7 and len(found.losses) <= 20
+    True
     """
 
     def __init__(self, rates: Array, losses: Array) -> None:
