@@ -166,6 +166,7 @@ static void check_results(const sizes *s, const way *w) {
 static void move_between_guards(fm_net *net, const sizes *s, const way *w) {
     fm_workspace *workspace = &net->workspace;
     net->params = place(s, w, W);
+    net->n_params = elements(s, W); /* what a stamp of the parameters reads: b stands elsewhere */
     net->grads = place(s, w, DW);
     if (s->bias) net->arrays[1].at = distance(net->params, place(s, w, B), w->type);
     if (s->bias) CHECK(distance(net->grads, place(s, w, DB), w->type) == net->arrays[1].at, "one for both");
@@ -183,6 +184,7 @@ static void move_between_guards(fm_net *net, const sizes *s, const way *w) {
 
 static void run_network(fm_net *net, const sizes *s, const way *w) {
     void *const params = net->params, *const grads = net->grads, *const block = net->workspace.block;
+    const int64_t n_params = net->n_params;
     const void *x = place(s, w, X), *dy = place(s, w, DY);
     void *y = place(s, w, Y), *dx = place(s, w, DX), *predicted = place(s, w, PREDICTED);
     move_between_guards(net, s, w);
@@ -192,6 +194,7 @@ static void run_network(fm_net *net, const sizes *s, const way *w) {
     if (status == FM_OK) status = fm_net_backward(net, s->m, &dy, s->add, &dx);
     CHECK(status == FM_OK && net->workspace.block == block, "%s: status %d", under_way, status);
     net->params = params;
+    net->n_params = n_params;
     net->grads = grads;
 }
 
