@@ -286,3 +286,47 @@ def test_float32_follows_the_reference(name):
     value, expected = loss.forward(scores, y), loss_reference(loss).forward(scores, y)
     check(np.float64(value), expected, column(LOSSES[name][1], np.float32), 1 + abs(expected))
     assert loss.backward().dtype == np.float32
+
+
+# ---- steps without a call of Python ----
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("loss", OF_FIELDS, ids=repr)
+def test_steps_take_fields_in_any_common_form(loss, dtype, monkeypatch):
+    """Arrays of any real type and layout are packed by the core, with the same bits."""
+    scores, y = problem(loss)
+    x = generator("x").normal(size=(ROWS, 3)).astype(dtype)
+    named = problems.by_name(loss, y.astype(dtype), scores.shape[1])
+    forms = [
+        y.astype(dtype),
+        y.astype(dtype)[:, ::-1].copy()[:, ::-1],
+        named,
+        dict(reversed(named.items())),
+        {name: np.repeat(one, 2, axis=0)[::2] for name, one in named.items()},
+    ]
+    if "action" in named and named["action"].ndim == 1:
+        forms.append({**named, "action": named["action"].astype(np.int64)})
+    if len(named) == 1 and next(iter(named.values())).ndim == 1:
+        forms.append(y.astype(dtype)[:, 0])
+    monkeypatch.setattr(fm.Trainer, "_step_checked", None)  # not called
+    found = set()
+    for form in forms:
+        net = fm.Sequential(fm.Linear(3, scores.shape[1]), dtype=dtype, seed=0)
+        value = fm.Trainer(net, loss, fm.SGD(lr=1e-3)).step(x, form)
+        found.add((value, net.params.tobytes()))
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("action", [3.0, -1.0, 0.5, np.nan])
+def test_a_step_with_a_wrong_action_changes_nothing(action):
+    net = fm.Sequential(fm.Linear(2, 3), seed=0)
+    trainer, x = fm.Trainer(net, fm.DQNLoss(), fm.Adam()), np.ones((2, 2), np.float32)
+    before = net.params.copy()
+    for y in (
+        {"action": np.array([1.0, action]), "target": np.zeros(2)},
+        np.array([[1, 0], [action, 0]]),
+    ):
+        bad(lambda y=y: trainer.step(x, y), "^y: got .* for action at row 1; want whole numbers")
+    assert np.array_equal(net.params, before)
+    assert trainer.step(x, {"action": np.array([1, 2]), "target": np.zeros(2)}) > 0
