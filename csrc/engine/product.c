@@ -203,6 +203,9 @@ static fm_gemm group_of(const fm_gemm *g, int64_t s, size_t size) {
 void fm_multiply_groups(const fm_product *space, fm_gemm g, int64_t groups) {
     enum { PRODUCTS = 1 << 24 };
     if (!multiplies_rows_of_groups(space, &g, groups)) {
+        const int64_t done =
+            groups > 1 && space->compute == FM_COMPUTE_BFLOAT16 ? kernels_of(space)->narrow_groups(&g, groups) : 0;
+        g = rows_of(&g, done, g.m - done, space->size);
         for (int64_t s = 0; s < groups && !told_to_stop(space); s++) fm_multiply(space, group_of(&g, s, space->size));
         return;
     }

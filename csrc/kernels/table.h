@@ -121,6 +121,16 @@ typedef struct {
     double g_scale; /* factor of g, for clipping by norm; 1 changes nothing */
 } fm_update_rows;
 
+/* dW (groups * in, out) of products side by side, from x (rows, groups * in) and delta (rows, groups * out); at most
+   FM_BATCH_CHUNK rows. */
+typedef struct {
+    int64_t groups, in, out, rows;
+    const void *x, *delta;
+    int64_t x_row, delta_row; /* distances between their rows */
+    fm_sums sums;
+    void *dw;
+} fm_groups_gradient;
+
 /* The kernels of matrix products for one type of operands. Results, and the numbers that chains start from, have the
    storage type. A packed panel consists of words as large as an element. */
 typedef struct {
@@ -140,6 +150,10 @@ typedef struct {
                    const void *start, void *c);
     void (*sparse_dot)(int64_t terms, const int32_t *index, const void *value, const void *w, int64_t n,
                        const void *bias, void *c);
+    /* Products of groups with few columns, as `gemm_groups`: returns how many of the rows it has computed. Their gradient:
+       returns 0 if there are too many columns. */
+    int64_t (*narrow_groups)(const fm_gemm *g, int64_t groups);
+    int (*narrow_gradient)(const fm_groups_gradient *g);
     /* Panels of nr columns, `panel` words apart, from the k x n matrix src: element (i, j) goes to the word dst[(j / nr)
        * panel + i / terms * nr + j % nr]. The last panel is padded with zeros. */
     void (*pack_b)(int64_t k, int64_t n, const void *src, int64_t ld, void *dst, int64_t panel);

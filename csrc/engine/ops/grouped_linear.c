@@ -150,6 +150,26 @@ static void group_gradient(const fm_run *run, const fm_operands *at, int64_t gro
     fm_weight_gradient(&space, &call);
 }
 
+/* Of whole groups at a time, if they have few columns; otherwise false. */
+static int narrow_gradient(const fm_run *run, const fm_operands *at, int64_t group, int64_t groups) {
+    const fm_fused *op = at->op;
+    const int64_t in = in_of(op), out = out_of(op);
+    const fm_sums_place sums = fm_sums_at(run, at, W, group * in * out);
+    const fm_groups_gradient call = {
+        .groups = groups,
+        .in = in,
+        .out = out,
+        .rows = run->rows,
+        .x = fm_element(run, at->x[0], group * in),
+        .x_row = op->node.fan_in,
+        .delta = fm_element(run, at->dz, group * out),
+        .delta_row = op->node.fan_out,
+        .sums = sums.how,
+        .dw = sums.to,
+    };
+    return run->rows <= FM_BATCH_CHUNK && run->kernels->product[op->compute].narrow_gradient(&call);
+}
+
 static void gradient(const fm_run *run, const fm_operands *at, int array, int64_t begin, int64_t end) {
     if (array == B) {
         const fm_sums_place sums = fm_sums_at(run, at, B, begin);
@@ -160,6 +180,10 @@ static void gradient(const fm_run *run, const fm_operands *at, int array, int64_
     const int64_t in = in_of(at->op);
     for (int64_t row = begin; row < end;) {
         const int64_t group = row / in, first = row - group * in, left = end - row;
+        if (first == 0 && left >= in && narrow_gradient(run, at, group, left / in)) {
+            row += left / in * in;
+            continue;
+        }
         const int64_t count = left < in - first ? left : in - first;
         group_gradient(run, at, group, first, first + count);
         row += count;
