@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import runpy
 import shlex
 import sys
 from pathlib import Path
@@ -259,19 +258,3 @@ def test_the_commands_of_the_documentation() -> None:
         assert command[:3] == ["python", "-m", "fastmlp"]
         assert main(command[3:]) == 0
     assert len(Path("prices.csv").read_text().splitlines()) == 21
-
-
-@pytest.mark.parametrize("target", ["price", "grade"])
-def test_the_example_compares(
-    target: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write("houses.csv", houses().drop(columns=({"price", "grade"} - {target}).pop()))
-    script = str(Path(__file__).resolve().parents[2] / "examples" / "tabular.py")
-    arguments = [script, "houses.csv", "--target", target, "--seeds", "2", "--cpu-time"]
-    monkeypatch.setattr(sys, "argv", arguments)
-    runpy.run_path(script, run_name="__main__")
-    head, _, ours, *others = capsys.readouterr().out.splitlines()
-    assert head.startswith("| houses | test ")
-    assert ours.startswith("| fastmlp (defaults) | ")
-    assert len(others) == 3
-    assert all(float(line.split("|")[2].split()[0]) > 0.7 for line in (ours, *others))

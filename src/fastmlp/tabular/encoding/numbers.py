@@ -19,8 +19,8 @@ from fastmlp.tabular.encoding.scaling import (
 )
 
 Numbers = Literal["standard", "robust", "quantile"]
-# In standard deviations. In a nearly constant column, a rare value can be hundreds of them from the
-# mean (docs/tabular.md shows what that costs).
+# In standard deviations. In a nearly constant column, such as a pixel at the border of a digit, a
+# rare value can be hundreds of them from the mean, and a few rows then have a huge loss.
 STANDARD_CLIP = 4.0
 
 

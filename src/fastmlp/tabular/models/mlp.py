@@ -15,7 +15,7 @@ from fastmlp.tabular.encoding import Encoder
 from fastmlp.tabular.models.base import Model
 from fastmlp.tabular.models.head import Head
 
-# Defaults that depend on the data; docs/tabular.md has the measurements.
+# Defaults that depend on the data.
 DROPOUT = {"classification": 0.3, "regression": 0.1}
 # From so many training rows on, an epoch has enough steps for a few epochs at large rates.
 ROWS_OF_A_CYCLE = 4000
