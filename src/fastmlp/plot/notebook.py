@@ -44,4 +44,4 @@ def show(ax: Axes) -> None:
     """Show the figure below the running cell of a notebook."""
     from IPython.display import SVG, display
 
-    display(SVG(svg(ax)))  # type: ignore[no-untyped-call]
+    display(SVG(svg(ax)))

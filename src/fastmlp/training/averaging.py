@@ -153,7 +153,11 @@ class EMA(Configurable):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a state from ``state_dict``; if it does not fit, nothing changes."""
         average = self.net
-        known = {"updates": self.updates, "params": average.params, "state": average.state}
+        known: dict[str, Any] = {
+            "updates": self.updates,
+            "params": average.params,
+            "state": average.state,
+        }
         if not isinstance(state, Mapping) or state.keys() != known.keys():
             raise ArgumentError(f"state: got {validation.shown(state)}; want {sorted(known)}")
         updates = validation.integer(state["updates"], "updates", 0)

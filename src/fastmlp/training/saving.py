@@ -99,7 +99,8 @@ class StoredTrainer(Steps):
         OSError
             If it is missing or unreadable.
         """
-        return _load(cls, path, loss)
+        trainer: Self = _load(cls, path, loss)
+        return trainer
 
     def __reduce__(self) -> Any:
         arguments = self.net, self.loss, self.optimizer, self.penalties, self.loss_weights
@@ -117,7 +118,7 @@ def _restored(
 
 
 def _save(trainer: StoredTrainer, path: str | os.PathLike[str]) -> None:
-    from fastmlp.io import checkpoint  # late: it takes time to import
+    from fastmlp.io import checkpoint, model  # late: they take time to import
 
     history = trainer.history
     content = {
@@ -130,13 +131,13 @@ def _save(trainer: StoredTrainer, path: str | os.PathLike[str]) -> None:
         "history": {"columns": history.columns(), "best_epoch": history.best_epoch},
         "options": trainer.options(),
     }
-    checkpoint.save(path, trainer.net, content, checkpoint.TRAINER_KEY)
+    checkpoint.save(path, trainer.net, content, model.TRAINER_KEY)
 
 
 def _load(kind: Any, path: str | os.PathLike[str], loss: Any) -> Any:
-    from fastmlp.io import checkpoint
+    from fastmlp.io import checkpoint, model
 
-    net, content = checkpoint.read(path, checkpoint.TRAINER_KEY)
+    net, content = checkpoint.read(path, model.TRAINER_KEY)
     with _as_file_error(path):
         if not isinstance(content, dict) or content.keys() != _KEYS:
             raise ArgumentError(f"it must have exactly the keys {', '.join(sorted(_KEYS))}")
@@ -192,7 +193,8 @@ def _described(loss: Any) -> Any:
         return {"by name": {str(name): _described(one) for name, one in loss.items()}}
     if isinstance(loss, (list, tuple)):
         return {"in order": [_described(one) for one in loss]}
-    if _class(type(loss).__name__, Loss, losses) is not type(loss):
+    known = _class(type(loss).__name__, Loss, losses) is type(loss)
+    if not isinstance(loss, Loss) or not known:
         return {"own": getattr(loss, "__name__", type(loss).__name__)}
     return loss.describe()
 
