@@ -104,7 +104,7 @@ cdef class Actor:
         return 0
 
     cdef object take_actions(self, fm_actions *to, object actions, const Rows *rows, Space *space):
-        """The given actions of the rows; returns what keeps them, None: they need the validation."""
+        """The given actions of the rows; returns what keeps them, None if they need validation."""
         cdef int64_t *label = NULL
         cdef Rows found
         if self.kind == FM_CATEGORICAL:

@@ -170,7 +170,8 @@ cdef object take_list(Rows *to, object value, int64_t width, int typenum, Space 
     if count == 0 or not is_worth_it(count, width):
         return None
     first = value[0]
-    to.ndim = 2 if type(first) is list or type(first) is tuple or isinstance(first, np.ndarray) else 1
+    cdef bint is_row = type(first) is list or type(first) is tuple or isinstance(first, np.ndarray)
+    to.ndim = 2 if is_row else 1
     to.count = count if to.ndim == 2 else 1
     to.shape[0], to.shape[to.ndim - 1] = to.count, width
     if cnp.PyArray_CheckExact(first):

@@ -28,7 +28,8 @@ cdef class Stepper:
 
     A subclass binds its core trainer with the names of inputs and outputs, and the targets that
     each loss takes without further checks: "class", "real", "" (none), a tuple of fields (name,
-    columns, end of whole numbers or 0), or an OwnLoss, which may be a single one for all outputs. Without targets, every call is checked. A subclass defines
+    columns, end of whole numbers or 0), or an OwnLoss, which may be a single one for all outputs.
+    Without targets, every call is checked. A subclass defines
     `_step_checked(x, y, sample_weight)`, `_forward_checked(x)` and `_apply_checked(dscores)` for
     all other arguments, and `_settings_changed()`, `_refuses(value)` and `_not_finite(value)`.
     """

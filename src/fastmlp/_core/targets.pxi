@@ -78,7 +78,8 @@ cdef bint take_field(char *to, object value, int64_t n, int64_t columns, int64_t
     cdef Rows rows
     cdef void *numbers = NULL
     cdef int64_t i, bytes = columns * (4 if typenum == cnp.NPY_FLOAT32 else 8)
-    if columns == 1 and not (cnp.PyArray_Check(value) and cnp.PyArray_NDIM(<cnp.ndarray>value) == 2):
+    cdef bint is_matrix = cnp.PyArray_Check(value) and cnp.PyArray_NDIM(<cnp.ndarray>value) == 2
+    if columns == 1 and not is_matrix:
         kept = take_vector(&numbers, value, n, typenum, &space)
     else:
         kept = take_rows(&rows, value, columns, typenum, &space)
@@ -96,7 +97,8 @@ cdef object take_fields(fm_targets *to, tuple layout, object y, int64_t n, int t
                         Space *space):
     """Rows of fields, (name, columns, end) each: one array of them side by side, or a dict.
 
-    It gives what `fastmlp.losses.packing` gives. Returns what keeps the target, None if it needs the validation.
+    It gives what `fastmlp.losses.packing` gives. Returns what keeps the target, None if it needs
+    the validation.
     """
     cdef int64_t width = 0, at = 0, columns, end
     cdef int64_t size = 4 if typenum == cnp.NPY_FLOAT32 else 8

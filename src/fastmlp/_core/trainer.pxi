@@ -165,8 +165,8 @@ cdef class Trainer(TrainerParts):
         """The first half of a step; returns FM_OK or FM_BAD_INDEX."""
         cdef fm_status status
         if fm_trainer_pending_rows(self.trainer) >= 0:
-            raise StateError("forward: the scores of the last call still await apply(dscores); call "
-                             "it, or discard() to drop them")
+            raise StateError("forward: the scores of the last call still await apply(dscores); "
+                             "call it, or discard() to drop them")
         self.enter()
         with nogil:
             status = fm_trainer_forward(self.trainer, rows, <const void *const *>x,
