@@ -173,7 +173,7 @@ class Judge:
         # Estimators give the warnings of scikit-learn.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore" if of_sklearn(entry) else "error")
-            warnings.filterwarnings("ignore", "the training loss is", RuntimeWarning)
+            warnings.filterwarnings("ignore", "the (training )?loss is", RuntimeWarning)
             return entry.call(world, value)
 
     @staticmethod

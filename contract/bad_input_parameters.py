@@ -127,6 +127,8 @@ _METHODS = {
 _ALSO_NAMED = {"net": "lr", "nodes": "inputs", "batch_size": "rates", "name": "node", "scores": "y",
                "layer": "layers", "strict": "state", "order": "rates",
                "values": "rewards"}  # fmt: skip
+# Files of other calls than those that take a network's.
+_FILES = {"trainer.save": "trainer", "trainer.load": "trainer"}
 # Objects that raise errors of their own; these reach the caller.
 _RAISING = {"attributes raise", "__len__ raises"}
 
@@ -144,8 +146,10 @@ class Call:
     def __call__(self, world: World, **strange: Any) -> None:
         function, known = self.find(world), self.parameters(world)
         needed = {p.name for p in known.values() if p.default is p.empty} - set(strange)
-        given = {name: world.good(name) for name in sorted(needed)} | strange
-        function(**given)
+        given = {name: world.good(name) for name in sorted(needed)}
+        if "path" in given and self.name in _FILES:
+            given["path"] = _FILES[self.name]
+        function(**given | strange)
 
 
 def calls() -> Iterator[Call]:
@@ -249,4 +253,5 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         World().net.save("net")
+        World().trainer.save("trainer")
         main(int(sys.argv[1]))
