@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,6 @@ def history_html(history: LossHistory, text: str) -> str:
 
 def show(ax: Axes) -> None:
     """Show the figure below the running cell of a notebook."""
-    from IPython.display import SVG, display
-
-    display(SVG(svg(ax)))
+    # Untyped, whether IPython is there or not.
+    display: Any = importlib.import_module("IPython.display")
+    display.display(display.SVG(svg(ax)))
