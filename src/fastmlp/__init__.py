@@ -39,9 +39,14 @@ from fastmlp.layers import *  # noqa: F403  (these modules list the names that t
 from fastmlp.layers.activations import *  # noqa: F403
 from fastmlp.losses.actors import *  # noqa: F403
 from fastmlp.losses.base import Loss as Loss
-from fastmlp.losses.builtin import *  # noqa: F403
+from fastmlp.losses.classes import *  # noqa: F403
+from fastmlp.losses.density import *  # noqa: F403
 from fastmlp.losses.penalties import *  # noqa: F403
+from fastmlp.losses.policy import *  # noqa: F403
+from fastmlp.losses.regression import *  # noqa: F403
 from fastmlp.losses.returns import *  # noqa: F403
+from fastmlp.losses.similarity import *  # noqa: F403
+from fastmlp.losses.values import *  # noqa: F403
 from fastmlp.networks import FrozenPredictor, Graph, Network, Policy, Sequential, freeze, polyak
 from fastmlp.optim.base import Optimizer as Optimizer
 from fastmlp.optim.first_order import *  # noqa: F403
