@@ -201,26 +201,28 @@ fm_status fm_trainer_update(fm_trainer *trainer, double lr) {
     return status;
 }
 
-fm_status fm_trainer_penalty(const fm_trainer *trainer, double *value) {
+typedef int64_t (*chunks_fn)(const fm_trainer *, const fm_kernels *, const fm_worker *, double *);
+
+static fm_status total_of(const fm_trainer *trainer, chunks_fn sum_chunks, double *total) {
     double *chunk_sum = fm_alloc(fm_workspace_chunks(trainer->net), sizeof *chunk_sum);
     if (chunk_sum == NULL) return FM_NO_MEMORY;
     const fm_modes host = fm_enter_arithmetic();
     const fm_kernels *kernels = fm_tables_in_use()[trainer->net->dtype];
-    *value = fm_chunks_total(chunk_sum, fm_penalty_chunks(trainer, kernels, &alone, chunk_sum));
+    *total = fm_chunks_total(chunk_sum, sum_chunks(trainer, kernels, &alone, chunk_sum));
     fm_leave_arithmetic(host);
     fm_free(chunk_sum);
     return FM_OK;
 }
 
+fm_status fm_trainer_penalty(const fm_trainer *trainer, double *value) {
+    return total_of(trainer, fm_penalty_chunks, value);
+}
+
 fm_status fm_trainer_gradient_norm(const fm_trainer *trainer, double *norm) {
-    double *chunk_sum = fm_alloc(fm_workspace_chunks(trainer->net), sizeof *chunk_sum);
-    if (chunk_sum == NULL) return FM_NO_MEMORY;
-    const fm_modes host = fm_enter_arithmetic();
-    const fm_kernels *kernels = fm_tables_in_use()[trainer->net->dtype];
-    *norm = sqrt(fm_chunks_total(chunk_sum, fm_square_chunks(trainer, kernels, &alone, chunk_sum)));
-    fm_leave_arithmetic(host);
-    fm_free(chunk_sum);
-    return FM_OK;
+    double squares;
+    const fm_status status = total_of(trainer, fm_square_chunks, &squares);
+    if (status == FM_OK) *norm = sqrt(squares);
+    return status;
 }
 
 void fm_trainer_add_penalty_gradient(fm_trainer *trainer, double factor) {

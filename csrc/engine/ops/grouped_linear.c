@@ -72,18 +72,23 @@ static void renew(const fm_run *run, const fm_operands *at, int for_down, int64_
     }
 }
 
+/* The product of a slice: each group takes `from` columns of a row of a_row numbers to `to` columns of one of c_row. */
+static fm_linear_place place_of(const fm_tile *tile, slice s, int64_t from, int64_t a_row, int64_t to, int64_t c_row) {
+    return (fm_linear_place){.m = tile->rows,
+                             .n = s.count,
+                             .k = from,
+                             .a = tile->row * a_row + s.group * from,
+                             .a_row = a_row,
+                             .b = s.group * from * to + s.first,
+                             .b_row = to,
+                             .c = tile->row * c_row + s.group * to + s.first,
+                             .c_row = c_row};
+}
+
 static void groups_forward(const fm_run *run, const fm_operands *at, const fm_tile *tile, slice s) {
     const fm_node *node = &at->op->node;
     const int64_t in = in_of(at->op), out = out_of(at->op), col = s.group * out + s.first;
-    const fm_linear_place place = {.m = tile->rows,
-                                   .n = s.count,
-                                   .k = in,
-                                   .a = tile->row * node->fan_in + s.group * in,
-                                   .a_row = node->fan_in,
-                                   .b = s.group * in * out + s.first,
-                                   .b_row = out,
-                                   .c = tile->row * node->fan_out + col,
-                                   .c_row = node->fan_out};
+    const fm_linear_place place = place_of(tile, s, in, node->fan_in, out, node->fan_out);
     const fm_product space = fm_product_of(run, at->op);
     fm_multiply_groups(&space, fm_forward_product(run, at, &place, col), s.groups);
 }
@@ -100,15 +105,7 @@ static void forward(const fm_run *run, const fm_operands *at, const fm_tile *til
 static void groups_down(const fm_run *run, const fm_operands *at, const fm_tile *tile, slice s) {
     const fm_node *node = &at->op->node;
     const int64_t in = in_of(at->op), out = out_of(at->op), col = s.group * in + s.first;
-    const fm_linear_place place = {.m = tile->rows,
-                                   .n = s.count,
-                                   .k = out,
-                                   .a = tile->row * node->fan_out + s.group * out,
-                                   .a_row = node->fan_out,
-                                   .b = s.group * in * out + s.first,
-                                   .b_row = in,
-                                   .c = tile->row * node->fan_in + col,
-                                   .c_row = node->fan_in};
+    const fm_linear_place place = place_of(tile, s, out, node->fan_out, in, node->fan_in);
     const fm_product space = fm_product_of(run, at->op);
     void *sum = fm_element(run, run->temporary, tile->row * run->temporary_width + col);
     fm_multiply_groups(&space, fm_down_product(run, at, &place, sum), s.groups);
