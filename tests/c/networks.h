@@ -140,6 +140,14 @@ static inline void *random_reals(fm_dtype dtype, int64_t n, uint32_t stream, dou
     return out;
 }
 
+/* Draws all parameters of a network. */
+static inline void draw_params(fm_net *net, fm_dtype dtype, uint32_t stream, double scale) {
+    const int64_t count = fm_net_parameters(net);
+    void *start = random_reals(dtype, count, stream, scale);
+    memcpy(fm_net_params(net), start, (size_t)count * (dtype == FM_F32 ? 4 : 8));
+    free(start);
+}
+
 static inline uint64_t mix(uint64_t hash, const void *bytes, size_t n) {
     for (size_t i = 0; i < n; i++) hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001B3ull; /* FNV-1a */
     return hash;
@@ -151,12 +159,9 @@ static inline fm_net *make(int activation, fm_dtype dtype, int separate, caller 
     ends.separate = separate;
     c->size = dtype == FM_F32 ? 4 : 8;
     CHECK(fm_net_new(&ends, l.count, l.node, dtype, 42, &c->net) == FM_OK, "a graph");
-    const int64_t parameters = fm_net_parameters(c->net);
-    void *start = random_reals(dtype, parameters, 1, 0.2);
-    memcpy(fm_net_params(c->net), start, (size_t)parameters * c->size);
+    draw_params(c->net, dtype, 1, 0.2);
     for (int64_t i = 0; i < fm_net_state_size(c->net); i++) put(fm_net_state(c->net), i, c->size, i >= WIDTH, 0);
     fm_net_set_custom(c->net, run_node, c);
-    free(start);
     return c->net;
 }
 

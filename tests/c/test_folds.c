@@ -60,9 +60,7 @@ static fm_net *network(fm_dtype dtype) {
     const fm_ends ends = {.n_inputs = 1, .n_outputs = 1, .width = {FOLD * IN}, .output = {last}};
     fm_net *net = NULL;
     CHECK(fm_net_new(&ends, l.count, l.node, dtype, 3, &net) == FM_OK, "a network");
-    void *start = random_reals(dtype, fm_net_parameters(net), 5, 0.3);
-    memcpy(fm_net_params(net), start, (size_t)fm_net_parameters(net) * (dtype == FM_F32 ? 4 : 8));
-    free(start);
+    draw_params(net, dtype, 5, 0.3);
     return net;
 }
 

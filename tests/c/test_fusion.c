@@ -9,10 +9,7 @@ static void *zeros(fm_dtype dtype, int64_t n) { return random_reals(dtype, n, 0,
 static fm_net *net_of(const list *l, const fm_ends *ends, fm_dtype dtype, const char *what) {
     fm_net *net = NULL;
     CHECK(fm_net_new(ends, l->count, l->node, dtype, 5, &net) == FM_OK, "%s", what);
-    const int64_t parameters = fm_net_parameters(net);
-    void *start = random_reals(dtype, parameters, 1, 0.3);
-    memcpy(fm_net_params(net), start, (size_t)parameters * (dtype == FM_F32 ? 4 : 8));
-    free(start);
+    draw_params(net, dtype, 1, 0.3);
     return net;
 }
 

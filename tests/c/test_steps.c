@@ -50,9 +50,7 @@ static fm_net *net_of(fm_dtype dtype, uint32_t stream) {
     h = one(&l, FM_OP_LINEAR, HIDDEN, CLASSES, h);
     const fm_ends ends = {.n_inputs = 1, .n_outputs = 1, .width = {IN}, .output = {h}};
     CHECK(fm_net_new(&ends, l.count, l.node, dtype, 11, &net) == FM_OK, "a network");
-    void *start = random_reals(dtype, fm_net_parameters(net), stream, 0.2);
-    memcpy(fm_net_params(net), start, (size_t)fm_net_parameters(net) * (dtype == FM_F32 ? 4 : 8));
-    free(start);
+    draw_params(net, dtype, stream, 0.2);
     return net;
 }
 
