@@ -9,7 +9,7 @@ from typing import assert_type
 
 import fastmlp as fm
 from fastmlp.layers import activations
-from fastmlp.losses import builtin
+from fastmlp.losses import regression
 from fastmlp.optim import first_order, schedules
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     gelu = fm.GELU(approximate="tanh")
     net = fm.Sequential(fm.Linear(2, 3), leaky, fm.Linear(3, 1), gelu, seed=0)
     assert_type(net, fm.Sequential)
-    assert_type(fm.MSELoss(), builtin.MSELoss)
+    assert_type(fm.MSELoss(), regression.MSELoss)
     assert_type(fm.Adam(lr=0.01), first_order.Adam)
     assert_type(fm.CosineLR(), schedules.CosineLR)
     history = fm.fit(net, [[0.0, 1.0]], [1.0], loss=fm.MSELoss(), optimizer=fm.Adam(lr=0.01))

@@ -22,7 +22,7 @@ from sklearn.utils.validation import column_or_1d
 
 from fastmlp.base.validation import Array
 from fastmlp.losses.base import Loss
-from fastmlp.losses.builtin import BCEWithLogitsLoss, CrossEntropyLoss, MultiMarginLoss
+from fastmlp.losses.classes import BCEWithLogitsLoss, CrossEntropyLoss, MultiMarginLoss
 from fastmlp.sklearn._base import BaseMLP
 
 

@@ -14,14 +14,8 @@ from sklearn.utils.validation import column_or_1d
 
 from fastmlp.base.validation import Array
 from fastmlp.losses.base import Loss
-from fastmlp.losses.builtin import (
-    CrossEntropyLoss,
-    HuberLoss,
-    L1Loss,
-    MSELoss,
-    MultiMarginLoss,
-    PoissonNLLLoss,
-)
+from fastmlp.losses.classes import CrossEntropyLoss, MultiMarginLoss
+from fastmlp.losses.regression import HuberLoss, L1Loss, MSELoss, PoissonNLLLoss
 from fastmlp.sklearn._base import BaseMLP
 
 _LOSSES = {"squared_error", "poisson", "absolute_error", "huber"}

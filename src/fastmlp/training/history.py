@@ -162,7 +162,8 @@ class History:
         >>> import fastmlp as fm
         >>> net = fm.Sequential(fm.Linear(1, 1), seed=0)
         >>> ax = fm.fit(net, [[0.0]], [1], loss=fm.MSELoss(), epochs=3).plot()
-        >>> ax.figure.savefig("losses.png")
+        >>> ax.get_xlabel()
+        'epoch'
         """
         from fastmlp import plot
 

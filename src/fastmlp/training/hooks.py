@@ -10,8 +10,8 @@ from fastmlp.base import validation as check
 from fastmlp.base.errors import ArgumentTypeError
 from fastmlp.base.validation import Array
 from fastmlp.training.history import FitState
+from fastmlp.training.parted_epoch import step_hooks
 from fastmlp.training.progress import ProgressBar, shows_progress
-from fastmlp.training.stepping import step_hooks
 
 
 class Hooks:

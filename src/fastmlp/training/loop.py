@@ -21,8 +21,8 @@ from fastmlp.training.fingerprint import fingerprint
 from fastmlp.training.history import FitState, History
 from fastmlp.training.hooks import Hooks, checked_callbacks
 from fastmlp.training.members import MemberRows, Members
+from fastmlp.training.parted_epoch import PartedEpoch
 from fastmlp.training.schedules import Schedules
-from fastmlp.training.stepping import PartedEpoch
 
 if TYPE_CHECKING:
     from fastmlp.training.protocol import TrainerLike

@@ -16,7 +16,7 @@ from fastmlp.base.validation import Array
 from fastmlp.layers import Layer
 from fastmlp.losses import packing
 from fastmlp.losses.base import Loss
-from fastmlp.losses.builtin import CrossEntropyLoss
+from fastmlp.losses.classes import CrossEntropyLoss
 from fastmlp.losses.custom import FORMS, CustomLoss, is_custom_loss
 from fastmlp.losses.named_rows import NamedRows
 from fastmlp.losses.penalties import Penalty
