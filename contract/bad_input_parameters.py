@@ -84,7 +84,7 @@ _NEEDED: dict[str, Any] = {
     "embedding_dim": 2, "indices": [0, 2], "activation": "ReLU", "train": [[0, 1], [1, 2]],
     "order": None, "batch_size": 4, "rates": np.ones(3), "tau": 0.5, "folder": "runs",
     "reward": np.ones(3), "done": np.zeros(3), "next_q": np.ones((3, 2)),
-    "next_log_prob": np.zeros(3), "rewards": np.ones(3), "values": np.ones(3),
+    "blocks": [(X, Y)], "next_log_prob": np.zeros(3), "rewards": np.ones(3), "values": np.ones(3),
     "dones": np.zeros(3), "last_values": 0.0, "dx": X,
     "critic": fm.Sequential(fm.Linear(3, 2), seed=0),
 }  # fmt: skip
@@ -145,7 +145,9 @@ class Call:
 
     def __call__(self, world: World, **strange: Any) -> None:
         function, known = self.find(world), self.parameters(world)
-        needed = {p.name for p in known.values() if p.default is p.empty} - set(strange)
+        # Only rows that come as a stream need no y.
+        needed = {p.name for p in known.values() if p.default is p.empty or p.name == "y"}
+        needed -= set(strange)
         given = {name: world.good(name) for name in sorted(needed)}
         if "path" in given and self.name in _FILES:
             given["path"] = _FILES[self.name]
@@ -155,7 +157,9 @@ class Call:
 def calls() -> Iterator[Call]:
     """All calls, from the package's own lists of names."""
     kinds = [name for name, found in vars(initializers).items() if _is_initializer(found)]
-    for module, names in ((fm, fm.__all__), (io, io.__all__), (initializers, kinds)):
+    sources = ["arrays", "iterable"]
+    for module, names in ((fm, fm.__all__), (io, io.__all__), (initializers, kinds),
+                          (fm.data, sources)):  # fmt: skip
         for name in sorted(set(names) - _OTHERS):
             found = getattr(module, name)
             is_error = inspect.isclass(found) and issubclass(found, Exception)

@@ -21,6 +21,7 @@ from fastmlp.base import loading as _loading  # noqa: F401
 
 # isort: split
 
+from fastmlp import data as data
 from fastmlp import layers as _layers
 from fastmlp import losses as _losses
 from fastmlp import optim as _optim

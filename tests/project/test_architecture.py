@@ -64,7 +64,7 @@ CYTHON_HEADERS = {"fastmlp.h"} | {
 # Packages of fastmlp by floor. Imports go down, or stay on a floor without a circle.
 PYTHON_FLOORS: list[set[str]] = [
     {"base", "_core"},
-    {"distributions", "layers", "losses", "optim"},
+    {"data", "distributions", "layers", "losses", "optim"},
     {"networks"},
     {"io"},
     {"training"},

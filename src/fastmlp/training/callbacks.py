@@ -1,7 +1,9 @@
 """Callbacks of a fit: any object with ``on_epoch_end(state)`` or ``on_step_end(state)``.
 
 ``on_step_end`` is called after every ``step_every`` steps, an attribute of the callback (1 by
-default). Each such call divides the epoch, which costs about 20 us.
+default; None: never). Each such call divides the epoch, which costs about 20 us.
+``after_step_end(state)`` is called after the ``on_step_end`` of all callbacks. In fits of streams,
+``on_block_end(state)`` is called after each block of rows; ``state.stream`` has rows and bytes.
 
 A callback may also have ``on_fit_start(state)``; ``on_fit_ready(state)``, called after the
 ``on_fit_start`` of all callbacks; ``after_epoch_end(state)``, called after the ``on_epoch_end`` of
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Checkpoint(Configurable):
-    """Save the fit between epochs, so that a later fit can resume it.
+    """Save the fit between epochs, or steps, so that a later fit can resume it.
 
     The file holds the network and the states of optimizer, schedule, history and other callbacks.
     It also holds the seeds and counts that determine dropout masks and the order of rows. A resumed
@@ -36,7 +38,9 @@ class Checkpoint(Configurable):
     A fit resumes only its own file. It refuses a file with other data (by SHA-256), ``batch_size``,
     ``seed`` or ``shuffle``, or with another class or argument of optimizer, losses, penalties,
     schedule or callbacks with a state. Of classes that you write, only the name is compared.
-    ``Trainer.lr``, which callbacks may set, is taken from the file.
+    ``Trainer.lr``, which callbacks may set, is taken from the file. A stream is compared by what it
+    tells: columns, number of rows, names and sizes of files, some rows of memory maps; and, within
+    an epoch, by two rows near the place where it goes on.
 
     States of callbacks may hold None, numbers, text, float32 and float64 arrays, and lists, tuples
     and dicts of those.
@@ -50,6 +54,10 @@ class Checkpoint(Configurable):
     resume : bool, default False
         Whether to continue from the file if it exists. ``epochs`` is then the total number of
         epochs of both fits. It may differ from before, unless the schedule depends on it.
+    step_every : int, optional
+        Steps between two saves within an epoch, for epochs that take long; by default there are
+        none. A resumed fit then goes on within the epoch. It reads the rows before that place
+        again only if the stream has no other way.
 
     Raises
     ------
@@ -77,10 +85,17 @@ class Checkpoint(Configurable):
     True
     """
 
-    def __init__(self, path: str | PathLike[str], every: int = 1, resume: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        every: int = 1,
+        resume: bool = False,
+        step_every: int | None = None,
+    ) -> None:
         validation.path(path)
         self.path = path
         self.every = validation.size(every, "every")
+        self.step_every = None if step_every is None else validation.size(step_every, "step_every")
         self.resume = validation.flag(resume, "resume")
         self._fingerprint: dict[str, Any] = {}
 
@@ -110,10 +125,21 @@ class Checkpoint(Configurable):
     def on_epoch_end(self, state: FitState) -> None:
         """Do nothing: the file is written after all callbacks have seen the epoch."""
 
+    def on_step_end(self, state: FitState) -> None:
+        """Do nothing: the file is written after all callbacks have seen the step."""
+
+    def after_step_end(self, state: FitState) -> None:
+        """Write the file within an epoch."""
+        if not state.stopped:  # then the epoch ends here, and the file is written after it
+            self._write(state)
+
     def after_epoch_end(self, state: FitState) -> None:
         """Write the file."""
         last = state.stopped or state.epoch + 1 >= state.epochs
         if last or (state.epoch + 1) % self.every == 0:
-            from fastmlp.io import checkpoint
+            self._write(state)
 
-            checkpoint.save(self.path, state.net, checkpointing.capture(state, self._fingerprint))
+    def _write(self, state: FitState) -> None:
+        from fastmlp.io import checkpoint
+
+        checkpoint.save(self.path, state.net, checkpointing.capture(state, self._fingerprint))

@@ -10,12 +10,15 @@ import numpy as np
 
 from fastmlp.base.errors import ArgumentError
 from fastmlp.networks.base import Network
+from fastmlp.training import begun_epochs
 from fastmlp.training.fingerprint import describe_part, differences
 
 if TYPE_CHECKING:
     from fastmlp.training.history import FitState
 
 _KEYS = {"fit", "trainer", "epoch", "epochs", "stopped", "history", "schedules", "callbacks"}
+# Beside those: of an epoch that has begun, and of a stream.
+_MORE = {"begun", "stream"}
 # The core counts epochs in 32 bits; a larger count in a file is a fault.
 _MOST_COUNTED = 2**31
 
@@ -37,7 +40,17 @@ def fingerprint_of(state: FitState) -> dict[str, Any]:
 
 def capture(state: FitState, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
     """Return the complete state of a fit, without the network's parameters."""
+    more: dict[str, Any] = {}
+    if state.begun is not None:
+        more["begun"] = begun_epochs.captured(state.begun)
+    if state.stream is not None:
+        more["stream"] = {
+            "rows": state.stream.rows_in_all,
+            "steps": state.steps,
+            "step": state.step,
+        }
     return {
+        **more,
         "fit": dict(fingerprint),
         "trainer": state.trainer.state_dict(),
         "epoch": state.epoch,
@@ -57,7 +70,7 @@ def resume(state: FitState, fingerprint: Mapping[str, Any], net: Network, saved:
     ArgumentError
         If the state belongs to another fit or is invalid; then nothing has changed.
     """
-    if not isinstance(saved, dict) or saved.keys() != _KEYS:
+    if not isinstance(saved, dict) or not _KEYS <= saved.keys() <= _KEYS | _MORE:
         raise ArgumentError(
             f"it must have exactly the keys {', '.join(sorted(_KEYS))}; was it written by another "
             "version of fastmlp?"
@@ -67,10 +80,13 @@ def resume(state: FitState, fingerprint: Mapping[str, Any], net: Network, saved:
     if found:
         raise ArgumentError(f"it belongs to another fit: {'; '.join(found)}")
     _check_progress(state, saved)
+    begun = begun_epochs.checked(state, saved.get("begun"))
+    stream = begun_epochs.checked_stream(state, saved.get("stream"))
     check_trainer(state.trainer, saved["trainer"])
     before = _Snapshot(state)
     try:
         _take_over(state, net, saved)
+        begun_epochs.take_over(state, begun, stream)
     except BaseException as error:
         before.put_back()
         if isinstance(error, ArgumentError) or not isinstance(error, Exception):
@@ -86,7 +102,7 @@ class _Snapshot:
 
         self._state = state
         self._numbers = state.net.params.copy(), state.net.state.copy()
-        self._progress = state.epoch, state.stopped
+        self._progress = state.epoch, state.stopped, state.steps, state.step
         parts = [state.trainer, *state.schedules.parts.values(), *stateful(state)]
         # state_dict() of a callback may return its own lists and arrays, which loading changes.
         self._parts = [(part, copy.deepcopy(part.state_dict())) for part in parts]
@@ -95,7 +111,8 @@ class _Snapshot:
     def put_back(self) -> None:
         state = self._state
         state.net.params[...], state.net.state[...] = self._numbers
-        state.epoch, state.stopped = self._progress
+        state.epoch, state.stopped, state.steps, state.step = self._progress
+        state.begun = None
         for part, known in self._parts:
             # A part that fails to restore its state must not stop the others.
             with suppress(Exception):
@@ -132,8 +149,10 @@ def _check_network(saved: Network, net: Network) -> None:
 
 def _check_progress(state: FitState, saved: Mapping[str, Any]) -> None:
     epoch, epochs, history = saved["epoch"], saved["epochs"], saved["history"]
+    # The first epoch has number 0; within it, none is done.
+    least = -1 if "begun" in saved else 0
     for name, value in (("epoch", epoch), ("epochs", epochs)):
-        if type(value) is not int or not 0 <= value < _MOST_COUNTED:
+        if type(value) is not int or not least <= value < _MOST_COUNTED:
             raise ArgumentError(f"{name}: the file has {value!r:.60}; want a count")
     if type(saved["stopped"]) is not bool:
         raise ArgumentError(f"stopped: the file has {saved['stopped']!r:.60}; want true or false")
@@ -143,9 +162,9 @@ def _check_progress(state: FitState, saved: Mapping[str, Any]) -> None:
         rows = epoch + 1 if state.has_validation or not name.startswith("val") else 0
         if not isinstance(column, list) or len(column) != rows:
             raise ArgumentError(f"history.{name}: want {rows} numbers")
-    if epoch >= epochs:
+    if epoch + ("begun" in saved) >= epochs:
         raise ArgumentError(f"epochs: the file has {epoch + 1} done of {epochs}")
-    if epoch >= state.epochs:
+    if epoch + ("begun" in saved) >= state.epochs:
         raise ArgumentError(
             f"epochs: the file has {epoch + 1} done, this fit has {state.epochs}; want no fewer"
         )
@@ -194,11 +213,9 @@ def _unlike(saved: Any, known: Any, name: str) -> str | None:
 
 def _check_values(state: FitState, name: str, epochs: int) -> None:
     """Refuse a new number of epochs if it would have changed the values of finished epochs."""
-    schedules = state.schedules
+    schedules, steps = state.schedules, state.steps or 1
     for epoch in range(state.epoch + 1 if epochs != state.epochs else 0):
-        ways = [
-            schedules.values(name, epoch, count, state.steps) for count in (epochs, state.epochs)
-        ]
+        ways = [schedules.values(name, epoch, count, steps) for count in (epochs, state.epochs)]
         if not np.array_equal(*ways):
             kind = type(schedules.parts[name]).__name__
             raise ArgumentError(
@@ -206,4 +223,4 @@ def _check_values(state: FitState, name: str, epochs: int) -> None:
                 f"{state.epochs}, which {kind} depends on"
             )
     # A schedule state that yields no values must fail here, before the fit goes on.
-    schedules.values(name, state.epoch + 1, state.epochs, state.steps)
+    schedules.values(name, state.epoch + 1, state.epochs, steps)

@@ -16,7 +16,7 @@ from fastmlp.training.trainer import Trainer
 def fit(
     net: Network,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     loss: Any,
     optimizer: Optimizer | None = None,
@@ -43,12 +43,16 @@ def fit(
     ----------
     net : Sequential or Graph
         Trained in place.
-    x : array_like or sparse matrix, shape (N, in_features)
+    x : array_like or sparse matrix, shape (N, in_features), or a source of blocks
         At least one row; a dict by name if there are several inputs. With more leading dimensions,
         ``(2, 5, in_features)``, targets and weights have the same, and there are 10 rows. A matrix
         of scipy.sparse stays sparse; only ``Linear`` layers may read it.
+        A source of blocks gives ``(x, y)`` or ``(x, y, sample_weight)`` again in each epoch: an
+        iterable, a function that returns one, a PyTorch ``DataLoader``, or what the functions of
+        ``fm.data`` return. A ``np.memmap`` stays in its file. See Notes.
     y : array_like
-        Targets, as ``loss`` takes them; a dict by name if there are several outputs.
+        Targets, as ``loss`` takes them; a dict by name if there are several outputs. None for a
+        source of blocks.
     loss : Loss, function or object, or dict of them
         A loss of fastmlp, or one of your own: a function ``loss(scores, y)`` that returns value
         and gradient, or an object with ``forward`` and ``backward``. A dict by name if there are
@@ -60,13 +64,14 @@ def fit(
         May be 0.
     batch_size : int, optional
         Rows of a step, 128 by default; the last step of an epoch takes the remaining rows. A
-        number above N is N. ``LBFGS`` takes all rows.
+        number above N is N. ``LBFGS`` takes all rows. For a ``DataLoader``, the default is its own.
     drop_last : bool, default False
         Whether each epoch leaves out the remaining rows, so that all steps have ``batch_size``
         rows. With ``shuffle``, these are other rows in each epoch.
-    validation : (x, y), (x, y, sample_weight) or float, optional
+    validation : (x, y), (x, y, sample_weight), float or a source of blocks, optional
         Data on which loss and score are computed after each epoch, or the fraction of the rows to
-        set aside for this, chosen at random with ``seed``.
+        set aside for this, chosen at random with ``seed``. A source is read once an epoch; scores
+        and targets of its rows are held in memory.
     sample_weight : array_like, shape (N,), optional
     callbacks : iterable of objects with ``on_epoch_end(state)`` or ``on_step_end(state)``
         Called in order, after each epoch or after each ``step_every`` steps.
@@ -86,7 +91,7 @@ def fit(
     loss_weights : dict of str to float, optional
         Weights of the losses of several outputs in the sum; 1 by default.
     check_finite : bool, default True
-        Whether NaN and infinity in the data are an error.
+        Whether NaN and infinity in the data are an error. Blocks are checked as they are read.
     members : int or Members, optional
         For a network of several members (a loss with this ``fold``): each member takes the rows of
         ``x`` in an order of its own, or rows of its own. ``x`` and ``validation`` have the columns
@@ -104,7 +109,8 @@ def fit(
     Raises
     ------
     ArgumentError, ArgumentTypeError
-        If shapes, types or values do not fit; the parameters are unchanged.
+        If shapes, types or values do not fit; the parameters are unchanged. If this is noticed
+        later, in a block of a source, they are those of the last finished step.
     NotFiniteError
         With ``nan="raise"``, if the loss of a step is NaN or infinite.
     KeyboardInterrupt
@@ -115,6 +121,17 @@ def fit(
     -----
     RuntimeWarning
         Once, if the loss is no longer finite, with ``nan="warn"``.
+
+    Notes
+    -----
+    A thread of its own reads a source while the network trains. The batches are cut from its rows
+    across the borders of blocks, so the same rows in the same order give the same bits as arrays.
+    With ``shuffle``, the blocks of memory maps and of Arrow datasets are permuted in each epoch,
+    then the rows of each window of 64 MiB, both by ``seed``; iterables keep the order of their
+    blocks, and a ``DataLoader`` its whole order. Rows that fit into one window get the order of
+    arrays. Schedules that change from step to step need the number of rows: see
+    ``fm.data.iterable``. ``LBFGS`` and ``Members`` take arrays only, and read memory maps like
+    them.
 
     Examples
     --------

@@ -14,7 +14,9 @@ from fastmlp.base.host import in_notebook
 if TYPE_CHECKING:
     from fastmlp.base.validation import Array
     from fastmlp.networks.base import Network
+    from fastmlp.training.feed import Begun
     from fastmlp.training.protocol import TrainerLike
+    from fastmlp.training.stream_progress import StreamProgress
 
 _COLUMNS = ("loss", "val_loss", "val_score", "lr", "seconds")
 _OF_MEMBERS = ("member_loss", "val_member_loss", "val_member_score")
@@ -214,8 +216,12 @@ class FitState:
         All callbacks of this fit.
     schedules : Schedules
         ``schedules.parts`` has the schedules by setting, that of the learning rate as ``"lr"``.
-    steps : int
-        Number of steps of an epoch.
+    steps : int or None
+        Number of steps of an epoch; None in the first epoch of a stream that does not tell it.
+    stream : StreamProgress or None
+        In fits of streams: rows and bytes of this epoch so far.
+    begun : object or None
+        Between the steps of an epoch: what a checkpoint needs to go on with it.
     fingerprint : callable
         ``fingerprint()`` describes the fit: its data, by hashes, and its options.
     error : BaseException or None
@@ -239,8 +245,10 @@ class FitState:
         self.val_member_score: Array | None = None
         self.callbacks: list[Any] = []
         self.schedules: Any = None
-        self.steps = 1
+        self.steps: int | None = 1
         self.step = 0
+        self.stream: StreamProgress | None = None
+        self.begun: Begun | None = None
         self.step_losses: Array = np.empty(0)
         self.fingerprint: Callable[[], dict[str, Any]] = dict
         self.error: BaseException | None = None

@@ -9,8 +9,8 @@ from typing import Any
 from fastmlp.base import validation as check
 from fastmlp.base.errors import ArgumentTypeError
 from fastmlp.base.validation import Array
+from fastmlp.training.epoch_run import step_hooks
 from fastmlp.training.history import FitState
-from fastmlp.training.parted_epoch import step_hooks
 from fastmlp.training.progress import ProgressBar, shows_progress
 
 
@@ -41,12 +41,16 @@ class Hooks:
     def dispatch_steps(self, losses: Array) -> None:
         """Call ``on_step_end`` of the callbacks whose number of steps is complete.
 
-        ``losses`` (steps, 2) are loss and penalties of the steps of this epoch so far.
+        Then call ``after_step_end`` of those that have it. ``losses`` (steps, 2) are loss and
+        penalties of the last steps of this epoch.
         """
-        for callback, every in self.of_steps:
-            if self._state.step % every == 0:
-                self._state.step_losses = losses[-every:].sum(axis=1)
-                callback.on_step_end(self._state)
+        due = [(one, every) for one, every in self.of_steps if self._state.step % every == 0]
+        for callback, every in due:
+            self._state.step_losses = losses[-every:].sum(axis=1)
+            callback.on_step_end(self._state)
+        for callback, _ in due:
+            if hasattr(callback, "after_step_end"):
+                callback.after_step_end(self._state)
 
     @contextmanager
     def lifecycle(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 import warnings
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 # Lines of a fit in a file or a pipe.
 _MOST_LINES = 10
+# Seconds between two looks at a stream: where a line is updated, and elsewhere.
+_UPDATES, _LINES = 0.2, 60.0
 
 
 class ProgressBar:
@@ -22,6 +25,7 @@ class ProgressBar:
 
     On a terminal this is one line that is updated: a tqdm bar if tqdm is installed. In a Jupyter
     notebook it is the bar of ``tqdm.auto``. Elsewhere, as in a log file, it is at most 10 lines.
+    In fits of streams it also shows rows and bytes within an epoch; in log files, once a minute.
 
     Parameters
     ----------
@@ -47,16 +51,28 @@ class ProgressBar:
         self._bar: Any = None
         self._updates = False
         self._width = 0
+        self._shown = 0.0
 
     def on_fit_start(self, state: FitState) -> None:
         """Open the bar."""
-        self._width = 0
+        self._width, self._shown = 0, time.monotonic()
         self._updates = is_terminal(self._out()) or (self._file is None and in_notebook())
         self._bar = None
         if self._updates:
             bar = _tqdm()
             out = None if in_notebook() and self._file is None else self._out()
             self._bar = None if bar is None else bar(total=state.epochs, unit="epoch", file=out)
+
+    def on_block_end(self, state: FitState) -> None:
+        """Show how far the epoch of a stream is."""
+        now = time.monotonic()
+        if now - self._shown < (_UPDATES if self._updates else _LINES):
+            return
+        self._shown = now
+        if self._bar is not None:
+            self._bar.set_postfix_str(str(state.stream))
+        else:
+            self._print(f"epoch {state.epoch + 2}/{state.epochs}  {state.stream}")
 
     def on_epoch_end(self, state: FitState) -> None:
         """Advance it."""
@@ -71,6 +87,7 @@ class ProgressBar:
         if not (self._updates or last or _MOST_LINES * done // state.epochs > before):
             return
         text = "  ".join(f"{name} {value}" for name, value in shown.items())
+        text += "" if state.stream is None else f"  {state.stream}"
         self._print(f"epoch {done}/{state.epochs}  {text}  {sum(state.history.seconds):.2f} s")
 
     def on_fit_end(self, state: FitState) -> None:

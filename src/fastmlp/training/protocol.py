@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from fastmlp.base.validation import Array
@@ -55,6 +55,11 @@ class TrainerLike(Protocol):
     ) -> Data:
         """Check and convert rows, targets and weights."""
 
+    def checked_rows(
+        self, x: Any, y: Any, sample_weight: Any, check_finite: bool = False, members: int = 1
+    ) -> Data:
+        """Do the same with the present settings, also during a step."""
+
     def setting(self, name: str) -> Setting:
         """Return the start value of a setting, and its largest value."""
 
@@ -77,6 +82,9 @@ class TrainerLike(Protocol):
 
     def evaluation(self, data: Data) -> Evaluation:
         """Return the losses and the scores of the predictions."""
+
+    def evaluation_of_parts(self, parts: Iterable[Data]) -> Evaluation:
+        """Return the same of rows that come one part after another."""
 
     def minimize(self, data: Data, iterations: int, on_iteration: Callable[[float], None]) -> Any:
         """Run L-BFGS."""

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from fastmlp.training.protocol import TrainerLike
 
 SETTINGS = ("weight_decay", "dropout", "label_smoothing")
+# Numbers of steps, of which at least one gives other values if a schedule depends on the number.
+_TRIED = (1, 2, 3, 50)
 
 
 class Setting(NamedTuple):
@@ -84,7 +86,7 @@ class Schedules:
         setting = self._setting(name)
         if name not in self.parts:
             return np.full(steps, setting.start)
-        one, what = self.parts[name], "schedule" if name == "lr" else f"schedules[{name!r}]"
+        one, what = self.parts[name], _argument(name)
         found = one.rates(setting.start, epoch, epochs, steps)
         values = check.real_array(found, f"{what}.rates", check.FLOAT64)
         if values.shape != (steps,) or not setting.holds(values):
@@ -94,8 +96,53 @@ class Schedules:
             )
         return values
 
+    def of_epoch(self, epoch: int, epochs: int, steps: int | None) -> EpochValues:
+        """Return the values of all settings in an epoch; None: its number of steps is unknown."""
+        found = {}
+        for name in ("lr", *self.others):
+            if steps is not None:
+                found[name] = self.values(name, epoch, epochs, steps)
+                continue
+            tried = [self.values(name, epoch, epochs, count) for count in _TRIED]
+            if any((values != tried[0][0]).any() for values in tried):
+                raise ArgumentError(
+                    f"{_argument(name)}: got {self.parts[name]!r}, which needs the number of steps "
+                    "of an epoch, for a stream whose number of rows is not known; want "
+                    "fm.data.iterable(x, rows=...), or another schedule"
+                )
+            found[name] = tried[0]
+        return EpochValues(found, self.parts)
+
     def _setting(self, name: str) -> Setting:
         return Setting(self._trainer.lr) if name == "lr" else self._trainer.setting(name)
+
+
+class EpochValues:
+    """The values of the settings in the steps of one epoch."""
+
+    def __init__(self, values: dict[str, Array], parts: dict[str, Schedule]) -> None:
+        self._values, self._parts = values, parts
+
+    def between(self, begin: int, end: int) -> tuple[Array, dict[str, Array]]:
+        """Return learning rates of some steps, and what ``Trainer.epoch`` takes of the others."""
+        found = {name: self._cut(name, begin, end) for name in self._values}
+        rates = found.pop("lr")
+        return rates, {f"{name}s": values for name, values in found.items()}
+
+    def _cut(self, name: str, begin: int, end: int) -> Array:
+        values = self._values[name]
+        if end <= len(values):
+            return values[begin:end]
+        if (values != values[0]).any():
+            raise ArgumentError(
+                f"x: got more than the {len(values)} steps of an earlier epoch, on which "
+                f"{_argument(name)}={self._parts[name]!r} depends; want as many rows in each epoch"
+            )
+        return np.full(end - begin, values[0])
+
+
+def _argument(name: str) -> str:
+    return "schedule" if name == "lr" else f"schedules[{name!r}]"
 
 
 def _checked(schedule: Any, name: str, trainer: TrainerLike) -> Schedule:

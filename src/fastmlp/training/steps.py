@@ -235,6 +235,12 @@ class Steps(Configured):
         With several members, the rows of an input have the columns of one member.
         """
         self.current_settings()
+        return self.checked_rows(x, y, sample_weight, check_finite, members)
+
+    def checked_rows(
+        self, x: Any, y: Any, sample_weight: Any, check_finite: bool = False, members: int = 1
+    ) -> Data:
+        """Do the same with the present settings; another thread may call this during a step."""
         if members > 1:
             self._objective.check_members(members)
         inputs, leading = self.net.rows(x, members)

@@ -27,11 +27,13 @@ from fastmlp.training.configured import checked, is_finite
 from fastmlp.training.data import Data, checked_steps
 from fastmlp.training.fingerprint import describe_part
 from fastmlp.training.history import History
+from fastmlp.training.joining import joined
 from fastmlp.training.loop import Run
 from fastmlp.training.members import Members, members_of
 from fastmlp.training.objective import Evaluation
 from fastmlp.training.saving import StoredTrainer
 from fastmlp.training.schedules import SETTINGS, Setting
+from fastmlp.training.validating import rows_of_fit
 
 
 class Trainer(StoredTrainer):
@@ -94,7 +96,7 @@ class Trainer(StoredTrainer):
     def fit(
         self,
         x: Any,
-        y: Any,
+        y: Any = None,
         *,
         epochs: int = 10,
         batch_size: int | None = None,
@@ -116,11 +118,11 @@ class Trainer(StoredTrainer):
         epochs give the same result as one call of ten.
         """
         count, rows = members_of(members)
-        data = self.checked_data(x, y, sample_weight, check_finite, count)
+        data = rows_of_fit(self, x, y, sample_weight, check_finite, count, rows)
         run = Run(self, data, epochs=epochs, batch_size=batch_size, drop_last=drop_last,
                   validation=validation, callbacks=callbacks, shuffle=shuffle, seed=seed,
                   progress=progress, schedule=schedule, schedules=schedules,
-                  check_finite=check_finite, members=rows)  # fmt: skip
+                  check_finite=check_finite, count=count, members=rows)  # fmt: skip
         self.history = run.state.history
         run.run()
         # A callback may have called fit, and left its own history here.
@@ -135,6 +137,22 @@ class Trainer(StoredTrainer):
         """Return the result of ``evaluate``, and the loss and the score of each member."""
         checked(data, "data", Data, "what checked_data() returns")
         return self._objective.evaluate(self._scores(data), *data.taken_targets())
+
+    def evaluation_of_parts(self, parts: Iterable[Data]) -> Evaluation:
+        """Return the same of rows that come in parts, whose memory may be used again.
+
+        Scores and targets of all parts are kept, and inputs are not.
+        """
+        scores, targets, weights = [], [], []
+        for part in parts:
+            scores.append(self._scores(part))
+            targets.append([joined([one]) for one in part.target])
+            weights.append(None if part.weights is None else part.weights.copy())
+        all_scores = [np.concatenate(one) for one in zip(*scores, strict=True)]
+        all_targets = [joined(one) for one in zip(*targets, strict=True)]
+        some = [one for one in weights if one is not None]
+        all_weights = np.concatenate(some) if some else None
+        return self._objective.evaluate(all_scores, all_targets, all_weights)
 
     def _scores(self, data: Data) -> list[Array]:
         """Return the network's outputs; chosen rows are copied in parts."""
