@@ -15,6 +15,7 @@ NAMES = (
     "memory",
     "processes",
     "interruption",
+    "streams",
     "sanitizers",
     "fuzzing",
     "quota",
