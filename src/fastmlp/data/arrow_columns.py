@@ -12,7 +12,7 @@ from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 from fastmlp.base.validation import Array
 
 # Rows that are written into a matrix column by column, so that they stay in the cache.
-_TILE = 1024
+_TILE = 4096
 
 
 def chosen(schema: Any, inputs: Any, targets: Any, sample_weight: Any) -> tuple[Any, Any, Any]:

@@ -40,6 +40,8 @@ def ends_of_calls(hooks: Sequence[tuple[Any, int]], first: int, steps: int) -> l
     >>> ends_of_calls([(None, 3), (None, 4)], first=5, steps=8)
     [1, 3, 4, 7, 8]
     """
+    if not hooks:
+        return [steps]
     ends = {end for _, every in hooks for end in range(every - first % every, steps, every)}
     return sorted({*ends, steps})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -148,13 +148,14 @@ class ArrayFeed(Feed):
     def steps(self) -> int:
         return -(-self._kept // self.batch_size)
 
-    @contextmanager
-    def open(self, epoch: int, index: int, begun: Begun | None) -> Iterator[Iterator[Part]]:
+    def open(
+        self, epoch: int, index: int, begun: Begun | None
+    ) -> AbstractContextManager[Iterator[Part]]:
         data = self._ordered(epoch)
         done = 0 if begun is None else min(begun.steps * self.batch_size, self._kept)
         if done:
             data = data.rows_at(slice(done, self._kept))
-        yield iter([Part(data)] if data.rows else [])
+        return nullcontext(iter([Part(data)] if data.rows else []))
 
     def _ordered(self, epoch: int) -> Data:
         """Return the rows of an epoch in their order."""
