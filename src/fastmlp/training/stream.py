@@ -225,4 +225,5 @@ class HeldOut:
 def row_bytes(trainer: TrainerLike) -> int:
     """Return the memory of a row, by the widths of the network's inputs."""
     net = trainer.net
-    return net.dtype.itemsize * sum(net.core_net().widths_in) + _BESIDE
+    widths: list[int] = net.core_net().widths_in
+    return net.dtype.itemsize * sum(widths) + _BESIDE
