@@ -226,4 +226,5 @@ def row_bytes(trainer: TrainerLike) -> int:
     """Return the memory of a row, by the widths of the network's inputs."""
     net = trainer.net
     widths: list[int] = net.core_net().widths_in
-    return net.dtype.itemsize * sum(widths) + _BESIDE
+    size: int = net.dtype.itemsize
+    return size * sum(widths) + _BESIDE
