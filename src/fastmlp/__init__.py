@@ -76,7 +76,7 @@ from fastmlp.training import (
 )
 
 # Imported at the first use, because they take time to import.
-_LAZY = ("io", "plot", "reference", "sklearn", "tabular")
+_LAZY = ("distributed", "io", "plot", "reference", "sklearn", "tabular")
 
 __all__ = [
     "EMA",

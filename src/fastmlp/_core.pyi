@@ -129,6 +129,23 @@ class OwnLoss:
 
 def settings_have_changed() -> None: ...
 
+class Ranks:
+    rank: int
+    size: int
+    bfloat16: bool
+    def __init__(
+        self,
+        functions: tuple[int, int, int],
+        comm: int,
+        byte: int,
+        rank: int,
+        size: int,
+        bfloat16: bool,
+    ) -> None: ...
+    def set_long(self, bytes: int) -> None: ...
+    def spent(self) -> tuple[float, int]: ...
+    def sum(self, arrays: list[_Array]) -> None: ...
+
 class Stepper:
     def _bind_core(
         self,

@@ -56,7 +56,16 @@ DOORS: dict[str, str] = {
 # allocations, quotas and processors.
 CYTHON_HEADERS = {"fastmlp.h"} | {
     f"base/{name}.h"
-    for name in ("rng", "aligned_alloc", "convert", "quota", "topology", "work_trace")
+    for name in (
+        "rng",
+        "aligned_alloc",
+        "convert",
+        "quota",
+        "ranks",
+        "reducer",
+        "topology",
+        "work_trace",
+    )
 }
 
 # ---- Python: base <- parts <- networks <- io <- training <- tabular <- outer packages <- cli ----
@@ -69,7 +78,7 @@ PYTHON_FLOORS: list[set[str]] = [
     {"io"},
     {"training"},
     {"tabular"},
-    {"sklearn", "plot", "drawing"},
+    {"sklearn", "plot", "drawing", "distributed"},
     {"cli"},
 ]
 # Imported only on first use, not by `import fastmlp`.

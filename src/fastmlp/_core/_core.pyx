@@ -52,6 +52,7 @@ include "fast_paths.pxi"
 include "targets.pxi"
 include "stepper.pxi"
 include "policy.pxi"
+include "ranks.pxi"
 
 if os.environ.get("FASTMLP_ISA"):
     use_isa(os.environ["FASTMLP_ISA"], "FASTMLP_ISA")
