@@ -80,8 +80,8 @@ def run(folder, name, source, end=None, **changed):
 @pytest.mark.parametrize("make", SOURCES.values(), ids=SOURCES)
 def test_a_fit_goes_on_within_an_epoch(make, shuffle, tmp_path):
     expected = run(tmp_path, "whole", make(tmp_path), shuffle=shuffle)
-    # Thirteen steps an epoch: the first, in the middle, the last of an epoch, and the second epoch.
-    for end in (3, 8, 12, 13, 21):
+    # Thirteen steps an epoch: after a step without a file, near the end, and in the second epoch.
+    for end in (8, 12, 21):
         name = f"broken {end}"
         assert run(tmp_path, name, make(tmp_path), end, shuffle=shuffle) is None
         assert run(tmp_path, name, make(tmp_path), shuffle=shuffle) == expected
