@@ -13,8 +13,8 @@
 #include "engine/node.h"
 #include "kernels/registry.h"
 
-/* The largest number of inputs, and of outputs, of a network. */
-enum { FM_MOST_ENDS = 64 };
+/* The largest number of inputs, and of outputs, of a network; and of shards of a batch. */
+enum { FM_MOST_ENDS = 64, FM_MOST_SHARDS = 1024 };
 
 /* ---- a network ---- */
 
@@ -215,6 +215,11 @@ fm_status fm_trainer_set_optimizer(fm_trainer *trainer, const fm_optimizer_spec 
    parameters, state and optimizer as they are; or also end the call, with FM_NOT_FINITE. Such steps do not count in the
    loss of an epoch, which is NaN if there is no other step. */
 typedef enum { FM_NAN_USE, FM_NAN_SKIP, FM_NAN_RAISE } fm_nan;
+/* Cuts each batch of the following steps into `shards` contiguous parts of its rows, at first one. The gradient of each
+   part is computed by itself, and all are added in a fixed binary tree; see docs/numerics.md. FM_BAD_ARGUMENT unless it is
+   a power of two of at most FM_MOST_SHARDS, or if it is not 1 and the network has custom nodes. */
+fm_status fm_trainer_set_shards(fm_trainer *trainer, int shards);
+
 void fm_trainer_set_nan(fm_trainer *trainer, fm_nan nan);
 int64_t fm_trainer_not_finite(const fm_trainer *trainer); /* the number of such steps in the last call */
 

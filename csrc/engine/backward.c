@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/arithmetic.h"
+#include "engine/shard_view.h"
 #include "engine/work_stealing.h"
 
 static void local_gradient(const fm_walk *walk, const fm_operands *at) {
@@ -14,13 +15,26 @@ static void local_gradient(const fm_walk *walk, const fm_operands *at) {
     fm_walk_wait_for_others(walk);
 }
 
+/* `down` of a tile; in shards, if the operation treats the rows of each by themselves. */
+static void down_tile(const fm_walk *walk, const fm_operands *at, int source, const fm_tile *tile) {
+    if (!fm_shards_matter(walk, at->op->row)) {
+        at->op->row->down(&walk->run, at, source, tile);
+        return;
+    }
+    for (int shard = 0; shard < walk->run.shards.own; shard++) {
+        fm_shard_view view;
+        fm_tile part;
+        if (fm_shard_tile(walk, at, shard, tile, &view, &part)) at->op->row->down(&view.run, &view.at, source, &part);
+    }
+}
+
 static void send_down(const fm_walk *walk, const fm_operands *at) {
     const fm_fused *op = at->op;
     if (op->row->down == NULL || op->in_place) return;
     for (int k = 0; k < op->n_sources; k++) {
         fm_tile tile;
         if (at->dx[k] != NULL && fm_walk_tile(walk, op, op->down_cols[k], op->down_whole_rows, &tile))
-            op->row->down(&walk->run, at, k, &tile);
+            down_tile(walk, at, k, &tile);
     }
 }
 
@@ -83,6 +97,10 @@ static void add_chunk(const fm_walk *walk, const fm_operands *at, int array, int
 void fm_backward_gradient(const fm_walk *walk, int op, int array, int64_t begin, int64_t end) {
     const fm_operands *at = &walk->at[op];
     if (begin >= end || at->op->row->gradient == NULL) return;
+    if (walk->run.shards.own > 1) {
+        fm_shards_gradient(walk, op, array, begin, end);
+        return;
+    }
     at->op->row->gradient(&walk->run, at, array, begin, end);
     if (walk->run.first_row > 0) add_chunk(walk, at, array, begin, end);
 }

@@ -11,7 +11,7 @@ void fm_forward(const fm_walk *walk) {
         if (fm_walk_is_collective(walk, op->row)) fm_walk_collect(walk, at, op->row->collect);
         if (op->row->forward != NULL && !fm_stopped(&walk->run) &&
             fm_walk_tile(walk, op, op->node.fan_out, op->whole_rows, &tile))
-            op->row->forward(&walk->run, at, &tile);
+            fm_walk_work(walk, at, &tile, op->row->forward);
         fm_walk_wait_for_others(walk);
     }
 }
@@ -20,8 +20,9 @@ void fm_forward_keep(const fm_walk *walk) {
     for (int i = 0; i < walk->net->n_ops; i++) {
         const fm_fused *op = &walk->net->ops[i];
         fm_tile tile;
-        if (op->row->keep != NULL && fm_walk_columns(walk, op->node.fan_out, &tile))
-            op->row->keep(&walk->run, &walk->at[i], &tile);
+        if (op->row->keep == NULL || !fm_walk_columns(walk, op->node.fan_out, &tile)) continue;
+        if (walk->run.shards.count > 1) op->row->sum_shards(&walk->run, &walk->at[i], &tile);
+        op->row->keep(&walk->run, &walk->at[i], &tile);
     }
 }
 

@@ -19,8 +19,8 @@ double fm_heads_scale(const fm_trainer *trainer, const fm_walk *walk) {
     for (int k = 0; k < net->ends.n_outputs; k++) {
         const fm_head *head = &trainer->heads[k];
         const int64_t width = net->ops[net->output[k]].node.fan_out;
-        const double total = fm_loss_scales(&head->loss, net->dtype, walk->run.rows, width, &own(walk)->targets[k],
-                                            head->weight, scale_of(walk, k));
+        fm_loss_weights(&head->loss, net->dtype, &walk->run.shards, &own(walk)->targets[k], scale_of(walk, k));
+        const double total = fm_loss_scales(&head->loss, width, head->weight, scale_of(walk, k));
         if (k == 0) total_weight = total;
     }
     return total_weight;
@@ -98,15 +98,23 @@ int fm_heads_gradients_are_finite(const fm_trainer *trainer, const fm_walk *walk
     return 1;
 }
 
+/* The loss of an output that is not the caller's. */
+static double total_of(const fm_trainer *trainer, const fm_walk *walk, int k, const fm_kernels *f64) {
+    const fm_loss_spec *loss = &trainer->heads[k].loss;
+    const int is_first = k == 0 && walk->worker->index == 0;
+    const double *row_value = walk->workspace->head[k].row_value;
+    double *sum = own(walk)->sum;
+    for (int64_t i = 0; i < fm_loss_fold(loss); i++)
+        sum[i] = fm_loss_sum(&walk->run.shards, f64, row_value + i * walk->batch_rows);
+    return fm_loss_total(loss, scale_of(walk, k), sum, is_first ? walk->workspace->members : NULL);
+}
+
 fm_head_losses fm_heads_total(const fm_trainer *trainer, const fm_walk *walk, const fm_kernels *f64) {
     fm_head_losses total = {0.0, 0.0};
     for (int k = 0; k < walk->net->ends.n_outputs; k++) {
         const fm_head_space *space = &walk->workspace->head[k];
         const fm_loss_spec *loss = &trainer->heads[k].loss;
-        const double value = loss->kind == OF_THE_CALLER
-                                 ? space->custom_loss
-                                 : fm_loss_total(loss, f64, walk->run.rows, scale_of(walk, k), space->row_value,
-                                                 k == 0 && walk->worker->index == 0 ? walk->workspace->members : NULL);
+        const double value = loss->kind == OF_THE_CALLER ? space->custom_loss : total_of(trainer, walk, k, f64);
         if (loss->mean) total.mean += value;
         else total.sum += value;
     }

@@ -29,6 +29,8 @@ static void find_spaces(const fm_net *net, const fm_fused *op, fm_use use, const
         const int exists = space[k].life == FM_COPY ? has_copies : space[k].life == FM_KEPT && keeps;
         const int64_t fixed = w->packs && space[k].packed > space[k].count ? space[k].packed : space[k].count;
         if (exists && fixed > 0) part[FM_SPACE + k].bytes = bytes_of(fixed, space[k].size);
+        if (exists && space[k].per_shard > 0)
+            part[FM_SPACE + k].bytes = bytes_of_rows(w->shards, space[k].per_shard, space[k].size);
         if (exists && space[k].per_row > 0)
             part[FM_SPACE + k].bytes = bytes_of_rows(w->rows, space[k].per_row, space[k].size);
     }

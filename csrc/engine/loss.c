@@ -17,12 +17,20 @@ int fm_loss_fits(const fm_loss_spec *loss, int64_t n) {
     return row->target != FM_TARGET_FIELDS || fm_loss_target_cols(loss->kind, n / fold, loss->params) > 0;
 }
 
-/* The sum of a member's weights, which are `step` apart. */
-static double total_weight(fm_dtype dtype, int64_t rows, const void *weight, int64_t first, int64_t step) {
+/* A member's weights, which are `step` apart. */
+typedef struct {
+    const fm_shards *shards;
+    fm_dtype dtype;
+    const void *weight;
+    int64_t member, step;
+} member_weights;
+
+static double weight_of_shard(const void *context, int shard) {
+    const member_weights *w = context;
+    const int64_t end = fm_shard_begin(w->shards, shard + 1) * w->step;
     double total = 0.0;
-    if (weight == NULL) return (double)rows;
-    for (int64_t i = first; i < rows * step; i += step)
-        total += dtype == FM_F32 ? (double)((const float *)weight)[i] : ((const double *)weight)[i];
+    for (int64_t i = fm_shard_begin(w->shards, shard) * w->step + w->member; i < end; i += w->step)
+        total += w->dtype == FM_F32 ? (double)((const float *)w->weight)[i] : ((const double *)w->weight)[i];
     return total;
 }
 
@@ -37,14 +45,23 @@ static double scale_of(const fm_loss_spec *loss, int64_t n, double total) {
     return total == 0.0 ? 0.0 : 1.0 / (total * columns * fold);
 }
 
-double fm_loss_scales(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_t n, const fm_targets *targets,
-                      double factor, double *scale) {
+void fm_loss_weights(const fm_loss_spec *loss, fm_dtype dtype, const fm_shards *shards, const fm_targets *targets,
+                     double *total) {
     const int64_t fold = fm_loss_fold(loss), step = targets->own ? fold : 1;
-    double total = 0.0, sum = 0.0;
     for (int64_t member = 0; member < fold; member++) {
-        if (member < step) total = total_weight(dtype, rows, targets->weight, member, step);
-        scale[member] = factor * scale_of(loss, n, total);
-        sum += total;
+        const member_weights weights = {shards, dtype, targets->weight, member, step};
+        if (member >= step) total[member] = total[0];
+        else if (targets->weight == NULL) total[member] = (double)shards->rows;
+        else total[member] = fm_shards_total(shards, weight_of_shard, &weights);
+    }
+}
+
+double fm_loss_scales(const fm_loss_spec *loss, int64_t n, double factor, double *scale) {
+    const int64_t fold = fm_loss_fold(loss);
+    double sum = 0.0;
+    for (int64_t member = 0; member < fold; member++) {
+        sum += scale[member];
+        scale[member] = factor * scale_of(loss, n, scale[member]);
     }
     return sum / (double)fold;
 }
@@ -76,12 +93,28 @@ void fm_loss_range(const fm_loss_batch *batch, const fm_kernels *kernels, int64_
     kernels->loss(&call);
 }
 
-double fm_loss_total(const fm_loss_spec *loss, const fm_kernels *f64, int64_t rows, const double *scale,
-                     const double *row_value, double *members) {
+typedef struct {
+    const fm_shards *shards;
+    const fm_kernels *f64;
+    const double *row_value;
+} member_values;
+
+static double value_of_shard(const void *context, int shard) {
+    const member_values *values = context;
+    return values->f64->sum(fm_shard_rows(values->shards, shard),
+                            values->row_value + fm_shard_begin(values->shards, shard));
+}
+
+double fm_loss_sum(const fm_shards *shards, const fm_kernels *f64, const double *row_value) {
+    const member_values values = {shards, f64, row_value};
+    return fm_shards_total(shards, value_of_shard, &values);
+}
+
+double fm_loss_total(const fm_loss_spec *loss, const double *scale, const double *sum, double *members) {
     const int64_t fold = fm_loss_fold(loss);
     double total = 0.0;
     for (int64_t member = 0; member < fold; member++) {
-        const double part = scale[member] * f64->sum(rows, row_value + member * rows);
+        const double part = scale[member] * sum[member];
         if (members != NULL) members[member] = (double)fold * part;
         total = member == 0 ? part : total + part;
     }
@@ -94,15 +127,19 @@ fm_status fm_loss(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_
     int64_t count;
     if (!fm_loss_fits(loss, n)) return FM_BAD_ARGUMENT;
     if (__builtin_mul_overflow(rows, fold, &count)) return FM_NO_MEMORY;
-    double *row_value = fm_alloc(count, sizeof *row_value), *scale = fm_alloc(fold, sizeof *scale);
+    double *row_value = fm_alloc(count, sizeof *row_value), *scale = fm_alloc(2 * fold, sizeof *scale);
     int64_t wrong_label = 0;
     if (row_value != NULL && scale != NULL) {
         const fm_modes host = fm_enter_arithmetic();
         const fm_tables tables = fm_tables_in_use();
         const fm_loss_batch batch = {loss, dtype, rows, n, scores, targets, scale, row_value, gradient, 0};
-        fm_loss_scales(loss, dtype, rows, n, targets, 1.0, scale);
+        const fm_shards whole = {1, 0, 1, rows};
+        double *sum = scale + fold;
+        fm_loss_weights(loss, dtype, &whole, targets, scale);
+        fm_loss_scales(loss, n, 1.0, scale);
         fm_loss_range(&batch, tables[dtype], 0, rows, &wrong_label);
-        const double total = fm_loss_total(loss, tables[FM_F64], rows, scale, row_value, members);
+        for (int64_t i = 0; i < fold; i++) sum[i] = fm_loss_sum(&whole, tables[FM_F64], row_value + i * rows);
+        const double total = fm_loss_total(loss, scale, sum, members);
         *value = wrong_label != 0 ? (double)wrong_label : total;
         fm_leave_arithmetic(host);
     }

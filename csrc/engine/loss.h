@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "engine/shards.h"
 #include "fastmlp.h"
 #include "kernels/table.h"
 
@@ -17,10 +18,12 @@ static inline int64_t fm_loss_fold(const fm_loss_spec *loss) { return loss->fold
 /* Whether the loss has all its parameters and can take n columns of scores. */
 int fm_loss_fits(const fm_loss_spec *loss, int64_t n);
 
-/* Sets scale[member], the factor of each weighted loss of a row in the total; `factor` multiplies it. Returns the sum of
-   the weights, averaged over the members. */
-double fm_loss_scales(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_t n, const fm_targets *targets,
-                      double factor, double *scale);
+/* Sets total[member], the sum of a member's weights. */
+void fm_loss_weights(const fm_loss_spec *loss, fm_dtype dtype, const fm_shards *shards, const fm_targets *targets,
+                     double *total);
+/* Turns these totals into the factor of each weighted loss of a row in the total; `factor` multiplies it. Returns the sum
+   of the weights, averaged over the members. */
+double fm_loss_scales(const fm_loss_spec *loss, int64_t n, double factor, double *scale);
 
 /* The rows of a batch of `rows` rows. */
 typedef struct {
@@ -38,8 +41,9 @@ typedef struct {
 /* Rows begin .. end. Writes a label that is not a class to `wrong_label`; otherwise leaves it unchanged. */
 void fm_loss_range(const fm_loss_batch *batch, const fm_kernels *kernels, int64_t begin, int64_t end,
                    int64_t *wrong_label);
-/* The total of all rows; also `fold` times each member's part of it, unless `members` is NULL. */
-double fm_loss_total(const fm_loss_spec *loss, const fm_kernels *f64, int64_t rows, const double *scale,
-                     const double *row_value, double *members);
+/* The sum of one member's losses of rows, without its factor. */
+double fm_loss_sum(const fm_shards *shards, const fm_kernels *f64, const double *row_value);
+/* The total of these sums of all members; also `fold` times each member's part of it, unless `members` is NULL. */
+double fm_loss_total(const fm_loss_spec *loss, const double *scale, const double *sum, double *members);
 
 #endif

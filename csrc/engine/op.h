@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "engine/node.h"
+#include "engine/shards.h"
 #include "kernels/table.h"
 
 typedef struct fm_fused fm_fused;
@@ -44,6 +45,7 @@ typedef struct {
     fm_life life;
     size_t size;            /* bytes of an element; normally those of the storage type */
     int64_t count, per_row; /* elements: in total, or for each row of the batch */
+    int64_t per_shard;      /* elements for each shard of the batch; see shards.h */
     int64_t packed;         /* COPY: its elements in calls that pack; see fm_run.packs */
 } fm_space;
 
@@ -71,6 +73,7 @@ typedef struct {
     size_t size;         /* bytes of an element of the storage type */
     int64_t rows;        /* of the batch, or of the part of it that is in memory */
     int64_t first_row;   /* the first of them counts as this row of the batch */
+    fm_shards shards;    /* of the batch, in a training step */
     int training, keeps; /* keeps: backward may follow */
     int adds;            /* gradients are added to the existing ones */
     int packs;           /* the rows are so many that copies of weights are packed panels */
@@ -136,7 +139,8 @@ typedef struct {
     int sums_in_order;          /* `gradient` adds each row of the batch to grad[array], without chunks */
     void (*renew)(const fm_run *, const fm_operands *, int for_down, int64_t begin, int64_t end);
     /* copies of rows begin .. end of array 0: those that forward reads, or all */
-    fm_tile_work *keep; /* state, after a finished step; tiles of columns */
+    fm_tile_work *keep;       /* state, after a finished step; tiles of columns */
+    fm_tile_work *sum_shards; /* sums of doubles over the shards of the batch, which `keep` reads: space[1 + MOMENTS] */
 } fm_op_row;
 
 enum { FM_MOST_PRODUCTS = 3 };

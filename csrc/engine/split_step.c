@@ -26,7 +26,7 @@ static void forward_task(void *context, fm_worker *self) {
     fm_training_thread t = fm_training_thread_of(&call->run, self);
     fm_walk *walk = &t.walk;
     walk->run.step = net->step;
-    fm_walk_set_rows(walk, call->rows);
+    fm_training_set_rows(&t, call->rows);
     if (call->sparse != NULL) walk->run.sparse = *call->sparse;
     fm_walk_read(walk, (const void *const *)walk->workspace->input);
     for (int k = 0; k < net->ends.n_inputs && call->sparse == NULL; k++)
@@ -45,8 +45,13 @@ static fm_training training_of(fm_trainer *trainer, fm_tables tables, int packs)
 static fm_status reserve(fm_trainer *trainer, int64_t rows, int packs, int inputs, int threads) {
     fm_net *net = trainer->net;
     const int later = fm_schedule_threads(net, rows, FM_WORK_BACKWARD, 1);
-    const fm_demand demand = {FM_TRAIN,         rows,           threads > later ? threads : later,
-                              .inputs = inputs, .packs = packs, .fold = trainer->fold};
+    const fm_demand demand = {FM_TRAIN,
+                              rows,
+                              threads > later ? threads : later,
+                              .inputs = inputs,
+                              .packs = packs,
+                              .fold = trainer->fold,
+                              .shards = trainer->shards.own};
     return fm_workspace_reserve(&net->training, net, &demand);
 }
 
@@ -99,9 +104,10 @@ typedef struct {
     double lr;
 } apply_call;
 
-static void read_gradients(const apply_call *call, fm_walk *walk) {
+static void read_gradients(const apply_call *call, fm_training_thread *t) {
+    fm_walk *walk = &t->walk;
     const fm_net *net = walk->net;
-    fm_walk_set_rows(walk, call->pending.rows);
+    fm_training_set_rows(t, call->pending.rows);
     walk->run.step = call->pending.step;
     walk->run.sparse = call->pending.sparse;
     fm_walk_read(walk, (const void *const *)walk->workspace->input);
@@ -124,7 +130,7 @@ static void apply_task(void *context, fm_worker *self) {
     t.is_last = 1;
     if (trainer->any_is_frozen) fm_find_wanted(trainer->net, trainer, t.walk.at);
     fm_work_refill(&t.walk, 0, FM_QUEUES);
-    read_gradients(call, &t.walk);
+    read_gradients(call, &t);
     fm_backward(&t.walk, t.walk.workspace->layerwise ? fm_train_gradients_of_op : NULL, &t);
     if (self->index == 0 && !fm_train_updates_come_last(&t)) fm_net_begin_update(trainer->net);
     fm_barrier(self);

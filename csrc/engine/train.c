@@ -160,7 +160,13 @@ fm_training_thread fm_training_thread_of(fm_training *run, fm_worker *self) {
         .state = {.t = trainer->t, .power = {trainer->power[0], trainer->power[1]}},
     };
     t.walk.run.training = t.walk.run.keeps = 1;
+    t.walk.run.shards = trainer->shards;
     return t;
+}
+
+void fm_training_set_rows(fm_training_thread *t, int64_t rows) {
+    t->walk.run.shards.rows = rows;
+    fm_walk_set_rows(&t->walk, fm_shard_begin(&t->walk.run.shards, t->walk.run.shards.own));
 }
 
 static void training_task(void *context, fm_worker *self) {
@@ -178,7 +184,7 @@ static void training_task(void *context, fm_worker *self) {
     int64_t first = run->next_row;
     while (!t.is_last) {
         const int64_t left = epoch->rows - first;
-        fm_walk_set_rows(&t.walk, left < epoch->batch ? left : epoch->batch);
+        fm_training_set_rows(&t, left < epoch->batch ? left : epoch->batch);
         t.is_last = left <= epoch->batch;
         t.steals = self->steals && t.walk.axis == FM_BY_ROWS;
         const int done = one_step(&t, first);
@@ -207,7 +213,8 @@ static fm_status train_on(fm_training *run, int64_t batch) {
     run->shift =
         fm_schedule_shift(&trainer->tuners, trainer->net, batch, FM_WORK_STEP, steps_from(run->epoch, run->next_row));
     const int64_t part_before = run->part;
-    const int parts = run->shift.threads == 1 && run->epoch->sparse.start == NULL && may_steal(trainer);
+    const int one_shard = trainer->shards.own == 1;
+    const int parts = one_shard && run->shift.threads == 1 && run->epoch->sparse.start == NULL && may_steal(trainer);
     run->part = parts ? fm_schedule_part_rows(trainer->net, batch) : 0;
     const fm_demand demand = {FM_TRAIN,
                               run->part > 0 ? run->part : batch,
@@ -217,6 +224,7 @@ static fm_status train_on(fm_training *run, int64_t batch) {
                               .inputs = run->epoch->order != NULL && run->epoch->sparse.start == NULL,
                               .packs = run->packs,
                               .fold = trainer->fold,
+                              .shards = trainer->shards.own,
                               .target_cols = fm_batch_target_cols(trainer->net, run->epoch)};
     const fm_status status = fm_workspace_reserve(&trainer->net->training, trainer->net, &demand);
     if (status != FM_OK) {

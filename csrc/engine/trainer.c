@@ -112,7 +112,8 @@ fm_status fm_trainer_new(fm_net *net, const fm_head *heads, const fm_optimizer_s
     if (row == NULL || net->ends.frozen) return FM_BAD_ARGUMENT;
     fm_trainer *trainer = fm_alloc_zeroed(1, sizeof *trainer);
     if (trainer == NULL) return FM_NO_MEMORY;
-    *trainer = (fm_trainer){.net = net, .optimizer = *optimizer, .power = {1.0, 1.0}, .pending.rows = -1};
+    *trainer = (fm_trainer){
+        .net = net, .optimizer = *optimizer, .power = {1.0, 1.0}, .shards = {1, 0, 1, 0}, .pending.rows = -1};
     trainer->decay = place_of("weight_decay", row->hyper);
     const fm_status status = fill(trainer, heads, optimizer);
     if (status == FM_OK) *out = trainer;
@@ -148,6 +149,21 @@ void *fm_trainer_slot(fm_trainer *trainer, int slot) {
 }
 double *fm_trainer_powers(fm_trainer *trainer) { return trainer->power; }
 int64_t *fm_trainer_updates(fm_trainer *trainer) { return &trainer->t; }
+
+static int has_custom_nodes(const fm_net *net) {
+    for (int i = 0; i < net->n_ops; i++)
+        if (net->ops[i].row->needs == FM_CALLER) return 1;
+    return 0;
+}
+
+fm_status fm_trainer_set_shards(fm_trainer *trainer, int shards) {
+    const int is_power = shards > 0 && (shards & (shards - 1)) == 0;
+    if (!is_power || shards > FM_MOST_SHARDS) return FM_BAD_ARGUMENT;
+    if (shards > 1 && has_custom_nodes(trainer->net)) return FM_BAD_ARGUMENT;
+    trainer->shards = (fm_shards){.count = shards, .own = shards};
+    return FM_OK;
+}
+
 void fm_trainer_set_nan(fm_trainer *trainer, fm_nan nan) { trainer->nan = nan; }
 int64_t fm_trainer_not_finite(const fm_trainer *trainer) { return trainer->not_finite; }
 

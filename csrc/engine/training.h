@@ -41,6 +41,8 @@ typedef struct {
 } fm_training_thread;
 
 fm_training_thread fm_training_thread_of(fm_training *run, fm_worker *self);
+/* Sets the number of rows of the batch, and what this thread has of them. */
+void fm_training_set_rows(fm_training_thread *t, int64_t rows);
 
 /* Forward, losses and backward of this thread's rows; in a layerwise workspace also `gradients` of each op. The step's
    first row is row `first` of the epoch. */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "engine/shard_view.h"
+
 fm_walk fm_walk_new(const fm_walk_of_call *call, fm_worker *worker) {
     const fm_net *net = call->net;
     const fm_workspace *workspace = call->workspace;
@@ -107,13 +109,27 @@ int fm_walk_is_collective(const fm_walk *walk, const fm_op_row *row) {
     return row->needs == FM_CALLER || (row->needs == FM_ALL_ROWS_IN_TRAINING && walk->run.training);
 }
 
+/* The same work for the rows of each shard that has any. */
+static void work_on_shards(const fm_walk *walk, const fm_operands *at, const fm_tile *tile, fm_tile_work *work) {
+    for (int shard = 0; shard < walk->run.shards.own; shard++) {
+        fm_shard_view view;
+        fm_tile part;
+        if (fm_shard_tile(walk, at, shard, tile, &view, &part)) work(&view.run, &view.at, &part);
+    }
+}
+
+void fm_walk_work(const fm_walk *walk, const fm_operands *at, const fm_tile *tile, fm_tile_work *work) {
+    if (fm_shards_matter(walk, at->op->row)) work_on_shards(walk, at, tile, work);
+    else work(&walk->run, at, tile);
+}
+
 /* The caller's function is called even for 0 rows, because it must set the gradients of its parameters. */
 void fm_walk_collect(const fm_walk *walk, const fm_operands *at, fm_tile_work *work) {
     const int64_t cols = at->op->node.fan_out;
     fm_tile tile = {0, walk->run.rows, 0, cols};
     fm_barrier(walk->worker);
     const int is_mine = at->op->row->needs == FM_CALLER ? walk->worker->index == 0 : fm_walk_columns(walk, cols, &tile);
-    if (is_mine && !fm_stopped(&walk->run)) work(&walk->run, at, &tile);
+    if (is_mine && !fm_stopped(&walk->run)) fm_walk_work(walk, at, &tile, work);
     fm_barrier(walk->worker);
 }
 

@@ -44,6 +44,8 @@ int fm_walk_columns(const fm_walk *walk, int64_t cols, fm_tile *tile);
 /* Waits until all threads have finished an op, unless each thread needs only its own rows of it. */
 void fm_walk_wait_for_others(const fm_walk *walk);
 
+/* Runs `work` on a tile. If the operation treats the rows of each shard by themselves, it runs for each of them. */
+void fm_walk_work(const fm_walk *walk, const fm_operands *at, const fm_tile *tile, fm_tile_work *work);
 /* Runs `work`, which needs all rows, on its threads; all threads wait before and after it. */
 void fm_walk_collect(const fm_walk *walk, const fm_operands *at, fm_tile_work *work);
 int fm_walk_is_collective(const fm_walk *walk, const fm_op_row *row);

@@ -6,6 +6,7 @@
 #include "engine/lifetimes.h"
 #include "engine/product.h"
 #include "engine/schedule.h"
+#include "engine/shard_view.h"
 #include "engine/wanted.h"
 #include "engine/work_stealing.h"
 
@@ -77,6 +78,7 @@ static void place_shared(fm_placer *p) {
             .at = place(p, p->net->n_ops, sizeof *own.at),
             .pack = place(p, most.pack_bytes, 1),
             .scratch = place(p, most.scratch_bytes, 1),
+            .waiting = place(p, fm_shards_scratch_bytes(p->net, w->shards), 1),
         };
         if (p->block != NULL) w->thread[t] = own;
     }
@@ -180,7 +182,8 @@ static void place_training(fm_placer *p) {
     for (int t = 0; t < w->threads; t++) {
         fm_targets *targets = place(p, p->net->ends.n_outputs, sizeof *targets);
         double *scale = place(p, rows_times(w->fold, p->net->ends.n_outputs), sizeof *scale);
-        if (p->block != NULL) w->thread[t].targets = targets, w->thread[t].scale = scale;
+        double *sum = place(p, w->fold, sizeof *sum);
+        if (p->block != NULL) w->thread[t].targets = targets, w->thread[t].scale = scale, w->thread[t].sum = sum;
     }
     w->chunk_sum = place(p, fm_workspace_chunks(p->net), sizeof *w->chunk_sum);
     w->weight = place_batch(p, w->fold, p->net->size);
@@ -205,11 +208,13 @@ static int is_layerwise(const fm_net *net, const fm_demand *demand) {
 
 static int64_t batch_of(const fm_demand *demand) { return demand->batch > 0 ? demand->batch : demand->rows; }
 
+static int shards_of(const fm_demand *demand) { return demand->shards > 1 ? demand->shards : 1; }
+
 static int suffices(const fm_workspace *w, const fm_net *net, const fm_demand *demand) {
     return w->block != NULL && demand->rows <= w->rows && batch_of(demand) <= w->batch &&
-           (w->has_chunks || !demand->parts) && demand->threads <= w->threads && (w->has_inputs || !demand->inputs) &&
-           (w->packs || !demand->packs) && demand->fold <= w->fold && demand->target_cols <= w->target_cols &&
-           w->layerwise == is_layerwise(net, demand);
+           (w->has_chunks || !demand->parts) && demand->threads <= w->threads && shards_of(demand) <= w->shards &&
+           (w->has_inputs || !demand->inputs) && (w->packs || !demand->packs) && demand->fold <= w->fold &&
+           demand->target_cols <= w->target_cols && w->layerwise == is_layerwise(net, demand);
 }
 
 /* The next workspace, without memory. It also suffices for earlier demands of the same kind. */
@@ -219,6 +224,7 @@ static fm_workspace grown(const fm_workspace *w, const fm_net *net, const fm_dem
                           .batch = more(batch_of(demand), w->batch),
                           .has_chunks = demand->parts || w->has_chunks,
                           .threads = demand->threads > w->threads ? demand->threads : w->threads,
+                          .shards = shards_of(demand) > w->shards ? shards_of(demand) : w->shards,
                           .has_inputs = demand->inputs || w->has_inputs,
                           .packs = demand->packs || w->packs,
                           .fold = more(demand->fold, w->fold),

@@ -12,9 +12,10 @@ typedef struct {
     fm_work_queue *queue; /* on its own cache line, because all threads write to it */
     fm_operands *at;      /* for each fused op; each thread has its own, because threads may be at different batches */
     void *pack, *scratch;
+    void *waiting;       /* training: see fm_shards_gradient */
     void **slot;         /* predict: n_slots arrays of (rows, widest) */
     fm_targets *targets; /* training: the batch's targets of each output */
-    double *scale;       /* training: (outputs, fold) factors of the losses */
+    double *scale, *sum; /* training: (outputs, fold) factors of the losses; (fold) sums of the rows of one */
 } fm_thread_space;
 
 /* Training: the gathered targets of an output, and its losses. */
@@ -33,6 +34,7 @@ typedef struct {
     int64_t fold;        /* training: the largest number of members of a loss */
     int64_t target_cols; /* training: the most numbers in the targets of a row */
     int threads;
+    int shards;     /* of the rows, at least 1 */
     int layerwise;  /* training: arrays share memory, so each op's gradients must be computed beside its `down` */
     int has_chunks; /* training by parts: there is memory for sums over later chunks of rows */
     int has_inputs, packs; /* packs: there is room for packed copies of the weights */
@@ -63,6 +65,7 @@ typedef struct {
     int inputs;    /* copies of the inputs */
     int packs;     /* packed copies of the weights */
     int64_t fold, target_cols;
+    int shards; /* 0: one */
 } fm_demand;
 
 /* Makes the workspace large enough. If memory is short, it stays unchanged. */

@@ -254,6 +254,7 @@ cdef extern from "fastmlp.h" nogil:
         FM_NAN_SKIP
         FM_NAN_RAISE
 
+    fm_status fm_trainer_set_shards(fm_trainer *trainer, int shards) nogil
     void fm_trainer_set_nan(fm_trainer *trainer, fm_nan nan)
     int64_t fm_trainer_not_finite(const fm_trainer *trainer)
 

@@ -121,6 +121,13 @@ cdef class TrainerParts:
         check(status)
         return True
 
+    def set_shards(self, int shards):
+        """Cut each batch into so many parts, whose gradients are added in a fixed tree."""
+        self.net.enter()
+        cdef fm_status status = fm_trainer_set_shards(self.trainer, shards)
+        self.net.leave()
+        check(status)
+
     def set_nan(self, str mode):
         """Choose what steps do whose loss is not finite."""
         fm_trainer_set_nan(self.trainer, <fm_nan><int>_NANS[mode])

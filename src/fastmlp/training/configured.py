@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from fastmlp import _core
 from fastmlp.base import validation as check
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError, NotFiniteError
+from fastmlp.layers import Custom
 from fastmlp.losses.penalties import Penalty, as_list
 from fastmlp.networks.base import Network
 from fastmlp.optim.base import FirstOrder, Optimizer
@@ -18,6 +19,7 @@ from fastmlp.training.objective import Objective
 
 _T = TypeVar("_T")
 NANS = ("warn", "raise", "skip", "ignore")
+MOST_SHARDS = 1024
 
 
 class Configured(_core.Stepper):
@@ -30,7 +32,7 @@ class Configured(_core.Stepper):
 
     def __init__(
         self, net: Network, loss: Any, optimizer: Optimizer | None, penalty: Any, loss_weights: Any,
-        nan: str,
+        nan: str, shards: int | None = None,
     ) -> None:  # fmt: skip
         self._net = checked(net, "net", Network, "a Sequential or a Graph")
         self._loss, self._loss_weights = loss, loss_weights
@@ -38,6 +40,7 @@ class Configured(_core.Stepper):
         self._optimizer = _checked_optimizer(Adam() if optimizer is None else optimizer)
         self._penalties = tuple(as_list(penalty))
         self._nan = check.choice(nan, "nan", NANS)
+        self._shards = checked_shards(shards)
         self._has_warned = False
         self._skipped = 0
         self._make_core()
@@ -126,6 +129,11 @@ class Configured(_core.Stepper):
         return self._skipped
 
     @property
+    def shards(self) -> int:
+        """Number of parts of each batch whose gradients are computed by themselves."""
+        return self._shards
+
+    @property
     def members(self) -> int:
         """Number of members of the loss: its ``fold``."""
         return self._objective.members
@@ -148,7 +156,23 @@ class Configured(_core.Stepper):
         )  # fmt: skip
         self._core.lr = self._followed_rate = self._optimizer.lr
         self._core.set_nan(self._nan)
+        self._use_shards()
         self._bind()
+
+    def _use_shards(self) -> None:
+        if self._shards == 1:
+            return
+        if isinstance(self._optimizer, LBFGS):
+            raise ArgumentError(
+                f"shards: got {self._shards} with LBFGS, which has no batches; leave it out"
+            )
+        own = [layer for layer in self._net.layers if isinstance(layer, Custom)]
+        if own:
+            raise ArgumentError(
+                f"shards: got {self._shards} for a network with {check.shown(own[0])}, which "
+                "computes on all rows of a batch at once; leave it out"
+            )
+        self._core.set_shards(self._shards)
 
     def _core_settings(self) -> tuple[Any, list[tuple[float, float]], float]:
         clip_norm = getattr(self._optimizer, "clip_norm", None) or 0.0
@@ -205,6 +229,16 @@ class Configured(_core.Stepper):
             RuntimeWarning,
             stacklevel=4,
         )
+
+
+def checked_shards(value: Any) -> int:
+    """Return the number of shards: a power of two; 1 for None."""
+    if value is None:
+        return 1
+    shards = check.size(value, "shards")
+    if shards > MOST_SHARDS or shards & (shards - 1):
+        raise ArgumentError(f"shards: got {shards}; want a power of two, at most {MOST_SHARDS}")
+    return shards
 
 
 def is_finite(value: float) -> bool:

@@ -36,7 +36,7 @@ class StoredTrainer(Steps):
 
     def options(self) -> dict[str, Any]:
         """Return the further arguments of the constructor, by name; all can be stored as JSON."""
-        return {"nan": self.nan}
+        return {"nan": self.nan, **({"shards": self.shards} if self.shards > 1 else {})}
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the trainer to one file, so that ``Trainer.load`` makes an equal one.

@@ -136,6 +136,11 @@ class Steps(Configured):
         """
         self.current_settings()
         self._refuse_lbfgs("accumulate")
+        if self.shards > 1:
+            raise ArgumentError(
+                f"accumulate: got a trainer with shards={self.shards}; want step(x, y) with all "
+                "rows of the batch, or a trainer without shards"
+            )
         if len(self._objective.reductions) > 1:
             raise ArgumentError(
                 "accumulate: got losses that are means and losses that are sums; want one kind"

@@ -55,6 +55,9 @@ class Trainer(StoredTrainer):
     nan : {"warn", "raise", "skip", "ignore"}, default "warn"
         What happens if the loss of a step is NaN or infinite. "warn" warns once and makes the
         step; "raise" and "skip" leave parameters and optimizer as they are.
+    shards : int, optional
+        A power of two: each batch is cut into so many contiguous parts, whose gradients are
+        computed by themselves and added in a fixed order. 1 by default.
 
     Attributes
     ----------
@@ -89,8 +92,9 @@ class Trainer(StoredTrainer):
         penalty: Any = None,
         loss_weights: Any = None,
         nan: str = "warn",
+        shards: int | None = None,
     ) -> None:
-        super().__init__(net, loss, optimizer, penalty, loss_weights, nan)
+        super().__init__(net, loss, optimizer, penalty, loss_weights, nan, shards)
         self.history = History(self._objective.score_name, self.members)
 
     def fit(
@@ -313,4 +317,5 @@ class Trainer(StoredTrainer):
             "optimizer": describe_part(self.optimizer),
             "loss": self._objective.describe(),
             "penalty": [describe_part(one) for one in self.penalties],
+            **({"shards": self.shards} if self.shards > 1 else {}),
         }
