@@ -146,7 +146,7 @@ void fm_shards_gradient(const fm_walk *walk, int op, int array, int64_t begin, i
     const int64_t cols = walk->net->arrays[walk->net->first_array[at->op->index] + array].cols;
     const int64_t rows = rows_of_piece(cols * (int64_t)walk->run.size);
     for (int64_t row = begin; row < end; row += rows) {
-        tree t = {walk, at, array, row, fewer(end, row + rows)};
+        tree t = {.walk = walk, .at = at, .array = array, .begin = row, .end = fewer(end, row + rows)};
         t.elements = (t.end - row) * cols;
         t.gradient = fm_element(&walk->run, at->grad[array], row * cols);
         t.waiting = walk->workspace->thread[walk->worker->index].waiting;

@@ -158,6 +158,42 @@ static void check_not_finite(fm_dtype dtype) {
     release(&t);
 }
 
+/* The sum of the shards in the tree, each computed by hand. A row's gradient does not depend on the others. */
+static void check_shards(fm_dtype dtype) {
+    enum { SHARDS = 4 };
+    task t = task_of(dtype);
+    const fm_head head = squares();
+    const fm_targets targets = targets_of(&t);
+    double value = NAN;
+    void *y = t.y, *sum[SHARDS];
+    CHECK(fm_net_forward(t.other, ROWS, (const void *const[]){t.x}, 1, &y) == FM_OK, "forward");
+    CHECK(fm_loss(&head.loss, dtype, ROWS, CLASSES, y, &targets, &value, NULL, t.dy) == FM_OK, "loss");
+    for (int s = 0; s < SHARDS; s++) {
+        const int64_t begin = ROWS * s / SHARDS, rows = ROWS * (s + 1) / SHARDS - begin;
+        const void *x[] = {(char *)t.x + (size_t)(begin * IN) * t.size};
+        const void *dy[] = {(char *)t.dy + (size_t)(begin * CLASSES) * t.size};
+        CHECK(fm_net_forward(t.other, rows, x, 1, &y) == FM_OK, "forward");
+        CHECK(fm_net_backward(t.other, rows, dy, 0, NULL) == FM_OK, "backward");
+        sum[s] = malloc(bytes_of(&t));
+        if (sum[s] == NULL) abort();
+        memcpy(sum[s], fm_net_grads(t.other), bytes_of(&t));
+    }
+    for (int apart = 1; apart < SHARDS; apart *= 2)
+        for (int s = 0; s < SHARDS; s += 2 * apart)
+            for (int64_t i = 0; i < fm_net_parameters(t.net); i++) {
+                const double a = get(sum[s], i, t.size), b = get(sum[s + apart], i, t.size);
+                put(sum[s], i, t.size, dtype == FM_F32 ? (double)((float)a + (float)b) : a + b, 0);
+            }
+    memcpy(fm_net_grads(t.other), sum[0], bytes_of(&t));
+    fm_trainer_add_penalty_gradient(t.rest, 1.0);
+    CHECK(fm_trainer_update(t.rest, 1e-2) == FM_OK, "update");
+    CHECK(fm_trainer_set_shards(t.trainer, 3) == FM_BAD_ARGUMENT, "no power of two");
+    CHECK(fm_trainer_set_shards(t.trainer, SHARDS) == FM_OK, "shards");
+    CHECK(step(&t, t.trainer, &value) == FM_OK && same_params(&t), "other parameters in shards");
+    for (int s = 0; s < SHARDS; s++) free(sum[s]);
+    release(&t);
+}
+
 /* A product with the Jacobian has the bits of forward and backward, and leaves the gradients alone. */
 static void check_products(fm_dtype dtype) {
     task t = task_of(dtype);
@@ -241,6 +277,7 @@ int main(void) {
     everywhere(check_halves);
     everywhere(check_order_of_halves);
     everywhere(check_not_finite);
+    everywhere(check_shards);
     everywhere(check_products);
     everywhere(check_average);
     everywhere(check_actions);

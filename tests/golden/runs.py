@@ -39,6 +39,7 @@ class Run(NamedTuple):
     weighted: bool = False
     epochs: int = 2
     compute: str | None = None
+    shards: int = 1
 
 
 def dense(*widths: int, between: Callable[[], fm.Layer] = fm.ReLU) -> list[fm.Layer]:
@@ -132,6 +133,20 @@ RUNS = {
     "joins in bfloat16": Run(
         lambda: every_join("bfloat16"), 130, 60, fm.MSELoss(), fm.Adam(lr=1e-2),
         compute="bfloat16"),
+    "joins and norms in shards": Run(
+        every_join, 130, 60, fm.MSELoss(), fm.Adam(lr=1e-2, clip_norm=0.3), (fm.L2(1e-4),),
+        shards=8),
+    "tables and dropout in shards": Run(
+        lambda: [fm.Scale(13), fm.Dropout(0.2), fm.Linear(13, 6), fm.Step(),
+                 fm.Embedding(2, 5, columns=6), fm.Linear(5, 8, fold=6),
+                 fm.Linear(48, 40, groups=4)],
+        110, 50, fm.CrossEntropyLoss(), fm.Adam(lr=0.01), weighted=True, shards=4),
+    "shards of more rows than a chunk": Run(
+        lambda: dense(11, 20, 1, between=fm.Sigmoid), 5000, 4900,
+        fm.HuberLoss(0.3), fm.AdamW(lr=0.01), weighted=True, shards=2),
+    "more shards than rows, in bfloat16": Run(
+        lambda: dense(40, 70, 6, between=fm.ELU), 20, 6,
+        fm.MultiMarginLoss(), fm.SGD(lr=0.01, momentum=0.9), compute="bfloat16", shards=16),
 }  # fmt: skip
 # Only float32 has products in bfloat16.
 CASES = [
@@ -184,7 +199,7 @@ def fitted(name: str, dtype: str) -> tuple[fm.Sequential | fm.Graph, fm.History]
     x, y, weight = data(run, net)
     history = fm.fit(net, x, y, loss=run.loss, optimizer=run.optimizer, epochs=run.epochs,
                      batch_size=run.batch_size, penalty=run.penalty, sample_weight=weight,
-                     progress=False)  # fmt: skip
+                     progress=False, shards=run.shards)  # fmt: skip
     return net, history
 
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from .arrays import Array, as_float
 from .layers import Layer
+from .shards import shard_rows, tree_sum
 
 __all__ = ["BatchNorm", "LayerNorm"]
 
@@ -80,6 +81,9 @@ class BatchNorm(_Norm):
     eps : added to the variance
     momentum : the weight of a batch in the running moments; their variance is unbiased
 
+    The attribute ``shards`` is the number of parts of a batch that are normalised by themselves.
+    The running moments are those of the whole batch in any case.
+
     Examples
     --------
     >>> norm = BatchNorm([1.0], [0.0], eps=0.0)
@@ -91,6 +95,7 @@ class BatchNorm(_Norm):
     """
 
     axis = 0
+    shards = 1
 
     def __init__(
         self, gamma: ArrayLike, beta: ArrayLike, eps: float = 1e-5, momentum: float = 0.1
@@ -104,12 +109,31 @@ class BatchNorm(_Norm):
         x, self.training = as_float(x), training
         if not training:
             return self.normalise(x, self.running_mean, self.running_var)
-        mean, var = x.mean(axis=0), x.var(axis=0)
+        parts = [x[rows] for rows in shard_rows(len(x), self.shards)]
+        mean = tree_sum([part.sum(axis=0) for part in parts]) / len(x)
+        var = tree_sum([((part - mean) ** 2).sum(axis=0) for part in parts]) / len(x)
         unbiased = var * len(x) / max(len(x) - 1, 1)
         self.running_mean += self.momentum * (mean - self.running_mean)
         self.running_var += self.momentum * (unbiased - self.running_var)
-        return self.normalise(x, mean, var)
+        y, x_hat, scale = np.empty_like(x), np.empty_like(x), np.empty_like(x)
+        for rows in shard_rows(len(x), self.shards):
+            if rows.start < rows.stop:
+                part = x[rows]
+                y[rows] = self.normalise(part, part.mean(axis=0), part.var(axis=0))
+                x_hat[rows], scale[rows] = self.x_hat, self.scale
+        self.x_hat, self.scale = x_hat, scale
+        return y
 
     def backward(self, dy: ArrayLike) -> Array:
-        dx = super().backward(dy)
-        return dx if self.training else as_float(as_float(dy) * self.gamma * self.scale)
+        dy = as_float(dy)
+        if not self.training:
+            super().backward(dy)
+            return as_float(dy * self.gamma * self.scale)
+        x_hat, scale, dx = self.x_hat, self.scale, np.empty_like(dy)
+        for rows in shard_rows(len(dy), self.shards):
+            if rows.start < rows.stop:
+                self.x_hat, self.scale = x_hat[rows], scale[rows]
+                dx[rows] = super().backward(dy[rows])
+        self.x_hat, self.scale = x_hat, scale
+        self.dgamma[...], self.dbeta[...] = (dy * x_hat).sum(axis=0), dy.sum(axis=0)
+        return dx

@@ -11,9 +11,11 @@ from .arrays import Array, as_float
 from .layers import Dropout, Sequential, assign, flatten
 from .loss_base import Loss
 from .losses import CrossEntropyLoss
+from .norms import BatchNorm
 from .optimizers import Optimizer, clip_by_norm
 from .penalties import Penalty
 from .rng import permutation
+from .shards import shard_rows, tree_sum
 
 
 class Trainer:
@@ -24,6 +26,8 @@ class Trainer:
     net, loss, optimizer : the network and how it is trained
     penalties : added to the loss, for every weight matrix
     clip_norm : largest norm of the gradient, with penalties; 0 for no limit
+    shards : a power of two: the gradients of so many contiguous parts of a batch are computed by
+        themselves and added in a fixed binary tree
 
     Examples
     --------
@@ -41,7 +45,12 @@ class Trainer:
         optimizer: Optimizer,
         penalties: Sequence[Penalty] = (),
         clip_norm: float = 0.0,
+        shards: int = 1,
     ) -> None:
+        self.shards = shards
+        for layer in net.layers:
+            if isinstance(layer, BatchNorm):
+                layer.shards = shards
         self.net, self.loss, self.optimizer = net, loss, optimizer
         self.penalties, self.clip_norm = penalties, clip_norm
         self.penalty = 0.0  # of the last step, before its update
@@ -53,7 +62,7 @@ class Trainer:
         """One update on one batch; returns the loss before it, penalties included."""
         scores = self.net.forward(x, training=True)
         value = self.loss.forward(scores, target, sample_weight)
-        self.net.backward(self.loss.backward())
+        self._backward(self.loss.backward())
         self.penalty = self._penalise()
         params, grads = flatten(self.net.params), flatten(self.net.grads)
         # Frozen parameters have no part in the norm.
@@ -97,6 +106,16 @@ class Trainer:
             rows = order[start : start + batch_size]
             batch_weight = None if weight is None else weight[rows]
             yield len(rows), self.step(x[rows], target[rows], batch_weight)
+
+    def _backward(self, dscores: Array) -> None:
+        """Set the gradients: sums over the shards, each of its own rows."""
+        parts = []
+        for rows in shard_rows(len(dscores), self.shards):
+            own = np.zeros_like(dscores)
+            own[rows] = dscores[rows]
+            self.net.backward(own)
+            parts.append(flatten(self.net.grads))
+        assign(self.net.grads, tree_sum(parts))
 
     def _penalise(self) -> float:
         value = 0.0

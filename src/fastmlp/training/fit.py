@@ -36,6 +36,7 @@ def fit(
     check_finite: bool = True,
     members: int | Members | None = None,
     nan: str = "warn",
+    shards: int | None = None,
 ) -> History:
     """Train a network for some epochs; each epoch is one call of the core.
 
@@ -101,6 +102,10 @@ def fit(
         "raise" raises `NotFiniteError`, and "skip" leaves the step out. Both leave parameters and
         optimizer as they were before the step. A skipped step does not count in the loss of its
         epoch.
+    shards : int, optional
+        A power of two, 1 by default: each batch is cut into so many contiguous parts, whose
+        gradients are computed by themselves and added in a fixed order. So they may be computed
+        in several processes, with the same bits. ``BatchNorm`` normalises each part by itself.
 
     Returns
     -------
@@ -144,7 +149,7 @@ def fit(
     >>> history.loss[-1] < 1e-3
     True
     """
-    trainer = Trainer(net, loss, optimizer, penalty, loss_weights, nan)
+    trainer = Trainer(net, loss, optimizer, penalty, loss_weights, nan, shards)
     return trainer.fit(x, y, epochs=epochs, batch_size=batch_size, drop_last=drop_last,
                        validation=validation, sample_weight=sample_weight, callbacks=callbacks,
                        shuffle=shuffle, seed=seed, progress=progress, schedule=schedule,
