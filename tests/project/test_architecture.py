@@ -37,7 +37,7 @@ C_RULES: dict[str, str] = {
     r"engine/node\.h": r"engine/ops\.def",
     r"engine/ops\.def": r"",
     r"engine/(op|product|sparse)\..": (
-        r"engine/((op|product|sparse|node)\.h|ops\.def)|base/(status|topology)\.h|kernels/table\.h"
+        r"engine/((op|product|shards|sparse|node)\.h|ops\.def)|base/(status|topology)\.h|kernels/table\.h"
     ),
     r"engine/ops/.*": r"engine/(op|product|sparse|ops/norm|ops/linear)\.h|base/clock\.h",
     r"engine/.*": r"engine/[a-z_]+\.h|base/.*|fastmlp\.h|kernels/table\.h",
