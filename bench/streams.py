@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +94,14 @@ def source(folder: Path, kind: str) -> Any:
 
 
 def forget(folder: Path) -> None:
-    """Tell the page cache to forget the files."""
+    """Tell the page cache to forget the table."""
+    forget_files(_files(folder))
+
+
+def forget_files(files: Sequence[Path]) -> None:
+    """Tell the page cache to forget some files."""
     os.sync()
-    for path in _files(folder):
+    for path in files:
         with open(path, "rb") as file:
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
@@ -106,8 +112,12 @@ def _files(folder: Path) -> list[Path]:
 
 def disk_rate(folder: Path, kind: str) -> float:
     """Bytes per second of reading the files of a form once, from the disk."""
-    forget(folder)
-    files = _files(folder)[:1] if kind == "map" else _files(folder)[1:]
+    return read_rate(_files(folder)[:1] if kind == "map" else _files(folder)[1:])
+
+
+def read_rate(files: Sequence[Path]) -> float:
+    """Bytes per second of reading some files once, from the disk."""
+    forget_files(files)
     start, read, buffer = time.perf_counter(), 0, bytearray(1 << 20)
     for path in files:
         with open(path, "rb", buffering=0) as file:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench import streams
+from bench import streams, table_streams
 
 import fastmlp as fm
 from contract.figures import Figure, Scale, Unavailable, at_least, at_most, exactly, fact
@@ -25,7 +25,7 @@ def run(scale: Scale) -> list[Figure]:
     except ImportError:
         raise Unavailable("no pyarrow here") from None
     figures = list(_bits(scale))
-    return [*figures, *_large(scale)] if scale.full else figures
+    return [*figures, *_large(scale), *_tables(scale)] if scale.full else figures
 
 
 # ---- bits ----
@@ -99,3 +99,28 @@ def _large(scale: Scale) -> Iterator[Figure]:
         limit = min(memory, disk)
         name = f"Speed of {kind}, of {'arrays' if memory <= disk else 'the disk'}"
         yield at_least(name, round(rows / limit, 3), LEAST_SPEED)
+
+
+# ---- tables of text, levels and gaps ----
+
+
+def _tables(scale: Scale) -> Iterator[Figure]:
+    for kind in table_streams.ROW_BYTES:
+        scale.say(f"writes a table of {GIGABYTES:g} GB, as {kind}")
+        place = table_streams.write(scale.scratch, kind, GIGABYTES)
+        memory, pieces = (table_streams.measure(place, kind, fits) for fits in (True, False))
+        rate = streams.read_rate(table_streams.files_of(place))
+        size = sum(path.stat().st_size for path in table_streams.files_of(place))
+        disk = rate / size * pieces["rows"]
+        limit = min(memory["rows_per_second"], disk)
+        yield at_most(
+            f"Resident GB, a table as {kind}", round(pieces["peak"] / 1e9, 2), MOST_RESIDENT
+        )
+        yield at_least(
+            f"Speed of an epoch of a table as {kind}, of memory or the disk",
+            round(pieces["rows_per_second"] / limit, 3), LEAST_SPEED,
+        )  # fmt: skip
+        yield fact(
+            f"Seconds of both passes over {size / 1e9:.1f} GB as {kind}",
+            round(pieces["encoding_ends"]), f"the disk gives it in {size / rate:.0f} s",
+        )  # fmt: skip

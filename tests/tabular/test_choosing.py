@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -128,7 +129,8 @@ def test_a_given_model_overrules_the_preset() -> None:
 
 def test_an_epoch_is_judged_by_its_calibrated_log_loss() -> None:
     scores, true = drawn(2000, 3)
-    plain = Data(*[None] * 6, None, None, METRICS["log_loss"], 1, calibrate=False)  # type: ignore[arg-type]
+    none: Any = [None] * 8
+    plain = Data(*none, METRICS["log_loss"], 1, calibrate=False, rows=2000)
     calibrated = replace(plain, calibrate=True)
     rows = np.arange(2000)
     sure, unsure = softmax(5 * scores), softmax(scores)

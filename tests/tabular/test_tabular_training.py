@@ -252,5 +252,5 @@ def test_cells_that_are_neither_text_nor_numbers(cells: list[Any], words: str) -
 
 def test_a_table_has_its_own_target() -> None:
     pytest.importorskip("sklearn")
-    with pytest.raises(TableError, match="leave out `target`, `task` and `options`"):
+    with pytest.raises(TableError, match="leave out `target`, `task`, `options` and `memory`"):
         tabular.train(tabular.load_dataset("iris"), target="x")

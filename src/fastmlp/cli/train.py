@@ -81,7 +81,8 @@ def _table(settings: TrainSettings) -> Table:
     if not settings.is_file:
         return tabular.load_dataset(settings.data[0])
     files: Any = list(settings.data)
-    return tabular.load_table(files, settings.target, settings.task, settings.reading)
+    return tabular.load_table(files, settings.target, settings.task, settings.reading,
+                              settings.memory)  # fmt: skip
 
 
 def _check_outputs(settings: TrainSettings) -> None:

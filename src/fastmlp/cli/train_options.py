@@ -131,6 +131,12 @@ TRAINING = [
         "--threads", type=click.IntRange(min=1), help="Number of threads.  [default: all]"
     ),
     click.option(
+        "--memory",
+        metavar="SIZE",
+        help="Memory that the training may take, such as 2GB; files that need more are read in "
+        "pieces.  [default: half of the machine's]",
+    ),
+    click.option(
         "--compute",
         type=click.Choice(["bfloat16"]),
         help="Round the operands of matrix products to bfloat16; only with float32.",

@@ -36,6 +36,7 @@ class TrainSettings:
     test: str | None = None
     cv: int | None = None
     threads: int | None = None
+    memory: str | None = None
     progress: bool = True
     verbose: bool = False
     json: bool = False

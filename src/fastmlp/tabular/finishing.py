@@ -120,7 +120,7 @@ def _facts(
         "epochs": [len(member.history) for _, member, _ in kept],
         "best_epochs": [member.history.best_epoch for _, member, _ in kept],
         "metric": data.metric.label,
-        "rows": len(data.y),
+        "rows": data.rows,
         "seed": settings.seed,
         "held_out_rows": len(rows),
     }

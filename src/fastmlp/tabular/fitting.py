@@ -28,6 +28,9 @@ from fastmlp.tabular.reporter import Reporter
 from fastmlp.tabular.settings import Settings
 from fastmlp.tabular.table_model import TableModel
 
+# A member, and what it predicts for its held-out rows.
+Result = tuple[Member, Array]
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -72,6 +75,7 @@ class Data:
     metric: scores.Metric
     positive: int
     calibrate: bool
+    rows: int  # that are trained on
 
     def loss_of(self, rows: Array) -> Callable[[Array, Array], float]:
         """Return the metric of some held-out rows, the less the better.
@@ -129,22 +133,40 @@ def fit_model(
     reporter.on_columns(title, data.reader, data.read)
     plan = plan_of(settings, len(data.y), target.classes)
     jobs = _jobs(plan, data, validation is not None, settings.seed)
+
+    def train(number: int, seconds: float | None, callbacks: Sequence[Any]) -> Result:
+        return _trained(data, jobs[number], seconds, callbacks)
+
+    return train_jobs(
+        data, plan, jobs, train, settings, options, reporter, checkpoint, title, start
+    )
+
+
+def train_jobs(
+    data: Data, plan: Plan, jobs: Sequence[Job],
+    train: Callable[[int, float | None, Sequence[Any]], Result], settings: Settings,
+    options: ReadOptions, reporter: Reporter, checkpoint: Path | None, title: str, start: float,
+) -> TableModel:  # fmt: skip
+    """Train members side by side; choose their weights, temperature and threshold.
+
+    ``train(number, seconds, callbacks)`` trains one of `jobs` and returns it with what it predicts
+    for its held-out rows; `start` is when the fit began.
+    """
     deadline = None if settings.time_budget is None else start + settings.time_budget
     threads = settings.n_threads or fm.get_num_threads()
 
-    def train(number: int, seconds: float | None, stop: Sequence[Any]) -> tuple[Member, Array]:
+    def run(number: int, seconds: float | None, stop: Sequence[Any]) -> Result:
         one = title if len(jobs) == 1 else f"{title}, member {number + 1} of {len(jobs)}"
         path = None if checkpoint is None else member_checkpoint(checkpoint, number)
         saving = [] if path is None else [fm.Checkpoint(path, resume=True)]
-        callbacks = [*stop, *saving, *reporter.callbacks(one)]
-        return _trained(data, jobs[number], seconds, callbacks)
+        return train(number, seconds, [*stop, *saving, *reporter.callbacks(one)])
 
     reporter.on_members(title, len(jobs))
     with warnings.catch_warnings():
         # Of a loss that is not finite; members check their weights. Not in their threads, which
         # share the filters of the process.
         warnings.simplefilter("ignore", RuntimeWarning)
-        results = run_members(len(jobs), train, threads, deadline)
+        results = run_members(len(jobs), run, threads, deadline)
     model = finished_model(data, plan, jobs, results, settings, options)
     reporter.on_trained(title, model)
     return model
@@ -170,7 +192,7 @@ def _read(
         held_weights = row_weights(held_y, validation.weights, target, settings.class_weight)
     return Data(
         reader, read, rows.y, weights, held_read, held_y, held_weights, target, metric,
-        positive_class(rows.y, target.classes), settings.calibrate,
+        positive_class(rows.y, target.classes), settings.calibrate, len(rows.y),
     )  # fmt: skip
 
 
@@ -189,11 +211,8 @@ def _jobs(plan: Plan, data: Data, is_given: bool, seed: int) -> list[Job]:
     ]
 
 
-def _trained(
-    data: Data, job: Job, seconds: float | None, callbacks: Sequence[Any]
-) -> tuple[Member, Array]:
+def _trained(data: Data, job: Job, seconds: float | None, callbacks: Sequence[Any]) -> Result:
     """Train a member; return it with what it predicts for its held-out rows."""
-    start = time.monotonic()
     train, held_out = job.share.train, job.share.held_out
     validation = data.held_read.rows(held_out) if len(held_out) else None
 
@@ -206,24 +225,35 @@ def _trained(
             metric=data.loss_of(held_out), seed=job.seed, callbacks=[*callbacks, *more],
         )  # fmt: skip
 
-    if seconds is None:
-        member = fit(job.model, [])
-    else:
-        try:
-            member = fit(job.model, [Pace(seconds, may_restart=True)])
-        except TooSlow as slow:
-            left = max(0.0, seconds - (time.monotonic() - start))
-            fewer = replace(job.model, epochs=slow.epochs)  # type: ignore[call-arg]
-            member = fit(fewer, [Pace(left, may_restart=False)])
+    member = in_time(job.model, seconds, fit)
     empty = np.empty((0, data.target.classes) if data.target.classes else 0)
     return member, empty if validation is None else member.outputs(validation)
+
+
+def in_time(
+    model: Model, seconds: float | None, fit: Callable[[Model, Sequence[Any]], Member]
+) -> Member:
+    """Train a member with so many epochs that it takes at most so many seconds."""
+    if seconds is None:
+        return fit(model, [])
+    start = time.monotonic()
+    try:
+        return fit(model, [Pace(seconds, may_restart=True)])
+    except TooSlow as slow:
+        left = max(0.0, seconds - (time.monotonic() - start))
+        fewer = replace(model, epochs=slow.epochs)  # type: ignore[call-arg]
+        return fit(fewer, [Pace(left, may_restart=False)])
 
 
 def positive_class(y: Array, classes: int) -> int:
     """Return the rarer of two classes, whose F1 and average precision count; else 1."""
     if classes != 2:
         return 1
-    counts = np.bincount(y, minlength=2)
+    return rarer_class(np.bincount(y, minlength=2))
+
+
+def rarer_class(counts: Array) -> int:
+    """Return the rarer of two classes, by their numbers of rows."""
     return 0 if counts[0] < counts[1] else 1
 
 
@@ -237,7 +267,8 @@ def row_weights(
     if class_weight is not None:
         if not target.classes:
             raise ArgumentError("class_weight: got it for a regression; want None")
-        weights = weights * _of_classes(y, target, class_weight)[y]
+        counts = np.bincount(y, minlength=target.classes)
+        weights = weights * class_factors(counts, target, class_weight)[y]
     with np.errstate(over="ignore"):
         mean = weights.mean()
     if np.isinf(mean):
@@ -249,10 +280,11 @@ def row_weights(
     return found
 
 
-def _of_classes(y: Array, target: Target, class_weight: str | Mapping[Any, float]) -> Array:
+def class_factors(counts: Array, target: Target, class_weight: str | Mapping[Any, float]) -> Array:
+    """Return the factor of each class, which has so many rows."""
     if isinstance(class_weight, str):
-        counts = np.bincount(y, minlength=target.classes)
-        return len(y) / (target.classes * np.maximum(counts, 1.0))
+        balanced: Array = counts.sum() / (target.classes * np.maximum(counts, 1.0))
+        return balanced
     known = target.labels.values.tolist()
     # Text of the command line also names numbers.
     names = {**{str(label): i for i, label in enumerate(known)},

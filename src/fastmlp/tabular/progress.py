@@ -41,6 +41,16 @@ class ProgressLine(Reporter):
         self._title, self._count, self._shares = title, count, {}
         self._start, self._last = time.monotonic(), 0.0
 
+    def on_bytes(self, title: str, done: int, total: int) -> None:
+        """Show how many bytes of a table are read, and how long the rest takes."""
+        if not self._shows:
+            return
+        if self._title != title:
+            self.on_members(title, 1)
+        self.update(title, done / max(total, 1), f"{done / 1e9:.2f} of {total / 1e9:.2f} GB")
+        if done >= total:
+            self.clear()
+
     def callbacks(self, title: str) -> Sequence[Any]:
         """Return the callback that tells of a network's epochs."""
         return [_Epochs(self, title)] if self._shows else []
@@ -94,8 +104,17 @@ class ProgressLine(Reporter):
 class _Epochs:
     """The callback of one network."""
 
+    step_every = 100  # of a stream, whose epochs may be long
+
     def __init__(self, line: ProgressLine, title: str) -> None:
         self._line, self._title = line, title
+
+    def on_step_end(self, state: Any) -> None:
+        """Tell how far an epoch of a stream is."""
+        stream = state.stream
+        if stream is not None and stream.rows_in_all:
+            share = (state.epoch + stream.rows / stream.rows_in_all) / state.epochs
+            self._line.update(self._title, min(share, 0.999), f"epoch {state.epoch + 1}  {stream}")
 
     def on_epoch_end(self, state: Any) -> None:
         """Tell of the epoch."""

@@ -17,6 +17,12 @@ class Reporter:
     def on_table(self, table: Table) -> None:
         """Take the table, before the first training."""
 
+    def on_bytes(self, title: str, done: int, total: int) -> None:
+        """Take how many bytes of a table are read that does not fit into memory.
+
+        Titles are "reading" and "encoding".
+        """
+
     def on_columns(self, title: str, reader: TableReader, read: ReadTable) -> None:
         """Take how the columns are read for a training, and its rows."""
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastmlp.base.validation import Array
 from fastmlp.tabular.columns.decision import Hints
-from fastmlp.tabular.reading import Frame, ReadOptions, TableError, frame_of, stem
+from fastmlp.tabular.reading import Frame, ReadOptions, TableError, frame_of, require, stem
 from fastmlp.tabular.reading.options import normal_name
 from fastmlp.tabular.target import TASKS, Task, read_known, read_target
 from fastmlp.tabular.text import quoted
@@ -76,6 +76,7 @@ def load_table(
     target: str | None = None,
     task: Task | None = None,
     options: ReadOptions | None = None,
+    memory: int | str | None = None,
 ) -> Table:
     """Read a table, or take one from memory, and prepare its target.
 
@@ -91,6 +92,9 @@ def load_table(
         numbers are a regression. Rows without a target are left out.
     options : ReadOptions, optional
         How the table is read, and which columns are left out.
+    memory : int or str, optional
+        Bytes that a training may take, such as ``"2GB"``; by default half of the machine's memory.
+        Files that need more stay where they are, and are read in pieces.
 
     Raises
     ------
@@ -108,6 +112,12 @@ def load_table(
     first = table[0] if isinstance(table, list) and table else table
     name = stem(Path(first)) if isinstance(first, (str, os.PathLike)) else "table"
     options = options or ReadOptions()
+    require("pyarrow")
+    from fastmlp.tabular.streaming.table import streamed_table
+
+    streamed = streamed_table(table, target, task, name, options, memory)
+    if streamed is not None:
+        return streamed
     return table_from_frame(frame_of(table, options), target, task, name, options)
 
 
@@ -115,15 +125,13 @@ def table_from_frame(
     frame: Frame, target: str | None, task: Task | None, name: str, options: ReadOptions
 ) -> Table:
     """Take a column of a frame as the target, see `load_table`."""
-    target = _target_name(frame, target)
+    target = target_name(frame, target)
     frame.check_options(options)
     if target in options.drop:
         raise TableError(f"`drop`: {target!r} is the target")
     if target in options.kinds:
         raise TableError(f"kinds of columns: {target!r} is the target, whose kind `task` tells")
-    hints = Hints(missing=options.missing, decimal=options.decimal, thousands=options.thousands,
-                  commas=frame.separator == ";")  # fmt: skip
-    found = read_target(frame, target, task, hints)
+    found = read_target(frame, target, task, hints_of(options, frame))
     kept = found.present
     if kept.sum() < FEWEST_ROWS:
         raise TableError(
@@ -153,9 +161,7 @@ def table_like(
     options = options or ReadOptions()
     frame = frame_of(table, options)
     frame.check_names([target], "`target`")
-    hints = Hints(missing=options.missing, decimal=options.decimal, thousands=options.thousands,
-                  commas=frame.separator == ";")  # fmt: skip
-    found = read_known(frame, target, classes, hints)
+    found = read_known(frame, target, classes, hints_of(options, frame))
     kept = np.flatnonzero(found.present)
     if len(kept) == 0:
         raise TableError(f"target {target!r} has no values")
@@ -163,7 +169,16 @@ def table_like(
     return Table("table", rows, found.y[kept], target, list(classes), None, frame.notes, options)
 
 
-def _target_name(frame: Frame, target: str | None) -> str:
+def hints_of(options: ReadOptions, frame: Frame) -> Hints:
+    """Return how a target is written, by the options and the file."""
+    return Hints(
+        missing=options.missing, decimal=options.decimal, thousands=options.thousands,
+        commas=frame.separator == ";",
+    )  # fmt: skip
+
+
+def target_name(frame: Frame, target: str | None) -> str:
+    """Return the name of the column to predict, see `load_table`."""
     names = frame.names
     if target is None:
         usual = [name for name in names if name.lower() in USUAL_TARGETS]

@@ -25,6 +25,7 @@ Task = Literal["classification", "regression"]
 TASKS = ("classification", "regression")
 
 MOST_NUMBERED_CLASSES = 20  # different whole numbers, for a target to be detected as classes
+UNKNOWN = -2  # index of a text that is no label
 FEWEST_PER_CLASS = 5  # rows, on average, for the same
 
 
@@ -112,13 +113,20 @@ def read_known(frame: Frame, name: str, classes: Sequence[str], hints: Hints) ->
         if styled is None:
             raise TableError(f"target {name!r} is not numeric, as it was in the training")
         return Target(cells.spread(styled.numbers, np.nan), [])
-    known = {_key(label): index for index, label in enumerate(classes)}
     texts = cells.values.to_pylist()
-    unknown = [text for text in texts if text is not None and _key(text) not in known]
+    codes = codes_of_texts(texts, classes)
+    unknown = np.flatnonzero(codes == UNKNOWN).tolist()
     if unknown:
-        raise TableError(f"target {name!r} has the class {unknown[0]!r}, which training has not")
-    codes = np.array([-1 if text is None else known[_key(text)] for text in texts], dtype=np.int64)
+        text = texts[unknown[0]]
+        raise TableError(f"target {name!r} has the class {text!r}, which training has not")
     return Target(cells.spread(codes, -1), list(classes))
+
+
+def codes_of_texts(texts: Sequence[str | None], classes: Sequence[str]) -> Array:
+    """Return the indices of texts among labels: -1 for None, `UNKNOWN` for others."""
+    known = {_key(label): index for index, label in enumerate(classes)}
+    codes = [-1 if text is None else known.get(_key(text), UNKNOWN) for text in texts]
+    return np.array(codes, dtype=np.int64)
 
 
 def _from_texts(name: str, cells: Cells, task: Task | None, hints: Hints) -> Target:
@@ -206,20 +214,32 @@ def _classes(name: str, cells: Cells) -> Target:
     if cells.codes is None:
         cells = factorised(cells.values)
     texts = cells.values.to_pylist()
-    labels = _one_spelling({text: int(n) for text, n in zip(texts, cells.counts, strict=True)
-                            if text is not None})  # fmt: skip
-    classes = sorted(set(labels.values()), key=_order)
-    if len(classes) == 1:
-        raise TableError(f"target {name!r} has one class only: {classes[0]!r}")
-    if len(classes) > max(2, cells.n_rows // 2):
-        raise TableError(
-            f"target {name!r} has {len(classes)} different values in {cells.n_rows} rows: "
-            "too many to be classes"
-        )
+    counts = {text: int(n) for text, n in zip(texts, cells.counts, strict=True) if text is not None}
+    classes = class_names(name, counts, cells.n_rows)
+    labels = _one_spelling(counts)
     index = {label: i for i, label in enumerate(classes)}
     codes = [-1 if text is None else index[labels[text]] for text in texts]
     y = cells.spread(np.array(codes, dtype=np.int64), -1)
     return Target(y, classes, _case_note(name, classes))
+
+
+def class_names(name: str, counts: dict[str, int], rows: int) -> list[str]:
+    """Return the labels of classes in order, by the number of rows of each text.
+
+    Raises
+    ------
+    TableError
+        If there is one only, or hardly any text is there twice.
+    """
+    classes = sorted(set(_one_spelling(counts).values()), key=_order)
+    if len(classes) == 1:
+        raise TableError(f"target {name!r} has one class only: {classes[0]!r}")
+    if len(classes) > max(2, rows // 2):
+        raise TableError(
+            f"target {name!r} has {len(classes)} different values in {rows} rows: "
+            "too many to be classes"
+        )
+    return classes
 
 
 def _one_spelling(counts: dict[str, int]) -> dict[str, str]:

@@ -25,6 +25,8 @@ from fastmlp.tabular.reading import Frame, ReadOptions, TableError
 from fastmlp.tabular.reporter import Reporter
 from fastmlp.tabular.settings import Settings
 from fastmlp.tabular.splits import TEST_SHARE, folds, split_off
+from fastmlp.tabular.streaming.fitting import fit_streamed
+from fastmlp.tabular.streaming.table import StreamedTable
 from fastmlp.tabular.table import Table, load_table, table_like
 from fastmlp.tabular.table_model import TableModel
 from fastmlp.tabular.target import Task
@@ -145,6 +147,7 @@ def train(
     options: ReadOptions | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     reporter: Reporter | None = None,
+    memory: int | str | None = None,
 ) -> TrainedTable:
     """Train networks on a table and test them.
 
@@ -179,6 +182,10 @@ def train(
         training on all rows; each fold has its own file, see `fold_checkpoint`.
     reporter : Reporter, optional
         Object that receives the progress of the training.
+    memory : int or str, optional
+        Bytes that the training may take, such as ``"2GB"``; by default half of the machine's
+        memory. Files that need more are read in pieces, see docs/scaling.md: at most 100,000 rows
+        are then held out as a test.
 
     Returns
     -------
@@ -210,11 +217,15 @@ def train(
     path = None if checkpoint is None else Path(validation.path(checkpoint, "checkpoint"))
     reporter = _checked_reporter(reporter)
     if not isinstance(table, Table):
-        table = load_table(table, target, task, options)
-    elif target is not None or task is not None or options is not None:
-        raise TableError("a Table has its own: leave out `target`, `task` and `options`")
+        table = load_table(table, target, task, options, memory)
+    elif any(given is not None for given in (target, task, options, memory)):
+        raise TableError("a Table has its own: leave out `target`, `task`, `options` and `memory`")
     run = _Run(table, settings, path, reporter)
     with nullcontext() if n_threads is None else fm.threads(n_threads):
+        if isinstance(table, StreamedTable):
+            if cv is not None:
+                raise TableError("`cv`: got folds of a table that is read in pieces; want None")
+            return run.pieces(table, test)
         if cv is None:
             return run.hold_out() if test is None else run.other_rows(test)
         if test is not None:
@@ -253,6 +264,22 @@ class _Run:
             table = self.table
             other = table_like(test, table.target_name, table.classes, table.options)
         return self._tested(np.arange(len(self.table.y)), other.frame, other.y)
+
+    def pieces(self, table: StreamedTable, other: Table | TableLike | None) -> TrainedTable:
+        """Train on a table that is read in pieces, and test on other rows or some of its own."""
+        found = fit_streamed(table, self.settings, other is not None, self.reporter,
+                             self.checkpoint)  # fmt: skip
+        model, test, true = found.model, found.test, found.true
+        seconds = time.perf_counter() - self.start
+        if other is not None:
+            rows = other if isinstance(other, Table) else table_like(
+                other, table.target_name, model.target.labels.names, table.options)  # fmt: skip
+            test, true = rows.frame, rows.y
+        outputs = model.outputs(model.reader.read(test))
+        base = scores.measure(true, scores.repeated(found.baseline, len(true)), None,
+                              model.positive)  # fmt: skip
+        return self._trained(model, found.notes, model.score(true, outputs), base, (), test, true,
+                             outputs, seconds)  # fmt: skip
 
     def _tested(self, train: Array, test: Frame, true: Array) -> TrainedTable:
         model = self._fit(train, "training", self.checkpoint)

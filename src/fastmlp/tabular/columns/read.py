@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from fastmlp.base.errors import ArgumentError
 from fastmlp.tabular.columns import dates, typed
-from fastmlp.tabular.columns.cells import Cells
+from fastmlp.tabular.columns.cells import Cells, one_each
 from fastmlp.tabular.columns.chosen import Chosen
 from fastmlp.tabular.columns.decision import Decision, Hints
 from fastmlp.tabular.columns.evidence import listed, shown_texts, unread, weight
@@ -22,7 +24,7 @@ from fastmlp.tabular.columns.quantities import number_or_nan
 from fastmlp.tabular.columns.rule import ColumnRule
 from fastmlp.tabular.columns.styles import find_style
 from fastmlp.tabular.columns.table import UNSEEN, ReadColumn
-from fastmlp.tabular.reading.arrow import booleans
+from fastmlp.tabular.reading.arrow import booleans, strings
 
 UNSEEN_NOTE = "not among the levels seen in training"
 MOST_ODD = 0.5  # of the values, for them to be missing
@@ -61,6 +63,37 @@ def read_column(rule: ColumnRule, column: Chosen, hints: Hints) -> tuple[ReadCol
     if values is None:
         values, note = _read_texts(rule, column.texts(), hints)
     return ReadColumn(rule.name, rule.kind, values=_without_missing(rule, values, hints)), note
+
+
+def read_part(rule: ColumnRule, column: Chosen, hints: Hints) -> tuple[ReadColumn, Cells, Any]:
+    """Read some of the rows of a column of numbers or dates, strictly by its rule.
+
+    `read_column` reads what a rule does not understand in another way if it is most of a column;
+    a part of a column does not tell.
+
+    Returns
+    -------
+    column : ReadColumn
+    cells : Cells
+        The texts that were read; none for a column whose type tells the values.
+    odd : ndarray of bool
+        Which of the cells were not understood.
+    """
+    values = _typed_values(rule, column)
+    cells, odd = Cells(strings([]), None, one_each(0)), np.zeros(0, dtype=bool)
+    if values is None:
+        texts = column.texts()
+        plain = rule.kind == "numeric" and rule.style == PLAIN
+        if plain and not (rule.form or hints.missing):
+            values = texts.plain_numbers()
+        if values is None:
+            cells = texts.cells()
+            cells = cells.without([*PLACEHOLDERS, *_lower(rule.missing), *_lower(hints.missing)])
+            found, fits = _by_rule(rule, cells)
+            odd = unread(cells, np.where(fits, 0.0, np.nan))
+            values = cells.spread(found, np.nan)
+    read = ReadColumn(rule.name, rule.kind, values=_without_missing(rule, values, hints))
+    return read, cells, odd
 
 
 def is_known(decision: Decision) -> bool:
@@ -166,10 +199,7 @@ def _note(rule: ColumnRule, cells: Cells, bad: NDArray[np.bool_]) -> str:
 
 
 def _read_levels(rule: ColumnRule, column: Chosen, hints: Hints) -> tuple[ReadColumn, str]:
-    from pyarrow import types
-
-    text = types.is_string(column.type)
-    cells = column.factorised() if text else typed.cells_of_typed(column.array())
+    cells = cells_of_levels(column)
     codes, unseen = codes_of(cells, rule.levels, (*rule.missing, *hints.missing))
     note = ""
     if unseen:
@@ -177,3 +207,11 @@ def _read_levels(rule: ColumnRule, column: Chosen, hints: Hints) -> tuple[ReadCo
         values = f"{count:,} value{'s' * (count > 1)}"
         note = f"column {rule.name!r}: {values} (such as {unseen[0]!r:.40}) {UNSEEN_NOTE}"
     return ReadColumn(rule.name, "categorical", codes=codes), note
+
+
+def cells_of_levels(column: Chosen) -> Cells:
+    """Return the different values of a column of levels, as texts, and the codes of its rows."""
+    from pyarrow import types
+
+    text = types.is_string(column.type)
+    return column.factorised() if text else typed.cells_of_typed(column.array())

@@ -117,7 +117,7 @@ class TableReader:
 
     def _read(self, frame: Frame, decisions: Mapping[str, Decision]) -> ReadTable:
         """Read the columns of the rules; what decisions came by is not read again."""
-        hints = replace(self._hints, commas=frame.separator == ";")
+        hints = self.hints_for(frame)
 
         def column(rule: ColumnRule) -> tuple[ReadColumn, str]:
             decision = decisions.get(rule.name)
@@ -128,6 +128,14 @@ class TableReader:
         read = side_by_side(column, self.rules, len(frame))
         notes = {column.name: note for column, note in read if note}
         return ReadTable(len(frame), tuple(column for column, _ in read), notes)
+
+    def hints_for(self, frame: Frame) -> Hints:
+        """Return what is known beside the values of the columns of a frame."""
+        return replace(self._hints, commas=frame.separator == ";")
+
+    def adopt(self, rules: Sequence[ColumnRule]) -> None:
+        """Take rules for the same columns that know more levels."""
+        self.rules = list(rules)
 
     def keep(self, names: Sequence[str], left_out: Mapping[str, str]) -> None:
         """Read some of the columns only; `left_out` says why others are not."""

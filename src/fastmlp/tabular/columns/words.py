@@ -32,7 +32,7 @@ def decide_levels(
             return Decision(left_out="constant")
         if is_identifier(len(levels), present):
             return Decision(left_out="identifier")
-    rule = ColumnRule(name, "categorical", f"{_count(levels)}; {reason}", _spellings(levels),
+    rule = ColumnRule(name, "categorical", f"{counted(levels)}; {reason}", spellings(levels),
                       tuple(levels))  # fmt: skip
     return Decision(rule, cells=None if cells.codes is None else cells)
 
@@ -84,11 +84,12 @@ def _all_differ(cells: Cells) -> bool:
     )
 
 
-def _count(levels: list[str]) -> str:
+def counted(levels: list[str]) -> str:
+    """Say how many levels there are."""
     return f"{len(levels):,} level{'s' * (len(levels) > 1)}"
 
 
-def _spellings(levels: list[str]) -> str:
+def spellings(levels: list[str]) -> str:
     """Warn of levels that differ in upper and lower case only."""
     seen: dict[str, str] = {}
     for level in levels:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,14 +94,28 @@ class Encoder:
         ArgumentError
             If no column is left that can help.
         """
+        found = side_by_side(self._fitted, read.columns, read.n_rows)
+        return self.of_parts(found, [column.name for column in read.columns])
+
+    def of_parts(self, parts: Iterable[Sequence[Any]], names: Sequence[str]) -> Encoder:
+        """Take the fitted parts of each column, see `fit`."""
         self.numbers, self.pairs, self.missing, self.texts, self.levels = [], [], [], [], []
-        for found in side_by_side(self._fitted, read.columns, read.n_rows):
-            for one in found:
-                self._list_of(one).append(one)
+        for one in (one for found in parts for one in found):
+            self._list_of(one).append(one)
         if self.width == 0:
-            names = ", ".join(column.name for column in read.columns)
-            raise ArgumentError(f"no column can help: all rows are alike in {names or 'none'}")
+            listed = ", ".join(names) or "none"
+            raise ArgumentError(f"no column can help: all rows are alike in {listed}")
         return self
+
+    @property
+    def number_form(self) -> Numbers:
+        """How numbers are scaled, see the parameter `numbers`."""
+        return self._numbers
+
+    @property
+    def level_options(self) -> dict[str, Any]:
+        """The options of `LevelColumn.fit`."""
+        return dict(self._level_options)
 
     def _fitted(self, column: ReadColumn) -> list[Any]:
         """Return what becomes of a column."""

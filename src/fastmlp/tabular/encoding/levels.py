@@ -73,13 +73,33 @@ class LevelColumn:
         scaled : bool
             Whether inputs are scaled as columns of numbers are, and two levels are one input.
         """
-        fewest = min_frequency * len(codes)
         counts = np.bincount(codes[codes >= 0])
+        missing = int(np.count_nonzero(codes == MISSING))
+        return cls.of_counts(
+            name, counts, missing, len(codes), most_one_hot=most_one_hot,
+            min_frequency=min_frequency, missing_level=missing_level, scaled=scaled,
+        )  # fmt: skip
+
+    @classmethod
+    def of_counts(
+        cls,
+        name: str,
+        counts: Array,
+        n_missing: int,
+        n_rows: int,
+        *,
+        most_one_hot: int | None = None,
+        min_frequency: float = 0.0,
+        missing_level: bool = False,
+        scaled: bool = False,
+    ) -> LevelColumn | None:
+        """Fit to the number of rows of each code; the options are those of `fit`."""
+        fewest = min_frequency * n_rows
         frequent = np.flatnonzero((counts > 0) & (counts >= fewest))
-        missing = missing_level and np.count_nonzero(codes == MISSING) >= max(fewest, 1.0)
+        missing = missing_level and n_missing >= max(fewest, 1.0)
         rare = bool(counts.sum() > counts[frequent].sum())
         found = cls(name, "one-hot", tuple(frequent.tolist()), rare, bool(missing))
-        rows = np.bincount(found.place(codes), minlength=found.places + 1)
+        rows = found._rows_of_places(counts, n_missing, n_rows)
         if np.count_nonzero(rows) < 2:
             return None
         if most_one_hot is not None and found.places > most_one_hot:
@@ -88,13 +108,21 @@ class LevelColumn:
             return found._with("sign" if found.places == 2 else "one-hot", rows)
         return found
 
+    def _rows_of_places(self, counts: Array, n_missing: int, n_rows: int) -> Array:
+        """Return the number of rows at each place, by the number of rows of each code."""
+        rows = np.zeros(self.places + 1, np.int64)
+        np.add.at(rows, self.place(np.arange(len(counts))), counts)
+        rows[self.place(np.array([MISSING]))[0]] += n_missing
+        rows[-1 if not self.rare else len(self.levels)] += n_rows - counts.sum() - n_missing
+        return rows
+
     def _with(self, form: Form, rows: Array | None = None) -> LevelColumn:
         """Return another form of this column, scaled by the number of rows at each place."""
         raw = _unscaled(form, self.places)
         scales: list[tuple[float, float]] = []
         if rows is not None:
             for values in raw.T:
-                low, median, high = _quartiles(values, rows)
+                low, median, high = quartiles_of_counts(values, rows)
                 there = values[rows > 0]
                 one = Affine.of_quartiles(low, median, high, there.min(), there.max())
                 scales.append((one.center, one.factor))
@@ -184,7 +212,7 @@ def _unscaled(form: Form, places: int) -> Array:
     return np.eye(places + 1, places)
 
 
-def _quartiles(values: Array, rows: Array) -> tuple[float, float, float]:
+def quartiles_of_counts(values: Array, rows: Array) -> tuple[float, float, float]:
     """Return the quartiles of a column that has each of the `values` in so many `rows`."""
     order = np.argsort(values, kind="stable")
     ends = np.cumsum(rows[order])

@@ -11,6 +11,7 @@ from fastmlp.base.errors import ArgumentError
 from fastmlp.base.validation import Array
 from fastmlp.tabular.checking import check_keys, check_number, check_texts
 from fastmlp.tabular.encoding.dates import DATE_PARTS, part_of
+from fastmlp.tabular.encoding.levels import quartiles_of_counts
 from fastmlp.tabular.encoding.scaling import (
     Affine,
     NormalQuantiles,
@@ -105,11 +106,18 @@ class MissingColumn:
     @classmethod
     def fit(cls, name: str, missing: Array, scaled: bool) -> MissingColumn | None:
         """Fit to (N,) truth values; None if all are equal."""
-        if missing.all() or not missing.any():
+        return cls.of_counts(name, int(np.count_nonzero(missing)), len(missing), scaled)
+
+    @classmethod
+    def of_counts(cls, name: str, missing: int, rows: int, scaled: bool) -> MissingColumn | None:
+        """Fit to a number of rows, of which some are missing."""
+        if missing in (0, rows):
             return None
         if not scaled:
             return cls(name, (0.0, 1.0))
-        found = Affine.robust(missing.astype(np.float64)).apply(np.array([0.0, 1.0]))
+        values = np.array([0.0, 1.0])
+        quartiles = quartiles_of_counts(values, np.array([rows - missing, missing]))
+        found = Affine.of_quartiles(*quartiles, 0.0, 1.0).apply(values)
         return cls(name, (float(found[0]), float(found[1])))
 
     def transform(self, missing: Array) -> Array:

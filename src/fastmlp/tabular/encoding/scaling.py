@@ -49,6 +49,11 @@ class Affine:
         """Mean 0 and standard deviation 1 for (N,) numbers; a constant column becomes 0."""
         with np.errstate(over="ignore", invalid="ignore"):
             mean, deviation = float(values.mean()), float(values.std())
+        return cls.of_moments(mean, deviation, clip)
+
+    @classmethod
+    def of_moments(cls, mean: float, deviation: float, clip: float) -> Affine:
+        """Return the standard scaling of a column with these moments."""
         return cls(_finite(mean), _inverse(deviation), clip, smooth=False)
 
     @classmethod

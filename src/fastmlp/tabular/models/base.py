@@ -161,16 +161,41 @@ class Model(ABC):
         encode = encoder.inputs if self.takes_sparse else encoder.transform
         x = encode(train, self.dtype)
         head = self.head(y, classes)
-        net = self.network(encoder, x, head, seed)
-        target = head.target(y, self.dtype)
-        settings = self.settings(net, len(y), classes)
-        hooks: list[Any] = []
+        held = None
         if validation is not None:
             assert y_validation is not None
-            measured = metric or (wrong_share if classes else root_mean_square)
+            held = encode(validation, self.dtype), y_validation
+        return self.fit_encoded(
+            encoder, head, x, x, head.target(y, self.dtype), held,
+            sample_weight=sample_weight, metric=metric, seed=seed, callbacks=callbacks,
+        )  # fmt: skip
+
+    def fit_encoded(
+        self, encoder: Encoder, head: Head, some: Any, x: Any, target: Array,
+        held: tuple[Any, Array] | None, *, sample_weight: Array | None = None,
+        metric: Metric | None = None, seed: int = 0, callbacks: Sequence[Any] = (),
+    ) -> Member:  # fmt: skip
+        """Train a network on encoded rows.
+
+        Parameters
+        ----------
+        some : ndarray or SparseRows
+            Encoded training rows by which first values are chosen.
+        x, target : ndarray, or SparseRows
+            All of them, which may be memory-mapped, and what `Head.target` returned for them.
+        held : tuple of (inputs, targets), optional
+            Encoded validation rows, and their class indices or numbers.
+
+        The others are those of `fit_member`.
+        """
+        net = self.network(encoder, some, head, seed)
+        settings = self.settings(net, len(target), head.classes)
+        hooks: list[Any] = []
+        if held is not None:
+            measured = metric or (wrong_share if head.classes else root_mean_square)
             hooks = [
-                _Evaluation(head, encode(validation, self.dtype), y_validation, measured),
-                fm.EarlyStopping(self.patience(len(y)) or settings["epochs"], ties="last"),
+                _Evaluation(head, *held, measured),
+                fm.EarlyStopping(self.patience(len(target)) or settings["epochs"], ties="last"),
             ]
         history = fm.fit(
             net, x, target, sample_weight=sample_weight, seed=seed, progress=False,

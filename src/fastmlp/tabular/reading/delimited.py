@@ -55,9 +55,28 @@ def read_delimited(data: bytes, options: ReadOptions, what: str) -> Delimited:
     table, more = _parsed(data, dialect, what)
     table = _without_trailing(table, dialect, what)
     table, again = _without_repeated_header(table, dialect)
-    table, total = _without_total(table)
+    table, total = without_total(table)
     notes += [f"{what}: {text}" for text in [*more, *again, *total]]
     return Delimited(table, dialect.separator, tuple(notes))
+
+
+def parsed_part(data: bytes, dialect: Dialect, what: str) -> tuple[Any, list[str]]:
+    """Parse some rows of a text file that begin at ``dialect.start``.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns "0", "1", ... of text.
+    list of str
+        Notes.
+    """
+    table, notes = _parsed(*_prepared(data, dialect), what)
+    if table.num_rows == 0 or table.num_columns != len(dialect.names):
+        return table, notes
+    # Rows that repeat the names are known by them.
+    names = table.column_names
+    found, again = _without_repeated_header(table.rename_columns(list(dialect.names)), dialect)
+    return found.rename_columns(names), [*notes, *again]
 
 
 def _prepared(data: bytes, dialect: Dialect) -> tuple[bytes, Dialect]:
@@ -214,7 +233,7 @@ def _without_repeated_header(table: Any, dialect: Dialect) -> tuple[Any, list[st
     return table.filter(booleans(~same)), [f"rows that repeat the names, left out: {count:,}"]
 
 
-def _without_total(table: Any) -> tuple[Any, list[str]]:
+def without_total(table: Any) -> tuple[Any, list[str]]:
     """Drop a last row of totals, as spreadsheets have it: its first value says so, others lack."""
     last = table.slice(len(table) - 1).to_pylist()[0]
     first, *rest = last.values()

@@ -57,7 +57,7 @@ def to_utf8(data: bytes, encoding: str | None, what: str) -> tuple[bytes, str | 
     utf16 = _utf16_without_mark(data)
     if utf16 is not None:
         return _decoded(data, utf16, what), None
-    if _is_utf8(data):
+    if is_utf8(data):
         return data, None
     name = _guess(data)
     text = data.decode(name, errors="replace")
@@ -67,14 +67,13 @@ def to_utf8(data: bytes, encoding: str | None, what: str) -> tuple[bytes, str | 
 
 def _as_given(data: bytes, encoding: str, what: str) -> bytes:
     for mark, name in BYTE_ORDER_MARKS:
-        same = codecs.lookup(name).name.startswith(codecs.lookup(encoding).name.split("-sig")[0])
-        if same and data.startswith(mark):
+        if _names_same(name, encoding) and data.startswith(mark):
             return _decoded(data[len(mark) :], name, what)
     return _decoded(data, encoding, what)
 
 
 def _decoded(data: bytes, encoding: str, what: str) -> bytes:
-    if codecs.lookup(encoding).name == "utf-8" and _is_utf8(data):
+    if codecs.lookup(encoding).name == "utf-8" and is_utf8(data):
         return data
     try:
         return data.decode(encoding).encode()
@@ -95,7 +94,36 @@ def _utf16_without_mark(data: bytes) -> str | None:
     return "utf-16-be" if even > odd else "utf-16-le"
 
 
-def _is_utf8(data: bytes) -> bool:
+def find_encoding(data: bytes, encoding: str | None) -> tuple[str, int, bool]:
+    """Find the encoding of a file by its beginning.
+
+    Returns
+    -------
+    str
+        Name of the encoding.
+    int
+        Number of bytes of a byte order mark.
+    bool
+        Whether it was guessed.
+    """
+    for mark, name in BYTE_ORDER_MARKS:
+        if data.startswith(mark) and (encoding is None or _names_same(name, encoding)):
+            return name, len(mark), False
+    if encoding is not None:
+        return encoding, 0, False
+    utf16 = _utf16_without_mark(data)
+    if utf16 is not None:
+        return utf16, 0, False
+    return ("utf-8", 0, False) if is_utf8(data, whole=False) else (_guess(data), 0, True)
+
+
+def _names_same(name: str, given: str) -> bool:
+    """Tell whether a given encoding, perhaps without the order of bytes, is one of a mark."""
+    return codecs.lookup(name).name.startswith(codecs.lookup(given).name.split("-sig")[0])
+
+
+def is_utf8(data: bytes, whole: bool = True) -> bool:
+    """Tell whether bytes are UTF-8; if not `whole`, the last character may be cut off."""
     if data.isascii():
         return True
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -103,7 +131,7 @@ def _is_utf8(data: bytes) -> bool:
     try:
         for start in range(0, len(data), PIECE):
             decoder.decode(view[start : start + PIECE])
-        decoder.decode(b"", final=True)
+        decoder.decode(b"", final=whole)
     except UnicodeDecodeError:
         return False
     return True

@@ -64,6 +64,10 @@ class Frame:
         found = found.astype(np.int64)
         return replace(self, rows=found if self.rows is None else self.rows[found])
 
+    def chosen_table(self) -> Any:
+        """Return the rows of the frame as a pyarrow.Table of their own."""
+        return self.table if self.rows is None else self.table.take(numbers(self.rows))
+
     def renamed(self, names: Sequence[str]) -> Frame:
         """Return the table with other names."""
         return replace(self, table=self.table.rename_columns(list(names)), memo={})

@@ -75,11 +75,12 @@ def frame_from_files(paths: Sequence[str | Path], options: ReadOptions) -> Frame
     OSError
         A file is missing or may not be read.
     """
-    frames = [_read(path, options) for path in _expanded(paths)]
+    frames = [_read(path, options) for path in expanded(paths)]
     return frames[0] if len(frames) == 1 else _joined(frames, paths)
 
 
-def _expanded(paths: Sequence[str | Path]) -> list[Path]:
+def expanded(paths: Sequence[str | Path]) -> list[Path]:
+    """Return the paths, and what patterns among them match."""
     found: list[Path] = []
     for path in paths:
         matches = sorted(glob.glob(str(path))) if glob.has_magic(str(path)) else []
