@@ -128,7 +128,7 @@ static int levels_of(int shards) { return shards > 1 ? 1 + levels_of(shards / 2)
 
 /* The rows of a piece, so that the sums of all levels stay in cache. */
 static int64_t rows_of_piece(int64_t row_bytes) {
-    enum { PIECE_BYTES = 1 << 17, LEAST_ROWS = 8 };
+    enum { PIECE_BYTES = 1 << 18, LEAST_ROWS = 8 };
     return more(PIECE_BYTES / row_bytes / LEAST_ROWS, 1) * LEAST_ROWS;
 }
 
