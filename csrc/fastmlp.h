@@ -111,9 +111,11 @@ void fm_net_set_trained(fm_net *net, int64_t begin, int64_t end, int trained);
 
 /* The product of dy and the Jacobian of net at x: dx[k] is the gradient with respect to x[k]. Also y = net(x), unless y
    is NULL. It computes no gradients of parameters, and leaves alone what a forward has saved for its backward.
-   FM_BAD_ARGUMENT also if the network has custom nodes, whose objects would save this pass. */
+   FM_BAD_ARGUMENT also if the network has custom nodes, whose objects would save this pass.
+   `ask`, unless it is NULL, is called when y is complete, and writes dy. If it returns nonzero, the call ends with
+   FM_INTERRUPTED; if it changes parameters, with FM_STALE. */
 fm_status fm_net_vjp(fm_net *net, int64_t rows, const void *const *x, const void *const *dy, void *const *y,
-                     void *const *dx);
+                     void *const *dx, fm_poll ask, void *context);
 
 /* For a `separate` network. After forward: a node's value (rows, fan_out). After backward: dL/d(value). The next
    call overwrites it. */

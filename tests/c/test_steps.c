@@ -194,6 +194,42 @@ static void check_shards(fm_dtype dtype) {
     release(&t);
 }
 
+/* The upstream gradient of a product, which is written when the outputs are there; or a change of parameters instead. */
+typedef struct {
+    const task *of;
+    const void *expected;
+    void *dy;
+    int changes, answer;
+} upstream;
+
+static int find_upstream(void *context) {
+    const upstream *up = context;
+    const task *t = up->of;
+    if (up->changes) put(fm_net_params(t->net), 0, t->size, 7.0, 0);
+    CHECK(up->changes || memcmp(t->y, up->expected, (size_t)(ROWS * CLASSES) * t->size) == 0, "other outputs");
+    memcpy(up->dy, t->values, (size_t)(ROWS * CLASSES) * t->size);
+    return up->answer;
+}
+
+static void check_products_that_ask(task *t, const void *expected) {
+    void *dx = random_reals(t->dtype, ROWS * IN, 8, 0.0), *y = t->y;
+    void *own = random_reals(t->dtype, ROWS * CLASSES, 9, 0.0),
+         *scores = random_reals(t->dtype, ROWS * CLASSES, 9, 0.0);
+    memcpy(scores, t->y, (size_t)(ROWS * CLASSES) * t->size);
+    const void *const x[] = {t->x}, *const dy[] = {own};
+    upstream up = {t, scores, own, 0, 0};
+    CHECK(fm_net_vjp(t->net, ROWS, x, dy, &y, &dx, find_upstream, &up) == FM_OK, "a product that asks");
+    CHECK(memcmp(dx, expected, (size_t)(ROWS * IN) * t->size) == 0, "other gradients of the input");
+    CHECK(fm_net_vjp(t->net, ROWS, x, dy, NULL, &dx, find_upstream, &up) == FM_BAD_ARGUMENT, "no outputs");
+    up.answer = 1;
+    CHECK(fm_net_vjp(t->net, ROWS, x, dy, &y, &dx, find_upstream, &up) == FM_INTERRUPTED, "a refusal");
+    up.answer = 0, up.changes = 1;
+    const double old = get(fm_net_params(t->net), 0, t->size);
+    CHECK(fm_net_vjp(t->net, ROWS, x, dy, &y, &dx, find_upstream, &up) == FM_STALE, "changed parameters");
+    put(fm_net_params(t->net), 0, t->size, old, 0);
+    free(dx), free(own), free(scores);
+}
+
 /* A product with the Jacobian has the bits of forward and backward, and leaves the gradients alone. */
 static void check_products(fm_dtype dtype) {
     task t = task_of(dtype);
@@ -204,9 +240,10 @@ static void check_products(fm_dtype dtype) {
     void *grads = malloc(bytes_of(&t));
     if (grads == NULL) abort();
     memcpy(grads, fm_net_grads(t.net), bytes_of(&t));
-    CHECK(fm_net_vjp(t.net, ROWS, x, dy, NULL, &dx) == FM_OK, "a product with the Jacobian");
+    CHECK(fm_net_vjp(t.net, ROWS, x, dy, NULL, &dx, NULL, NULL) == FM_OK, "a product with the Jacobian");
     CHECK(memcmp(dx, expected, (size_t)(ROWS * IN) * t.size) == 0, "other gradients of the input");
     CHECK(memcmp(grads, fm_net_grads(t.net), bytes_of(&t)) == 0, "the gradients of parameters have changed");
+    check_products_that_ask(&t, expected);
     /* Parameters that are not trained keep what their gradients hold. */
     const int64_t first = IN * HIDDEN;
     fm_net_set_trained(t.net, 0, first, 0);

@@ -50,6 +50,43 @@ def test_it_has_the_bits_of_forward_and_backward(name, isa):
         np.testing.assert_array_equal(net.input_gradient(x[:rows], dy), dx)
 
 
+def test_a_function_finds_the_gradient_from_the_outputs(isa):
+    run = runs.RUNS["groups and folds"]
+    net = runs.network(run, "float32")
+    x = runs.data(run, net)[0].astype(np.float32)
+    expected = net.vjp(x, 2 * net.predict(x))
+    found = on_all_thread_counts(lambda: net.vjp(x, lambda scores: 2 * scores))
+    for one, wanted in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, wanted)
+    np.testing.assert_array_equal(net.input_gradient(x, lambda scores: 2 * scores), expected[1])
+
+
+def test_a_function_gets_and_gives_what_the_outputs_are():
+    net, (x, dy) = two_heads(), ends()
+    np.testing.assert_equal(net.vjp(x, lambda scores: dy), net.vjp(x, dy))
+    double = net.input_gradient(x, lambda scores: {"mean": scores["mean"], "value": dy["value"]})
+    scores = net.predict(x)
+    np.testing.assert_equal(double, net.input_gradient(x, {**dy, "mean": scores["mean"]}))
+    one = fm.Sequential(fm.Linear(3, 2), seed=0)
+    assert one.input_gradient([1.0, 2.0, 3.0], lambda scores: np.ones_like(scores)).shape == (3,)
+
+
+def test_a_function_that_fails_or_changes_the_network_is_an_error():
+    net = fm.Sequential(fm.Linear(3, 2), seed=0)
+
+    def changes(scores):
+        net[0].W[...] = 1.0
+        return scores
+
+    with pytest.raises(ZeroDivisionError):
+        net.vjp([1.0, 2.0, 3.0], lambda scores: scores * (1 / 0))
+    with pytest.raises(fm.ArgumentError, match=r"^dy: got 3 columns"):
+        net.vjp([1.0, 2.0, 3.0], lambda scores: np.zeros(3))
+    with pytest.raises(fm.StateError, match=r"^dy: this function has changed"):
+        net.vjp([1.0, 2.0, 3.0], changes)
+    np.testing.assert_array_equal(net.input_gradient([1.0, 2.0, 3.0], [1.0, 0.0]), np.ones(3))
+
+
 def test_several_ends_are_given_by_name():
     net, (x, dy) = two_heads(), ends()
     scores, dx = net.vjp(x, dy)

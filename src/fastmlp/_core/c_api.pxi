@@ -163,7 +163,7 @@ cdef extern from "fastmlp.h" nogil:
                               void *const *dx)
 
     fm_status fm_net_vjp(fm_net *net, int64_t rows, const void *const *x, const void *const *dy,
-                         void *const *y, void *const *dx)
+                         void *const *y, void *const *dx, fm_poll ask, void *context)
 
     const void *fm_net_value(const fm_net *net, int node)
     const void *fm_net_delta(const fm_net *net, int node)

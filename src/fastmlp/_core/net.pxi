@@ -370,28 +370,7 @@ cdef class Net:
     def vjp(self, x, dy, bint outputs):
         """The outputs, or None without `outputs`, and the product of dy and the Jacobian at x.
 
-        Take and return a single array or a list of arrays.
+        Take and return a single array or a list of arrays. A function `dy` gets the list of the
+        outputs, and returns the list of its arrays.
         """
-        x, dy = own_list(x), own_list(dy)
-        cdef int64_t rows = rows_of(x)
-        check_list("x", x, rows, self.widths_in, self.typenum)
-        check_list("dy", dy, rows, self.widths_out, self.typenum)
-        y = self.made(dy, self.widths_out, rows) if outputs else None
-        dx = self.made(x, self.widths_in, rows)
-        cdef void *from_x[FM_MOST_ENDS]
-        cdef void *from_dy[FM_MOST_ENDS]
-        cdef void *to_y[FM_MOST_ENDS]
-        cdef void *to_dx[FM_MOST_ENDS]
-        cdef fm_status status
-        point_at(from_x, x)
-        point_at(from_dy, dy)
-        point_at(to_dx, dx)
-        if outputs:
-            point_at(to_y, y)
-        self.enter()
-        with nogil:
-            status = fm_net_vjp(self.net, rows, <const void *const *>from_x,
-                                <const void *const *>from_dy, to_y if outputs else NULL, to_dx)
-        self.leave()
-        check(status)
-        return y, dx
+        return vjp_of(self, x, dy, outputs)

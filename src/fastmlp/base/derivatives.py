@@ -5,7 +5,7 @@ They leave ``grads``, and what a forward pass has saved, as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from fastmlp.base.engine import Engine
 from fastmlp.base.errors import ArgumentError
 from fastmlp.base.validation import Array
 
+_Upstream = list[Array] | Callable[[list[Array]], list[Array]]
+
 # About so many rows are in a pass that has each row once for each of several outputs.
 _ROWS = 4096
 
@@ -22,7 +24,15 @@ _ROWS = 4096
 def vjp(engine: Engine, x: Any, dy: Any, outputs: bool) -> tuple[Any, Any]:
     """Return the outputs, or None, and the gradient of ``sum(dy * outputs)`` for each input."""
     rows, leading = engine.inputs_of(x)
-    up = engine.upstream(dy, len(rows[0]), leading, "x has")
+
+    def upstream(value: Any) -> list[Array]:
+        return engine.upstream(value, len(rows[0]), leading, "x has")
+
+    def found(scores: list[Array]) -> list[Array]:
+        # Copies, which the function may keep and change.
+        return upstream(dy(engine.given(engine.outputs, [one.copy() for one in scores], leading)))
+
+    up = found if callable(dy) else upstream(dy)
     y, dx = _product(engine, engine.unsaved(), rows, up, outputs)
     given = None if y is None else engine.given(engine.outputs, y, leading)
     return given, engine.given(engine.inputs, dx, leading)
@@ -80,10 +90,13 @@ def _slopes(engine: Engine, rows: list[Array]) -> Iterator[tuple[int, slice, lis
 
 
 def _product(
-    engine: Engine, net: _core.Net | None, rows: list[Array], up: list[Array], outputs: bool
+    engine: Engine, net: _core.Net | None, rows: list[Array], up: _Upstream, outputs: bool
 ) -> tuple[list[Array] | None, list[Array]]:
-    """Return the outputs, or None, and the gradients of the inputs; arrays have been checked."""
+    """Return the outputs, or None, and the gradients of the inputs; arrays have been checked.
+
+    ``up`` are upstream gradients, or a function that returns those for the outputs.
+    """
     if net is None:
         return engine.core.vjp(rows, up, outputs)
     y = net.forward(rows, False)
-    return y if outputs else None, net.backward(up, False)
+    return y if outputs else None, net.backward(up(y) if callable(up) else up, False)

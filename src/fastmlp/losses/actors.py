@@ -149,17 +149,19 @@ class SACActorLoss(_ActorLoss):
         policy = SquashedGaussian(mean, limited, self.low, self.high)
         drawn = policy.rsample(self._rng)
         inputs, weights = self._inputs(y, drawn.action), _shares(sample_weight, rows)
-        q = self.critic.predict(inputs)
-        worst = q.argmin(axis=1)[:, np.newaxis]
-        up = np.zeros_like(q)
-        np.put_along_axis(up, worst, -weights[:, np.newaxis], axis=1)
-        of_action = self._of_actions(self.critic.input_gradient(inputs, up), mean.shape[1])
+
+        def of_worst(q: Array) -> Array:
+            up = np.zeros_like(q)
+            up[np.arange(len(q)), q.argmin(axis=1)] = -weights
+            return up
+
+        q, dx = self.critic.vjp(inputs, of_worst)
+        of_action = self._of_actions(dx, mean.shape[1])
         slopes = policy.rsample_gradient(drawn.noise, of_action, self.alpha * weights)
         inside = (log_std >= _LEAST_LOG_STD) & (log_std <= _MOST_LOG_STD)
         self._gradient = np.hstack([slopes[0], np.where(inside, slopes[1], 0)])
         self.log_prob = drawn.log_prob
-        least = np.take_along_axis(q, worst, axis=1)[:, 0]
-        return float((weights * (self.alpha * drawn.log_prob - least)).sum())
+        return float((weights * (self.alpha * drawn.log_prob - q.min(axis=1))).sum())
 
 
 def _shares(sample_weight: Any, rows: Array) -> Array:

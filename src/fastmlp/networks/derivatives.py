@@ -32,9 +32,11 @@ class Derivatives:
         x : array_like, shape (..., in_features)
             One row, or rows with any leading dimensions. A dict by name, or a list, if there are
             several inputs.
-        dy : array_like, shape (..., out_features)
+        dy : array_like, shape (..., out_features), or callable
             Upstream gradient, with the leading dimensions of ``x``. A dict by name, or a list, if
-            there are several outputs.
+            there are several outputs. A function gets the outputs, and returns it: so a gradient
+            that depends on the outputs needs no ``predict`` before. It may predict with the
+            network, and must not change it.
 
         Returns
         -------
@@ -46,7 +48,8 @@ class Derivatives:
         ArgumentError, ArgumentTypeError
             If ``x`` or ``dy`` does not fit. Sparse rows are refused.
         StateError
-            If another thread computes with the network; predictions do not count.
+            If another thread computes with the network (predictions do not count), or a function
+            ``dy`` changes its parameters.
 
         Examples
         --------
@@ -70,6 +73,8 @@ class Derivatives:
         >>> scores, dx = net.vjp([[1.0, 2.0]], [[1.0]])
         >>> scores.tolist(), dx.tolist()
         ([[9.0]], [[3.0, 3.0]])
+        >>> net.vjp([[1.0, 2.0]], lambda scores: 2 * scores)[1].tolist()  # of the square
+        [[54.0, 54.0]]
         """
         return derivatives.vjp(self._engine, x, dy, outputs=True)
 
