@@ -23,7 +23,6 @@ from fastmlp.tabular.thresholds import choose_threshold
 if TYPE_CHECKING:
     from fastmlp.tabular.fitting import Data, Job
 
-PRIOR_ROWS = 300  # held-out rows whose choice counts as much as equal weights
 FEWEST_TO_CHOOSE = 20  # held-out rows: by fewer, nothing is chosen
 CHOSEN_THRESHOLDS = ("f1", "balanced_accuracy")  # metrics that "auto" chooses a threshold for
 
@@ -49,7 +48,7 @@ def finished_model(
     }
     if data.target.classes:
         means = [temper(m, first[kind]) for kind, m in zip(kinds, means, strict=True)]
-    of_kinds = _kind_weights(data, means, rows)
+    of_kinds = _kind_weights(data, means, rows, plan.prior_rows)
     counts = {kind: sum(job.kind == kind for job, *_ in done) for kind in kinds}
     shares = [of_kinds[kinds.index(job.kind)] / counts[job.kind] for job, *_ in done]
     kept = [(job, member, w) for (job, member, _), w in zip(done, shares, strict=True) if w > 0]
@@ -74,7 +73,7 @@ def finished_model(
     )
 
 
-def _kind_weights(data: Data, means: Sequence[Array], rows: Array) -> list[float]:
+def _kind_weights(data: Data, means: Sequence[Array], rows: Array, prior_rows: int) -> list[float]:
     if len(means) == 1 or len(rows) < FEWEST_TO_CHOOSE:
         return [1 / len(means)] * len(means)
     weights = None if data.held_weights is None else data.held_weights[rows]
@@ -82,7 +81,7 @@ def _kind_weights(data: Data, means: Sequence[Array], rows: Array) -> list[float
     # What few rows say is worth little: it is drawn towards equal weights.
     usable = np.array([float(np.isfinite(outputs).all()) for outputs in means])
     if usable.sum():
-        share = len(rows) / (len(rows) + PRIOR_ROWS)
+        share = len(rows) / (len(rows) + prior_rows)
         found = share * found + (1.0 - share) * usable / usable.sum()
     return [float(value) for value in found]
 

@@ -20,7 +20,7 @@ from fastmlp.tabular.columns import ReadTable, TableReader
 from fastmlp.tabular.finishing import finished_model
 from fastmlp.tabular.labels import Target
 from fastmlp.tabular.members import Share, run_members, seed_of, shares
-from fastmlp.tabular.models import Member, Model
+from fastmlp.tabular.models import Encoded, Member, Model
 from fastmlp.tabular.pace import Pace, TooSlow
 from fastmlp.tabular.presets import Plan, plan_of
 from fastmlp.tabular.reading import Frame, ReadOptions
@@ -129,13 +129,13 @@ def fit_model(
     if checkpoint is not None and settings.time_budget is not None:
         raise ArgumentError("time_budget: got one beside a checkpoint; want only one of them")
     reporter = reporter or Reporter()
-    data = _read(rows, target, settings, options, validation)
+    data = read_data(rows, target, settings, options, validation)
     reporter.on_columns(title, data.reader, data.read)
     plan = plan_of(settings, len(data.y), target.classes)
     jobs = _jobs(plan, data, validation is not None, settings.seed)
 
     def train(number: int, seconds: float | None, callbacks: Sequence[Any]) -> Result:
-        return _trained(data, jobs[number], seconds, callbacks)
+        return trained_member(data, jobs[number], seconds, callbacks)
 
     return train_jobs(
         data, plan, jobs, train, settings, options, reporter, checkpoint, title, start
@@ -177,10 +177,11 @@ def member_checkpoint(path: Path, member: int) -> Path:
     return path if member == 0 else path.with_name(f"{path.name}.member{member + 1}")
 
 
-def _read(
+def read_data(
     rows: Rows, target: Target, settings: Settings, options: ReadOptions,
     validation: Rows | None,
 ) -> Data:  # fmt: skip
+    """Read the columns of the rows to train on, and of those to validate by."""
     metric = scores.metric_of(settings.metric, target.task)
     reader = TableReader()
     # A table to learn from has lost the columns that are not learnt.
@@ -211,8 +212,22 @@ def _jobs(plan: Plan, data: Data, is_given: bool, seed: int) -> list[Job]:
     ]
 
 
-def _trained(data: Data, job: Job, seconds: float | None, callbacks: Sequence[Any]) -> Result:
-    """Train a member; return it with what it predicts for its held-out rows."""
+def trained_member(
+    data: Data, job: Job, seconds: float | None, callbacks: Sequence[Any],
+    encoded: Encoded | None = None,
+) -> Result:  # fmt: skip
+    """Train a member; return it with what it predicts for its held-out rows.
+
+    Parameters
+    ----------
+    data : Data
+    job : Job
+    seconds : float or None
+        What it may take: it then has fewer epochs.
+    callbacks : sequence
+    encoded : Encoded, optional
+        The job's rows, if they are encoded already.
+    """
     train, held_out = job.share.train, job.share.held_out
     validation = data.held_read.rows(held_out) if len(held_out) else None
 
@@ -223,6 +238,7 @@ def _trained(data: Data, job: Job, seconds: float | None, callbacks: Sequence[An
             classes=data.target.classes,
             sample_weight=None if data.weights is None else data.weights[train],
             metric=data.loss_of(held_out), seed=job.seed, callbacks=[*callbacks, *more],
+            encoded=encoded,
         )  # fmt: skip
 
     member = in_time(job.model, seconds, fit)

@@ -26,12 +26,15 @@ class Plan:
         A member is trained on all rows but one of so many folds, which stops its training.
     visits : int
         Rows that a member is trained on, over all epochs: with many rows there are fewer epochs.
+    prior_rows : int
+        Held-out rows by which chosen weights of models count as much as equal weights.
     """
 
     models: tuple[Model, ...]
     members: int
     folds: int
     visits: int
+    prior_rows: int = 300
 
 
 # Both networks embed numbers piecewise linearly and go through a schedule of rates, after which

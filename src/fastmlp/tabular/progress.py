@@ -51,6 +51,12 @@ class ProgressLine(Reporter):
         if done >= total:
             self.clear()
 
+    def on_trials(self, title: str, done: int, count: int, best: float | None) -> None:
+        """Show how far a search is."""
+        found = "" if best is None else f"  best {four_digits(best)}"
+        if self._shows:
+            self._show(f"{title}  {done} of {count} trials{found}")
+
     def callbacks(self, title: str) -> Sequence[Any]:
         """Return the callback that tells of a network's epochs."""
         return [_Epochs(self, title)] if self._shows else []

@@ -29,6 +29,9 @@ class Reporter:
     def on_members(self, title: str, count: int) -> None:
         """Take the number of networks of a training."""
 
+    def on_trials(self, title: str, done: int, count: int, best: float | None) -> None:
+        """Take how many trials of a search are done, and the best score on held-out rows."""
+
     def callbacks(self, title: str) -> Sequence[Any]:
         """Return the callbacks of a network's training; they may be called by several threads.
 

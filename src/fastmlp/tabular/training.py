@@ -220,7 +220,7 @@ def train(
         table = load_table(table, target, task, options, memory)
     elif any(given is not None for given in (target, task, options, memory)):
         raise TableError("a Table has its own: leave out `target`, `task`, `options` and `memory`")
-    run = _Run(table, settings, path, reporter)
+    run = TableRun(table, settings, path, reporter)
     with nullcontext() if n_threads is None else fm.threads(n_threads):
         if isinstance(table, StreamedTable):
             if cv is not None:
@@ -238,7 +238,7 @@ def fold_checkpoint(path: Path, fold: int) -> Path:
     return path.with_name(f"{path.name}.fold{fold}")
 
 
-class _Run:
+class TableRun:
     """The checked arguments of `train`, and the ways to run it."""
 
     def __init__(
@@ -282,7 +282,7 @@ class _Run:
                              outputs, seconds)  # fmt: skip
 
     def _tested(self, train: Array, test: Frame, true: Array) -> TrainedTable:
-        model = self._fit(train, "training", self.checkpoint)
+        model = self.fit(train, "training", self.checkpoint)
         seconds = time.perf_counter() - self.start
         read = model.reader.read(test)
         outputs = model.outputs(read)
@@ -298,18 +298,19 @@ class _Run:
         measured, baselines = [], []
         for number, (rest, test) in enumerate(folds(y, classes, count, self.settings.seed), 1):
             path = None if self.checkpoint is None else fold_checkpoint(self.checkpoint, number)
-            model = self._fit(rest, f"fold {number} of {count}", path)
+            model = self.fit(rest, f"fold {number} of {count}", path)
             outputs[test] = model.outputs(model.reader.read(self.table.frame.take(test)))
             measured.append(model.score(y[test], outputs[test]))
             baselines.append(self._baseline(model, rest, y[test]))
-        model = self._fit(np.arange(len(y)), "all rows", self.checkpoint)
+        model = self.fit(np.arange(len(y)), "all rows", self.checkpoint)
         seconds = time.perf_counter() - self.start
         return self._trained(
             model, [], _means(measured), _means(baselines), tuple(measured), self.table.frame, y,
             outputs, seconds,
         )  # fmt: skip
 
-    def _fit(self, rows: Array, title: str, checkpoint: Path | None) -> TableModel:
+    def fit(self, rows: Array, title: str, checkpoint: Path | None) -> TableModel:
+        """Train on some rows of the table."""
         train = Rows(self.table.frame.take(rows), self.table.y[rows])
         return fit_model(train, self.target, self.settings, self.table.options, None,
                          self.reporter, checkpoint, title)  # fmt: skip

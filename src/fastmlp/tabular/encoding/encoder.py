@@ -86,6 +86,11 @@ class Encoder:
         self.texts: list[TextColumn] = []
         self.levels: list[LevelColumn] = []
 
+    @property
+    def settings(self) -> tuple[Any, ...]:
+        """The arguments that it was made with; encoders with equal ones learn the same."""
+        return self._numbers, *self._level_options.values()
+
     def fit(self, read: ReadTable) -> Encoder:
         """Learn from the rows of a table.
 

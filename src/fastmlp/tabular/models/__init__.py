@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError
 from fastmlp.base.validation import shown
-from fastmlp.tabular.models.base import Member, Metric, Model
+from fastmlp.tabular.models.base import Encoded, Member, Metric, Model
 from fastmlp.tabular.models.mlp import MLP
 from fastmlp.tabular.models.realmlp import RealMLP
 from fastmlp.tabular.models.tabm import TabM
 
-__all__ = ["MLP", "MODELS", "Member", "Metric", "Model", "RealMLP", "TabM", "find_model"]
+__all__ = ["MLP", "MODELS", "Encoded", "Member", "Metric", "Model", "RealMLP", "TabM", "find_model"]
 
 MODELS: dict[str, type[Model]] = {"mlp": MLP, "realmlp": RealMLP, "tabm": TabM}
 

@@ -74,6 +74,15 @@ class Member:
         return cls(net, encoder, head, fm.History())
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """Training and validation rows as inputs of a network, and the encoder that made them."""
+
+    encoder: Encoder
+    x: Any
+    x_validation: Any
+
+
 @dataclass(frozen=True, kw_only=True)
 class Model(ABC):
     """Base of the models: hyperparameters of a kind of network, and how it is trained.
@@ -113,6 +122,22 @@ class Model(ABC):
         """Return the number of epochs without a better metric that end the training, or None."""
         return None
 
+    def usual(self, rows: int, classes: int) -> dict[str, Any]:
+        """Return what the hyperparameters that are None stand for, with so many training rows."""
+        return {}
+
+    @property
+    def encoding(self) -> tuple[Any, ...]:
+        """What `encode` depends on beside the rows: equal for models that can share its result."""
+        return self.encoder().settings, self.dtype, self.takes_sparse
+
+    def encode(self, train: ReadTable, validation: ReadTable | None) -> Encoded:
+        """Fit an encoder to the training rows, and encode these and the validation rows."""
+        encoder = self.encoder().fit(train)
+        encode = encoder.inputs if self.takes_sparse else encoder.transform
+        held_out = None if validation is None else encode(validation, self.dtype)
+        return Encoded(encoder, encode(train, self.dtype), held_out)
+
     def fit_member(
         self,
         train: ReadTable,
@@ -125,6 +150,7 @@ class Model(ABC):
         metric: Metric | None = None,
         seed: int = 0,
         callbacks: Sequence[Any] = (),
+        encoded: Encoded | None = None,
     ) -> Member:
         """Train a network.
 
@@ -146,6 +172,8 @@ class Model(ABC):
         seed : int
             Of the first weights, the batches and the dropout.
         callbacks : sequence of objects with ``on_epoch_end(state)``
+        encoded : Encoded, optional
+            What `encode` returns for these rows, if it is there already.
 
         Raises
         ------
@@ -157,16 +185,14 @@ class Model(ABC):
         RuntimeWarning
             If the loss is no longer finite, before the error.
         """
-        encoder = self.encoder().fit(train)
-        encode = encoder.inputs if self.takes_sparse else encoder.transform
-        x = encode(train, self.dtype)
+        encoded = encoded or self.encode(train, validation)
         head = self.head(y, classes)
         held = None
         if validation is not None:
             assert y_validation is not None
-            held = encode(validation, self.dtype), y_validation
+            held = encoded.x_validation, y_validation
         return self.fit_encoded(
-            encoder, head, x, x, head.target(y, self.dtype), held,
+            encoded.encoder, head, encoded.x, encoded.x, head.target(y, self.dtype), held,
             sample_weight=sample_weight, metric=metric, seed=seed, callbacks=callbacks,
         )  # fmt: skip
 

@@ -85,8 +85,8 @@ class MLP(Model):
     def network(self, encoder: Encoder, x: Any, head: Head, seed: int) -> fm.Sequential:
         """Make a chain of hidden layers with activation and dropout, and a linear output."""
         activation = _find_activation(self.activation)
-        usual = DROPOUT["classification" if head.classes else "regression"]
-        dropout = usual if self.dropout is None else self.dropout
+        usual = self.usual(0, head.classes)
+        dropout = usual["dropout"] if self.dropout is None else self.dropout
         layers: list[Any] = []
         width = encoder.width
         for hidden in self.hidden:
@@ -101,15 +101,21 @@ class MLP(Model):
         """Return the number of epochs without a better metric that end the training."""
         return self.waits
 
+    def usual(self, rows: int, classes: int) -> dict[str, Any]:
+        """Return the defaults that depend on the data."""
+        epochs, batch_size, lr = _usual(rows)
+        dropout = DROPOUT["classification" if classes else "regression"]
+        return {"epochs": epochs, "batch_size": batch_size, "lr": lr, "dropout": dropout}
+
     def settings(self, net: Any, rows: int, classes: int) -> dict[str, Any]:
         """Return arguments of `fastmlp.fit`."""
-        epochs, batch_size, rate = _usual(rows)
-        lr = rate if self.lr is None else self.lr
+        usual = self.usual(rows, classes)
+        lr = usual["lr"] if self.lr is None else self.lr
         return {
             "loss": fm.CrossEntropyLoss() if classes else fm.MSELoss(),
             "optimizer": fm.Adam(lr=lr),
-            "epochs": epochs if self.epochs is None else self.epochs,
-            "batch_size": batch_size if self.batch_size is None else self.batch_size,
+            "epochs": usual["epochs"] if self.epochs is None else self.epochs,
+            "batch_size": usual["batch_size"] if self.batch_size is None else self.batch_size,
             "schedule": fm.OneCycleLR(lr) if rows >= ROWS_OF_A_CYCLE else None,
         }
 

@@ -135,10 +135,14 @@ class RealMLP(Model):
             self._set_by_rows(net, x, seed)
         return net
 
+    def usual(self, rows: int, classes: int) -> dict[str, Any]:
+        """Return the published learning rate."""
+        rates = _SIMPLE_LR if self.simple else _LR
+        return {"lr": rates["class" if classes else "regression"]}
+
     def settings(self, net: fm.Graph, rows: int, classes: int) -> dict[str, Any]:
         """Return arguments of `fastmlp.fit`."""
-        task = "class" if classes else "regression"
-        lr = (_SIMPLE_LR if self.simple else _LR)[task] if self.lr is None else self.lr
+        lr = self.usual(rows, classes)["lr"] if self.lr is None else self.lr
         decay = 0.0 if self.simple else self.weight_decay
         schedules = {"weight_decay": fm.FlatCosineLR()} if decay else {}
         if any(isinstance(layer, fm.Dropout) for layer in net.layers):
