@@ -28,6 +28,7 @@ class Row:
     place: str
     packages: tuple[str, ...]
     options: Mapping[str, Any] = field(default_factory=dict)
+    usual: bool = True  # whether it runs without being named
 
     @property
     def ours(self) -> bool:
@@ -40,7 +41,7 @@ class Row:
 
     def version(self) -> str:
         if self.ours:
-            return version_of_fastmlp()
+            return version_of_fastmlp("optuna" in self.packages)
         distribution = {"sklearn": "scikit-learn"}.get(self.packages[0], self.packages[0])
         return importlib.metadata.version(distribution)
 
@@ -58,6 +59,11 @@ CONTESTANTS: dict[str, Row] = {
         # One network of each kind, as pytabkit fits one.
         Row("fastmlp RealMLP", f"{_HERE}.ours:Estimator", (OURS,), {"alone": "RealMLP"}),
         Row("fastmlp TabM", f"{_HERE}.ours:Estimator", (OURS,), {"alone": "TabM"}),
+        # Ten minutes a table, or one; only if named.
+        Row("fastmlp tuned", f"{_HERE}.ours:Tuned", (OURS, "optuna"), {"time_budget": 600.0},
+            usual=False),
+        Row("fastmlp tuned 60 s", f"{_HERE}.ours:Tuned", (OURS, "optuna"), {"time_budget": 60.0},
+            usual=False),
         Row("scikit-learn MLP", f"{_HERE}.networks:ScikitMLP", ("sklearn",)),
         Row("HistGradientBoosting", f"{_HERE}.trees:HistGradientBoosting", ("sklearn",)),
         Row("LightGBM", f"{_HERE}.trees:LightGBM", ("lightgbm",)),
@@ -71,8 +77,9 @@ CONTESTANTS: dict[str, Row] = {
 
 
 def chosen_contestants(names: Iterable[str] | None) -> list[Row]:
-    """The rows with these names, by default all; an unknown name ends the program."""
-    wanted = list(CONTESTANTS) if names is None else list(names)
+    """The rows with these names, by default the usual ones; an unknown name ends the program."""
+    usual = [name for name, row in CONTESTANTS.items() if row.usual]
+    wanted = usual if names is None else list(names)
     if unknown := [name for name in wanted if name not in CONTESTANTS]:
         raise SystemExit(f"unknown contestants {unknown}; want some of {', '.join(CONTESTANTS)}")
     return [CONTESTANTS[name] for name in wanted]

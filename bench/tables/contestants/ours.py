@@ -36,6 +36,32 @@ class Estimator:
         return all_classes(found, self.estimator.classes_, self.context.classes)
 
 
+class Tuned:
+    """`fastmlp.distributed.tune`; the row's options are its arguments."""
+
+    TARGET = "the target"
+
+    def __init__(self, context: Context) -> None:
+        import fastmlp.distributed
+
+        self.context, self.tune = context, fastmlp.distributed.tune
+
+    def fit(self, frame: Any, y: Array) -> None:
+        task = "classification" if self.context.classes else "regression"
+        table = frame.assign(**{self.TARGET: y})
+        # All rows are to be learnt from; the scores on these test rows are not used.
+        self.model = self.tune(
+            table, self.TARGET, task=task, test=table.head(1000), seed=self.context.seed,
+            n_threads=self.context.threads, **self.context.options,
+        ).model  # fmt: skip
+
+    def predict(self, frame: Any) -> Array:
+        if not self.context.classes:
+            return np.asarray(self.model.predict(frame), np.float64)
+        known = np.array(self.model.classes, np.int64)
+        return all_classes(self.model.predict_proba(frame), known, self.context.classes)
+
+
 def _network(kind: str) -> Any:
     """RealMLP with its published settings; TabM with a quarter of its members and of its width."""
     from fastmlp.tabular import RealMLP, TabM

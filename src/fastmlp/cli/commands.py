@@ -13,7 +13,16 @@ from fastmlp.cli import INSTALL_HINT
 from fastmlp.cli.info import describe_build, describe_model
 from fastmlp.cli.reading_options import reading_options
 from fastmlp.cli.tables import error_line, print_table, spelled_as_options
-from fastmlp.cli.train_options import DATA, NETWORK, OUTPUT, TRAINING, with_options
+from fastmlp.cli.train_options import (
+    DATA,
+    NETWORK,
+    OUTPUT,
+    TRAINING,
+    TUNING,
+    names_of,
+    with_options,
+    without,
+)
 from fastmlp.cli.train_settings import TrainSettings
 from fastmlp.tabular.datasets import DATA_SETS
 from fastmlp.tabular.reading import FORMATS, ReadOptions, TableError, is_table
@@ -143,6 +152,36 @@ def train(**options: Any) -> None:
     from fastmlp.cli.train import train as run_training
 
     run_training(TrainSettings.from_options(options, is_file))
+
+
+@cli.command(context_settings={"show_default": True})
+@click.argument("data", nargs=-1, required=True, callback=_check_data)
+@with_options(without(DATA, "cv", "memory"), TUNING, TRAINING)
+@reading_options(columns=True)
+@with_options(without(OUTPUT, "checkpoint"))
+@debug_option
+def tune(**options: Any) -> None:
+    """Search for the best hyperparameters of networks for the table DATA, and train with them.
+
+    DATA is as for `fastmlp train`. The first trials are its defaults; trials that are worse than
+    others were by then are given up. The best trials become one model: an average whose weights are
+    chosen on rows that its networks have not seen. A part of the rows, or --test, takes no part in
+    the search and tests the model.
+
+    The command prints the best trials and the importance of the hyperparameters, and writes one
+    model file, which `fastmlp predict` takes.
+
+    \b
+    Examples:
+      fastmlp tune houses.csv --target price --trials 100 --time-budget 600
+      fastmlp tune houses.csv --target price --storage houses.journal --picture trials.png
+    """
+    is_file = _check_train_options(options)
+    search = {name: options.pop(name) for name in names_of(TUNING)}
+    # Imported here, as the other commands do not need it.
+    from fastmlp.cli.tune import run as run_search
+
+    run_search(TrainSettings.from_options(options, is_file), search)
 
 
 def _check_train_options(options: dict[str, Any]) -> bool:

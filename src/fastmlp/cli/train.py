@@ -34,8 +34,8 @@ SHOWN = 10  # columns whose importance is printed
 def train(settings: TrainSettings) -> None:
     """Train on a table, write the model file, and print scores."""
     _check_packages(settings)
-    _check_outputs(settings)
-    table = _table(settings)
+    check_outputs(settings)
+    table = load_data(settings)
     fingerprint = fingerprint_of(table, settings.data if settings.is_file else ())
     if not settings.force:
         check_replacing(settings.model_path, fingerprint)
@@ -47,7 +47,7 @@ def train(settings: TrainSettings) -> None:
     if settings.picture is not None:
         write_atomically(settings.picture, [picture(trained)])
     if settings.json:
-        print(json.dumps(_values(trained, report, settings), ensure_ascii=True, allow_nan=False))
+        print(json.dumps(values_of(trained, report, settings), ensure_ascii=True, allow_nan=False))
     else:
         _print_results(trained, report, settings)
 
@@ -77,7 +77,8 @@ def _check_packages(settings: TrainSettings) -> None:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
-def _table(settings: TrainSettings) -> Table:
+def load_data(settings: TrainSettings) -> Table:
+    """Read the table."""
     if not settings.is_file:
         return tabular.load_dataset(settings.data[0])
     files: Any = list(settings.data)
@@ -85,7 +86,7 @@ def _table(settings: TrainSettings) -> Table:
                               settings.memory)  # fmt: skip
 
 
-def _check_outputs(settings: TrainSettings) -> None:
+def check_outputs(settings: TrainSettings) -> None:
     """Refuse paths that cannot be written, before the training and not after it."""
     paths = settings.data if settings.is_file else ()
     names = ["the data file", *(f"the data file {path}" for path in paths[1:])]
@@ -98,7 +99,7 @@ def _check_outputs(settings: TrainSettings) -> None:
         taken[what] = path
 
 
-def _values(trained: TrainedTable, report: Report, settings: TrainSettings) -> dict[str, Any]:
+def values_of(trained: TrainedTable, report: Report, settings: TrainSettings) -> dict[str, Any]:
     """Return the results as values that JSON can hold."""
     return {
         **report.to_dict(),
@@ -114,7 +115,7 @@ def _values(trained: TrainedTable, report: Report, settings: TrainSettings) -> d
 
 
 def _print_results(trained: TrainedTable, report: Report, settings: TrainSettings) -> None:
-    _print_scores(trained)
+    print_scores(trained)
     if report.importance is not None:
         print()
         print_lines(report.importance.lines(SHOWN))
@@ -131,7 +132,8 @@ def _print_results(trained: TrainedTable, report: Report, settings: TrainSetting
     print_table(f"{trained.table.name}: {trained.task}", rows)
 
 
-def _print_scores(trained: TrainedTable) -> None:
+def print_scores(trained: TrainedTable) -> None:
+    """Print the scores of the test beside the baseline's."""
     if trained.folds:
         count = len(trained.folds)
         rows = {f"fold {i} of {count}": fold for i, fold in enumerate(trained.folds, 1)}

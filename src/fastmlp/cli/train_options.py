@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from fastmlp.distributed.tuning.names import PRUNERS, SAMPLERS
 from fastmlp.tabular.models import MODELS
 from fastmlp.tabular.presets import AUTO, PRESETS
 from fastmlp.tabular.scores import METRICS
@@ -197,8 +198,54 @@ OUTPUT = [
         "folds have files of their own: FILE.member2, ..., FILE.fold1, ...",
     ),
 ]
+TUNING = [
+    click.option(
+        "--trials",
+        type=click.IntRange(min=1),
+        default=100,
+        help="Number of trials, with those that the storage has already.",
+    ),
+    click.option(
+        "--storage",
+        metavar="PLACE",
+        help="Keep the trials in PLACE, a file .db, .sqlite or .journal, or the URL of a database. "
+        "The command goes on with them, also after it was killed; several processes or machines "
+        "with the same PLACE search together.  [default: memory]",
+    ),
+    click.option(
+        "--study",
+        metavar="NAME",
+        help="Name of the search in the storage.  [default: that of the table and its target]",
+    ),
+    click.option(
+        "--sampler", type=click.Choice(SAMPLERS), default="tpe", help="What chooses new trials."
+    ),
+    click.option(
+        "--pruner",
+        type=click.Choice(PRUNERS),
+        default="median",
+        help="What gives up trials that are worse than others were by then.",
+    ),
+    click.option(
+        "--at-once",
+        type=click.IntRange(min=1),
+        default=8,
+        help="Trials that are chosen together and run side by side.",
+    ),
+]
 # The hyperparameters of a model: fields of its class.
 HYPERPARAMETERS = ("hidden", "activation", "dropout", "epochs", "batch_size", "lr", "dtype")
+
+
+def names_of(options: Sequence[Any]) -> list[str]:
+    """Return the names by which a command gets options."""
+    made = with_options(options)(click.command()(lambda: None))
+    return [str(one.name) for one in made.params]
+
+
+def without(options: Sequence[Any], *names: str) -> list[Any]:
+    """Return a group of options without some of them."""
+    return [one for one in options if names_of([one])[0] not in names]
 
 
 def with_options(*groups: Sequence[Any]) -> Callable[[F], F]:

@@ -49,7 +49,7 @@ class TrainSettings:
     @classmethod
     def from_options(cls, options: dict[str, Any], is_file: bool) -> TrainSettings:
         """Sort the options of the command."""
-        given = {name: options.pop(name) for name in HYPERPARAMETERS}
+        given = {name: options.pop(name, None) for name in HYPERPARAMETERS}
         training = {name: options.pop(name) for name in TRAINING}
         name, preset = options.pop("model"), training["preset"]
         training["model"] = _model(name, preset, {k: v for k, v in given.items() if v is not None})
