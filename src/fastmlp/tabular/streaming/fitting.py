@@ -42,8 +42,6 @@ from fastmlp.tabular.table_model import TableModel
 MOST_TEST, MOST_VALIDATION = 100_000, 50_000
 SHARE_OF_HELD = 16  # of the memory, at most one part in so many, for each
 VALUE_BYTES = 16  # of a held-out value, roughly
-SOME_ROWS = 100_000  # by which first values and bins are chosen
-SHARE_OF_SOME = 32
 # Rows that a network is trained on, over all epochs, before there is but one epoch.
 VISITS = 20_000_000
 
@@ -103,10 +101,10 @@ def fit_streamed(
         for group in range(plan.members)
         for kind, model in enumerate(plan.models)
     ]
-    with _spool(found, plan, target, settings) as spool:
+    with _spool(found, plan, target, settings, table.memory) as spool:
         spool.fill(table.files, found, roles, reporter.on_bytes)
         # What is written is trained on, and files may change from now on.
-        trainer = _Trainer(spool, data, jobs, table.memory)
+        trainer = _Trainer(spool, data, jobs)
         model = train_jobs(data, plan, jobs, trainer.train, settings, table.options, reporter,
                            checkpoint, title, start)  # fmt: skip
     test = found.held[TEST]
@@ -168,11 +166,11 @@ def _factors(reader: TargetReader, target: Target, settings: Settings) -> Array 
     return found
 
 
-def _spool(found: Survey, plan: Plan, target: Target, settings: Settings) -> Spool:
+def _spool(found: Survey, plan: Plan, target: Target, settings: Settings, memory: int) -> Spool:
     encoders = [found.encoder(model.encoder()) for model in plan.models]
     heads = [_head(model, found.target, target.classes) for model in plan.models]
     factors = _factors(found.target, target, settings)
-    return Spool(found.rows, plan.models, encoders, heads, factors)
+    return Spool(found.rows, plan.models, encoders, heads, memory, factors)
 
 
 def _head(model: Model, reader: TargetReader, classes: int) -> Head:
@@ -202,8 +200,8 @@ def _sketch_notes(found: Survey) -> list[str]:
 class _Trainer:
     """Trains members on encoded rows."""
 
-    def __init__(self, spool: Spool, data: Data, jobs: Sequence[Job], memory: int) -> None:
-        self._spool, self._data, self._jobs, self._memory = spool, data, jobs, memory
+    def __init__(self, spool: Spool, data: Data, jobs: Sequence[Job]) -> None:
+        self._spool, self._data, self._jobs = spool, data, jobs
 
     def train(self, number: int, seconds: float | None, callbacks: Sequence[Any]) -> Result:
         """Train a member; return it with what it predicts for the validation rows."""
@@ -213,8 +211,7 @@ class _Trainer:
         if len(data.held_y):
             # As the network predicts it: all rows here are dense.
             held = encoder.transform(data.held_read, job.model.dtype), data.held_y
-        most = self._memory // SHARE_OF_SOME // (8 * encoder.width)
-        some = spool.some(job.kind, max(1000, min(SOME_ROWS, most)))
+        some = spool.some(job.kind)
 
         def fit(model: Model, more: Sequence[Any]) -> Member:
             return model.fit_encoded(

@@ -16,7 +16,7 @@ BINARY = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 LEAST = 64 * 10**6  # bytes, with which pieces of a table can still be read
 # Bytes in memory for one in the file, while a table is read, encoded and trained on; measured with
 # columns of numbers, which grow most.
-OF_TEXT, OF_PARQUET, OF_COMPRESSED = 4.0, 3.0, 20.0
+OF_TEXT, OF_PARQUET, OF_COMPRESSED = 4.0, 5.0, 20.0
 SHARE = 0.5  # of the machine's memory, unless told
 
 

@@ -19,6 +19,8 @@ from fastmlp.tabular.reading import TableError
 from fastmlp.tabular.streaming.pieces import TableFiles
 from fastmlp.tabular.streaming.survey import TRAIN, Progress, Roles, Survey
 
+SOME_ROWS = 100_000  # by which first values and bins are chosen
+SHARE_OF_SOME = 32  # of the memory, at most one part in so many
 SPARE = 1.05  # of the space that is needed must be free
 
 
@@ -30,6 +32,8 @@ class Spool:
     models : sequence of Model
     encoders, heads : sequence of Encoder, sequence of Head
         Of each model.
+    memory : int
+        Bytes, of which `some` takes a small part.
     factors : ndarray, optional
         Weight of the rows of each class.
 
@@ -38,7 +42,7 @@ class Spool:
 
     def __init__(
         self, rows: int, models: Sequence[Model], encoders: Sequence[Encoder],
-        heads: Sequence[Head], factors: Array | None = None,
+        heads: Sequence[Head], memory: int, factors: Array | None = None,
     ) -> None:  # fmt: skip
         self._rows, self._heads, self._factors = rows, heads, factors
         self._dtypes = [np.dtype(model.dtype) for model in models]
@@ -51,6 +55,12 @@ class Spool:
             name = names.get(key, f"x{len(self._encoders)}")
             self._encoders[name] = encoder, dtype
             self._names.append(name)
+        widest = max(encoder.width for encoder, _ in self._encoders.values())
+        count = min(rows, SOME_ROWS, max(1000, memory // SHARE_OF_SOME // (8 * widest)))
+        # Kept while they are written: reading them later would map the whole file.
+        self._places = np.linspace(0, rows - 1, count).astype(np.int64)
+        self._some: dict[str, list[Array]] = {name: [] for name in self._encoders}
+        self._done = 0
         self._folder = tempfile.TemporaryDirectory(prefix="fastmlp-", ignore_cleanup_errors=True)
 
     def __enter__(self) -> Spool:
@@ -87,8 +97,13 @@ class Spool:
         present = y >= 0 if found.target.is_class else ~np.isnan(y)
         chosen = np.flatnonzero(present & (role == TRAIN))
         read, y = found.read(frame).rows(chosen), y[chosen]
+        low, high = np.searchsorted(self._places, (self._done, self._done + len(y)))
+        some = self._places[low:high] - self._done
+        self._done += len(y)
         for name, (encoder, dtype) in self._encoders.items():
-            files[name].write(encoder.transform(read, dtype))
+            x = encoder.transform(read, dtype)
+            files[name].write(x)
+            self._some[name].append(x[some])
         for number, (head, dtype) in enumerate(zip(self._heads, self._dtypes, strict=True)):
             files[f"y{number}"].write(np.ascontiguousarray(head.target(y, dtype)))
         if self._factors is not None:
@@ -121,13 +136,9 @@ class Spool:
             return None
         return self._mapped("weights", np.dtype(np.float64), (self._rows,))
 
-    def some(self, model: int, most: int) -> Array:
-        """Return up to so many rows of the inputs of a model, evenly spread."""
-        x = self.x(model)
-        if self._rows <= most:
-            return np.array(x)
-        places = np.linspace(0, self._rows - 1, most).astype(np.int64)
-        return np.array(x[places])
+    def some(self, model: int) -> Array:
+        """Return some rows of the inputs of a model, evenly spread."""
+        return np.concatenate(self._some[self._names[model]])
 
     def _paths(self) -> list[str]:
         weights = [] if self._factors is None else ["weights"]
