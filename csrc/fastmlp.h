@@ -219,8 +219,11 @@ fm_status fm_trainer_set_optimizer(fm_trainer *trainer, const fm_optimizer_spec 
 typedef enum { FM_NAN_USE, FM_NAN_SKIP, FM_NAN_RAISE } fm_nan;
 /* Cuts each batch of the following steps into `shards` contiguous parts of its rows, at first one. The gradient of each
    part is computed by itself, and all are added in a fixed binary tree; see docs/numerics.md. FM_BAD_ARGUMENT unless it is
-   a power of two of at most FM_MOST_SHARDS, or if it is not 1 and the network has custom nodes. */
-fm_status fm_trainer_set_shards(fm_trainer *trainer, int shards);
+   a power of two of at most FM_MOST_SHARDS, or if it is not 1 and the network has custom nodes. With `ranks`, which must
+   outlive the trainer, other processes make the same steps: all are given the rows of the whole batch, and each computes
+   with those of its own shards. NULL: there are none. */
+typedef struct fm_reducer fm_reducer; /* base/reducer.h */
+fm_status fm_trainer_set_shards(fm_trainer *trainer, int shards, const fm_reducer *ranks);
 
 void fm_trainer_set_nan(fm_trainer *trainer, fm_nan nan);
 int64_t fm_trainer_not_finite(const fm_trainer *trainer); /* the number of such steps in the last call */

@@ -11,7 +11,9 @@
 typedef enum { FM_WIRE_F32, FM_WIRE_F64, FM_WIRE_BFLOAT16 } fm_wire;
 
 /* Only one thread of a rank may call these functions, and all ranks must start the same sums in the same order. */
-typedef struct fm_reducer {
+typedef struct fm_reducer fm_reducer;
+
+struct fm_reducer {
     void *self;
     int rank, ranks;
     fm_wire wire; /* of gradients in float */
@@ -21,7 +23,7 @@ typedef struct fm_reducer {
     void (*progress)(void *self);
     /* Waits until all sums are complete. False if another rank does not answer any more. */
     int (*finish)(void *self);
-} fm_reducer;
+};
 
 /* Rounds to the nearest bfloat16, ties to even; NaN stays NaN. */
 void fm_round_to_bfloat16(float *values, int64_t count);

@@ -97,7 +97,8 @@ static void add_chunk(const fm_walk *walk, const fm_operands *at, int array, int
 void fm_backward_gradient(const fm_walk *walk, int op, int array, int64_t begin, int64_t end) {
     const fm_operands *at = &walk->at[op];
     if (begin >= end || at->op->row->gradient == NULL) return;
-    if (walk->run.shards.own > 1) {
+    const int is_empty = walk->run.shards.own == 1 && walk->run.rows == 0;
+    if (walk->run.shards.own > 1 || is_empty) {
         fm_shards_gradient(walk, op, array, begin, end);
         return;
     }

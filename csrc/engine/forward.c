@@ -1,5 +1,7 @@
 #include "engine/forward.h"
 
+#include "engine/between_ranks.h"
+
 #include "base/arithmetic.h"
 
 void fm_forward(const fm_walk *walk) {
@@ -16,13 +18,18 @@ void fm_forward(const fm_walk *walk) {
     }
 }
 
+enum { SUMS_OF_SHARDS = 2 }; /* see fm_op_row.sum_shards */
+
 void fm_forward_keep(const fm_walk *walk) {
     for (int i = 0; i < walk->net->n_ops; i++) {
         const fm_fused *op = &walk->net->ops[i];
         fm_tile tile;
-        if (op->row->keep == NULL || !fm_walk_columns(walk, op->node.fan_out, &tile)) continue;
-        if (walk->run.shards.count > 1) op->row->sum_shards(&walk->run, &walk->at[i], &tile);
-        op->row->keep(&walk->run, &walk->at[i], &tile);
+        if (op->row->keep == NULL) continue;
+        /* a rank without rows keeps the moments of those of others */
+        const int is_mine = fm_walk_columns(walk, op->node.fan_out, &tile) || (walk->shared != NULL && tile.cols > 0);
+        if (is_mine && walk->run.shards.count > 1) op->row->sum_shards(&walk->run, &walk->at[i], &tile);
+        if (walk->shared != NULL) fm_ranks_sum(walk, walk->at[i].space[SUMS_OF_SHARDS], 2 * op->node.fan_out);
+        if (is_mine) op->row->keep(&walk->run, &walk->at[i], &tile);
     }
 }
 

@@ -1,7 +1,10 @@
 #include "engine/heads.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/finite.h"
+#include "engine/between_ranks.h"
 #include "engine/loss.h"
 
 enum { OF_THE_CALLER = -1 };
@@ -13,6 +16,14 @@ static const fm_operands *output(const fm_walk *walk, int k) { return &walk->at[
 /* The factors of the members of an output's loss. */
 static double *scale_of(const fm_walk *walk, int k) { return own(walk)->scale + k * walk->workspace->fold; }
 
+/* The total weights of all ranks. Each thread has its own copy of the first one's. */
+static void add_weights_of_ranks(const fm_walk *walk, int k, int64_t fold) {
+    const double *sums = walk->workspace->thread[0].scale + k * walk->workspace->fold;
+    fm_ranks_sum(walk, scale_of(walk, k), fold);
+    if (walk->worker->index > 0) memcpy(scale_of(walk, k), sums, (size_t)fold * sizeof *sums);
+    fm_barrier(walk->worker);
+}
+
 double fm_heads_scale(const fm_trainer *trainer, const fm_walk *walk) {
     const fm_net *net = walk->net;
     double total_weight = 0.0;
@@ -20,6 +31,8 @@ double fm_heads_scale(const fm_trainer *trainer, const fm_walk *walk) {
         const fm_head *head = &trainer->heads[k];
         const int64_t width = net->ops[net->output[k]].node.fan_out;
         fm_loss_weights(&head->loss, net->dtype, &walk->run.shards, &own(walk)->targets[k], scale_of(walk, k));
+        if (walk->shared != NULL && own(walk)->targets[k].weight != NULL)
+            add_weights_of_ranks(walk, k, fm_loss_fold(&head->loss));
         const double total = fm_loss_scales(&head->loss, width, head->weight, scale_of(walk, k));
         if (k == 0) total_weight = total;
     }
@@ -106,6 +119,7 @@ static double total_of(const fm_trainer *trainer, const fm_walk *walk, int k, co
     double *sum = own(walk)->sum;
     for (int64_t i = 0; i < fm_loss_fold(loss); i++)
         sum[i] = fm_loss_sum(&walk->run.shards, f64, row_value + i * walk->batch_rows);
+    fm_ranks_sum_alone(walk, sum, fm_loss_fold(loss));
     return fm_loss_total(loss, scale_of(walk, k), sum, is_first ? walk->workspace->members : NULL);
 }
 

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/reducer.h"
 #include "engine/lifetimes.h"
 #include "engine/shard_view.h"
 
@@ -90,9 +91,15 @@ static void put_aside(const tree *t, int level) {
     memcpy(waiting_at(t, level), t->gradient, (size_t)t->elements * t->walk->run.size);
 }
 
+/* In float, because only such gradients travel in bfloat16. */
+static void round_sum(const tree *t) {
+    if (t->walk->run.shards.rounds) fm_round_to_bfloat16(t->gradient, t->elements);
+}
+
 static void add_waiting(const tree *t, int level) {
     const int64_t n = t->elements;
     t->walk->run.kernels->join(FM_JOIN_ADD, 1, n, waiting_at(t, level), n, t->gradient, n, t->gradient, n);
+    round_sum(t);
 }
 
 /* The gradient of a shard, stored, or added to what is there. */
@@ -102,19 +109,20 @@ static void compute(const tree *t, int shard, int adds) {
     view.run.adds = adds;
     if (view.run.rows > 0) at->op->row->gradient(&view.run, &view.at, t->array, t->begin, t->end);
     else memset(t->gradient, 0, (size_t)t->elements * t->walk->run.size);
+    round_sum(t);
 }
 
 /* Whether the shard's sum is one chain, which the operation adds to another sum at once. */
 static int can_add(const tree *t, int shard) {
     const int64_t rows = fm_shard_rows(&t->walk->run.shards, shard) * t->at->op->fold;
-    return !t->at->op->row->sums_in_order && rows > 0 && rows <= FM_BATCH_CHUNK;
+    return !t->walk->run.shards.rounds && !t->at->op->row->sums_in_order && rows > 0 && rows <= FM_BATCH_CHUNK;
 }
 
 static void add_shards(const tree *t) {
     const int own = t->walk->run.shards.own;
     for (int shard = 0; shard < own && !fm_stopped(&t->walk->run); shard++) {
         int level = 0, place = shard;
-        if (shard % 2 == 0 && can_add(t, shard + 1)) {
+        if (shard % 2 == 0 && shard + 1 < own && can_add(t, shard + 1)) {
             compute(t, shard++, 0);
             compute(t, shard, 1);
             level = 1, place = shard / 2;

@@ -10,7 +10,13 @@
 typedef struct {
     int count, first, own;
     int64_t rows; /* of the whole batch */
+    int rounds;   /* each sum of the gradients' tree is rounded to bfloat16, as if it travelled */
 } fm_shards;
+
+/* The row of the whole batch with which the rows of this process begin. */
+static inline int64_t fm_shards_first_row(const fm_shards *shards) {
+    return shards->count == 0 ? 0 : shards->rows * shards->first / shards->count;
+}
 
 /* The first row of a shard, where the rows of this process begin with 0. A batch of few rows has empty shards. */
 static inline int64_t fm_shard_begin(const fm_shards *shards, int own) {

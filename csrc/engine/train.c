@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "engine/backward.h"
 #include "engine/batch.h"
+#include "engine/between_ranks.h"
 #include "engine/forward.h"
 #include "engine/heads.h"
 #include "engine/loss.h"
@@ -24,7 +25,8 @@ static void poll_now_and_then(void *context) {
     fm_training_thread *t = context;
     const fm_epoch *epoch = t->run->epoch;
     const double every = 0.02, now = fm_seconds();
-    if (now - t->run->last_poll < every) return;
+    fm_ranks_progress(&t->walk);
+    if (epoch->poll == NULL || now - t->run->last_poll < every) return;
     t->run->last_poll = now;
     if (epoch->poll(epoch->poll_context)) atomic_store(&t->run->stop, 1 + t->phase);
     t->walk.worker->outside += fm_seconds() - now;
@@ -36,7 +38,7 @@ static void phase_a(fm_training_thread *t, int64_t first) {
     fm_check_preemption(self);
     if (self->index == 0 && fm_schedule_shift_is_over(&t->run->shift, self, t->run->rows_run - t->run->rows_before))
         atomic_store(&t->run->regroup, 1);
-    fm_pass(t, first, fm_train_gradients_of_op);
+    fm_pass(t, first + fm_shards_first_row(&t->walk.run.shards), fm_train_gradients_of_op);
     fm_penalty_chunks(trainer, t->walk.run.kernels, self, t->walk.workspace->chunk_sum);
 }
 
@@ -53,6 +55,20 @@ static losses losses_of(const fm_training_thread *t) {
                     .penalty = t->penalty * fm_chunks_total(chunk_sum, fm_penalty_chunk_count(trainer))};
 }
 
+/* With other ranks, one thread asks them, and the others are told if they decide about the step too. */
+static losses losses_of_ranks(const fm_training_thread *t) {
+    fm_training *run = t->run;
+    losses step = {{0.0, 0.0}, 0.0};
+    if (t->walk.worker->index == 0) {
+        step = losses_of(t);
+        memcpy(run->values, &step, sizeof step);
+    }
+    if (run->trainer->nan == FM_NAN_USE) return step;
+    fm_barrier(t->walk.worker);
+    memcpy(&step, run->values, sizeof step);
+    return step;
+}
+
 static double total_of(losses step) { return step.heads.mean + step.heads.sum + step.penalty; }
 
 static void record(const fm_training *run, losses step, int64_t number) {
@@ -64,7 +80,7 @@ static void record(const fm_training *run, losses step, int64_t number) {
 /* Uses running means, so that the loss of an epoch of one step has exactly the bits of that step. */
 static void account(const fm_training_thread *t, losses step, int64_t number) {
     fm_training *run = t->run;
-    const double rows = (double)t->walk.run.rows;
+    const double rows = (double)t->walk.run.shards.rows;
     record(run, step, number);
     run->steps++;
     run->not_finite += !isfinite(total_of(step)) || !fm_heads_gradients_are_finite(run->trainer, &t->walk);
@@ -139,7 +155,8 @@ static int one_step(fm_training_thread *t, int64_t first) {
     if (atomic_load(&run->stop) == 1) return 0;
     t->phase = 1;
     t->is_last = t->is_last || atomic_load(&run->regroup);
-    if (t->walk.worker->index == 0 || run->trainer->nan != FM_NAN_USE) step = losses_of(t);
+    if (t->walk.shared != NULL) step = losses_of_ranks(t);
+    else if (t->walk.worker->index == 0 || run->trainer->nan != FM_NAN_USE) step = losses_of(t);
     return is_unwanted(t, step) ? refuse_step(t, step, number) : update(t, step, number);
 }
 
@@ -161,6 +178,7 @@ fm_training_thread fm_training_thread_of(fm_training *run, fm_worker *self) {
     };
     t.walk.run.training = t.walk.run.keeps = 1;
     t.walk.run.shards = trainer->shards;
+    t.walk.shared = trainer->reducer == NULL ? NULL : trainer;
     return t;
 }
 
@@ -174,7 +192,7 @@ static void training_task(void *context, fm_worker *self) {
     fm_trainer *trainer = run->trainer;
     const fm_epoch *epoch = run->epoch;
     fm_training_thread t = fm_training_thread_of(run, self);
-    if (self->index == 0 && epoch->poll != NULL) {
+    if (self->index == 0 && (epoch->poll != NULL || t.walk.shared != NULL)) {
         t.walk.run.poll = poll_now_and_then;
         t.walk.run.poll_context = &t;
     }
@@ -213,7 +231,7 @@ static fm_status train_on(fm_training *run, int64_t batch) {
     run->shift =
         fm_schedule_shift(&trainer->tuners, trainer->net, batch, FM_WORK_STEP, steps_from(run->epoch, run->next_row));
     const int64_t part_before = run->part;
-    const int one_shard = trainer->shards.own == 1;
+    const int one_shard = trainer->shards.own == 1 && trainer->reducer == NULL;
     const int parts = one_shard && run->shift.threads == 1 && run->epoch->sparse.start == NULL && may_steal(trainer);
     run->part = parts ? fm_schedule_part_rows(trainer->net, batch) : 0;
     const fm_demand demand = {FM_TRAIN,

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "engine/backward.h"
+#include "engine/between_ranks.h"
 #include "engine/forward.h"
 #include "engine/groups.h"
 #include "engine/sparse.h"
@@ -21,7 +22,8 @@ static void work_on_piece(fm_training_thread *t, int work, const fm_strip *strip
     if (work & GRADIENTS) {
         fm_backward_gradient(&t->walk, strip->op, strip->array, strip->begin, strip->end);
         const int is_complete = t->walk.run.first_row + t->walk.run.rows == t->walk.batch_rows;
-        if (is_complete && fm_takes_penalties(all)) fm_penalty_gradient_range(trainer, kernels, t->penalty, from, to);
+        if (is_complete && t->walk.shared == NULL && fm_takes_penalties(all))
+            fm_penalty_gradient_range(trainer, kernels, t->penalty, from, to);
     }
     if (!(work & UPDATES)) return;
     fm_update_range(trainer, kernels, &t->state, from, to);
@@ -61,7 +63,11 @@ static void work_on_arrays(fm_training_thread *t, int work, fm_queue queue, int 
     }
 }
 
+/* The backward calls this from the last op to the first, and all threads meet before each call. So the gradients of the op
+   after this one are complete, and other ranks can get them. */
 void fm_train_gradients_of_op(void *thread, int op) {
+    const fm_training_thread *t = thread;
+    if (op + 1 < t->walk.net->n_ops) fm_ranks_begin(&t->walk, op + 1);
     work_on_arrays(thread, GRADIENTS, FM_QUEUE_GRADIENTS + op % 2, op, op + 1);
 }
 
@@ -69,9 +75,50 @@ void fm_train_gradients_of_op(void *thread, int op) {
    Clipping needs that. So does a step so long that a stop must be possible during its gradients. Otherwise each array
    is updated right after its gradient, while both are in cache. */
 int fm_train_updates_come_last(const fm_training_thread *t) {
-    return t->walk.workspace->layerwise || t->run->trainer->optimizer.clip_norm != 0.0 ||
+    return t->walk.workspace->layerwise || t->walk.shared != NULL || t->run->trainer->optimizer.clip_norm != 0.0 ||
            fm_schedule_gradients_are_long(t->walk.net, t->walk.run.rows, t->walk.run.sparse.start != NULL,
                                           t->walk.worker->count);
+}
+
+/* The gradients of all arrays, which each go to the other ranks while the next ones are computed. Threads that take work
+   from each other share one queue for all. */
+static void gradients_for_ranks(fm_training_thread *t) {
+    const int n = t->walk.net->n_ops;
+    if (t->steals) {
+        work_on_arrays(t, GRADIENTS, FM_QUEUE_GRADIENTS, 0, n);
+        fm_barrier(t->walk.worker);
+    }
+    for (int i = n - 1; i >= 0; i--) {
+        if (!t->steals) {
+            work_on_arrays(t, GRADIENTS, FM_QUEUE_GRADIENTS, i, i + 1);
+            fm_barrier(t->walk.worker);
+        }
+        fm_ranks_begin(&t->walk, i);
+    }
+}
+
+/* Each thread takes a part of the parameters: of a sum over all ranks, a penalty is added once. */
+static void add_penalties(const fm_training_thread *t) {
+    const fm_trainer *trainer = t->run->trainer;
+    const fm_net *net = t->walk.net;
+    for (int i = 0; i < net->n_arrays; i++) {
+        const fm_array *array = &net->arrays[i];
+        int64_t begin, end;
+        if (!fm_takes_penalties(array) || fm_array_is_frozen(trainer, array)) continue;
+        fm_partition(t->walk.worker, array->rows * array->cols, 16, &begin, &end);
+        if (begin < end)
+            fm_penalty_gradient_range(trainer, t->walk.run.kernels, t->penalty, array->at + begin, array->at + end);
+    }
+    fm_barrier(t->walk.worker);
+}
+
+/* Gradients of all rows, of all ranks. In a layerwise step, only those of the first op still have to be sent. */
+static void gradients_of_ranks(fm_training_thread *t) {
+    if (t->walk.workspace->layerwise) fm_ranks_begin(&t->walk, 0);
+    else gradients_for_ranks(t);
+    fm_ranks_finish(&t->walk);
+    fm_barrier(t->walk.worker);
+    if (t->run->trainer->optimizer.n_penalties > 0) add_penalties(t);
 }
 
 static void clip(fm_training_thread *t) {
@@ -90,7 +137,8 @@ int fm_train_update(fm_training_thread *t) {
     const int all = t->walk.net->n_ops;
     if (fm_train_updates_come_last(t)) {
         if (t->walk.workspace->layerwise) fm_work_refill(&t->walk, FM_QUEUE_DOWN, FM_QUEUE_UPDATES);
-        else work_on_arrays(t, GRADIENTS, FM_QUEUE_GRADIENTS, 0, all);
+        if (t->walk.shared != NULL) gradients_of_ranks(t);
+        else if (!t->walk.workspace->layerwise) work_on_arrays(t, GRADIENTS, FM_QUEUE_GRADIENTS, 0, all);
         if (t->walk.worker->index == 0) fm_net_begin_update(t->run->trainer->net);
         fm_barrier(t->walk.worker);
         if (atomic_load(&t->run->stop)) return 0;

@@ -6,6 +6,7 @@
 
 #include "base/aligned_alloc.h"
 #include "base/arithmetic.h"
+#include "base/reducer.h"
 #include "engine/first_touch.h"
 #include "engine/loss.h"
 #include "engine/schedule.h"
@@ -156,11 +157,16 @@ static int has_custom_nodes(const fm_net *net) {
     return 0;
 }
 
-fm_status fm_trainer_set_shards(fm_trainer *trainer, int shards) {
+fm_status fm_trainer_set_shards(fm_trainer *trainer, int shards, const fm_reducer *ranks) {
     const int is_power = shards > 0 && (shards & (shards - 1)) == 0;
     if (!is_power || shards > FM_MOST_SHARDS) return FM_BAD_ARGUMENT;
     if (shards > 1 && has_custom_nodes(trainer->net)) return FM_BAD_ARGUMENT;
-    trainer->shards = (fm_shards){.count = shards, .own = shards};
+    const int parts = ranks == NULL ? 1 : ranks->ranks;
+    if (parts > shards || (parts & (parts - 1)) != 0) return FM_BAD_ARGUMENT;
+    trainer->reducer = ranks;
+    trainer->shards = (fm_shards){.count = shards, .own = shards / parts};
+    if (ranks != NULL) trainer->shards.first = ranks->rank * trainer->shards.own;
+    trainer->shards.rounds = ranks != NULL && ranks->wire == FM_WIRE_BFLOAT16 && trainer->net->dtype == FM_F32;
     return FM_OK;
 }
 

@@ -30,10 +30,11 @@ struct fm_trainer {
     fm_group *groups; /* see groups.h */
     int n_groups, any_is_frozen;
     fm_nan nan;
-    fm_shards shards;     /* of each batch; its `rows` are set in each step */
-    int64_t not_finite;   /* see fm_trainer_not_finite */
-    void *slot[FM_SLOTS]; /* like the parameters; NULL if the optimizer does not use it */
-    double power[2];      /* hyper[0]^t, hyper[1]^t */
+    const fm_reducer *reducer; /* of several processes; NULL: there is one */
+    fm_shards shards;          /* of each batch; its `rows` are set in each step */
+    int64_t not_finite;        /* see fm_trainer_not_finite */
+    void *slot[FM_SLOTS];      /* like the parameters; NULL if the optimizer does not use it */
+    double power[2];           /* hyper[0]^t, hyper[1]^t */
     int64_t t;
     fm_tuners tuners, update_tuners, forward_tuners, apply_tuners;
     fm_pending pending;

@@ -26,6 +26,7 @@ typedef struct {
     int64_t not_finite;          /* steps whose loss is NaN or infinite */
     int is_refused;              /* FM_NAN_RAISE has stopped at the loss `refused` */
     double refused;
+    double values[3]; /* losses of a step with other ranks, which only one thread can ask */
 } fm_training;
 
 typedef struct {

@@ -9,7 +9,8 @@ typedef struct {
     const fm_net *net;
     const fm_workspace *workspace;
     fm_worker *worker;
-    fm_operands *at; /* for each fused op */
+    fm_operands *at;          /* for each fused op */
+    const fm_trainer *shared; /* trains with other processes; NULL: with none */
     fm_axis axis;
     int64_t batch_rows;         /* run.rows, unless a step goes by parts of the batch */
     int64_t row_begin, row_end; /* this thread's rows of the batch; by columns, one thread has all of them */

@@ -187,8 +187,8 @@ static void check_shards(fm_dtype dtype) {
     memcpy(fm_net_grads(t.other), sum[0], bytes_of(&t));
     fm_trainer_add_penalty_gradient(t.rest, 1.0);
     CHECK(fm_trainer_update(t.rest, 1e-2) == FM_OK, "update");
-    CHECK(fm_trainer_set_shards(t.trainer, 3) == FM_BAD_ARGUMENT, "no power of two");
-    CHECK(fm_trainer_set_shards(t.trainer, SHARDS) == FM_OK, "shards");
+    CHECK(fm_trainer_set_shards(t.trainer, 3, NULL) == FM_BAD_ARGUMENT, "no power of two");
+    CHECK(fm_trainer_set_shards(t.trainer, SHARDS, NULL) == FM_OK, "shards");
     CHECK(step(&t, t.trainer, &value) == FM_OK && same_params(&t), "other parameters in shards");
     for (int s = 0; s < SHARDS; s++) free(sum[s]);
     release(&t);

@@ -29,7 +29,8 @@ static void forward(const fm_run *run, const fm_operands *at, const fm_tile *til
     void *to = fm_element(run, at->y, first);
     uint8_t *kept = at->space[KEPT] == NULL ? NULL : (uint8_t *)at->space[KEPT] + first;
     if (run->training) {
-        run->kernels->dropout(&rng, probability(run, op), run->first_row * width + first, n, from, to, kept);
+        run->kernels->dropout(&rng, probability(run, op),
+                              (fm_shards_first_row(&run->shards) + run->first_row) * width + first, n, from, to, kept);
         return;
     }
     memcpy(to, from, (size_t)n * run->size);

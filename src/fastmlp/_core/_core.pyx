@@ -46,6 +46,7 @@ include "nodes.pxi"
 include "net.pxi"
 include "vjp.pxi"
 include "average.pxi"
+include "ranks.pxi"
 include "losses.pxi"
 include "trainer_parts.pxi"
 include "trainer.pxi"
@@ -53,7 +54,6 @@ include "fast_paths.pxi"
 include "targets.pxi"
 include "stepper.pxi"
 include "policy.pxi"
-include "ranks.pxi"
 
 if os.environ.get("FASTMLP_ISA"):
     use_isa(os.environ["FASTMLP_ISA"], "FASTMLP_ISA")

@@ -3,6 +3,22 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t, uintptr_
 from libc.string cimport memcpy, memset
 
 
+cdef extern from "base/reducer.h" nogil:
+    ctypedef enum fm_wire:
+        FM_WIRE_F32
+        FM_WIRE_F64
+        FM_WIRE_BFLOAT16
+
+    ctypedef struct fm_reducer:
+        void *self
+        int rank
+        int ranks
+        fm_wire wire
+        int (*start)(void *self, void *values, int64_t count,
+                     fm_wire wire) noexcept nogil
+        void (*progress)(void *self) noexcept nogil
+        int (*finish)(void *self) noexcept nogil
+
 cdef extern from "fastmlp.h" nogil:
     ctypedef enum fm_status:
         FM_OK
@@ -254,7 +270,7 @@ cdef extern from "fastmlp.h" nogil:
         FM_NAN_SKIP
         FM_NAN_RAISE
 
-    fm_status fm_trainer_set_shards(fm_trainer *trainer, int shards) nogil
+    fm_status fm_trainer_set_shards(fm_trainer *trainer, int shards, const fm_reducer *ranks)
     void fm_trainer_set_nan(fm_trainer *trainer, fm_nan nan)
     int64_t fm_trainer_not_finite(const fm_trainer *trainer)
 

@@ -1,22 +1,6 @@
 # Sums over the processes of an MPI program. The functions of MPI come from the library that mpi4py
 # has loaded.
 
-cdef extern from "base/reducer.h" nogil:
-    ctypedef enum fm_wire:
-        FM_WIRE_F32
-        FM_WIRE_F64
-        FM_WIRE_BFLOAT16
-
-    ctypedef struct fm_reducer:
-        void *self
-        int rank
-        int ranks
-        fm_wire wire
-        int (*start)(void *self, void *values, int64_t count,
-                     fm_wire wire) noexcept nogil
-        void (*progress)(void *self) noexcept nogil
-        int (*finish)(void *self) noexcept nogil
-
 cdef extern from "base/ranks.h" nogil:
     ctypedef struct fm_mpi:
         uintptr_t comm

@@ -164,6 +164,9 @@ cdef class Trainer(TrainerParts):
     cdef int run_forward(self, int64_t rows, void **x, const fm_csr *sparse, void **y) except -1:
         """The first half of a step; returns FM_OK or FM_BAD_INDEX."""
         cdef fm_status status
+        if self.ranks is not None and self.ranks.size > 1:
+            raise StateError(f"forward: got a trainer with {self.ranks.size} ranks; want fit or "
+                             "step(x, y), which give each rank its part of the rows")
         if fm_trainer_pending_rows(self.trainer) >= 0:
             raise StateError("forward: the scores of the last call still await apply(dscores); "
                              "call it, or discard() to drop them")

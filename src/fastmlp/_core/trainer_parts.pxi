@@ -47,6 +47,7 @@ cdef class TrainerParts:
     cdef readonly Net net
     cdef readonly list state
     cdef readonly object powers
+    cdef Ranks ranks  # which the core uses
     cdef object groups  # a function that returns the parameter groups
     cdef int64_t groups_version
     cdef object pending_sparse  # the rows of a forward pass that awaits `apply`
@@ -121,10 +122,15 @@ cdef class TrainerParts:
         check(status)
         return True
 
-    def set_shards(self, int shards):
-        """Cut each batch into so many parts, whose gradients are added in a fixed tree."""
+    def set_shards(self, int shards, Ranks ranks=None):
+        """Cut each batch into so many parts, whose gradients are added in a fixed tree.
+
+        With `ranks`, each of them computes with its own parts.
+        """
+        cdef const fm_reducer *reducer = NULL if ranks is None else ranks.reducer()
         self.net.enter()
-        cdef fm_status status = fm_trainer_set_shards(self.trainer, shards)
+        cdef fm_status status = fm_trainer_set_shards(self.trainer, shards, reducer)
+        self.ranks = ranks
         self.net.leave()
         check(status)
 

@@ -20,6 +20,8 @@ from fastmlp.training.objective import Objective
 _T = TypeVar("_T")
 NANS = ("warn", "raise", "skip", "ignore")
 MOST_SHARDS = 1024
+# Of each batch, with a world: so up to 8 ranks give the same bits.
+WORLD_SHARDS = 8
 
 
 class Configured(_core.Stepper):
@@ -32,7 +34,7 @@ class Configured(_core.Stepper):
 
     def __init__(
         self, net: Network, loss: Any, optimizer: Optimizer | None, penalty: Any, loss_weights: Any,
-        nan: str, shards: int | None = None,
+        nan: str, shards: int | None = None, world: Any = None,
     ) -> None:  # fmt: skip
         self._net = checked(net, "net", Network, "a Sequential or a Graph")
         self._loss, self._loss_weights = loss, loss_weights
@@ -40,7 +42,10 @@ class Configured(_core.Stepper):
         self._optimizer = _checked_optimizer(Adam() if optimizer is None else optimizer)
         self._penalties = tuple(as_list(penalty))
         self._nan = check.choice(nan, "nan", NANS)
-        self._shards = checked_shards(shards)
+        self._world = checked_world(world)
+        self._shards = checked_shards(WORLD_SHARDS if shards is None and world else shards)
+        if world is not None:
+            world.check_size(self._shards)
         self._has_warned = False
         self._skipped = 0
         self._make_core()
@@ -134,6 +139,11 @@ class Configured(_core.Stepper):
         return self._shards
 
     @property
+    def world(self) -> Any:
+        """The ranks that train together; None for one process."""
+        return self._world
+
+    @property
     def members(self) -> int:
         """Number of members of the loss: its ``fold``."""
         return self._objective.members
@@ -160,7 +170,7 @@ class Configured(_core.Stepper):
         self._bind()
 
     def _use_shards(self) -> None:
-        if self._shards == 1:
+        if self._shards == 1 and self._world is None:
             return
         if isinstance(self._optimizer, LBFGS):
             raise ArgumentError(
@@ -172,7 +182,15 @@ class Configured(_core.Stepper):
                 f"shards: got {self._shards} for a network with {check.shown(own[0])}, which "
                 "computes on all rows of a batch at once; leave it out"
             )
-        self._core.set_shards(self._shards)
+        if self._world is None:
+            self._core.set_shards(self._shards)
+            return
+        if self._objective.has_own:
+            raise ArgumentError(
+                f"loss: got {check.shown(self._loss)} with a world; want a loss of fastmlp, as one "
+                "of your own takes all rows of a batch"
+            )
+        self._core.set_shards(self._shards, self._world.ranks)
 
     def _core_settings(self) -> tuple[Any, list[tuple[float, float]], float]:
         clip_norm = getattr(self._optimizer, "clip_norm", None) or 0.0
@@ -229,6 +247,15 @@ class Configured(_core.Stepper):
             RuntimeWarning,
             stacklevel=4,
         )
+
+
+def checked_world(value: Any) -> Any:
+    """Return a world, or None."""
+    if value is not None and not all(hasattr(value, name) for name in ("ranks", "agree")):
+        raise ArgumentTypeError(
+            f"world: got {check.shown(value)}; want fm.distributed.world() or None"
+        )
+    return value
 
 
 def checked_shards(value: Any) -> int:

@@ -37,6 +37,7 @@ def fit(
     members: int | Members | None = None,
     nan: str = "warn",
     shards: int | None = None,
+    world: Any = None,
 ) -> History:
     """Train a network for some epochs; each epoch is one call of the core.
 
@@ -106,6 +107,10 @@ def fit(
         A power of two, 1 by default: each batch is cut into so many contiguous parts, whose
         gradients are computed by themselves and added in a fixed order. So they may be computed
         in several processes, with the same bits. ``BatchNorm`` normalises each part by itself.
+    world : World, optional
+        The ranks of an MPI program, ``fm.distributed.world()``. Every rank calls ``fit`` with the
+        same arguments and rows, and computes with its shards (8 in all by default). Any number of
+        ranks gives the bits of one process with as many shards.
 
     Returns
     -------
@@ -149,7 +154,7 @@ def fit(
     >>> history.loss[-1] < 1e-3
     True
     """
-    trainer = Trainer(net, loss, optimizer, penalty, loss_weights, nan, shards)
+    trainer = Trainer(net, loss, optimizer, penalty, loss_weights, nan, shards, world)
     return trainer.fit(x, y, epochs=epochs, batch_size=batch_size, drop_last=drop_last,
                        validation=validation, sample_weight=sample_weight, callbacks=callbacks,
                        shuffle=shuffle, seed=seed, progress=progress, schedule=schedule,

@@ -22,6 +22,7 @@ from fastmlp.training.history import FitState, History
 from fastmlp.training.hooks import Hooks, checked_callbacks
 from fastmlp.training.members import Members
 from fastmlp.training.schedules import Schedules
+from fastmlp.training.sharing import share
 from fastmlp.training.stream import HeldOut, Options, StreamFeed
 from fastmlp.training.stream_progress import StreamProgress
 from fastmlp.training.validating import held_out
@@ -60,7 +61,8 @@ class Run:
         if members is not None and isinstance(rows, Data):
             members.check_rows(rows.rows)
         self.schedules = Schedules(trainer, schedule, schedules)
-        hooks = checked_callbacks(callbacks, progress)
+        shows = progress if trainer.world is None or trainer.world.is_first else False
+        hooks = checked_callbacks(callbacks, shows)
         finite = check.flag(check_finite, "check_finite")
         rows, self.held_out = held_out(trainer, rows, validation, self.seed, finite, count, members)
         self.drop_last = check.flag(drop_last, "drop_last")
@@ -90,6 +92,9 @@ class Run:
         if self.feed.data is None:
             self.state.stream = StreamProgress(self.feed.rows, self.feed.bytes)
         self.state.fingerprint = self._fingerprint
+        if trainer.world is not None:
+            trainer.world.agree({"epochs": self.epochs, "fit": self._fingerprint()})
+            share(trainer, trainer.world)
 
     def run(self) -> None:
         """Run the epochs; call ``on_fit_end`` in any case."""

@@ -32,6 +32,10 @@ class TrainerLike(Protocol):
         """The penalties."""
 
     @property
+    def world(self) -> Any:
+        """The ranks that train together, or None."""
+
+    @property
     def nan(self) -> str:
         """What happens if a loss is not finite."""
 

@@ -33,6 +33,7 @@ from fastmlp.training.members import Members, members_of
 from fastmlp.training.objective import Evaluation
 from fastmlp.training.saving import StoredTrainer
 from fastmlp.training.schedules import SETTINGS, Setting
+from fastmlp.training.sharing import share
 from fastmlp.training.validating import rows_of_fit
 
 
@@ -57,7 +58,11 @@ class Trainer(StoredTrainer):
         step; "raise" and "skip" leave parameters and optimizer as they are.
     shards : int, optional
         A power of two: each batch is cut into so many contiguous parts, whose gradients are
-        computed by themselves and added in a fixed order. 1 by default.
+        computed by themselves and added in a fixed order. 1 by default, and 8 with a ``world``.
+    world : World, optional
+        The ranks of an MPI program (``fm.distributed.world()``), which make the same steps with
+        the same arguments and rows. Each computes with its part of the shards. Parameters and
+        optimizer start as those of rank 0.
 
     Attributes
     ----------
@@ -93,9 +98,12 @@ class Trainer(StoredTrainer):
         loss_weights: Any = None,
         nan: str = "warn",
         shards: int | None = None,
+        world: Any = None,
     ) -> None:
-        super().__init__(net, loss, optimizer, penalty, loss_weights, nan, shards)
+        super().__init__(net, loss, optimizer, penalty, loss_weights, nan, shards, world)
         self.history = History(self._objective.score_name, self.members)
+        if world is not None:
+            share(self, world)
 
     def fit(
         self,
