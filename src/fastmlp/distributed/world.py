@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -19,6 +20,8 @@ from fastmlp.base.validation import Array
 WIRES = ("float32", "bfloat16")
 # What the starters of MPI programs tell each process: the number of all.
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS")
+# Seconds. When a program is aborted, mpiexec drops what it has not read of the ranks' output.
+_PRINTING = 0.2
 _INSTALL = (
     'pip install "fastmlp[mpi]" (mpi4py, with MPICH from PyPI; another MPI library is used with '
     "pip install mpi4py alone)"
@@ -260,6 +263,7 @@ def _abort_on_exceptions(comm: Any) -> None:
         )
         sys.stdout.flush()
         sys.stderr.flush()
+        time.sleep(_PRINTING)
         comm.Abort(130 if issubclass(kind, KeyboardInterrupt) else 1)
 
     if getattr(shows, "ends_all_ranks", False):
