@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fastmlp.base.threads import threads
+from fastmlp.base.side_by_side import run_side_by_side
 from fastmlp.base.validation import Array
 from fastmlp.tabular.splits import folds
 
@@ -88,6 +88,10 @@ class Stop:
 
     def on_epoch_end(self, state: Any) -> None:
         """End this member if it is time."""
+        self.check()
+
+    def check(self) -> None:
+        """Raise if all members shall end."""
         if self._event.is_set():
             raise Stopped
 
@@ -120,33 +124,23 @@ def run_members(
     stop = Stop()
 
     def one(member: int) -> T | None:
+        stop.check()
         waves = -(-(count - member) // workers)
         left = None if deadline is None else deadline - time.monotonic()
         if left is not None and left <= 0 and member > 0:
             return None
-        beside = min(workers, count - member // workers * workers)
-        with threads(max(1, n_threads // beside)):
-            return run(member, None if left is None else max(left, 0.0) / waves, [stop])
-
-    if workers == 1:
-        return [one(member) for member in range(count)]
-    return _in_threads(one, count, workers, stop)
-
-
-def _in_threads(
-    one: Callable[[int], T | None], count: int, workers: int, stop: Stop
-) -> list[T | None]:
-    """Call `one` for each member on some Python threads; a failure ends all of them."""
-    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-
-    with ThreadPoolExecutor(workers, thread_name_prefix="fastmlp-member") as pool:
-        futures = [pool.submit(one, member) for member in range(count)]
         try:
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            failed = [future for future in futures if future in done and future.exception()]
-            return [future.result() for future in failed or futures]
-        finally:
-            # After a failure or an interrupt; else nothing is left to end.
+            return run(member, None if left is None else max(left, 0.0) / waves, [stop])
+        except BaseException:
             stop.set()
-            for future in futures:
-                future.cancel()
+            raise
+
+    def task(member: int) -> Callable[[], T | None]:
+        return lambda: one(member)
+
+    results = run_side_by_side([task(member) for member in range(count)], n_threads)
+    failed = [found for found in results if isinstance(found, Exception)]
+    # The members that were ended because of a failure do not tell what it was.
+    for error in sorted(failed, key=lambda found: isinstance(found, Stopped)):
+        raise error
+    return results

@@ -9,6 +9,7 @@ from fastmlp.training.gradcheck import gradcheck
 from fastmlp.training.history import FitState, History
 from fastmlp.training.loggers import CSVLogger, JSONLogger, PythonLogger, TensorBoardLogger
 from fastmlp.training.lr_finder import LRFinder, find_lr
+from fastmlp.training.many import FitJob, fit_many
 from fastmlp.training.member_stopping import MemberStopping
 from fastmlp.training.members import Members
 from fastmlp.training.progress import ProgressBar
@@ -19,6 +20,7 @@ __all__ = [
     "CSVLogger",
     "Checkpoint",
     "EarlyStopping",
+    "FitJob",
     "FitState",
     "History",
     "JSONLogger",
@@ -31,6 +33,7 @@ __all__ = [
     "Trainer",
     "find_lr",
     "fit",
+    "fit_many",
     "gradcheck",
     "gradient_norms",
     "hvp",

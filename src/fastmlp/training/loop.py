@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastmlp.base import validation as check
 from fastmlp.base.errors import ArgumentError
+from fastmlp.base.side_by_side import renew_share
 from fastmlp.base.validation import Array
 from fastmlp.data.source import Source
 from fastmlp.optim.lbfgs import LBFGS
@@ -110,6 +111,7 @@ class Run:
         for epoch in range(self.state.epoch + 1, self.epochs):
             if self.state.stopped:
                 break
+            renew_share()
             self._run_epoch(epoch)
 
     def _run_epoch(self, epoch: int) -> None:
@@ -130,6 +132,7 @@ class Run:
         def on_iteration(loss: float) -> None:
             nonlocal start
             self._end_epoch(loss, 1.0, start)
+            renew_share()
             start = time.perf_counter()
             if self.state.stopped:
                 raise StopIteration

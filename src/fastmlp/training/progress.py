@@ -109,6 +109,31 @@ class ProgressBar:
             print(line, file=self._out())
 
 
+class FitsBar:
+    """Counts the finished fits of many: a tqdm bar if it is installed, else a line."""
+
+    def __init__(self, count: int, progress: bool | None) -> None:
+        shown = shows_progress() if progress is None else validation.flag(progress, "progress")
+        self._count, self._done, self._shown = count, 0, shown
+        bar = _tqdm() if shown else None
+        self._bar: Any = None if bar is None else bar(total=count, unit="fit")
+
+    def advance(self) -> None:
+        """Count one more."""
+        self._done += 1
+        if self._bar is not None:
+            self._bar.update(1)
+        elif self._shown:
+            print(f"\r{self._done}/{self._count} fits", end="", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """End the line."""
+        if self._bar is not None:
+            self._bar.close()
+        elif self._shown:
+            print(file=sys.stderr)
+
+
 def shows_progress() -> bool:
     """Whether a fit shows its progress unless told otherwise: on a terminal and in notebooks."""
     return is_terminal(sys.stderr) or in_notebook()

@@ -34,7 +34,7 @@ from fastmlp.training.objective import Evaluation
 from fastmlp.training.saving import StoredTrainer
 from fastmlp.training.schedules import SETTINGS, Setting
 from fastmlp.training.sharing import share
-from fastmlp.training.validating import rows_of_fit
+from fastmlp.training.validating import chosen_rows, rows_of_fit
 
 
 class Trainer(StoredTrainer):
@@ -129,12 +129,34 @@ class Trainer(StoredTrainer):
         A second call continues where the first one ended: without a schedule, two calls of five
         epochs give the same result as one call of ten.
         """
-        count, rows = members_of(members)
-        data = rows_of_fit(self, x, y, sample_weight, check_finite, count, rows)
+        return self.fit_rows(
+            x, y, None, None, epochs=epochs, batch_size=batch_size, drop_last=drop_last,
+            validation=validation, sample_weight=sample_weight, callbacks=callbacks,
+            shuffle=shuffle, seed=seed, progress=progress, schedule=schedule, schedules=schedules,
+            check_finite=check_finite, members=members,
+        )  # fmt: skip
+
+    def fit_rows(
+        self, x: Any, y: Any, rows: Any, validation_rows: Any, *, epochs: int = 10,
+        batch_size: int | None = None, drop_last: bool = False, validation: Any = None,
+        sample_weight: Any = None, callbacks: Iterable[Any] = (), shuffle: bool = True,
+        seed: int | None = None, progress: bool | None = None, schedule: Schedule | None = None,
+        schedules: Mapping[str, Schedule] | None = None, check_finite: bool = True,
+        members: int | Members | None = None,
+    ) -> History:  # fmt: skip
+        """Do the same with the rows at ``rows`` only, without a copy of them.
+
+        ``rows`` and ``validation_rows`` are numbers of rows of arrays, masks, or None.
+        """
+        count, of_members = members_of(members)
+        data = rows_of_fit(self, x, y, sample_weight, check_finite, count, of_members)
+        if rows is not None or validation_rows is not None:
+            data, held = chosen_rows(self, data, rows, validation_rows, of_members)
+            validation = validation if held is None else held
         run = Run(self, data, epochs=epochs, batch_size=batch_size, drop_last=drop_last,
                   validation=validation, callbacks=callbacks, shuffle=shuffle, seed=seed,
                   progress=progress, schedule=schedule, schedules=schedules,
-                  check_finite=check_finite, count=count, members=rows)  # fmt: skip
+                  check_finite=check_finite, count=count, members=of_members)  # fmt: skip
         self.history = run.state.history
         run.run()
         # A callback may have called fit, and left its own history here.

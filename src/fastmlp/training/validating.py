@@ -11,6 +11,7 @@ from fastmlp import _core
 from fastmlp import data as sources
 from fastmlp.base import validation as check
 from fastmlp.base.errors import ArgumentError, ArgumentTypeError, OutOfMemoryError
+from fastmlp.base.validation import Array
 from fastmlp.data.source import Source
 from fastmlp.optim.lbfgs import LBFGS
 from fastmlp.training.data import Data
@@ -52,11 +53,41 @@ def rows_of_fit(
     return source
 
 
+def chosen_rows(
+    trainer: TrainerLike, data: Data | Source, rows: Any, validation_rows: Any,
+    members: Members | None,
+) -> tuple[Data, Data | None]:  # fmt: skip
+    """Return the chosen rows of arrays to train on and for validation, without a copy."""
+    if not isinstance(data, Data):
+        raise ArgumentError("rows: got rows of a stream; want arrays in memory, or no rows")
+    if members is not None:
+        raise ArgumentError("members: got Members beside rows; want one of them")
+    train = data if rows is None else data.at(_row_numbers(rows, "rows", data.rows))
+    # L-BFGS reads all rows at once, so they are copied once.
+    train = train.taken() if isinstance(trainer.optimizer, LBFGS) else train
+    if validation_rows is None:
+        return train, None
+    return train, data.at(_row_numbers(validation_rows, "validation_rows", data.rows))
+
+
+def _row_numbers(rows: Any, name: str, count: int) -> Array:
+    given = np.asarray(rows)
+    if given.dtype == bool:
+        if given.shape != (count,):
+            raise ArgumentError(f"{name}: got a mask {given.shape}; want one of {count} rows")
+        given = np.flatnonzero(given)
+    if given.ndim != 1 or not given.size:
+        raise ArgumentError(f"{name}: got shape {given.shape}; want at least one row number")
+    return check.labels(given, name, given.size, count, "row")
+
+
 def held_out(
     trainer: TrainerLike, rows: Data | Source, validation: Any, seed: int, finite: bool,
     count: int, members: Members | None,
 ) -> tuple[Data | Source, Data | HeldOut | None]:  # fmt: skip
     """Return the rows to train on, and those for validation."""
+    if isinstance(validation, Data):
+        return rows, validation
     if validation is None:
         given = None if members is None or not isinstance(rows, Data) else members.held_out(rows)
         return rows, given
