@@ -86,12 +86,12 @@ _NEEDED: dict[str, Any] = {
     "reward": np.ones(3), "done": np.zeros(3), "next_q": np.ones((3, 2)),
     "blocks": [(X, Y)], "next_log_prob": np.zeros(3), "rewards": np.ones(3), "values": np.ones(3),
     "dones": np.zeros(3), "last_values": 0.0, "dx": X,
-    "critic": fm.Sequential(fm.Linear(3, 2), seed=0),
+    "critic": fm.Sequential(fm.Linear(3, 2), seed=0), "jobs": [],
 }  # fmt: skip
 # Not called by users, made of objects that check their own arguments, or for smooth networks only.
 _OTHERS = {
     "FitState", "Parameter", "Symbol", "Custom", "Sequential", "Graph", "History", "ModelFile",
-    "LRFinder", "hvp", "write_atomically",
+    "LRFinder", "hvp", "write_atomically", "FitJob",
 }  # fmt: skip
 _METHODS = {
     "net": (
@@ -143,7 +143,7 @@ class Call:
         found = inspect.signature(self.find(world)).parameters.values()
         return {p.name: p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
 
-    def __call__(self, world: World, **strange: Any) -> None:
+    def __call__(self, world: World, /, **strange: Any) -> None:
         function, known = self.find(world), self.parameters(world)
         # Only rows that come as a stream need no y.
         needed = {p.name for p in known.values() if p.default is p.empty or p.name == "y"}

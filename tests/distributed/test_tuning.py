@@ -22,6 +22,7 @@ from fastmlp.base.errors import ArgumentError, ArgumentTypeError, MissingPackage
 from fastmlp.distributed import tune
 from fastmlp.distributed.tuning import search, studies
 from fastmlp.distributed.tuning.spaces import Space
+from fastmlp.distributed.tuning.trials import Outcome
 from fastmlp.tabular import MLP, RealMLP, TableError, TabM, load
 
 QUICK = RealMLP(hidden=(16,), epochs=4, batch_size=32)
@@ -123,6 +124,14 @@ def test_bad_trials_are_given_up_and_diverged_ones_do_not_end_the_search() -> No
     assert sum(shares.values()) == pytest.approx(1.0)
     assert set(shares) <= {f"realmlp.{name}" for name in tuned.space.parameters("realmlp")}
     assert len(tuned.picture().axes) == 2
+
+
+def test_a_search_of_which_nothing_can_be_trained_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = Outcome(float("nan"), "failed", 0.1, (), "diverged")
+    monkeypatch.setattr(search, "run_trial", lambda *_: failed)
+    tuned = tune(table(), "price", trials=6, **SMALL)
+    assert values(tuned) == []
+    assert np.isfinite(tuned.model.predict(table())).all()
 
 
 def test_classes_and_the_kinds_of_a_preset(tmp_path: Path) -> None:

@@ -173,3 +173,8 @@ def test_an_interrupt_ends_all_fits_and_keeps_what_is_finished(n_threads):
     assert isinstance(results[0], (fm.History, KeyboardInterrupt))
     assert len(results[1].history.loss) == 1
     assert n_threads > 1 or results[2:] == [None] * 38
+
+
+def test_an_unknown_option_is_named_at_once():
+    with pytest.raises(fm.ArgumentTypeError, match="epoch'"):
+        fm.FitJob(net(0), X, Y, loss=fm.CrossEntropyLoss(), epoch=3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import os
 import sys
 import threading
 import tracemalloc
@@ -311,6 +312,9 @@ def test_data_loaders_of_pytorch():
     torch = pytest.importorskip("torch.utils.data")
     import torch as t
 
+    # PyTorch sets OpenMP's number of threads of this thread, which fastmlp takes as a limit, to the
+    # number of cores. That is less than the processors here, and would hold for other tests.
+    t.set_num_threads(os.cpu_count() or 1)
     dataset = torch.TensorDataset(t.from_numpy(X), t.from_numpy(Y))
     loader = torch.DataLoader(dataset, batch_size=16)
     options = {"shuffle": False, "batch_size": None}

@@ -89,9 +89,10 @@ class threads:
 
     def __enter__(self) -> threads:
         previous = self._local.__dict__.setdefault("previous", [])
-        previous.append(0)  # before the number changes, because this may run out of memory
-        previous[-1] = _core.scoped_threads(self.n)
+        # Both before the number changes, because they may run out of memory.
+        previous.append(0)
         blocks.depth += 1
+        previous[-1] = _core.scoped_threads(self.n)
         return self
 
     def __exit__(
@@ -100,5 +101,5 @@ class threads:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        blocks.depth -= 1
         _core.scoped_threads(self._local.previous.pop())
+        blocks.depth -= 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -41,17 +40,18 @@ class Part(NamedTuple):
     bytes: int = 0
 
 
-@dataclass
 class Begun:
     """An epoch that has begun: what a checkpoint between its steps needs, beside the network."""
 
-    steps: int = 0
-    totals: Array = field(default_factory=lambda: np.zeros(_TOTALS))
-    losses: Array = field(default_factory=lambda: np.empty((0, 2)))
-    members: Array | None = None
-    mark: tuple[int, int] = NO_MARK
-    bytes: int = 0
-    seconds: float = 0.0
+    def __init__(
+        self, steps: int = 0, totals: Array | None = None, losses: Array | None = None,
+        members: Array | None = None, mark: tuple[int, int] = NO_MARK, bytes: int = 0,
+        seconds: float = 0.0,
+    ) -> None:  # fmt: skip
+        self.steps, self.mark, self.bytes, self.seconds = steps, mark, bytes, seconds
+        self.totals: Array = np.zeros(_TOTALS) if totals is None else totals
+        self.losses: Array = np.empty((0, 2)) if losses is None else losses
+        self.members = members
 
     @property
     def loss(self) -> float:

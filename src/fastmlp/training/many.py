@@ -53,6 +53,12 @@ class FitJob:
     ) -> None:  # fmt: skip
         if not isinstance(net, Network):
             raise ArgumentTypeError(f"net: got {check.shown(net)}; want a Sequential or a Graph")
+        import inspect  # slow to import
+
+        known = list(inspect.signature(Trainer.fit).parameters)[3:]
+        for name in options:
+            if name not in known and name not in _OF_TRAINER:
+                raise ArgumentTypeError(f"FitJob: got the option {name!r}; want those of fit")
         if "loss" not in options:
             raise ArgumentTypeError("loss: got nothing; want a loss, as fit takes it")
         if options.get("world") is not None:

@@ -6,8 +6,7 @@ import queue
 import threading
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from fastmlp.training.protocol import TrainerLike
 
 
-@dataclass
-class Window:
+class Window(NamedTuple):
     """Rows of a source in its order, their number in it, and what was read for them."""
 
     number: int
@@ -32,23 +30,23 @@ class Window:
     mark: int  # a checksum of its first and its last row
 
 
-@dataclass
 class Reading:
-    """One pass over a source. It runs on the reader's thread."""
+    """One pass over a source. It runs on the reader's thread.
 
-    trainer: TrainerLike
-    source: Source
-    blocks: Iterator[Block]
-    epoch: int
-    size: int  # rows of a window
-    finite: bool
-    members: int
-    rows: int = 0
-    bytes: int = 0
-    number: int = 0  # of the block
-    stopped: threading.Event = field(default_factory=threading.Event)
-    free: queue.SimpleQueue[Buffer] = field(default_factory=queue.SimpleQueue)
-    first: Data | None = None  # a row of the first piece; all others must be like it
+    ``size`` is the number of rows of a window. ``number`` counts the blocks, and ``first`` is a row
+    of the first piece; all others must be like it.
+    """
+
+    def __init__(
+        self, trainer: TrainerLike, source: Source, blocks: Iterator[Block], epoch: int, size: int,
+        finite: bool, members: int,
+    ) -> None:  # fmt: skip
+        self.trainer, self.source, self.blocks = trainer, source, blocks
+        self.epoch, self.size, self.finite, self.members = epoch, size, finite, members
+        self.rows = self.bytes = self.number = 0
+        self.stopped = threading.Event()
+        self.free: queue.SimpleQueue[Buffer] = queue.SimpleQueue()
+        self.first: Data | None = None
 
     def windows(self, skip: int) -> Iterator[Window]:
         """Yield the windows, without the first ``skip`` ones."""

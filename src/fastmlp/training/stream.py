@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -35,8 +34,7 @@ _CHUNKS_AHEAD = 4
 _BESIDE = 16
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """How a source is read."""
 
     batch_size: int | None

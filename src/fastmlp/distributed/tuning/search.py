@@ -94,14 +94,16 @@ class Search:
         if not self.study.get_trials(deepcopy=False):
             for parameters in self.space.first_trials():
                 self.study.enqueue_trial(parameters, skip_if_exists=True)
-        while (left := self.budget.trials - len(studies.finished_trials(self.study))) > 0:
+        before, done = -1, len(studies.finished_trials(self.study))
+        # A wave without a trial that could be trained to its end would be drawn again for ever.
+        while before < done < self.budget.trials:
             end = self._end()
             if end is not None and time.monotonic() >= end:
                 break
-            self._wave(min(left, count), end)
+            self._wave(min(self.budget.trials - done, count), end)
             count = self.budget.at_once
             best = studies.complete_trials(self.study)
-            done = len(studies.finished_trials(self.study))
+            before, done = done, len(studies.finished_trials(self.study))
             self.reporter.on_trials(
                 title, done, self.budget.trials, best[0].value if best else None
             )
