@@ -27,9 +27,9 @@ function(fm_isa name arch flags bits)
   target_compile_definitions(fm_isa_${name} PRIVATE FM_ISA=${name} FM_ISA_${upper}=1)
   target_compile_options(fm_isa_${name} PRIVATE ${FM_C_FLAGS} ${flags})
   target_include_directories(fm_isa_${name} PRIVATE csrc)
-  # It is for processors of before 2013 and for comparing bits, and would be the largest of all at -O3.
+  # It is for processors of before 2013 and for comparing bits, and would be the largest of all at -O3; it is built small.
   if(name STREQUAL "portable" AND FM_OPTIMIZATION STREQUAL "-O3")
-    target_compile_options(fm_isa_${name} PRIVATE -O2)
+    target_compile_options(fm_isa_${name} PRIVATE -Os)
   endif()
   set_target_properties(fm_isa_${name} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
   set(FM_ISAS ${FM_ISAS} ${name} PARENT_SCOPE)

@@ -208,7 +208,8 @@ static inline void make_memory(world *w, fm_use use) {
     w->n_spaces = op->row->spaces == NULL ? 0 : op->row->spaces(op, use, w->space);
     for (int k = 0; k < w->n_spaces; k++) {
         const fm_space *s = &w->space[k];
-        const int64_t fixed = w->run.packs && s->packed > 0 ? s->packed : s->count;
+        /* The batch is one shard. */
+        const int64_t fixed = w->run.packs && s->packed > 0 ? s->packed : s->count + s->per_shard;
         const int64_t count = fixed > 0 ? fixed : s->per_row * w->run.rows;
         if (s->life == FM_SCRATCH) w->all[SCRATCH] = array_new("scratch", count, s->size);
         else if (s->life == FM_TEMPORARY) w->all[TEMPORARY] = array_new("temporary", count, s->size);

@@ -89,7 +89,7 @@ static void add_spaces(world *w, regions *r, int by_row, const fm_tile *tile) {
         const fm_space *s = &w->space[k];
         if (s->life != FM_KEPT || (s->per_row > 0) != by_row) continue;
         fm_tile part = *tile;
-        if (!by_row) part.row = 0, part.rows = s->count / out;
+        if (!by_row) part.row = 0, part.rows = (s->count + s->per_shard) / out;
         else if (s->per_row != out) part.col = 0, part.cols = s->per_row;
         const int64_t stride = by_row ? s->per_row : out;
         add_region(r, &w->all[SPACE + k], stride, stride, part);
