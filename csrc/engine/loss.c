@@ -133,7 +133,7 @@ fm_status fm_loss(const fm_loss_spec *loss, fm_dtype dtype, int64_t rows, int64_
         const fm_modes host = fm_enter_arithmetic();
         const fm_tables tables = fm_tables_in_use();
         const fm_loss_batch batch = {loss, dtype, rows, n, scores, targets, scale, row_value, gradient, 0};
-        const fm_shards whole = {1, 0, 1, rows};
+        const fm_shards whole = {1, 0, 1, rows, 0};
         double *sum = scale + fold;
         fm_loss_weights(loss, dtype, &whole, targets, scale);
         fm_loss_scales(loss, n, 1.0, scale);
