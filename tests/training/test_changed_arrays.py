@@ -258,3 +258,14 @@ def test_an_order_that_names_no_row_is_refused():
     data = trainer.checked_data(np.ones((4, 2)), [0, 1, 0, 1], None)
     with pytest.raises(fm.ArgumentError, match=r"^order: got row 4 at row 2; want 0 to 3"):
         trainer.epoch(data, np.array([0, 1, 4, 2]), 2, np.ones(2))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_lbfgs_gives_scipy_no_gradient_of_another_length(dtype):
+    """SciPy wrote as many numbers as the gradient had into arrays of the parameters' length."""
+    net = network()
+    change = AtTheEndOfAnEpoch(lambda: setattr(net.grads, "dtype", np.dtype(dtype)))
+    with pytest.raises(fm.StateError, match=r"grads: got \d+ numbers for 53 parameters"):
+        fm.fit(net, rows(), rows()[:, :3], loss=fm.MSELoss(), optimizer=fm.LBFGS(), epochs=9,
+               callbacks=[change], progress=False)  # fmt: skip

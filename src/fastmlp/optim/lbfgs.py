@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from fastmlp import _core
 from fastmlp.base import validation
-from fastmlp.base.errors import ArgumentError, MissingPackageError
+from fastmlp.base.errors import ArgumentError, MissingPackageError, StateError
 from fastmlp.base.validation import Array
 from fastmlp.optim.base import Optimizer
 
@@ -115,7 +115,18 @@ class LBFGS(Optimizer):
             "gtol": self.tolerance_grad,
             "ftol": self.tolerance_change,
         }
+
+        def checked(flat: Array) -> tuple[float, Array]:
+            value, gradient = objective(flat)
+            # SciPy's C code trusts the lengths, and would write outside its own arrays.
+            if gradient.shape != start.shape:
+                raise StateError(
+                    f"grads: got {gradient.size} numbers for {start.size} parameters; shape and "
+                    "dtype of a network's arrays must not be changed while it is trained"
+                )
+            return value, gradient
+
         found = minimize(
-            objective, start, jac=True, method="L-BFGS-B", callback=callback, options=options
+            checked, start, jac=True, method="L-BFGS-B", callback=callback, options=options
         )
         return Ended(found.status == 0, str(found.message))
